@@ -1,0 +1,12 @@
+//! What the kernel and the host share: where each counter lives ([`layout`]), how bytes become a packet
+//! ([`parse`]), and which counter a packet belongs to ([`classify`]).
+//!
+//! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
+//! kernel are tested on the host.
+
+#![no_std]
+
+pub mod classify;
+pub mod layout;
+pub mod parse;
+pub mod policy;

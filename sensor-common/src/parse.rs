@@ -1,0 +1,91 @@
+//! Bytes → packet: Ethernet, VLAN tags, IPv4, IPv6, and the first bytes of what they carry.
+//!
+//! Any bytes give exactly one outcome. The functions run in the kernel, where the verifier must see that
+//! every loop ends and every read is within the packet, so all reading goes through [`Read`].
+
+mod header;
+mod ip;
+mod upper;
+
+pub use header::Wire;
+pub use ip::{Addresses, MAX_EXTENSIONS};
+pub use upper::{TcpFlags, Upper};
+
+use crate::layout::Malformed;
+use header::{Ethernet, VlanTag, ether_type};
+
+/// A received frame.
+pub trait Read {
+    /// Length of the whole frame in bytes, from the Ethernet header on.
+    fn length(&self) -> usize;
+
+    /// The header at offset `at`; `None` if the frame ends before the header does.
+    fn read<T: Wire>(&self, at: usize) -> Option<T>;
+}
+
+impl Read for [u8] {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn read<T: Wire>(&self, at: usize) -> Option<T> {
+        let bytes = self.get(at..)?.get(..size_of::<T>())?;
+        // SAFETY: `bytes` is `size_of::<T>()` long, and any bytes are a valid `T: Wire`.
+        Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+    }
+}
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Neither IPv4 nor IPv6 within two VLAN tags.
+    NonIp,
+    /// An IP packet, broken or not.
+    Ip(Packet),
+}
+
+/// An IP packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Where it comes from and goes to; `None` if the header is too broken to say.
+    pub addresses: Option<Addresses>,
+    /// The IPv4 time to live or the IPv6 hop limit; 0 if the header is too broken to say.
+    pub hop_limit: u8,
+    /// What it carries, or what is wrong with it.
+    pub upper: Result<Upper, Malformed>,
+}
+
+impl Packet {
+    #[inline(always)]
+    const fn unreadable(reason: Malformed) -> Self {
+        Self { addresses: None, hop_limit: 0, upper: Err(reason) }
+    }
+}
+
+/// VLAN tags that are looked through: one customer tag within one service tag (IEEE 802.1ad).
+const MAX_VLAN_TAGS: usize = 2;
+
+/// Parses a frame from its Ethernet header on.
+#[inline(always)]
+pub fn parse<R: Read + ?Sized>(frame: &R) -> Frame {
+    let Some(ethernet) = frame.read::<Ethernet>(0) else {
+        return Frame::NonIp;
+    };
+    let mut ether_type = ethernet.ether_type();
+    let mut at = size_of::<Ethernet>();
+    for _ in 0..MAX_VLAN_TAGS {
+        if !matches!(ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) {
+            break;
+        }
+        let Some(tag) = frame.read::<VlanTag>(at) else {
+            return Frame::NonIp;
+        };
+        ether_type = tag.ether_type();
+        at += size_of::<VlanTag>();
+    }
+    match ether_type {
+        ether_type::IPV4 => Frame::Ip(ip::ipv4(frame, at)),
+        ether_type::IPV6 => Frame::Ip(ip::ipv6(frame, at)),
+        _ => Frame::NonIp,
+    }
+}

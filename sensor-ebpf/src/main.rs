@@ -1,0 +1,59 @@
+//! The XDP programs: parse a frame, decide, count it, drop it.
+//!
+//! What a packet is and which slot it belongs to is decided by `sensor-common`, the same code that the host
+//! tests run. Here are only the entry points, the bounded reader, the maps and the load-time constants.
+
+#![no_std]
+#![no_main]
+
+mod count;
+mod frame;
+mod log;
+mod policy;
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use sensor_common::classify::{Verdict, verdict};
+use sensor_common::parse::{Read, parse};
+
+use frame::{Linear, MultiBuffer};
+use policy::LoadTime;
+
+/// For frames that lie in one buffer: every MTU that a driver takes without multi-buffer support.
+#[xdp]
+pub fn sensor(ctx: XdpContext) -> u32 {
+    handle(&ctx, &Linear::new(&ctx))
+}
+
+/// For frames that may lie in several buffers (Linux 5.18, commit 2e88d4ff0301): jumbo frames.
+#[xdp(frags)]
+pub fn sensor_frags(ctx: XdpContext) -> u32 {
+    handle(&ctx, &MultiBuffer::new(&ctx))
+}
+
+#[inline(always)]
+fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
+    match verdict(&parse(frame), &LoadTime) {
+        Verdict::Pass(reason) => {
+            count::passed(reason, frame.length());
+            XDP_PASS
+        }
+        Verdict::Count { sensor, slot } => {
+            log::malformed(ctx, slot);
+            count::slot(sensor, slot, frame.length());
+            if policy::observing() { XDP_PASS } else { XDP_DROP }
+        }
+    }
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+/// The license that the kernel is told: some helpers are for GPL-compatible programs only.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,103 @@
+//! What this host monitors: load-time constants first, tries only where there are many prefixes.
+
+use core::ptr::read_volatile;
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::LpmTrie;
+use aya_ebpf::maps::lpm_trie::Key;
+use sensor_common::classify::Policy;
+use sensor_common::parse::Addresses;
+use sensor_common::policy::{MAX_INLINE_PREFIXES, MAX_PREFIXES, Monitored, lookup};
+
+#[map]
+static PREFIXES_V4: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
+
+#[map]
+static PREFIXES_V6: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
+
+#[unsafe(no_mangle)]
+static MONITORED: Monitored = Monitored {
+    lookup_v4: lookup::EVERYTHING,
+    lookup_v6: lookup::EVERYTHING,
+    v4: [sensor_common::policy::InlineV4 { address: 0, mask: 0, sensor: 0 }; MAX_INLINE_PREFIXES],
+    v6: [sensor_common::policy::InlineV6 { address: [0; 2], mask: [0; 2], sensor: 0 }; MAX_INLINE_PREFIXES],
+};
+
+#[unsafe(no_mangle)]
+static OBSERVE: u32 = 0;
+
+/// Reads a field of a load-time constant, which the agent has set behind the compiler's back.
+macro_rules! load_time {
+    ($($constant:tt)+) => {
+        // SAFETY: a reference to an initialised static is valid for reads; nothing writes it after the load.
+        unsafe { read_volatile(&raw const $($constant)+) }
+    };
+}
+
+/// Whether counted packets are let through.
+#[inline(always)]
+pub fn observing() -> bool {
+    load_time!(OBSERVE) != 0
+}
+
+/// The policy that the agent set when it loaded the program.
+pub struct LoadTime;
+
+impl Policy for LoadTime {
+    #[inline(always)]
+    fn sensor(&self, addresses: &Addresses) -> Option<u32> {
+        match addresses {
+            Addresses::V4 { destination, .. } => sensor_v4(*destination),
+            Addresses::V6 { destination, .. } => sensor_v6(*destination),
+        }
+    }
+}
+
+#[inline(always)]
+fn sensor_v4(destination: [u8; 4]) -> Option<u32> {
+    let known = match load_time!(MONITORED.lookup_v4) {
+        lookup::EVERYTHING => return Some(0),
+        lookup::TRIE => return PREFIXES_V4.get(Key::new(32, destination)).copied(),
+        known => known as usize,
+    };
+    let destination = u32::from_ne_bytes(destination);
+    for index in 0..MAX_INLINE_PREFIXES {
+        if index >= known {
+            break;
+        }
+        let address = load_time!(MONITORED.v4[index].address);
+        if (destination ^ address) & load_time!(MONITORED.v4[index].mask) == 0 {
+            return Some(load_time!(MONITORED.v4[index].sensor));
+        }
+    }
+    None
+}
+
+#[inline(always)]
+fn sensor_v6(destination: [u8; 16]) -> Option<u32> {
+    let known = match load_time!(MONITORED.lookup_v6) {
+        lookup::EVERYTHING => return Some(0),
+        lookup::TRIE => return PREFIXES_V6.get(Key::new(128, destination)).copied(),
+        known => known as usize,
+    };
+    let destination = halves(destination);
+    for index in 0..MAX_INLINE_PREFIXES {
+        if index >= known {
+            break;
+        }
+        let high = (destination[0] ^ load_time!(MONITORED.v6[index].address[0]))
+            & load_time!(MONITORED.v6[index].mask[0]);
+        let low = (destination[1] ^ load_time!(MONITORED.v6[index].address[1]))
+            & load_time!(MONITORED.v6[index].mask[1]);
+        if high | low == 0 {
+            return Some(load_time!(MONITORED.v6[index].sensor) as u32);
+        }
+    }
+    None
+}
+
+#[inline(always)]
+fn halves(address: [u8; 16]) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
+    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+}
