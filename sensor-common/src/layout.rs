@@ -182,14 +182,12 @@ impl Slot {
         Some(match index {
             ..UDP => SlotKind::Tcp((index - TCP) as u16),
             UDP..ICMP => SlotKind::Udp((index - UDP) as u16),
-            ICMP..ICMPV6 => SlotKind::Icmp(
-                ((index - ICMP) / ICMP_CODES) as u8,
-                ((index - ICMP) % ICMP_CODES) as u8,
-            ),
-            ICMPV6..PROTOCOL_V4 => SlotKind::Icmpv6(
-                ((index - ICMPV6) / ICMP_CODES) as u8,
-                ((index - ICMPV6) % ICMP_CODES) as u8,
-            ),
+            ICMP..ICMPV6 => {
+                SlotKind::Icmp(((index - ICMP) / ICMP_CODES) as u8, ((index - ICMP) % ICMP_CODES) as u8)
+            }
+            ICMPV6..PROTOCOL_V4 => {
+                SlotKind::Icmpv6(((index - ICMPV6) / ICMP_CODES) as u8, ((index - ICMPV6) % ICMP_CODES) as u8)
+            }
             PROTOCOL_V4..PROTOCOL_V6 => SlotKind::ProtocolV4((index - PROTOCOL_V4) as u8),
             PROTOCOL_V6..FRAGMENT => SlotKind::ProtocolV6((index - PROTOCOL_V6) as u8),
             FRAGMENT..MALFORMED => SlotKind::Fragment((index - FRAGMENT) as u8),
@@ -332,10 +330,7 @@ mod tests {
             }
         }
         for &reason in Malformed::ALL {
-            assert_eq!(
-                Slot::describe(Slot::malformed(reason).index()),
-                Some(SlotKind::Malformed(reason))
-            );
+            assert_eq!(Slot::describe(Slot::malformed(reason).index()), Some(SlotKind::Malformed(reason)));
         }
         assert_eq!(Slot::describe(SENSOR_SLOTS - 1), None);
         assert_eq!(Slot::describe(SENSOR_SLOTS), None);

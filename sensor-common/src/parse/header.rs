@@ -1,58 +1,96 @@
-//! Headers as they are on the wire: bytes in network order, alignment 1, with methods for the values.
+//! Headers as they are on the wire, with methods for the values.
+//!
+//! Fields are single bytes or pairs in network order: frames start at an even address (every driver and
+//! `NET_IP_ALIGN` see to that) and all headers have an even length, so pairs load in one instruction where
+//! the target cannot load what is not aligned.
 
-/// A header that can be read from any bytes at any offset.
+/// A header that can be read from any bytes at any even offset.
 ///
 /// # Safety
-/// The type must have alignment 1, no padding, and no invalid bit patterns.
+/// The type must have an alignment of at most 2, no padding, and no invalid bit patterns.
 pub unsafe trait Wire: Copy {}
 
-/// Declares wire headers of byte arrays only, which is what makes them `Wire`.
+/// Two bytes in network order.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(super) struct Be16(u16);
+
+impl Be16 {
+    #[inline(always)]
+    pub(super) const fn get(self) -> u16 {
+        u16::from_be(self.0)
+    }
+}
+
+/// An IPv4 address.
+pub(super) type Address4 = [Be16; 2];
+/// An IPv6 address.
+pub(super) type Address6 = [Be16; 8];
+
+/// The four bytes of an IPv4 address.
+#[inline(always)]
+pub(super) const fn octets4([a, b]: Address4) -> [u8; 4] {
+    let ([a, b], [c, d]) = (a.0.to_ne_bytes(), b.0.to_ne_bytes());
+    [a, b, c, d]
+}
+
+/// The 16 bytes of an IPv6 address.
+#[inline(always)]
+pub(super) const fn octets6(address: Address6) -> [u8; 16] {
+    let [a, b, c, d] = octets4([address[0], address[1]]);
+    let [e, f, g, h] = octets4([address[2], address[3]]);
+    let [i, j, k, l] = octets4([address[4], address[5]]);
+    let [m, n, o, p] = octets4([address[6], address[7]]);
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
+
+/// Declares wire headers; the compiler checks what makes them `Wire`.
 macro_rules! wire {
-    ($($(#[$doc:meta])* struct $name:ident($length:literal) { $($field:ident: $size:literal,)+ })+) => { $(
+    ($($(#[$doc:meta])* struct $name:ident($length:literal) { $($field:ident: $type:ty,)+ })+) => { $(
         $(#[$doc])*
         #[repr(C)]
         #[derive(Clone, Copy)]
-        pub(super) struct $name { $(pub(super) $field: [u8; $size],)+ }
+        pub(super) struct $name { $(pub(super) $field: $type,)+ }
 
-        const _: () = assert!(size_of::<$name>() == $length && align_of::<$name>() == 1);
+        const _: () = assert!(align_of::<$name>() <= 2 && size_of::<$name>() == $length);
+        const _: () = assert!($(size_of::<$type>() +)+ 0 == $length);
 
-        // SAFETY: `repr(C)` over byte arrays: alignment 1, no padding, any bytes are valid.
+        // SAFETY: integers only; the assertions above show the alignment and that there is no padding.
         unsafe impl Wire for $name {}
     )+ };
 }
 
 wire! {
     /// Ethernet II (IEEE 802.3 §3.2).
-    struct Ethernet(14) { _destination: 6, _source: 6, ether_type: 2, }
-    /// What follows the tag protocol identifier: priority and VLAN number, then the next EtherType
+    struct Ethernet(14) { _destination: [Be16; 3], _source: [Be16; 3], ether_type: Be16, }
+    /// What follows the tag protocol identifier: priority and VLAN number, then the next `EtherType`
     /// (IEEE 802.1Q §9.6).
-    struct VlanTag(4) { _control: 2, ether_type: 2, }
+    struct VlanTag(4) { _control: Be16, ether_type: Be16, }
     /// IPv4 without options (RFC 791 §3.1).
     struct Ipv4(20) {
-        version_and_length: 1, _service: 1, total_length: 2,
-        _identification: 2, flags_and_offset: 2,
-        time_to_live: 1, protocol: 1, _checksum: 2,
-        source: 4, destination: 4,
+        version_and_length: u8, _service: u8, total_length: Be16,
+        _identification: Be16, flags_and_offset: Be16,
+        time_to_live: u8, protocol: u8, _checksum: Be16,
+        source: Address4, destination: Address4,
     }
     /// IPv6 (RFC 8200 §3).
     struct Ipv6(40) {
-        version: 1, _class_and_flow: 3, payload_length: 2, next_header: 1, hop_limit: 1,
-        source: 16, destination: 16,
+        version: u8, _class_and_flow: [u8; 3], payload_length: Be16, next_header: u8, hop_limit: u8,
+        source: Address6, destination: Address6,
     }
-    /// What all IPv6 extension headers that can be skipped start with (RFC 8200 §4, RFC 4302 §2).
-    struct Extension(8) { next_header: 1, length: 1, _rest: 6, }
-    /// The IPv6 fragment header (RFC 8200 §4.5).
-    struct Fragment(8) { next_header: 1, _reserved: 1, offset_and_flags: 2, _identification: 4, }
+    /// What all IPv6 extension headers that can be skipped start with (RFC 8200 §4, RFC 4302 §2), and all
+    /// of the fragment header (RFC 8200 §4.5).
+    struct Extension(8) { next_header: u8, length: u8, offset_and_flags: Be16, _rest: [Be16; 2], }
     /// TCP without options (RFC 9293 §3.1).
     struct Tcp(20) {
-        source: 2, destination: 2, _sequence: 4, _acknowledgment: 4,
-        data_offset: 1, flags: 1, _window: 2, _checksum: 2, _urgent: 2,
+        source: Be16, destination: Be16, _sequence: [Be16; 2], _acknowledgment: [Be16; 2],
+        data_offset: u8, flags: u8, _window: Be16, _checksum: Be16, _urgent: Be16,
     }
     /// UDP (RFC 768).
-    struct Udp(8) { source: 2, destination: 2, length: 2, _checksum: 2, }
-    /// What all ICMP and ICMPv6 messages start with (RFC 792, RFC 4443 §2.1); the body's first four bytes
+    struct Udp(8) { source: Be16, destination: Be16, length: Be16, _checksum: Be16, }
+    /// What all ICMP and `ICMPv6` messages start with (RFC 792, RFC 4443 §2.1); the body's first four bytes
     /// are there in every message defined.
-    struct Icmp(8) { kind: 1, code: 1, _checksum: 2, _body: 4, }
+    struct Icmp(8) { kind: u8, code: u8, _checksum: Be16, _body: [Be16; 2], }
 }
 
 /// `EtherType`s (IANA "IEEE 802 Numbers").
@@ -66,55 +104,55 @@ pub(super) mod ether_type {
 impl Ethernet {
     #[inline(always)]
     pub(super) const fn ether_type(&self) -> u16 {
-        u16::from_be_bytes(self.ether_type)
+        self.ether_type.get()
     }
 }
 
 impl VlanTag {
     #[inline(always)]
     pub(super) const fn ether_type(&self) -> u16 {
-        u16::from_be_bytes(self.ether_type)
+        self.ether_type.get()
     }
 }
 
 impl Ipv4 {
     #[inline(always)]
     pub(super) const fn version(&self) -> u8 {
-        self.version_and_length[0] >> 4
+        self.version_and_length >> 4
     }
 
     /// Header length in bytes, options included.
     #[inline(always)]
     pub(super) const fn header_length(&self) -> usize {
-        (self.version_and_length[0] & 0x0f) as usize * 4
+        (self.version_and_length & 0x0f) as usize * 4
     }
 
     #[inline(always)]
     pub(super) const fn total_length(&self) -> usize {
-        u16::from_be_bytes(self.total_length) as usize
+        self.total_length.get() as usize
     }
 
     #[inline(always)]
     pub(super) const fn more_fragments(&self) -> bool {
-        u16::from_be_bytes(self.flags_and_offset) & 0x2000 != 0
+        self.flags_and_offset.get() & 0x2000 != 0
     }
 
     /// Fragment offset in units of 8 bytes.
     #[inline(always)]
     pub(super) const fn fragment_offset(&self) -> u16 {
-        u16::from_be_bytes(self.flags_and_offset) & 0x1fff
+        self.flags_and_offset.get() & 0x1fff
     }
 }
 
 impl Ipv6 {
     #[inline(always)]
     pub(super) const fn version(&self) -> u8 {
-        self.version[0] >> 4
+        self.version >> 4
     }
 
     #[inline(always)]
     pub(super) const fn payload_length(&self) -> usize {
-        u16::from_be_bytes(self.payload_length) as usize
+        self.payload_length.get() as usize
     }
 }
 
@@ -122,26 +160,25 @@ impl Extension {
     /// Length in bytes of a header counted in 8-byte units, not including the first (RFC 8200 §4).
     #[inline(always)]
     pub(super) const fn byte_length(&self) -> usize {
-        (self.length[0] as usize + 1) * 8
+        (self.length as usize + 1) * 8
     }
 
     /// Length in bytes of an authentication header, counted in 4-byte units minus 2 (RFC 4302 §2.2).
     #[inline(always)]
     pub(super) const fn authentication_byte_length(&self) -> usize {
-        (self.length[0] as usize + 2) * 4
+        (self.length as usize + 2) * 4
     }
-}
 
-impl Fragment {
+    /// In a fragment header: more fragments follow.
     #[inline(always)]
     pub(super) const fn more_fragments(&self) -> bool {
-        u16::from_be_bytes(self.offset_and_flags) & 1 != 0
+        self.offset_and_flags.get() & 1 != 0
     }
 
-    /// Fragment offset in units of 8 bytes.
+    /// In a fragment header: the offset in units of 8 bytes.
     #[inline(always)]
     pub(super) const fn fragment_offset(&self) -> u16 {
-        u16::from_be_bytes(self.offset_and_flags) >> 3
+        self.offset_and_flags.get() >> 3
     }
 }
 
@@ -149,13 +186,13 @@ impl Tcp {
     /// Header length in bytes, options included.
     #[inline(always)]
     pub(super) const fn header_length(&self) -> usize {
-        (self.data_offset[0] >> 4) as usize * 4
+        (self.data_offset >> 4) as usize * 4
     }
 }
 
 impl Udp {
     #[inline(always)]
     pub(super) const fn length(&self) -> usize {
-        u16::from_be_bytes(self.length) as usize
+        self.length.get() as usize
     }
 }

@@ -1,6 +1,6 @@
 //! IPv4 and IPv6, down to where the upper layer starts.
 
-use super::header::{Extension, Fragment, Ipv4, Ipv6};
+use super::header::{Extension, Ipv4, Ipv6, octets4, octets6};
 use super::upper::{Payload, protocol, upper};
 use super::{Packet, Read};
 use crate::layout::Malformed;
@@ -38,8 +38,11 @@ pub(super) fn ipv4<R: Read + ?Sized>(frame: &R, at: usize) -> Packet {
         return Packet::unreadable(Malformed::Ipv4Version);
     }
     Packet {
-        addresses: Some(Addresses::V4 { source: header.source, destination: header.destination }),
-        hop_limit: header.time_to_live[0],
+        addresses: Some(Addresses::V4 {
+            source: octets4(header.source),
+            destination: octets4(header.destination),
+        }),
+        hop_limit: header.time_to_live,
         upper: ipv4_payload(frame, at, &header).and_then(|payload| upper(frame, &payload)),
     }
 }
@@ -55,7 +58,7 @@ fn ipv4_payload<R: Read + ?Sized>(frame: &R, at: usize, header: &Ipv4) -> Result
         return Err(Malformed::Ipv4TotalLength);
     }
     Ok(Payload {
-        protocol: header.protocol[0],
+        protocol: header.protocol,
         at: at + header_length,
         end,
         more_fragments: header.more_fragments(),
@@ -74,8 +77,11 @@ pub(super) fn ipv6<R: Read + ?Sized>(frame: &R, at: usize) -> Packet {
         return Packet::unreadable(Malformed::Ipv6Version);
     }
     Packet {
-        addresses: Some(Addresses::V6 { source: header.source, destination: header.destination }),
-        hop_limit: header.hop_limit[0],
+        addresses: Some(Addresses::V6 {
+            source: octets6(header.source),
+            destination: octets6(header.destination),
+        }),
+        hop_limit: header.hop_limit,
         upper: ipv6_payload(frame, at, &header).and_then(|payload| upper(frame, &payload)),
     }
 }
@@ -84,7 +90,7 @@ pub(super) fn ipv6<R: Read + ?Sized>(frame: &R, at: usize) -> Packet {
 fn ipv6_payload<R: Read + ?Sized>(frame: &R, at: usize, header: &Ipv6) -> Result<Payload, Malformed> {
     let start = at + size_of::<Ipv6>();
     let mut payload = Payload {
-        protocol: header.next_header[0],
+        protocol: header.next_header,
         at: start,
         end: start + header.payload_length(),
         more_fragments: false,
@@ -131,12 +137,9 @@ fn extension<R: Read + ?Sized>(frame: &R, payload: &mut Payload) -> Result<(), M
     };
     let length = match payload.protocol {
         protocol::FRAGMENT => {
-            let Some(fragment) = frame.read::<Fragment>(at) else {
-                return Err(Malformed::Ipv6ExtensionTruncated);
-            };
-            payload.more_fragments = fragment.more_fragments();
-            payload.later_fragment = fragment.fragment_offset() != 0;
-            size_of::<Fragment>()
+            payload.more_fragments = header.more_fragments();
+            payload.later_fragment = header.fragment_offset() != 0;
+            size_of::<Extension>()
         }
         protocol::AUTHENTICATION => header.authentication_byte_length(),
         _ => header.byte_length(),
@@ -144,7 +147,7 @@ fn extension<R: Read + ?Sized>(frame: &R, payload: &mut Payload) -> Result<(), M
     if at + length > payload.end {
         return Err(Malformed::Ipv6ExtensionTruncated);
     }
-    payload.protocol = header.next_header[0];
+    payload.protocol = header.next_header;
     payload.at = at + length;
     Ok(())
 }

@@ -86,11 +86,11 @@ pub(super) fn upper<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Result<Up
         protocol::UDP => udp(frame, payload),
         protocol::ICMP if !payload.ipv6 => {
             let header = icmp(frame, payload).ok_or(Malformed::IcmpTruncated)?;
-            Ok(Upper::Icmp { kind: header.kind[0], code: header.code[0] })
+            Ok(Upper::Icmp { kind: header.kind, code: header.code })
         }
         protocol::ICMPV6 if payload.ipv6 => {
             let header = icmp(frame, payload).ok_or(Malformed::Icmpv6Truncated)?;
-            Ok(Upper::Icmpv6 { kind: header.kind[0], code: header.code[0] })
+            Ok(Upper::Icmpv6 { kind: header.kind, code: header.code })
         }
         other if payload.ipv6 => Ok(Upper::ProtocolV6(other)),
         other => Ok(Upper::ProtocolV4(other)),
@@ -110,9 +110,9 @@ fn tcp<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Result<Upper, Malforme
         return Err(Malformed::TcpDataOffset);
     }
     Ok(Upper::Tcp {
-        source: u16::from_be_bytes(header.source),
-        destination: u16::from_be_bytes(header.destination),
-        flags: TcpFlags(header.flags[0]),
+        source: header.source.get(),
+        destination: header.destination.get(),
+        flags: TcpFlags(header.flags),
     })
 }
 
@@ -128,10 +128,7 @@ fn udp<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Result<Upper, Malforme
     if length < size_of::<Udp>() || beyond {
         return Err(Malformed::UdpLength);
     }
-    Ok(Upper::Udp {
-        source: u16::from_be_bytes(header.source),
-        destination: u16::from_be_bytes(header.destination),
-    })
+    Ok(Upper::Udp { source: header.source.get(), destination: header.destination.get() })
 }
 
 #[inline(always)]

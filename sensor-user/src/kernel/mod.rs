@@ -1,0 +1,14 @@
+//! All that touches the kernel: loading the program, attaching it, draining its counters.
+
+mod attach;
+mod drain;
+mod host;
+mod load;
+mod monitored;
+mod netlink;
+
+pub use attach::{Attached, AttachedMode, attach};
+pub use drain::Counters;
+pub use host::{check_capabilities, check_kernel};
+pub use load::{Loaded, Options, Variant};
+pub use netlink::{AttachedXdp, Interface, Netlink};
