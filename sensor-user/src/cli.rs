@@ -1,0 +1,145 @@
+//! The command line as it is typed.
+//!
+//! What a value means by itself is checked here, so that wrong use ends with exit code 2; what depends on the
+//! configuration file is checked by [`crate::config`], which turns [`Run`] into validated settings.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, KernelLog, Mode};
+
+const EXAMPLES: &str = "\
+Examples:
+  sensor run --config /etc/sensor/sensor.toml
+  sensor run --interface eth1 --listen 127.0.0.1:19817
+  sensor run --interface eth1 --observe --log debug
+
+Exit codes: 0 done, 1 failed, 2 wrong use.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  Count what reaches eth1, drop nothing:
+    sensor run --interface eth1 --observe
+  Sensors, their prefixes and exported ports from a file, the interface from the command line:
+    sensor run --config /etc/sensor/sensor.toml --interface eth1
+  Two interfaces, metrics for another host to scrape:
+    sensor run --interface eth1 eth2 --listen 192.0.2.10:19817
+
+Flags override the file. Without a [[sensor]] in it, all IP traffic to the interfaces is counted and dropped.";
+
+/// Counts unsolicited Internet traffic at the NIC and serves the counts to Prometheus.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "sensor", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// How much the agent itself logs, to standard error [default: `RUST_LOG`, else info].
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "trace"])]
+    pub log: Option<String>,
+}
+
+/// The subcommands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Attach to the interfaces, count, drop, and serve metrics until told to stop.
+    Run(Run),
+}
+
+/// Arguments of `sensor run`; those that are left out come from the file, else from the defaults.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// Network interfaces to attach to.
+    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., value_parser = config::interface_name)]
+    pub interfaces: Vec<String>,
+
+    /// Configuration file (TOML).
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Where to serve /metrics, as ADDR:PORT [default: 127.0.0.1:19817].
+    #[arg(long, short, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+
+    /// Where in the kernel to attach [default: auto].
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
+
+    /// Count and pass: drop nothing.
+    #[arg(long)]
+    pub observe: bool,
+
+    /// Attach even to an interface that carries the default route, and risk losing SSH through it.
+    #[arg(long = "i-have-console-access")]
+    pub console_access: bool,
+
+    /// Time between two readings of the kernel's counters, 1s to 1h [default: 10s].
+    #[arg(long, value_name = "TIME", value_parser = config::drain_interval)]
+    pub drain_interval: Option<Duration>,
+
+    /// How much the program in the kernel logs about rare packets [default: off].
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub kernel_log: Option<KernelLog>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+    use rstest::rstest;
+
+    use super::*;
+
+    fn parse(arguments: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(arguments.split_whitespace())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_reaches_its_field() {
+        let Cli { command: Command::Run(run), log } = parse(
+            "sensor run --interface eth0 eth1 --interface eth2 --config f.toml --listen [::1]:80 --mode native \
+             --observe --i-have-console-access --drain-interval 1m --kernel-log trace --log debug",
+        )
+        .unwrap();
+        assert_eq!(run.interfaces, ["eth0", "eth1", "eth2"]);
+        assert_eq!(run.config, Some("f.toml".into()));
+        assert_eq!(run.listen, Some("[::1]:80".parse().unwrap()));
+        assert_eq!(run.mode, Some(Mode::Native));
+        assert!(run.observe && run.console_access);
+        assert_eq!(run.drain_interval, Some(Duration::from_mins(1)));
+        assert_eq!(run.kernel_log, Some(KernelLog::Trace));
+        assert_eq!(log.as_deref(), Some("debug"));
+    }
+
+    #[rstest]
+    #[case::no_command("sensor")]
+    #[case::unknown_command("sensor dance")]
+    #[case::unknown_flag("sensor run --fast")]
+    #[case::interface_missing("sensor run --interface")]
+    #[case::interface_name("sensor run --interface a/b")]
+    #[case::listen("sensor run --listen localhost")]
+    #[case::mode("sensor run --mode fast")]
+    #[case::interval("sensor run --drain-interval 10")]
+    #[case::kernel_log("sensor run --kernel-log loud")]
+    #[case::log("sensor run --log loud")]
+    fn wrong_use_exits_with_2(#[case] arguments: &str) {
+        assert_eq!(parse(arguments).unwrap_err().exit_code(), 2);
+    }
+
+    #[rstest]
+    #[case::help("sensor --help", ErrorKind::DisplayHelp, "sensor run --config")]
+    #[case::help_of_run("sensor run --help", ErrorKind::DisplayHelp, "sensor run --interface eth1 eth2")]
+    #[case::version("sensor --version", ErrorKind::DisplayVersion, env!("CARGO_PKG_VERSION"))]
+    fn help_shows_examples(#[case] arguments: &str, #[case] kind: ErrorKind, #[case] contains: &str) {
+        let shown = parse(arguments).unwrap_err();
+        assert_eq!((shown.kind(), shown.exit_code()), (kind, 0));
+        assert!(shown.to_string().contains(contains), "{shown}");
+    }
+}

@@ -1,0 +1,117 @@
+//! What is wrong with the configuration.
+//!
+//! All of it is told at once, a line for each thing, in the order of the file, so that a file is mended in one
+//! go. No value from the file can put a second line, or a terminal's escape sequence, into a message.
+
+use std::{fmt, path::Path};
+
+/// Lines shown before the rest is only counted.
+const MAX_SHOWN: usize = 20;
+
+/// The configuration can't be used; displayed as one line for each thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines.join("\n"))]
+pub struct ConfigError {
+    lines: Vec<String>,
+}
+
+impl ConfigError {
+    pub(super) fn new(message: impl fmt::Display) -> Self {
+        Self { lines: vec![one_line(&message.to_string())] }
+    }
+
+    /// What is wrong, at least one line, each `file:line: what` if it is about a place in the file.
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+}
+
+/// Collects what is wrong with one file.
+pub(super) struct Problems<'a> {
+    path: &'a Path,
+    newlines: Vec<usize>,
+    found: Vec<(usize, String)>,
+}
+
+impl<'a> Problems<'a> {
+    /// Nothing wrong yet with the file of this name and content.
+    pub fn new(path: &'a Path, content: &[u8]) -> Self {
+        let newlines = content.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at);
+        Self { path, newlines: newlines.collect(), found: Vec::new() }
+    }
+
+    /// The line, counted from 1, of the byte at offset `at`.
+    pub fn line(&self, at: usize) -> usize {
+        self.newlines.partition_point(|&newline| newline < at) + 1
+    }
+
+    /// Notes that the place at offset `at` is wrong, and how.
+    pub fn add(&mut self, at: usize, message: impl fmt::Display) {
+        self.found.push((at, message.to_string()));
+    }
+
+    /// `value` if nothing was found wrong.
+    pub fn check<T>(mut self, value: T) -> Result<T, ConfigError> {
+        if self.found.is_empty() {
+            return Ok(value);
+        }
+        self.found.sort_by_key(|(at, _)| *at);
+        let mut lines: Vec<_> = self
+            .found
+            .iter()
+            .take(MAX_SHOWN)
+            .map(|(at, message)| one_line(&format!("{}:{}: {message}", self.path.display(), self.line(*at))))
+            .collect();
+        if self.found.len() > MAX_SHOWN {
+            lines.push(format!("{}: {} more", self.path.display(), self.found.len() - MAX_SHOWN));
+        }
+        Err(ConfigError { lines })
+    }
+}
+
+fn one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for character in message.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::first(0, 1)]
+    #[case::end_of_first(2, 1)]
+    #[case::second(3, 2)]
+    #[case::past_the_end(99, 3)]
+    fn offsets_become_lines(#[case] at: usize, #[case] line: usize) {
+        assert_eq!(Problems::new(Path::new("f"), b"ab\ncd\n").line(at), line);
+    }
+
+    #[test]
+    fn problems_are_told_in_the_order_of_the_file() {
+        let mut problems = Problems::new(Path::new("f"), b"ab\ncd\n");
+        problems.add(4, "later");
+        problems.add(0, "sooner\n\u{1b}[2J");
+        let error = problems.check(()).unwrap_err();
+        assert_eq!(error.to_string(), "f:1: sooner\\n\\u{1b}[2J\nf:2: later");
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_cut_short() {
+        let mut problems = Problems::new(Path::new("f"), b"");
+        (0..MAX_SHOWN + 7).for_each(|at| problems.add(at, "wrong"));
+        let error = problems.check(()).unwrap_err();
+        assert_eq!(error.lines().len(), MAX_SHOWN + 1);
+        assert_eq!(error.lines()[MAX_SHOWN], "f: 7 more");
+    }
+}

@@ -1,0 +1,152 @@
+//! The configuration, validated.
+//!
+//! [`Config::load`] reads the file, lays the command line's flags over it, and gives values that need no
+//! further checking; or says what is wrong, each thing on a line of its own with the line it stands on.
+
+mod error;
+mod file;
+mod overlap;
+mod port;
+mod prefix;
+mod sensor;
+mod validate;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+    path::Path,
+    time::Duration,
+};
+
+use crate::cli;
+
+pub use self::{
+    error::ConfigError,
+    port::{DEFAULT_PORTS, Port, PortError, Transport},
+    prefix::{Prefix, PrefixError},
+    sensor::Sensor,
+    value::{
+        KernelLog, MAX_DRAIN_INTERVAL, MAX_NAME, MIN_DRAIN_INTERVAL, Mode, drain_interval, interface_name,
+    },
+};
+
+/// Where metrics are served unless told otherwise.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 19_817);
+/// Time between drains unless told otherwise.
+pub const DEFAULT_DRAIN_INTERVAL: Duration = Duration::from_secs(10);
+/// Series of one sensor, at most, unless told otherwise.
+pub const DEFAULT_MAX_PORTS: NonZeroU32 = NonZeroU32::new(500).expect("500 is not zero");
+/// Prefixes of all sensors together, at most.
+pub const MAX_PREFIXES: usize = 65_536;
+
+const NO_INTERFACE: &str =
+    "no interface to watch: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config";
+
+/// Everything that `sensor run` was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Interfaces to attach to: at least one, none twice, each a name that Linux allows.
+    pub interfaces: Vec<String>,
+    /// Where metrics are served.
+    pub listen: SocketAddr,
+    /// Time between drains: [`MIN_DRAIN_INTERVAL`] to [`MAX_DRAIN_INTERVAL`].
+    pub drain_interval: Duration,
+    /// Where in the kernel to attach.
+    pub mode: Mode,
+    /// Count and pass, drop nothing.
+    pub observe: bool,
+    /// The operator can reach the host even when the network can't: only ever said on the command line.
+    pub console_access: bool,
+    /// What the program in the kernel logs.
+    pub kernel_log: KernelLog,
+    /// At least one, at most [`sensor_common::layout::MAX_SENSORS`], no name twice. No address belongs to two.
+    pub sensors: Vec<Sensor>,
+    /// Which ports get a series of their own.
+    pub export: Export,
+}
+
+/// Which ports get a series of their own, per sensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// These always, none twice, no more than `max_ports`.
+    pub ports: Vec<Port>,
+    /// How many at most, these included.
+    pub max_ports: MaxPorts,
+}
+
+impl Export {
+    /// Ports of both transports: the largest `max_ports` that means anything.
+    pub const ALL_PORTS: u32 = 2 * sensor_common::layout::PORTS;
+}
+
+impl Default for Export {
+    fn default() -> Self {
+        Self { ports: DEFAULT_PORTS.to_vec(), max_ports: MaxPorts::AtMost(DEFAULT_MAX_PORTS) }
+    }
+}
+
+/// A bound on the exported ports of one sensor; `max_ports = 0` in the file means all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxPorts {
+    /// Every port that was ever seen.
+    All,
+    /// That many at most, up to [`Export::ALL_PORTS`].
+    AtMost(NonZeroU32),
+}
+
+impl Config {
+    /// Reads the file that the flags name, if they do, and lays the flags over it.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be read; anything in it is wrong, even if a flag overrides it; no interface is named, or
+    /// one twice; there is no `[[sensor]]` and the host has no usable name.
+    pub fn load(flags: cli::Run) -> Result<Self, ConfigError> {
+        let settings = match &flags.config {
+            Some(path) => read(path)?,
+            None => validate::Settings::default(),
+        };
+        if let Some(name) = value::repeated(&flags.interfaces) {
+            return Err(ConfigError::new(format!("--interface {name:?} is given twice: give it once")));
+        }
+        let interfaces = match settings.interfaces {
+            _ if !flags.interfaces.is_empty() => flags.interfaces,
+            Some(interfaces) => interfaces,
+            None => return Err(ConfigError::new(NO_INTERFACE)),
+        };
+        let sensors = if settings.sensors.is_empty() {
+            vec![Sensor::of_this_host().map_err(ConfigError::new)?]
+        } else {
+            settings.sensors
+        };
+        Ok(Self {
+            interfaces,
+            listen: flags.listen.or(settings.listen).unwrap_or(DEFAULT_LISTEN),
+            drain_interval: flags
+                .drain_interval
+                .or(settings.drain_interval)
+                .unwrap_or(DEFAULT_DRAIN_INTERVAL),
+            mode: flags.mode.or(settings.mode).unwrap_or_default(),
+            observe: flags.observe || settings.observe,
+            console_access: flags.console_access,
+            kernel_log: flags.kernel_log.or(settings.kernel_log).unwrap_or_default(),
+            sensors,
+            export: settings.export,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<validate::Settings, ConfigError> {
+    let bytes = fs::read(path).map_err(|error| {
+        ConfigError::new(format!(
+            "cannot read the configuration {}: {error}; name a file that can be read",
+            path.display()
+        ))
+    })?;
+    validate::settings(path, &bytes)
+}

@@ -1,0 +1,37 @@
+//! A sensor: a named observation point and the prefixes that it monitors.
+//!
+//! A host without a configured sensor is one itself, under its own name, and monitors everything it receives.
+
+use std::fs;
+
+use super::{Prefix, value};
+
+/// Where the kernel tells the host's name.
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+
+/// A named observation point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sensor {
+    /// Its name: at most [`super::MAX_NAME`] characters, no control characters.
+    pub name: String,
+    /// Where it is, for comparing sensors with one another; may be empty, else as `name`.
+    pub region: String,
+    /// What it monitors; empty only if it is the only sensor: then it monitors every address.
+    pub prefixes: Vec<Prefix>,
+}
+
+impl Sensor {
+    /// The sensor that a host is when none is configured.
+    ///
+    /// Gives the cause and the mend when the host's name can't be read or isn't a name for a sensor.
+    pub(super) fn of_this_host() -> Result<Self, String> {
+        let hostname = fs::read_to_string(HOSTNAME).map_err(|error| {
+            format!("cannot read {HOSTNAME} to name the sensor: {error}; add a [[sensor]] with a name")
+        })?;
+        let hostname = hostname.trim_end_matches('\n');
+        let name = value::name(hostname).map_err(|cause| {
+            format!("the host's name {hostname:?} {cause}, or add a [[sensor]] with a name")
+        })?;
+        Ok(Self { name, region: String::new(), prefixes: Vec::new() })
+    }
+}

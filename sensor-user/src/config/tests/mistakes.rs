@@ -1,0 +1,278 @@
+//! Whole files that are wrong, and what is said of them.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::super::{validate::settings, *};
+
+/// What is said of a file of this content named `f`.
+fn errors(content: &[u8]) -> Vec<String> {
+    settings(Path::new("f"), content).unwrap_err().lines().to_vec()
+}
+
+#[rstest]
+#[case::syntax("interfaces = [\n", "f:1: unclosed array, expected `]`")]
+#[case::syntax_later(
+    "mode = \"auto\"\nlisten = \n",
+    "f:2: string values must be quoted, expected literal string"
+)]
+#[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
+#[case::unknown_key(
+    "mode = \"auto\"\ncolour = 1",
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`"
+)]
+#[case::allow_is_not_there_yet(
+    "[[allow]]\nfrom = []",
+    "f:1: unknown key `allow`, expected one of `interfaces`, `listen`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`"
+)]
+#[case::unknown_key_of_a_sensor(
+    "[[sensor]]\nname = \"a\"\nprefix = []",
+    "f:3: unknown key `prefix`, expected one of `name`, `region`, `prefixes` in `sensor`"
+)]
+#[case::unknown_key_of_export(
+    "[export]\nport = 1",
+    "f:2: unknown key `port`, expected `ports` or `max_ports` in `export`"
+)]
+#[case::text_expected(
+    "mode = \"auto\"\ndrain_interval = 10",
+    "f:2: invalid type: integer `10`, expected a string in `drain_interval`; put the value in double quotes"
+)]
+#[case::text_expected_in_a_list(
+    "[export]\nports = [\n  \"22/tcp\",\n  23,\n]",
+    "f:4: invalid type: integer `23`, expected a string in `export.ports`; put the value in double quotes"
+)]
+#[case::list_expected(
+    "interfaces = \"eth0\"",
+    r#"f:1: invalid type: string "eth0", expected a list in `interfaces`; put the value in square brackets"#
+)]
+#[case::list_expected_in_a_sensor("[[sensor]]\nname = \"a\"\nprefixes = \"10.0.0.0/8\"", r#"f:3: invalid type: string "10.0.0.0/8", expected a list in `sensor.prefixes`; put the value in square brackets"#)]
+#[case::tables_expected(
+    "\n[sensor]\nname = \"a\"",
+    "f:2: one table, expected a list of tables in `sensor`; write its heading in double brackets, as in [[sensor]]"
+)]
+#[case::number_expected(
+    "[export]\nmax_ports = \"5\"",
+    r#"f:2: invalid type: string "5", expected a whole number below 2^63 in `export.max_ports`"#
+)]
+#[case::number_too_large(
+    "[export]\nmax_ports = 99999999999999999999",
+    "f:2: invalid type: integer `99999999999999999999`, expected a whole number below 2^63 in `export.max_ports`"
+)]
+#[case::truth_expected(
+    "observe = \"yes\"",
+    r#"f:1: invalid type: string "yes", expected true or false in `observe`"#
+)]
+#[case::sensor_without_a_name(
+    "mode = \"auto\"\n[[sensor]]\nregion = \"a\"",
+    "f:2: missing key `name` in `sensor`"
+)]
+#[case::no_interfaces(
+    "\ninterfaces = []",
+    r#"f:2: interfaces is empty: name one as in ["eth0"], or remove the key"#
+)]
+#[case::interface_too_long(
+    "interfaces = [\n\"abcdefghijklmnop\"]",
+    r#"f:2: interface "abcdefghijklmnop" is longer than 15 bytes: write a name as in `ip link`"#
+)]
+#[case::interface_name(
+    r#"interfaces = ["a/b"]"#,
+    r#"f:1: interface "a/b" is not a name that an interface can have: write one as in `ip link`"#
+)]
+#[case::interface_twice(
+    "interfaces = [\"a\",\n\"b\",\n\"a\"]",
+    r#"f:3: interface "a" is there already, on line 1: remove one"#
+)]
+#[case::listen(
+    r#"listen = "localhost:80""#,
+    r#"f:1: listen "localhost:80" is not an address and a port: write them as in 127.0.0.1:19817 or [::1]:19817"#
+)]
+#[case::interval(
+    r#"drain_interval = "10""#,
+    r#"f:1: drain_interval "10" is not a time: write a whole number and s, m or h, such as 10s"#
+)]
+#[case::interval_bounds(
+    r#"drain_interval = "2h""#,
+    r#"f:1: drain_interval "2h" is out of bounds: write a time from 1s to 1h"#
+)]
+#[case::mode(r#"mode = "fast""#, r#"f:1: mode "fast" is unknown: write "auto" or "native" or "generic""#)]
+#[case::kernel_log(
+    r#"kernel_log = "loud""#,
+    r#"f:1: kernel_log "loud" is unknown: write "off" or "error" or "warn" or "info" or "debug" or "trace""#
+)]
+#[case::sensor_name_empty(
+    "[[sensor]]\nname = \"\"",
+    r#"f:2: sensor name "" is empty: give it a name, such as "japan-1""#
+)]
+#[case::sensor_name_control(
+    "[[sensor]]\nname = \"a\\u001b[2J\"",
+    r#"f:2: sensor name "a\u{1b}[2J" has a control character: remove it"#
+)]
+#[case::region_blank(
+    "[[sensor]]\nname = \"a\"\nregion = \" a\"",
+    r#"f:3: region " a" begins or ends with a space: remove it"#
+)]
+#[case::sensor_name_twice(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"::/1\"]\n[[sensor]]\nname = \"a\"\nprefixes = [\"8000::/2\"]",
+    r#"f:5: sensor name "a" is there already, on line 2: remove one"#
+)]
+#[case::second_sensor_without_prefixes(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"::/0\"]\n[[sensor]]\nname = \"b\"",
+    r#"f:5: sensor "b" has no prefixes: give it some, since it is not the only sensor"#
+)]
+#[case::prefix(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\n  \"10.0.0.0/8\",\n  \"198.51.100.7/33\",\n]",
+    r#"f:5: prefix "198.51.100.7/33" has more than 32 bits"#
+)]
+#[case::prefix_twice(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"10.1.1.1\",\n\"10.1.1.1/32\"]",
+    r#"f:4: prefix "10.1.1.1/32" is the same as "10.1.1.1/32" on line 3: remove one"#
+)]
+#[case::prefix_within(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\",\n\"10.1.0.0/16\"]",
+    r#"f:4: prefix "10.1.0.0/16" lies within "10.0.0.0/8" on line 3: remove one"#
+)]
+#[case::prefix_around(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"2001:db8:7::/64\",\n\"2001:db8::/32\"]",
+    r#"f:4: prefix "2001:db8::/32" contains "2001:db8:7::/64" on line 3: remove one"#
+)]
+#[case::prefix_of_two_sensors(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]\n[[sensor]]\nname = \"b\"\nprefixes = [\"10.1.0.0/16\"]",
+    r#"f:6: prefix "10.1.0.0/16" of sensor "b" lies within "10.0.0.0/8" of sensor "a" on line 3: remove one"#
+)]
+#[case::port_without_transport(
+    "[export]\nports = [\"23\"]",
+    r#"f:2: port "23" has no transport: write "23/tcp" or "23/udp""#
+)]
+#[case::port_transport(
+    "[export]\nports = [\"23/sctp\"]",
+    r#"f:2: port "23/sctp" has a transport other than tcp and udp"#
+)]
+#[case::port_number(
+    "[export]\nports = [\"70000/tcp\"]",
+    r#"f:2: port "70000/tcp" has no number from 0 to 65535: write a port and its transport, such as "23/tcp""#
+)]
+#[case::port_twice(
+    "[export]\nports = [\"23/tcp\",\n\"23/udp\",\n\"23/tcp\"]",
+    r#"f:4: port "23/tcp" is there already, on line 2: remove one"#
+)]
+#[case::fewer_than_listed(
+    "[export]\nports = [\"23/tcp\", \"22/tcp\"]\nmax_ports = 1",
+    "f:3: max_ports 1 is less than the 2 listed ports: raise it, or list fewer"
+)]
+#[case::max_ports_negative(
+    "[export]\nmax_ports = -1",
+    "f:2: max_ports -1 is out of bounds: write 1 to 131072, or 0 for every port"
+)]
+#[case::max_ports_too_large(
+    "[export]\nmax_ports = 131073",
+    "f:2: max_ports 131073 is out of bounds: write 1 to 131072, or 0 for every port"
+)]
+fn one_mistake_is_one_line(#[case] content: &str, #[case] error: &str) {
+    assert_eq!(errors(content.as_bytes()), [error]);
+}
+
+#[test]
+fn other_encodings_are_refused() {
+    assert_eq!(errors(b"mode = 'auto'\nlisten = '\xe9'"), ["f:2: not UTF-8: save the file in that encoding"]);
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let content =
+        "interfaces = ['a b']\nlisten = 'here'\n[[sensor]]\nname = 'a'\nprefixes = ['x', '::/129']\n";
+    let lines = errors(content.as_bytes());
+    let places: Vec<_> =
+        lines.iter().map(|line| line.split(' ').take(3).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        places,
+        [r#"f:1: interface "a"#, r#"f:2: listen "here""#, r#"f:5: prefix "x""#, r#"f:5: prefix "::/129""#]
+    );
+}
+
+#[test]
+fn too_many_sensors_are_refused() {
+    let table = |number| format!("[[sensor]]\nname = \"s{number}\"\nprefixes = [\"10.0.0.{number}\"]\n");
+    let most: String = (0..128).map(table).collect();
+    assert_eq!(settings(Path::new("f"), most.as_bytes()).unwrap().sensors.len(), 128);
+    let error = r#"f:386: sensor "s128" is one of 129, more than 128: merge or remove some"#;
+    assert_eq!(errors((most + &table(128)).as_bytes()), [error]);
+}
+
+#[test]
+fn too_many_prefixes_are_refused() {
+    let prefixes = |count: u32| -> String {
+        let lines = (0..count).map(|number| format!("\"{}\",\n", Ipv4Addr::from_bits(number)));
+        format!("[[sensor]]\nname = \"a\"\nprefixes = [\n{}]", lines.collect::<String>())
+    };
+    assert!(settings(Path::new("f"), prefixes(65_536).as_bytes()).is_ok());
+    let error = "f:65540: 65537 prefixes, more than 65536: merge or remove some";
+    assert_eq!(errors(prefixes(65_537).as_bytes()), [error]);
+}
+
+#[rstest]
+#[case::no_interface(
+    cli::Run::default(),
+    "no interface to watch: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config"
+)]
+#[case::interface_twice(
+    cli::Run { interfaces: vec!["a".to_owned(), "a".to_owned()], ..Default::default() },
+    r#"--interface "a" is given twice: give it once"#
+)]
+#[case::no_file(
+    cli::Run { config: Some("/nonexistent/f".into()), ..Default::default() },
+    "cannot read the configuration /nonexistent/f: No such file or directory (os error 2); name a file that can be read"
+)]
+#[case::directory(
+    cli::Run { config: Some("/".into()), ..Default::default() },
+    "cannot read the configuration /: Is a directory (os error 21); name a file that can be read"
+)]
+fn flags_alone_can_be_wrong(#[case] flags: cli::Run, #[case] error: &str) {
+    assert_eq!(Config::load(flags).unwrap_err().to_string(), error);
+}
+
+/// Text that looks like a configuration from afar.
+fn nearly_a_file() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("interfaces = "),
+        Just("listen = "),
+        Just("mode = "),
+        Just("drain_interval = "),
+        Just("[[sensor]]\n"),
+        Just("name = "),
+        Just("prefixes = "),
+        Just("[export]\n"),
+        Just("ports = "),
+        Just("max_ports = "),
+        Just("\"10.0.0.0/8\""),
+        Just("\"23/tcp\""),
+        Just("\"a\""),
+        Just("'\u{1b}é'"),
+        Just("-1"),
+        Just("["),
+        Just("]"),
+        Just(","),
+        Just("\n"),
+        Just("\"\\u0000\""),
+        Just("x"),
+        Just("\u{feff}"),
+        Just("{"),
+        Just("}"),
+    ];
+    proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_settings_or_single_lines(
+        content in prop_oneof![any::<Vec<u8>>(), nearly_a_file().prop_map(String::into_bytes)]
+    ) {
+        if let Err(error) = settings(Path::new("f"), &content) {
+            prop_assert!(!error.lines().is_empty());
+            for line in error.lines() {
+                prop_assert!(line.starts_with("f:") && !line.contains(char::is_control), "{:?}", line);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Whole files, and what they are read as with and without flags.
+
+use std::{io::Write, path::Path};
+
+use rstest::rstest;
+
+use super::{validate::settings, *};
+
+mod mistakes;
+
+fn load(content: &str, flags: cli::Run) -> Result<Config, ConfigError> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(content.as_bytes()).unwrap();
+    Config::load(cli::Run { config: Some(file.path().to_owned()), ..flags })
+}
+
+fn sensor(name: &str, region: &str, prefixes: &[&str]) -> Sensor {
+    let prefixes = prefixes.iter().map(|prefix| prefix.parse().unwrap()).collect();
+    Sensor { name: name.to_owned(), region: region.to_owned(), prefixes }
+}
+
+const EXAMPLE: &str = r#"
+interfaces = ["eth0"]
+listen = "127.0.0.1:19817"
+
+[[sensor]]
+name = "japan-1"
+region = "japan"
+prefixes = ["198.51.100.7/32", "2001:db8:7::/64"]
+
+[export]
+ports = ["23/tcp", "53/udp"]   # always a series of their own
+max_ports = 500                # a sensor's series at most, these included; 0: every port
+"#;
+
+fn example() -> Config {
+    Config {
+        interfaces: vec!["eth0".to_owned()],
+        listen: DEFAULT_LISTEN,
+        drain_interval: DEFAULT_DRAIN_INTERVAL,
+        mode: Mode::Auto,
+        observe: false,
+        console_access: false,
+        kernel_log: KernelLog::Off,
+        sensors: vec![sensor("japan-1", "japan", &["198.51.100.7/32", "2001:db8:7::/64"])],
+        export: Export {
+            ports: vec!["23/tcp".parse().unwrap(), "53/udp".parse().unwrap()],
+            max_ports: MaxPorts::AtMost(DEFAULT_MAX_PORTS),
+        },
+    }
+}
+
+#[test]
+fn the_example_is_read() {
+    assert_eq!(load(EXAMPLE, cli::Run::default()), Ok(example()));
+}
+
+#[test]
+fn every_key_is_read() {
+    let content = r#"
+        interfaces = ["eth0", "eth1"]
+        listen = "[::]:9000"
+        drain_interval = "30s"
+        mode = "generic"
+        observe = true
+        kernel_log = "debug"
+        [[sensor]]
+        name = "a"
+        prefixes = ["192.0.2.1"]
+        [[sensor]]
+        name = "b"
+        prefixes = ["0.0.0.0/1", "::/0"]
+        [export]
+        ports = []
+        max_ports = 0
+    "#;
+    let expected = Config {
+        interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
+        listen: "[::]:9000".parse().unwrap(),
+        drain_interval: Duration::from_secs(30),
+        mode: Mode::Generic,
+        observe: true,
+        console_access: false,
+        kernel_log: KernelLog::Debug,
+        sensors: vec![sensor("a", "", &["192.0.2.1/32"]), sensor("b", "", &["0.0.0.0/1", "::/0"])],
+        export: Export { ports: vec![], max_ports: MaxPorts::All },
+    };
+    assert_eq!(load(content, cli::Run::default()), Ok(expected));
+}
+
+#[test]
+fn flags_override_the_file() {
+    let flags = cli::Run {
+        interfaces: vec!["eth7".to_owned()],
+        listen: Some("192.0.2.1:80".parse().unwrap()),
+        drain_interval: Some(Duration::from_secs(1)),
+        mode: Some(Mode::Native),
+        observe: true,
+        console_access: true,
+        kernel_log: Some(KernelLog::Trace),
+        config: None,
+    };
+    let expected = Config {
+        interfaces: vec!["eth7".to_owned()],
+        listen: "192.0.2.1:80".parse().unwrap(),
+        drain_interval: Duration::from_secs(1),
+        mode: Mode::Native,
+        observe: true,
+        console_access: true,
+        kernel_log: KernelLog::Trace,
+        ..example()
+    };
+    assert_eq!(load(EXAMPLE, flags), Ok(expected));
+}
+
+#[test]
+fn without_a_file_the_host_is_the_sensor() {
+    let config =
+        Config::load(cli::Run { interfaces: vec!["eth0".to_owned()], ..Default::default() }).unwrap();
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(config.sensors, [sensor(hostname.trim_end(), "", &[])]);
+    assert_eq!(config.export, Export::default());
+}
+
+#[test]
+fn a_sole_sensor_may_monitor_everything() {
+    let config = load("interfaces = ['a']\nsensor = [{ name = 'all' }]", cli::Run::default()).unwrap();
+    assert_eq!(config.sensors, [sensor("all", "", &[])]);
+}
+
+#[rstest]
+#[case::default_ports_are_cut_to_the_bound("max_ports = 3", 3, 3)]
+#[case::all_default_ports("", DEFAULT_PORTS.len(), 500)]
+#[case::as_many_as_listed("ports = ['23/tcp']\nmax_ports = 1", 1, 1)]
+#[case::most("max_ports = 131072", DEFAULT_PORTS.len(), 131_072)]
+fn exported_ports(#[case] keys: &str, #[case] listed: usize, #[case] most: u32) {
+    let export = settings(Path::new("f"), format!("[export]\n{keys}").as_bytes()).unwrap().export;
+    assert_eq!(export.ports, *DEFAULT_PORTS.get(..listed).unwrap());
+    assert_eq!(export.max_ports, MaxPorts::AtMost(most.try_into().unwrap()));
+}
+
+#[test]
+fn listing_more_ports_than_the_default_bound_raises_it() {
+    let ports: Vec<_> = (0..600).map(|number| format!("'{number}/tcp'")).collect();
+    let export = settings(Path::new("f"), format!("[export]\nports = [{}]", ports.join(",")).as_bytes())
+        .unwrap()
+        .export;
+    assert_eq!((export.ports.len(), export.max_ports), (600, MaxPorts::AtMost(600.try_into().unwrap())));
+}

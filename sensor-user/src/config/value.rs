@@ -1,0 +1,193 @@
+//! Values that the file and the command line share.
+//!
+//! Each check gives the value, or the cause and the mend in words that read on from the value itself.
+
+use std::{collections::HashSet, time::Duration};
+
+use clap::ValueEnum;
+
+/// Shortest time between drains.
+pub const MIN_DRAIN_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest time between drains.
+pub const MAX_DRAIN_INTERVAL: Duration = Duration::from_hours(1);
+/// Longest name of a sensor or region, in characters: as long as a host's name can be.
+pub const MAX_NAME: usize = 64;
+/// Longest name of an interface in bytes: the kernel's `IFNAMSIZ` without the closing zero.
+const MAX_INTERFACE_NAME: usize = 15;
+
+/// Where in the kernel the program is attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// In the driver where it can, else behind it.
+    #[default]
+    Auto,
+    /// In the driver, or not at all.
+    Native,
+    /// Behind the driver: works everywhere, costs more.
+    Generic,
+}
+
+/// What the program in the kernel logs; each level includes those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum KernelLog {
+    /// Nothing, at no cost.
+    #[default]
+    Off,
+    /// Errors.
+    Error,
+    /// Warnings.
+    Warn,
+    /// Rare events.
+    Info,
+    /// Why a packet was called malformed, why a reply was let in.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// A name that Linux allows an interface to have (`dev_valid_name`).
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn interface_name(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() {
+        Err("is empty: write a name as in `ip link`")
+    } else if text.len() > MAX_INTERFACE_NAME {
+        Err("is longer than 15 bytes: write a name as in `ip link`")
+    } else if matches!(text, "." | "..") || text.contains(is_refused_by_linux) {
+        Err("is not a name that an interface can have: write one as in `ip link`")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn is_refused_by_linux(character: char) -> bool {
+    matches!(character, '/' | ':') || character.is_whitespace() || character.is_control()
+}
+
+/// A time between drains: a whole number and a unit, such as `10s`, `5m` or `1h`.
+///
+/// # Errors
+///
+/// It isn't one, or is out of bounds.
+pub fn drain_interval(text: &str) -> Result<Duration, &'static str> {
+    const FORM: &str = "is not a time: write a whole number and s, m or h, such as 10s";
+    let (number, seconds) = match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((number, "s")) => (number, 1),
+        Some((number, "m")) => (number, 60),
+        Some((number, "h")) => (number, 3_600),
+        _ => return Err(FORM),
+    };
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(FORM);
+    }
+    // Only digits: parsing fails when the number is beyond a u32.
+    let interval = Duration::from_secs(u64::from(number.parse().unwrap_or(u32::MAX)) * seconds);
+    if (MIN_DRAIN_INTERVAL..=MAX_DRAIN_INTERVAL).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("is out of bounds: write a time from 1s to 1h")
+    }
+}
+
+/// A name of a sensor or a region: a label's value, which people read.
+pub(super) fn name(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() {
+        Err("is empty: give it a name, such as \"japan-1\"")
+    } else if text.trim() != text {
+        Err("begins or ends with a space: remove it")
+    } else if text.chars().count() > MAX_NAME {
+        Err("is longer than 64 characters: shorten it")
+    } else if text.contains(char::is_control) {
+        Err("has a control character: remove it")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// One of an enum's values by its name.
+pub(super) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text, false).map_err(|_| {
+        let names: Vec<_> = T::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let names: Vec<_> = names.iter().map(|value| format!("\"{}\"", value.get_name())).collect();
+        format!("is unknown: write {}", names.join(" or "))
+    })
+}
+
+/// The first value that is there twice.
+pub(super) fn repeated(values: &[String]) -> Option<&String> {
+    let mut seen = HashSet::new();
+    values.iter().find(|value| !seen.insert(*value))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::usual("eth0", true)]
+    #[case::vlan("enp1s0f0.100", true)]
+    #[case::longest("abcdefghijklmno", true)]
+    #[case::too_long("abcdefghijklmnop", false)]
+    #[case::too_many_bytes("ありがとう!", false)]
+    #[case::empty("", false)]
+    #[case::dot(".", false)]
+    #[case::dots("..", false)]
+    #[case::slash("a/b", false)]
+    #[case::colon("eth0:1", false)]
+    #[case::space("a b", false)]
+    #[case::zero("a\0", false)]
+    fn interface_names(#[case] text: &str, #[case] valid: bool) {
+        assert_eq!(interface_name(text).is_ok(), valid);
+    }
+
+    #[rstest]
+    #[case::seconds("10s", Some(10))]
+    #[case::minutes("5m", Some(300))]
+    #[case::shortest("1s", Some(1))]
+    #[case::longest("1h", Some(3_600))]
+    #[case::too_short("0s", None)]
+    #[case::too_long("3601s", None)]
+    #[case::far_too_long("99999999999999999999h", None)]
+    #[case::no_unit("10", None)]
+    #[case::other_unit("10ms", None)]
+    #[case::fraction("1.5s", None)]
+    #[case::signed("+5s", None)]
+    #[case::no_number("s", None)]
+    #[case::not_ascii("10秒", None)]
+    #[case::empty("", None)]
+    fn drain_intervals(#[case] text: &str, #[case] seconds: Option<u64>) {
+        assert_eq!(drain_interval(text).ok(), seconds.map(Duration::from_secs));
+    }
+
+    #[rstest]
+    #[case::usual("japan-1", true)]
+    #[case::any_language("観測点 1", true)]
+    #[case::longest(&"é".repeat(MAX_NAME), true)]
+    #[case::too_long(&"é".repeat(MAX_NAME + 1), false)]
+    #[case::empty("", false)]
+    #[case::blank(" ", false)]
+    #[case::surrounded(" a", false)]
+    #[case::control("a\tb", false)]
+    fn names(#[case] text: &str, #[case] valid: bool) {
+        assert_eq!(name(text).is_ok(), valid);
+    }
+
+    #[test]
+    fn an_unknown_choice_says_which_there_are() {
+        assert_eq!(choice("native"), Ok(Mode::Native));
+        let error = choice::<Mode>("Native").unwrap_err();
+        assert_eq!(error, r#"is unknown: write "auto" or "native" or "generic""#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[0-9smh]*|\\PC*") {
+            let _ = (interface_name(&text), drain_interval(&text), name(&text), choice::<KernelLog>(&text));
+        }
+    }
+}
