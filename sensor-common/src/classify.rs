@@ -100,7 +100,7 @@ fn is_dhcp(source: u16, destination: u16, addresses: &Addresses) -> bool {
     }
 }
 
-/// fe80::/10 (RFC 4291 §2.5.6).
+/// `fe80::/10` (RFC 4291 §2.5.6).
 #[inline(always)]
 const fn is_link_local(address: [u8; 16]) -> bool {
     address[0] == 0xfe && address[1] & 0xc0 == 0x80

@@ -89,7 +89,7 @@ pub const SENSOR_PAGES: u32 = SENSOR_SLOTS / PAGE_SLOTS;
 
 const _: () = assert!(SENSOR_SLOTS.is_multiple_of(PAGE_SLOTS));
 const _: () = assert!(SENSOR_PAGES == 69);
-const _: () = assert!(MALFORMED + (Malformed::ALL.len() as u32) <= END);
+const _: () = assert!((END - MALFORMED) as usize >= Malformed::ALL.len());
 
 /// The one counter of its sensor that a packet belongs to: a number below [`SENSOR_SLOTS`].
 #[repr(transparent)]
@@ -288,7 +288,7 @@ labelled! {
         UdpLength => "udp_length",
         /// The packet ends inside the ICMP header.
         IcmpTruncated => "icmp_truncated",
-        /// The packet ends inside the `ICMPv6` header.
+        /// The packet ends inside the ICMPv6 header.
         Icmpv6Truncated => "icmpv6_truncated",
     }
 }

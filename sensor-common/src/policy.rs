@@ -41,6 +41,15 @@ pub struct InlineV6 {
     pub sensor: u64,
 }
 
+/// An IPv6 address or netmask in the two halves that [`InlineV6`] compares.
+#[inline(always)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are what is left of either side")]
+pub const fn halves(octets: [u8; 16]) -> [u64; 2] {
+    let bits = u128::from_ne_bytes(octets);
+    [bits as u64, (bits >> 64) as u64]
+}
+
 /// How the destination of one IP version is looked up.
 pub mod lookup {
     /// Every address belongs to sensor 0.

@@ -46,14 +46,18 @@ impl Read for Linear {
 #[inline(always)]
 fn start(ctx: &XdpContext) -> usize {
     // SAFETY: the kernel hands over a valid context.
-    let start = unsafe { (&raw const (*ctx.ctx).data).read_volatile() };
+    let start = unsafe { &raw const (*ctx.ctx).data };
+    // SAFETY: it points to an initialised field of that context.
+    let start = unsafe { start.read_volatile() };
     start as usize
 }
 
 #[inline(always)]
 fn end(ctx: &XdpContext) -> usize {
     // SAFETY: the kernel hands over a valid context.
-    let end = unsafe { (&raw const (*ctx.ctx).data_end).read_volatile() };
+    let end = unsafe { &raw const (*ctx.ctx).data_end };
+    // SAFETY: it points to an initialised field of that context.
+    let end = unsafe { end.read_volatile() };
     end as usize
 }
 

@@ -5,6 +5,16 @@
 
 #![no_std]
 #![no_main]
+#![expect(
+    clippy::inline_always,
+    reason = "a call that is not inlined becomes a BPF function, which the verifier checks without its caller's bounds"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "helpers take 32-bit lengths and offsets; a frame is shorter than 64 KiB"
+)]
+#![expect(clippy::needless_pass_by_value, reason = "the xdp macro hands its context over by value")]
+#![expect(missing_docs, reason = "the entry points' documentation does not survive the xdp macro")]
 
 mod count;
 mod frame;

@@ -7,7 +7,9 @@ use aya_ebpf::maps::LpmTrie;
 use aya_ebpf::maps::lpm_trie::Key;
 use sensor_common::classify::Policy;
 use sensor_common::parse::Addresses;
-use sensor_common::policy::{MAX_INLINE_PREFIXES, MAX_PREFIXES, Monitored, lookup};
+use sensor_common::policy::{
+    InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, Monitored, halves, lookup,
+};
 
 #[map]
 static PREFIXES_V4: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
@@ -19,8 +21,8 @@ static PREFIXES_V6: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(MAX_PREFI
 static MONITORED: Monitored = Monitored {
     lookup_v4: lookup::EVERYTHING,
     lookup_v6: lookup::EVERYTHING,
-    v4: [sensor_common::policy::InlineV4 { address: 0, mask: 0, sensor: 0 }; MAX_INLINE_PREFIXES],
-    v6: [sensor_common::policy::InlineV6 { address: [0; 2], mask: [0; 2], sensor: 0 }; MAX_INLINE_PREFIXES],
+    v4: [InlineV4 { address: 0, mask: 0, sensor: 0 }; MAX_INLINE_PREFIXES],
+    v6: [InlineV6 { address: [0; 2], mask: [0; 2], sensor: 0 }; MAX_INLINE_PREFIXES],
 };
 
 #[unsafe(no_mangle)]
@@ -94,10 +96,4 @@ fn sensor_v6(destination: [u8; 16]) -> Option<u32> {
         }
     }
     None
-}
-
-#[inline(always)]
-fn halves(address: [u8; 16]) -> [u64; 2] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
-    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
 }

@@ -135,7 +135,9 @@ async fn drain_on_interval(running: Arc<Running>, interval: std::time::Duration)
 }
 
 async fn forward_log(logger: EbpfLogger<&'static dyn log::Log>) {
-    let Ok(mut logger) = AsyncFd::with_interest(logger, Interest::READABLE) else {
+    // SAFETY: the logger owns the ring buffer's descriptor and gives that one, open, as long as it lives.
+    let registered = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
+    let Ok(mut logger) = registered else {
         tracing::error!("cannot wait for the programs' log: nothing of it will be shown");
         return;
     };
@@ -198,7 +200,7 @@ impl Agent for Running {
     }
 
     fn ready(&self) -> Result<()> {
-        self.drain()?;
+        drop(self.drain()?);
         match self.status().iter().find(|status| status.mode.is_none()) {
             Some(detached) => Err(anyhow!("the program is no longer attached to {}", detached.interface)),
             None => Ok(()),

@@ -36,12 +36,12 @@ pub(super) const fn octets4([a, b]: Address4) -> [u8; 4] {
 
 /// The 16 bytes of an IPv6 address.
 #[inline(always)]
-pub(super) const fn octets6(address: Address6) -> [u8; 16] {
-    let [a, b, c, d] = octets4([address[0], address[1]]);
-    let [e, f, g, h] = octets4([address[2], address[3]]);
-    let [i, j, k, l] = octets4([address[4], address[5]]);
-    let [m, n, o, p] = octets4([address[6], address[7]]);
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+pub(super) fn octets6(address: Address6) -> [u8; 16] {
+    let mut octets = [0; 16];
+    for (pair, bytes) in octets.chunks_exact_mut(2).zip(address) {
+        pair.copy_from_slice(&bytes.0.to_ne_bytes());
+    }
+    octets
 }
 
 /// Declares wire headers; the compiler checks what makes them `Wire`.
@@ -63,7 +63,7 @@ macro_rules! wire {
 wire! {
     /// Ethernet II (IEEE 802.3 §3.2).
     struct Ethernet(14) { _destination: [Be16; 3], _source: [Be16; 3], ether_type: Be16, }
-    /// What follows the tag protocol identifier: priority and VLAN number, then the next `EtherType`
+    /// What follows the tag protocol identifier: priority and VLAN number, then the next EtherType
     /// (IEEE 802.1Q §9.6).
     struct VlanTag(4) { _control: Be16, ether_type: Be16, }
     /// IPv4 without options (RFC 791 §3.1).
@@ -88,12 +88,12 @@ wire! {
     }
     /// UDP (RFC 768).
     struct Udp(8) { source: Be16, destination: Be16, length: Be16, _checksum: Be16, }
-    /// What all ICMP and `ICMPv6` messages start with (RFC 792, RFC 4443 §2.1); the body's first four bytes
+    /// What all ICMP and ICMPv6 messages start with (RFC 792, RFC 4443 §2.1); the body's first four bytes
     /// are there in every message defined.
     struct Icmp(8) { kind: u8, code: u8, _checksum: Be16, _body: [Be16; 2], }
 }
 
-/// `EtherType`s (IANA "IEEE 802 Numbers").
+/// EtherTypes (IANA "IEEE 802 Numbers").
 pub(super) mod ether_type {
     pub const IPV4: u16 = 0x0800;
     pub const IPV6: u16 = 0x86dd;
@@ -103,55 +103,55 @@ pub(super) mod ether_type {
 
 impl Ethernet {
     #[inline(always)]
-    pub(super) const fn ether_type(&self) -> u16 {
+    pub(super) const fn ether_type(self) -> u16 {
         self.ether_type.get()
     }
 }
 
 impl VlanTag {
     #[inline(always)]
-    pub(super) const fn ether_type(&self) -> u16 {
+    pub(super) const fn ether_type(self) -> u16 {
         self.ether_type.get()
     }
 }
 
 impl Ipv4 {
     #[inline(always)]
-    pub(super) const fn version(&self) -> u8 {
+    pub(super) const fn version(self) -> u8 {
         self.version_and_length >> 4
     }
 
     /// Header length in bytes, options included.
     #[inline(always)]
-    pub(super) const fn header_length(&self) -> usize {
+    pub(super) const fn header_length(self) -> usize {
         (self.version_and_length & 0x0f) as usize * 4
     }
 
     #[inline(always)]
-    pub(super) const fn total_length(&self) -> usize {
+    pub(super) const fn total_length(self) -> usize {
         self.total_length.get() as usize
     }
 
     #[inline(always)]
-    pub(super) const fn more_fragments(&self) -> bool {
+    pub(super) const fn more_fragments(self) -> bool {
         self.flags_and_offset.get() & 0x2000 != 0
     }
 
     /// Fragment offset in units of 8 bytes.
     #[inline(always)]
-    pub(super) const fn fragment_offset(&self) -> u16 {
+    pub(super) const fn fragment_offset(self) -> u16 {
         self.flags_and_offset.get() & 0x1fff
     }
 }
 
 impl Ipv6 {
     #[inline(always)]
-    pub(super) const fn version(&self) -> u8 {
+    pub(super) const fn version(self) -> u8 {
         self.version >> 4
     }
 
     #[inline(always)]
-    pub(super) const fn payload_length(&self) -> usize {
+    pub(super) const fn payload_length(self) -> usize {
         self.payload_length.get() as usize
     }
 }
@@ -159,25 +159,25 @@ impl Ipv6 {
 impl Extension {
     /// Length in bytes of a header counted in 8-byte units, not including the first (RFC 8200 §4).
     #[inline(always)]
-    pub(super) const fn byte_length(&self) -> usize {
+    pub(super) const fn byte_length(self) -> usize {
         (self.length as usize + 1) * 8
     }
 
     /// Length in bytes of an authentication header, counted in 4-byte units minus 2 (RFC 4302 §2.2).
     #[inline(always)]
-    pub(super) const fn authentication_byte_length(&self) -> usize {
+    pub(super) const fn authentication_byte_length(self) -> usize {
         (self.length as usize + 2) * 4
     }
 
     /// In a fragment header: more fragments follow.
     #[inline(always)]
-    pub(super) const fn more_fragments(&self) -> bool {
+    pub(super) const fn more_fragments(self) -> bool {
         self.offset_and_flags.get() & 1 != 0
     }
 
     /// In a fragment header: the offset in units of 8 bytes.
     #[inline(always)]
-    pub(super) const fn fragment_offset(&self) -> u16 {
+    pub(super) const fn fragment_offset(self) -> u16 {
         self.offset_and_flags.get() >> 3
     }
 }
@@ -185,14 +185,14 @@ impl Extension {
 impl Tcp {
     /// Header length in bytes, options included.
     #[inline(always)]
-    pub(super) const fn header_length(&self) -> usize {
+    pub(super) const fn header_length(self) -> usize {
         (self.data_offset >> 4) as usize * 4
     }
 }
 
 impl Udp {
     #[inline(always)]
-    pub(super) const fn length(&self) -> usize {
+    pub(super) const fn length(self) -> usize {
         self.length.get() as usize
     }
 }

@@ -1,4 +1,4 @@
-//! TCP, UDP, ICMP and `ICMPv6`: ports, flags, types; every other protocol by its number.
+//! TCP, UDP, ICMP and ICMPv6: ports, flags, types; every other protocol by its number.
 
 use super::Read;
 use super::header::{Icmp, Tcp, Udp};
@@ -47,7 +47,7 @@ pub enum Upper {
         /// Code.
         code: u8,
     },
-    /// An `ICMPv6` message over IPv6.
+    /// An ICMPv6 message over IPv6.
     Icmpv6 {
         /// Type.
         kind: u8,

@@ -24,6 +24,11 @@ pub enum AttachedMode {
     Generic,
 }
 
+impl AttachedMode {
+    /// Every mode.
+    pub const ALL: [Self; 2] = [Self::Native, Self::Generic];
+}
+
 impl fmt::Display for AttachedMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,5 +1,7 @@
 //! Loads the programs with what they must know from the start.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use anyhow::{Context, Result, anyhow};
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::programs::links::FdLink;
@@ -72,8 +74,8 @@ impl Loaded {
             .override_global(aya_log::LEVEL, &level, true)
             .load(OBJECT)
             .map_err(|error| explain(error, count))?;
-        fill(&mut ebpf, policy::PREFIXES_V4, lookup.trie_v4, |address| address.octets())?;
-        fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, |address| address.octets())?;
+        fill(&mut ebpf, policy::PREFIXES_V4, lookup.trie_v4, Ipv4Addr::octets)?;
+        fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
         let mut loaded = Self { links: Vec::new(), ebpf, multi_buffer: host::has_multi_buffer() };
         loaded.verify(Variant::Linear)?;
         if loaded.multi_buffer {

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use sensor_common::policy::{InlineV4, InlineV6, MAX_INLINE_PREFIXES, Monitored, lookup};
+use sensor_common::policy::{InlineV4, InlineV6, MAX_INLINE_PREFIXES, Monitored, halves, lookup};
 
 use crate::config::{Prefix, Sensor};
 
@@ -74,9 +74,4 @@ fn leading_ones<const BYTES: usize>(length: u8) -> [u8; BYTES] {
         mask[bit / 8] |= 0x80 >> (bit % 8);
     }
     mask
-}
-
-fn halves(bytes: [u8; 16]) -> [u64; 2] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
-    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
 }

@@ -1,0 +1,151 @@
+//! Compiles the XDP programs and hands the object to the agent as `OUT_DIR/sensor.bpf.o`.
+//!
+//! It runs whenever the programs, the records they share with the agent or the toolchain change, so no
+//! build can embed an old object. Which compiler and linker to use is what `cargo xtask setup` recorded.
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+/// The only target. A big-endian host would need another.
+const TARGET: &str = "bpfel-unknown-none";
+
+fn main() -> ExitCode {
+    match compile() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compile() -> Result<(), String> {
+    let workspace = variable("CARGO_MANIFEST_DIR")?
+        .parent()
+        .map(Path::to_path_buf)
+        .ok_or("the sensor-user crate lies outside its workspace")?;
+    let record = workspace.join("target/tools/bpf-toolchain");
+    for input in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "sensor-common/Cargo.toml",
+        "sensor-common/src",
+        "sensor-ebpf/Cargo.toml",
+        "sensor-ebpf/src",
+    ] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+    println!("cargo::rerun-if-changed={}", record.display());
+
+    if env::var("CARGO_CFG_TARGET_ENDIAN").as_deref() == Ok("big") {
+        return Err("the XDP programs are built for little-endian machines only".to_owned());
+    }
+    let toolchain = Toolchain::read(&record)?;
+    let object = toolchain.build(&workspace)?;
+    let embedded = variable("OUT_DIR")?.join("sensor.bpf.o");
+    fs::copy(&object, &embedded)
+        .map_err(|error| format!("cannot copy {} to {}: {error}", object.display(), embedded.display()))?;
+    Ok(())
+}
+
+/// What `cargo xtask setup` chose.
+struct Toolchain {
+    rustc: PathBuf,
+    cargo: PathBuf,
+    linker: PathBuf,
+    build_std: bool,
+}
+
+impl Toolchain {
+    fn read(record: &Path) -> Result<Self, String> {
+        const MEND: &str = "run `cargo xtask setup`";
+        let text = fs::read_to_string(record).map_err(|_| format!("no BPF toolchain was set up: {MEND}"))?;
+        let values: HashMap<_, _> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once(" = "))
+            .collect();
+        let file = |key| {
+            let path = values
+                .get(key)
+                .map(PathBuf::from)
+                .ok_or(format!("the record of the BPF toolchain has no {key}: {MEND}"))?;
+            if !path.exists() {
+                return Err(format!("{}, part of the BPF toolchain, is gone: {MEND}", path.display()));
+            }
+            Ok(path)
+        };
+        Ok(Self {
+            rustc: file("rustc")?,
+            cargo: if values.contains_key("cargo") { file("cargo")? } else { variable("CARGO")? },
+            linker: file("linker")?,
+            build_std: values.get("build-std") == Some(&"yes"),
+        })
+    }
+
+    /// Builds the programs and returns the object's path.
+    ///
+    /// The target directory is one of its own: the outer cargo holds the lock of the usual one, and debug,
+    /// release and clippy builds of the agent share this one.
+    fn build(&self, workspace: &Path) -> Result<PathBuf, String> {
+        let directory = workspace.join("target/bpf");
+        let mut cargo = Command::new(&self.cargo);
+        for (name, _) in env::vars_os() {
+            if name.to_str().is_some_and(describes_the_outer_build) {
+                cargo.env_remove(&name);
+            }
+        }
+        cargo
+            .current_dir(workspace)
+            .args(["build", "--release", "--locked", "--package", "sensor-ebpf", "--target", TARGET])
+            .arg("--target-dir")
+            .arg(&directory)
+            .args(self.build_std.then_some("-Zbuild-std=core"))
+            .env("RUSTC", &self.rustc)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env(
+                "CARGO_ENCODED_RUSTFLAGS",
+                [&*format!("-Clinker={}", self.linker.display()), "-Clink-arg=--btf", "-Cdebuginfo=2"]
+                    .join("\x1f"),
+            )
+            // cargo has rustc read its standard input: an inherited one may hold anything.
+            .stdin(Stdio::null())
+            // Which registers a kernel's context struct has: the machine the agent is for.
+            .env("AYA_BPF_TARGET_ARCH", variable("CARGO_CFG_TARGET_ARCH")?);
+        let status =
+            cargo.status().map_err(|error| format!("cannot run {}: {error}", self.cargo.display()))?;
+        if !status.success() {
+            return Err(
+                "the XDP programs (sensor-ebpf) do not compile: the compiler's words are below".to_owned()
+            );
+        }
+        Ok(directory.join(TARGET).join("release/sensor-ebpf"))
+    }
+}
+
+/// Whether an inherited variable tells about the outer build and would mislead the inner one: clippy's
+/// compiler wrapper, the host's flags and target, the rustup toolchain, the outer compiler's libraries.
+fn describes_the_outer_build(name: &str) -> bool {
+    const KEPT: [&str; 7] = [
+        "CARGO_HOME",
+        "CARGO_HTTP_",
+        "CARGO_INCREMENTAL",
+        "CARGO_MAKEFLAGS",
+        "CARGO_NET_",
+        "CARGO_REGISTR",
+        "CARGO_TERM_",
+    ];
+    let cargos = name.starts_with("CARGO_") && !KEPT.iter().any(|kept| name.starts_with(kept));
+    cargos
+        || name.starts_with("RUSTC")
+        || name.starts_with("RUSTDOC")
+        || matches!(name, "RUSTFLAGS" | "RUSTUP_TOOLCHAIN" | "LD_LIBRARY_PATH")
+}
+
+fn variable(name: &str) -> Result<PathBuf, String> {
+    env::var_os(name).map(PathBuf::from).ok_or(format!("cargo did not set {name}"))
+}

@@ -1,0 +1,15 @@
+//! What was counted.
+//!
+//! The kernel's counters as one consistent [`Snapshot`]; a [`Selection`] that bounds how many ports become
+//! series of their own; and [`series`], what the metrics page says of a sensor, under its [`names`].
+
+pub mod icmp;
+pub mod names;
+pub mod select;
+pub mod series;
+pub mod snapshot;
+
+pub use self::{
+    select::Selection,
+    snapshot::{Slots, Snapshot, SnapshotBuilder},
+};

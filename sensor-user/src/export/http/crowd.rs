@@ -1,0 +1,75 @@
+//! Who is connected, and who has to make room.
+
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, Id},
+    time::Instant,
+};
+
+/// When a connection has to be done with what it is doing. Every request moves it.
+#[derive(Debug)]
+pub(super) struct Deadline(watch::Sender<Instant>);
+
+impl Deadline {
+    pub(super) fn new(time: Duration) -> Self {
+        Self(watch::Sender::new(Instant::now() + time))
+    }
+
+    pub(super) fn extend(&self, time: Duration) {
+        self.0.send_replace(Instant::now() + time);
+    }
+
+    pub(super) fn get(&self) -> Instant {
+        *self.0.borrow()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.get() <= Instant::now()
+    }
+}
+
+/// The connections of the moment.
+#[derive(Debug, Default)]
+pub(super) struct Crowd(HashMap<Id, Member>);
+
+#[derive(Debug)]
+struct Member {
+    peer: IpAddr,
+    deadline: Arc<Deadline>,
+    task: AbortHandle,
+}
+
+impl Crowd {
+    pub(super) fn add(&mut self, peer: IpAddr, deadline: Arc<Deadline>, task: AbortHandle) {
+        self.0.insert(task.id(), Member { peer, deadline, task });
+    }
+
+    pub(super) fn remove(&mut self, id: Id) {
+        self.0.remove(&id);
+    }
+
+    /// Ends a connection if there are `most`; says whether it did.
+    ///
+    /// The peer with the most connections loses the one whose time is up first. So a flood from one address
+    /// pushes out itself, and one from many pushes out those that have been silent for longest: a peer that
+    /// asks at once is answered.
+    pub(super) fn make_room(&mut self, most: usize) -> bool {
+        if self.0.len() < most {
+            return false;
+        }
+        let mut of_peer: HashMap<IpAddr, usize> = HashMap::new();
+        for member in self.0.values() {
+            *of_peer.entry(member.peer).or_default() += 1;
+        }
+        let last = self
+            .0
+            .iter()
+            .min_by_key(|(_, member)| (usize::MAX - of_peer[&member.peer], member.deadline.get()))
+            .map(|(&id, _)| id);
+        let Some(member) = last.and_then(|id| self.0.remove(&id)) else { return false };
+        member.task.abort();
+        true
+    }
+}

@@ -1,0 +1,229 @@
+//! The HTTP server: hands out what the [`Agent`] says.
+//!
+//! A sensor's agent lives among hostile machines, so no peer gets more than a bounded share of it: a
+//! connection ends when its peer doesn't finish a request, or doesn't read the answer, in good time; and when
+//! there are too many, the one whose peer has the most makes room, so that a newcomer is always heard.
+
+mod answer;
+mod crowd;
+mod routes;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use prometheus::IntCounter;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, sleep_until, timeout},
+};
+
+use self::{
+    crowd::{Crowd, Deadline},
+    routes::Routes,
+};
+use crate::counters::select::Scraper;
+
+/// What the server asks of the agent. Called on threads that may block, one call at a time.
+pub trait Agent: Send + Sync + 'static {
+    /// Drains and gives the metrics page for this scraper.
+    ///
+    /// # Errors
+    /// What went wrong, for the operator to read. It is served as 503: Prometheus then knows that it has no
+    /// sample, where an old page would pass for a fresh one.
+    fn metrics(&self, scraper: Scraper) -> anyhow::Result<String>;
+
+    /// Drains and gives all slots as JSON.
+    ///
+    /// # Errors
+    /// As [`metrics`](Self::metrics).
+    fn slots(&self) -> anyhow::Result<Vec<u8>>;
+
+    /// Whether the program is attached and a drain has worked.
+    ///
+    /// # Errors
+    /// What is missing, for the operator to read.
+    fn ready(&self) -> anyhow::Result<()>;
+}
+
+/// How much a peer, and all of them, may have.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Connections at a time.
+    connections: usize,
+    /// From connecting to the end of the first request.
+    first_request: Duration,
+    /// From a request to the end of the next one, its answer read in between.
+    next_request: Duration,
+    /// To finish, once told to.
+    farewell: Duration,
+    /// Bytes of a request's head.
+    head: usize,
+    /// Bytes of answers that wait to be read.
+    unread: usize,
+}
+
+const LIMITS: Limits = Limits {
+    connections: 64,
+    first_request: Duration::from_secs(10),
+    next_request: Duration::from_secs(30),
+    farewell: Duration::from_secs(1),
+    head: 16 << 10,
+    unread: 64 << 20,
+};
+
+/// Pause after an accept that failed, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Connections that the server closed on its peers.
+#[derive(Clone, Debug)]
+pub struct HttpStats {
+    slow: IntCounter,
+    crowded: IntCounter,
+}
+
+impl Default for HttpStats {
+    fn default() -> Self {
+        let counter = |name| IntCounter::new(name, name).expect("the name is valid");
+        Self { slow: counter("slow"), crowded: counter("crowded") }
+    }
+}
+
+impl HttpStats {
+    /// Reason and number of connections.
+    pub(super) fn closed(&self) -> [(&'static str, u64); 2] {
+        [("slow", self.slow.get()), ("crowded", self.crowded.get())]
+    }
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// Says what stands in the way and what to do.
+pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let (cause, mend) = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                ("address in use".into(), "stop what listens there, or pass --listen with another port")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                ("this host has no such address".into(), "pass --listen with one that it has")
+            }
+            io::ErrorKind::PermissionDenied => {
+                ("permission denied".into(), "pass --listen with a port of 1024 or above")
+            }
+            _ => (error.to_string(), "pass --listen with another address"),
+        };
+        anyhow::anyhow!("cannot listen on {address}: {cause}; {mend}")
+    })
+}
+
+/// Serves until `shutdown` completes, then lets requests that are under way finish for a second.
+pub async fn serve(
+    listener: TcpListener,
+    agent: Arc<dyn Agent>,
+    stats: HttpStats,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve_within(LIMITS, listener, agent, stats, shutdown).await;
+}
+
+async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    agent: Arc<dyn Agent>,
+    stats: HttpStats,
+    shutdown: impl Future<Output = ()>,
+) {
+    let routes = Arc::new(Routes::new(agent, limits.unread));
+    let (closing, close) = watch::channel(());
+    let mut tasks = JoinSet::new();
+    let mut crowd = Crowd::default();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(ended) = tasks.join_next_with_id() => {
+                crowd.remove(ended.map_or_else(|error| error.id(), |(id, ())| id));
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    if crowd.make_room(limits.connections) {
+                        stats.crowded.inc();
+                    }
+                    let deadline = Arc::new(Deadline::new(limits.first_request));
+                    let connection = Connection {
+                        peer: peer.ip(),
+                        routes: routes.clone(),
+                        deadline: deadline.clone(),
+                        stats: stats.clone(),
+                        limits,
+                    };
+                    let task = tasks.spawn(connection.serve(stream, close.clone()));
+                    crowd.add(peer.ip(), deadline, task);
+                }
+                Err(error) => {
+                    tracing::warn!("cannot accept an HTTP connection: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    drop(closing);
+    // What is left is aborted when `tasks` is dropped.
+    let _ = timeout(2 * limits.farewell, async { while tasks.join_next().await.is_some() {} }).await;
+}
+
+/// One peer's connection.
+struct Connection {
+    peer: IpAddr,
+    routes: Arc<Routes>,
+    deadline: Arc<Deadline>,
+    stats: HttpStats,
+    limits: Limits,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, mut close: watch::Receiver<()>) {
+        let service = service_fn(|request| {
+            self.deadline.extend(self.limits.next_request);
+            self.routes.answer(self.peer, request)
+        });
+        // The deadline covers what hyper's own timer would, and the reading of the answer besides.
+        let http = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(self.limits.head)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut http = pin!(http);
+        let overdue = async {
+            while !self.deadline.is_over() {
+                sleep_until(self.deadline.get()).await;
+            }
+        };
+        let told_to_close = tokio::select! {
+            // Junk and broken connections are a peer's own affair, and too many to log.
+            _ = &mut http => return,
+            () = overdue => false,
+            // The sender is only ever dropped.
+            _ = close.changed() => true,
+        };
+        // An idle connection ends here at once; another when its answer is read.
+        http.as_mut().graceful_shutdown();
+        if timeout(self.limits.farewell, http).await.is_err() && !told_to_close {
+            self.stats.slow.inc();
+        }
+    }
+}

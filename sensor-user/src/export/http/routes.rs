@@ -1,0 +1,114 @@
+//! Which path says what.
+
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
+
+use super::{Agent, answer::Answer};
+use crate::counters::select::Scraper;
+
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>sensor</title>\n<h1>sensor</h1>\n<ul>\n\
+    <li><a href=\"/metrics\">/metrics</a>: for Prometheus\n\
+    <li><a href=\"/api/v1/slots\">/api/v1/slots</a>: every count, as JSON\n\
+    <li><a href=\"/healthz\">/healthz</a>: the agent lives\n\
+    <li><a href=\"/readyz\">/readyz</a>: packets are counted\n</ul>\n</html>\n";
+
+/// Everything needed to answer.
+pub(super) struct Routes {
+    agent: Arc<dyn Agent>,
+    /// Held while the agent is asked: answers are made one at a time, however many ask.
+    turn: Semaphore,
+    /// Bytes of answers that may wait to be read.
+    unread: Arc<Semaphore>,
+    unread_limit: usize,
+}
+
+impl Routes {
+    pub(super) fn new(agent: Arc<dyn Agent>, unread_limit: usize) -> Self {
+        Self { agent, turn: Semaphore::new(1), unread: Arc::new(Semaphore::new(unread_limit)), unread_limit }
+    }
+
+    /// Answers a request of the peer at this address.
+    pub(super) async fn answer<B>(
+        &self,
+        peer: IpAddr,
+        request: Request<B>,
+    ) -> Result<Response<Answer>, Infallible> {
+        let head_only = request.method() == Method::HEAD;
+        if !head_only && request.method() != Method::GET {
+            let mut response = say(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Ok(response);
+        }
+        let path = request.uri().path();
+        Ok(match path {
+            "/" => say(StatusCode::OK, HTML, INDEX),
+            "/healthz" => say(StatusCode::OK, TEXT, "ok\n"),
+            "/readyz" => self.asked(TEXT, |agent| agent.ready().map(|()| "ready\n".into())).await,
+            // Without its page nobody has seen the counts that it carries: nothing is drained for a head.
+            "/metrics" if head_only => say(StatusCode::OK, METRICS, ""),
+            "/metrics" => {
+                let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
+                let scraper = Scraper::new(peer, agent);
+                self.asked(METRICS, move |agent| agent.metrics(scraper).map(Bytes::from)).await
+            }
+            "/api/v1/slots" if head_only => say(StatusCode::OK, JSON, ""),
+            "/api/v1/slots" => self.asked(JSON, |agent| agent.slots().map(Bytes::from)).await,
+            _ => say(StatusCode::NOT_FOUND, TEXT, "no such page; see /\n"),
+        })
+    }
+
+    /// What the agent says, or 503 and why it can't.
+    async fn asked(
+        &self,
+        kind: &'static str,
+        ask: impl FnOnce(&dyn Agent) -> anyhow::Result<Bytes> + Send + 'static,
+    ) -> Response<Answer> {
+        let turn = self.turn.acquire().await;
+        let agent = self.agent.clone();
+        let asked = spawn_blocking(move || ask(&*agent)).await;
+        drop(turn);
+        match asked {
+            Ok(Ok(body)) => match self.share(body.len()) {
+                Some(share) => respond(StatusCode::OK, kind, Answer::new(body, Some(share))),
+                None => say(StatusCode::SERVICE_UNAVAILABLE, TEXT, "too many answers wait to be read\n"),
+            },
+            Ok(Err(error)) => {
+                let reason = format!("{error:#}").replace(['\r', '\n'], " ") + "\n";
+                say(StatusCode::SERVICE_UNAVAILABLE, TEXT, reason)
+            }
+            Err(_) => say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the agent has a bug: see its log\n"),
+        }
+    }
+
+    /// Room for an answer. One that is larger than all there is needs all of it.
+    fn share(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let permits = u32::try_from(bytes.min(self.unread_limit)).unwrap_or(u32::MAX);
+        self.unread.clone().try_acquire_many_owned(permits).ok()
+    }
+}
+
+/// An answer too small to need a share.
+fn say(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Answer> {
+    respond(status, kind, Answer::new(body, None))
+}
+
+fn respond(status: StatusCode, kind: &'static str, answer: Answer) -> Response<Answer> {
+    let mut response = Response::new(answer);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}

@@ -1,0 +1,266 @@
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use rstest::rstest;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::oneshot,
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::*;
+
+const QUICK: Limits = Limits {
+    connections: 8,
+    first_request: Duration::from_millis(300),
+    next_request: Duration::from_millis(800),
+    farewell: Duration::from_millis(100),
+    head: 16 << 10,
+    unread: 256 << 20,
+};
+
+/// Says what it is told to, and remembers who asked.
+#[derive(Default)]
+struct Scripted {
+    page: Mutex<String>,
+    trouble: Mutex<Option<&'static str>>,
+    scrapes: AtomicUsize,
+}
+
+impl Scripted {
+    fn trouble(&self) -> anyhow::Result<()> {
+        let trouble = *self.trouble.lock().unwrap();
+        trouble.map_or(Ok(()), |trouble| Err(anyhow::anyhow!(trouble)))
+    }
+}
+
+impl Agent for Scripted {
+    fn metrics(&self, _: Scraper) -> anyhow::Result<String> {
+        self.trouble()?;
+        self.scrapes.fetch_add(1, Relaxed);
+        Ok(self.page.lock().unwrap().clone())
+    }
+
+    fn slots(&self) -> anyhow::Result<Vec<u8>> {
+        self.trouble()?;
+        Ok(b"{}".to_vec())
+    }
+
+    fn ready(&self) -> anyhow::Result<()> {
+        self.trouble()
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    agent: Arc<Scripted>,
+    stats: HttpStats,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(limits: Limits) -> Self {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let agent = Arc::new(Scripted { page: Mutex::new("a 1\n".into()), ..Default::default() });
+        let stats = HttpStats::default();
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async { stopped.await.unwrap() };
+        let running = tokio::spawn(serve_within(limits, listener, agent.clone(), stats.clone(), shutdown));
+        Self { address, agent, stats, stop, running }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The whole answer to a request on a connection of its own.
+    async fn ask(&self, method: &str, path: &str) -> String {
+        let mut stream = self.connect().await;
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read(&mut stream).await
+    }
+}
+
+/// What is left to read; a reset ends it as a close does.
+async fn read(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[rstest]
+#[case("GET", "/metrics", "200 OK", "text/plain; version=0.0.4; charset=utf-8", "a 1\n")]
+#[case("GET", "/metrics?x=1", "200 OK", "text/plain; version=0.0.4; charset=utf-8", "a 1\n")]
+#[case("GET", "/api/v1/slots", "200 OK", "application/json", "{}")]
+#[case("GET", "/healthz", "200 OK", "text/plain", "ok\n")]
+#[case("GET", "/readyz", "200 OK", "text/plain", "ready\n")]
+#[case("GET", "/", "200 OK", "text/html", "</html>\n")]
+#[case("GET", "/none", "404 Not Found", "text/plain", "no such page; see /\n")]
+#[case("POST", "/metrics", "405 Method Not Allowed", "text/plain", "only GET and HEAD\n")]
+#[case("HEAD", "/metrics", "200 OK", "text/plain; version=0.0.4; charset=utf-8", "\r\n\r\n")]
+#[case("HEAD", "/healthz", "200 OK", "text/plain", "\r\n\r\n")]
+#[tokio::test]
+async fn each_route_answers(
+    #[case] method: &str,
+    #[case] path: &str,
+    #[case] status: &str,
+    #[case] kind: &str,
+    #[case] end: &str,
+) {
+    let server = Server::start(QUICK).await;
+    let answer = server.ask(method, path).await;
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+    assert!(answer.contains(&format!("\r\ncontent-type: {kind}")), "{answer}");
+    assert!(answer.ends_with(end), "{answer}");
+    assert_eq!(answer.contains("\r\nallow: GET, HEAD\r\n"), status.starts_with("405"));
+    assert_eq!(server.agent.scrapes.load(Relaxed), usize::from(answer.ends_with("a 1\n")));
+}
+
+#[rstest]
+#[tokio::test]
+async fn trouble_is_503_and_one_line(#[values("/metrics", "/api/v1/slots", "/readyz")] path: &str) {
+    let server = Server::start(QUICK).await;
+    *server.agent.trouble.lock().unwrap() = Some("eth0:\nis gone");
+    let answer = server.ask("GET", path).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.ends_with("\r\n\r\neth0: is gone\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let server = Server::start(QUICK).await;
+    let mut stream = server.connect().await;
+    for _ in 0..3 {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"a 1\n") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+        sleep(QUICK.next_request / 2).await;
+    }
+    // Idle for too long, it is closed without being called slow.
+    assert_eq!(read(&mut stream).await, "");
+    assert_eq!(server.stats.closed().map(|(_, count)| count), [0, 0]);
+}
+
+#[rstest]
+#[case::silent(b"")]
+#[case::half_a_request(b"GET /metrics HT")]
+#[case::half_a_head(b"GET /metrics HTTP/1.1\r\nHost: a\r\n")]
+#[case::a_body_that_never_comes(b"GET /none HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")]
+#[tokio::test]
+async fn a_peer_that_stalls_is_closed(#[case] sent: &[u8]) {
+    let server = Server::start(QUICK).await;
+    let mut stream = server.connect().await;
+    let start = Instant::now();
+    stream.write_all(sent).await.unwrap();
+    read(&mut stream).await;
+    assert!(start.elapsed() < 2 * QUICK.next_request, "{:?}", start.elapsed());
+}
+
+#[rstest]
+#[case::junk(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), "400")]
+#[case::a_huge_header([&b"GET / HTTP/1.1\r\nA: "[..], &b"a".repeat(1 << 20)].concat(), "431")]
+#[case::many_headers([&b"GET / HTTP/1.1\r\n"[..], &b"A: a\r\n".repeat(1000), b"\r\n"].concat(), "431")]
+#[tokio::test]
+async fn junk_is_refused(#[case] sent: Vec<u8>, #[case] status: &str) {
+    let server = Server::start(QUICK).await;
+    let mut stream = server.connect().await;
+    // The server may answer and close before all is sent.
+    let _ = stream.write_all(&sent).await;
+    let answer = read(&mut stream).await;
+    assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"));
+}
+
+#[tokio::test]
+async fn a_peer_that_never_reads_is_closed() {
+    let server = Server::start(QUICK).await;
+    *server.agent.page.lock().unwrap() = "a".repeat(64 << 20);
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    sleep(QUICK.next_request / 2).await;
+    assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"), "others are served");
+    sleep(QUICK.next_request).await;
+    assert_eq!(server.stats.closed()[0], ("slow", 1));
+    assert!(read(&mut stream).await.len() < 64 << 20, "the answer was cut off");
+}
+
+#[tokio::test]
+async fn unread_answers_are_bounded() {
+    let server = Server::start(Limits { unread: 40 << 20, ..QUICK }).await;
+    *server.agent.page.lock().unwrap() = "a".repeat(32 << 20);
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream.readable().await.unwrap();
+    let answer = server.ask("GET", "/metrics").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "));
+    assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"));
+    drop(stream);
+    sleep(QUICK.farewell).await;
+    assert!(server.ask("GET", "/metrics").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_flood_of_silent_peers_does_not_keep_a_scraper_out() {
+    let server = Server::start(Limits { first_request: Duration::from_mins(1), ..QUICK }).await;
+    let mut flood = Vec::new();
+    for _ in 0..200 {
+        flood.push(server.connect().await);
+    }
+    let start = Instant::now();
+    assert!(server.ask("GET", "/metrics").await.ends_with("a 1\n"));
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert_eq!(server.stats.closed()[1].0, "crowded");
+    assert!(server.stats.closed()[1].1 >= 200 - QUICK.connections as u64);
+}
+
+#[tokio::test]
+async fn shutdown_closes_idle_peers_and_frees_the_port() {
+    let server = Server::start(Limits { first_request: Duration::from_mins(1), ..QUICK }).await;
+    let mut silent = server.connect().await;
+    assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"));
+    server.stop.send(()).unwrap();
+    timeout(Duration::from_secs(2), server.running).await.unwrap().unwrap();
+    assert_eq!(read(&mut silent).await, "");
+    bind(server.address).await.unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_lets_an_answer_finish() {
+    let server = Server::start(QUICK).await;
+    let page = "a".repeat(32 << 20);
+    server.agent.page.lock().unwrap().clone_from(&page);
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream.readable().await.unwrap();
+    server.stop.send(()).unwrap();
+    assert!(read(&mut stream).await.ends_with(&page));
+    server.running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_taken_address_is_named_with_the_mend() {
+    let taken = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = bind(address).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "cannot listen on {address}: address in use; \
+             stop what listens there, or pass --listen with another port"
+        )
+    );
+    let error = bind("192.0.2.1:19817".parse().unwrap()).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "cannot listen on 192.0.2.1:19817: this host has no such address; \
+         pass --listen with one that it has"
+    );
+}

@@ -1,0 +1,27 @@
+//! What the outside sees: the metrics page, the slots API, and the HTTP server that serves both.
+//!
+//! [`Exporter`] turns each drain into the two documents; [`http`] hands them out and holds up against peers
+//! of any kind. Neither touches the kernel: what it says comes in by [`Exporter::observe`] and [`Agent`].
+
+mod exporter;
+pub mod families;
+pub mod http;
+mod metrics;
+mod slots;
+
+pub use self::{
+    exporter::Exporter,
+    families::FAMILIES,
+    http::{Agent, HttpStats},
+};
+pub use crate::counters::select::Scraper;
+use crate::kernel::AttachedMode;
+
+/// What the kernel says of an interface that the agent attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachStatus {
+    /// The interface.
+    pub interface: String,
+    /// How the program is attached now; `None` if it isn't.
+    pub mode: Option<AttachedMode>,
+}

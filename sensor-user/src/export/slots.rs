@@ -1,0 +1,127 @@
+//! `GET /api/v1/slots`: every slot that counted something, exact, whatever the metrics page shows.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use sensor_common::layout::{Counter, Passed, SlotKind};
+use serde::Serialize;
+
+use crate::counters::{Snapshot, names};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    sensors: Vec<SensorReport<'a>>,
+    /// Packets let through, by reason.
+    passed: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct SensorReport<'a> {
+    name: &'a str,
+    slots: Vec<Entry>,
+}
+
+/// One slot. Which of the optional fields it has depends on what it counts; no two entries of a sensor are
+/// alike in all fields but the counts.
+#[derive(Debug, Default, PartialEq, Serialize)]
+struct Entry {
+    protocol: Cow<'static, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<Port>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<u8>,
+    /// 15 stands for 15 and above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u8>,
+    /// The version of IP that carried a protocol which has neither ports nor types.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_version: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    packets: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Port {
+    Number(u16),
+    Name(&'static str),
+}
+
+/// The report of a snapshot as JSON; `names` are those of its sensors.
+pub(super) fn report<'a>(
+    names: impl Iterator<Item = &'a str>,
+    snapshot: &Snapshot,
+) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Report {
+        sensors: names
+            .zip(&snapshot.sensors)
+            .map(|(name, slots)| SensorReport {
+                name,
+                slots: slots.iter_nonzero().map(|(kind, counter)| entry(kind, counter)).collect(),
+            })
+            .collect(),
+        passed: Passed::ALL.iter().map(|&reason| (reason.label(), snapshot.passed(reason))).collect(),
+    })
+}
+
+fn entry(kind: SlotKind, Counter { packets, bytes }: Counter) -> Entry {
+    let counted = Entry { packets, bytes, ..Entry::default() };
+    match kind {
+        SlotKind::Tcp(port) => Entry { protocol: "tcp".into(), port: Some(Port::Number(port)), ..counted },
+        SlotKind::Udp(port) => Entry { protocol: "udp".into(), port: Some(Port::Number(port)), ..counted },
+        SlotKind::Icmp(kind, code) => {
+            Entry { protocol: "icmp".into(), r#type: Some(kind), code: Some(code), ..counted }
+        }
+        SlotKind::Icmpv6(kind, code) => {
+            Entry { protocol: "icmpv6".into(), r#type: Some(kind), code: Some(code), ..counted }
+        }
+        SlotKind::ProtocolV4(number) => {
+            Entry { protocol: names::protocol(number), ip_version: Some(4), ..counted }
+        }
+        SlotKind::ProtocolV6(number) => {
+            Entry { protocol: names::protocol(number), ip_version: Some(6), ..counted }
+        }
+        SlotKind::Fragment(number) => {
+            Entry { protocol: names::protocol(number), port: Some(Port::Name("fragment")), ..counted }
+        }
+        SlotKind::Malformed(reason) => {
+            Entry { protocol: "malformed".into(), reason: Some(reason.label()), ..counted }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use sensor_common::layout::Malformed;
+    use serde_json::json;
+
+    use super::*;
+    use crate::counters::SnapshotBuilder;
+
+    #[rstest]
+    #[case(SlotKind::Tcp(23), json!({"protocol": "tcp", "port": 23}))]
+    #[case(SlotKind::Udp(53), json!({"protocol": "udp", "port": 53}))]
+    #[case(SlotKind::Icmp(8, 0), json!({"protocol": "icmp", "type": 8, "code": 0}))]
+    #[case(SlotKind::Icmpv6(1, 15), json!({"protocol": "icmpv6", "type": 1, "code": 15}))]
+    #[case(SlotKind::ProtocolV4(47), json!({"protocol": "gre", "ip_version": 4}))]
+    #[case(SlotKind::ProtocolV6(254), json!({"protocol": "254", "ip_version": 6}))]
+    #[case(SlotKind::Fragment(17), json!({"protocol": "udp", "port": "fragment"}))]
+    #[case(SlotKind::Malformed(Malformed::UdpLength), json!({"protocol": "malformed", "reason": "udp_length"}))]
+    fn each_slot_says_what_it_counts(#[case] kind: SlotKind, #[case] mut expected: serde_json::Value) {
+        let counter = Counter { packets: (1 << 53) + 1, bytes: u64::MAX };
+        expected["packets"] = counter.packets.into();
+        expected["bytes"] = counter.bytes.into();
+        assert_eq!(serde_json::to_value(entry(kind, counter)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_fresh_sensor_has_an_empty_list() {
+        let snapshot = SnapshotBuilder::new(1).finish();
+        let report: serde_json::Value =
+            serde_json::from_slice(&report(["a"].into_iter(), &snapshot).unwrap()).unwrap();
+        let passed = json!({"link": 0, "management": 0, "non_ip": 0, "not_monitored": 0, "reply": 0});
+        assert_eq!(report, json!({"sensors": [{"name": "a", "slots": []}], "passed": passed}));
+    }
+}
