@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use aya::util::KernelVersion;
 
 /// The oldest kernel that is tested: XDP links (5.9) and ring buffers (5.8) are there.
-pub const OLDEST: KernelVersion = KernelVersion::new(5, 10, 0);
+const OLDEST: KernelVersion = KernelVersion::new(5, 10, 0);
 /// XDP programs for frames in several buffers (kernel commit 2e88d4ff0301).
 const MULTI_BUFFER: KernelVersion = KernelVersion::new(5, 18, 0);
 /// Map memory is charged to the cgroup instead of `RLIMIT_MEMLOCK` (kernel commit 97306be45fbe).
@@ -20,7 +20,7 @@ const CAP_SYS_ADMIN: u32 = 21;
 /// Refuses kernels that are too old.
 ///
 /// # Errors
-/// The kernel is older than [`OLDEST`], or does not say its version.
+/// The kernel is older than 5.10, or does not say its version.
 pub fn check_kernel() -> Result<()> {
     let version = version()?;
     if version < OLDEST {

@@ -142,7 +142,7 @@ async fn a_connection_serves_many_requests() {
         while !answer.ends_with(b"a 1\n") {
             assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
         }
-        sleep(QUICK.next_request / 2).await;
+        sleep(QUICK.next_request / 4).await;
     }
     // Idle for too long, it is closed without being called slow.
     assert_eq!(read(&mut stream).await, "");
@@ -161,7 +161,7 @@ async fn a_peer_that_stalls_is_closed(#[case] sent: &[u8]) {
     let start = Instant::now();
     stream.write_all(sent).await.unwrap();
     read(&mut stream).await;
-    assert!(start.elapsed() < 2 * QUICK.next_request, "{:?}", start.elapsed());
+    assert!(start.elapsed() < 5 * QUICK.next_request, "{:?}", start.elapsed());
 }
 
 #[rstest]
@@ -185,10 +185,13 @@ async fn a_peer_that_never_reads_is_closed() {
     *server.agent.page.lock().unwrap() = "a".repeat(64 << 20);
     let mut stream = server.connect().await;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    sleep(QUICK.next_request / 2).await;
+    stream.readable().await.unwrap();
     assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"), "others are served");
-    sleep(QUICK.next_request).await;
-    assert_eq!(server.stats.closed()[0], ("slow", 1));
+    let start = Instant::now();
+    while server.stats.closed()[0] != ("slow", 1) {
+        assert!(start.elapsed() < 10 * QUICK.next_request);
+        sleep(QUICK.farewell).await;
+    }
     assert!(read(&mut stream).await.len() < 64 << 20, "the answer was cut off");
 }
 
@@ -203,8 +206,9 @@ async fn unread_answers_are_bounded() {
     assert!(answer.starts_with("HTTP/1.1 503 "));
     assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"));
     drop(stream);
-    sleep(QUICK.farewell).await;
-    assert!(server.ask("GET", "/metrics").await.starts_with("HTTP/1.1 200 "));
+    while !server.ask("GET", "/metrics").await.starts_with("HTTP/1.1 200 ") {
+        sleep(QUICK.farewell).await;
+    }
 }
 
 #[tokio::test]
@@ -234,7 +238,7 @@ async fn shutdown_closes_idle_peers_and_frees_the_port() {
 
 #[tokio::test]
 async fn shutdown_lets_an_answer_finish() {
-    let server = Server::start(QUICK).await;
+    let server = Server::start(Limits { farewell: Duration::from_secs(20), ..QUICK }).await;
     let page = "a".repeat(32 << 20);
     server.agent.page.lock().unwrap().clone_from(&page);
     let mut stream = server.connect().await;
