@@ -1,5 +1,6 @@
 //! `sensor run`: attach, drain, serve, and leave the host as it was found.
 
+use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -19,13 +20,21 @@ use crate::kernel::{
     Attached, Counters, Interface, Loaded, Netlink, Options, attach, check_capabilities, check_kernel,
 };
 
+/// What is logged whatever the level: of the libraries only what is wrong, and all that the programs in the
+/// kernel were loaded to log.
+const ALWAYS: &str = "aya=warn,aya_obj=warn,hyper=warn,netlink_proto=warn,sensor_ebpf=trace";
+
 /// Sends the agent's log, and what the programs in the kernel log, to standard error.
 pub fn log_to_stderr(level: Option<&str>) {
-    let filter = match level {
-        Some(level) => EnvFilter::new(level),
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let level = level.map(str::to_owned).or_else(|| std::env::var("RUST_LOG").ok());
+    let level = level.as_deref().unwrap_or("info");
+    let filter = EnvFilter::builder().parse_lossy(format!("{ALWAYS},{level}"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }
 
 /// Runs the agent until SIGINT or SIGTERM.
