@@ -1,1 +1,17 @@
-//! The harness.
+//! What the integration tests and the demo share: packets, a wire to send them over, and the agent.
+//!
+//! Nothing here depends on the agent's own code: it is started, fed and read like any other program.
+
+pub mod agent;
+pub mod counts;
+pub mod foreign;
+pub mod frame;
+pub mod http;
+pub mod metrics;
+pub mod mix;
+pub mod namespace;
+pub mod random;
+pub mod sender;
+pub mod skip;
+pub mod table;
+pub mod wire;

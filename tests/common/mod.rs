@@ -1,0 +1,109 @@
+//! What several integration tests need of the agent's own code: the loaded program, without an interface.
+
+use anyhow::{Result, ensure};
+use aya::TestRun as _;
+use aya::TestRunOptions;
+use sensor_common::classify::Verdict;
+use sensor_common::layout::{Counter, Passed, Slot};
+use sensor_user::cli::Run;
+use sensor_user::config::{Config, KernelLog};
+use sensor_user::counters::Snapshot;
+use sensor_user::kernel::{Counters, Loaded, Options, Variant};
+use std::io::Write as _;
+
+/// The program in the kernel, run by `BPF_PROG_TEST_RUN`.
+pub struct Kernel {
+    loaded: Loaded,
+    counters: Counters,
+    before: Snapshot,
+}
+
+/// What the program did with one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The only counter that moved, by one packet.
+    pub verdict: Verdict,
+    /// By how many bytes it moved; what passes is only counted in packets.
+    pub bytes: u64,
+    /// Whether the packet was dropped.
+    pub dropped: bool,
+}
+
+const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;
+
+impl Kernel {
+    /// Loads the program with the `[[sensor]]` tables of `sensors`.
+    pub fn load(sensors: &str, observe: bool) -> Result<Self> {
+        let config = config(sensors)?;
+        let mut loaded = Loaded::new(&Options { sensors: &config.sensors, observe, log: KernelLog::Off })?;
+        let counters = loaded.take_counters()?;
+        let before = counters.drain()?;
+        Ok(Self { loaded, counters, before })
+    }
+
+    /// Whether this kernel has the program for frames in several buffers.
+    pub fn has_multi_buffer(&self) -> bool {
+        self.loaded.has_multi_buffer()
+    }
+
+    /// Gives the program one frame of at least 14 bytes.
+    ///
+    /// # Errors
+    /// If not exactly one counter moved, or not by one packet.
+    pub fn run(&mut self, variant: Variant, frame: &[u8]) -> Result<Outcome> {
+        let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::new() };
+        let action = self.loaded.xdp(variant)?.test_run(options)?.return_value;
+        ensure!(matches!(action, XDP_DROP | XDP_PASS), "the program returned {action}");
+        let after = self.counters.drain()?;
+        let moved = moved(&self.before, &after);
+        self.before = after;
+        let [(verdict, counter)] = moved[..] else {
+            anyhow::bail!("{} counters moved, not one: {moved:?}", moved.len());
+        };
+        ensure!(counter.packets == 1, "{verdict:?} moved by {} packets", counter.packets);
+        Ok(Outcome { verdict, bytes: counter.bytes, dropped: action == XDP_DROP })
+    }
+}
+
+/// The configuration with these `[[sensor]]` tables.
+pub fn config(sensors: &str) -> Result<Config> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(sensors.as_bytes())?;
+    let flags =
+        Run { interfaces: vec!["eth0".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
+    Ok(Config::load(flags)?)
+}
+
+/// Every counter that differs, and by how much.
+fn moved(before: &Snapshot, after: &Snapshot) -> Vec<(Verdict, Counter)> {
+    let passed = Passed::ALL.iter().map(|&reason| {
+        let packets = after.passed(reason) - before.passed(reason);
+        (Verdict::Pass(reason), Counter { packets, bytes: 0 })
+    });
+    let counted =
+        (0..).zip(before.sensors.iter().zip(&after.sensors)).flat_map(|(sensor, (before, after))| {
+            after.iter_nonzero().map(move |(kind, after)| {
+                let slot = slot(kind);
+                let before = before.get(slot);
+                let by =
+                    Counter { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
+                (Verdict::Count { sensor, slot }, by)
+            })
+        });
+    passed.chain(counted).filter(|(_, by)| *by != Counter::default()).collect()
+}
+
+fn slot(kind: sensor_common::layout::SlotKind) -> Slot {
+    use sensor_common::layout::SlotKind;
+    match kind {
+        SlotKind::Tcp(port) => Slot::tcp(port),
+        SlotKind::Udp(port) => Slot::udp(port),
+        SlotKind::Icmp(kind, code) => Slot::icmp(kind, code),
+        SlotKind::Icmpv6(kind, code) => Slot::icmpv6(kind, code),
+        SlotKind::ProtocolV4(number) => Slot::protocol_v4(number),
+        SlotKind::ProtocolV6(number) => Slot::protocol_v6(number),
+        SlotKind::Fragment(number) => Slot::fragment(number),
+        SlotKind::Malformed(reason) => Slot::malformed(reason),
+    }
+}

@@ -1,0 +1,366 @@
+//! The real agent, run as anyone would run it: a process, a configuration file, and its HTTP pages.
+
+use crate::counts::Counts;
+use crate::http::{self, Response};
+use crate::namespace::Namespace;
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{io, thread};
+use tempfile::NamedTempFile;
+
+/// Where the agent listens unless told otherwise; in each namespace it is another place.
+pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 19_817);
+
+/// How long the agent may take to start, and to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How to start an agent.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    binary: Option<PathBuf>,
+    namespace: Namespace,
+    interfaces: Vec<String>,
+    listen: SocketAddr,
+    config: Option<String>,
+    arguments: Vec<String>,
+    wrapper: Vec<String>,
+}
+
+impl Launch {
+    /// `sensor run` in this namespace.
+    #[must_use]
+    pub fn new(namespace: &Namespace) -> Self {
+        Self {
+            binary: None,
+            namespace: namespace.clone(),
+            interfaces: Vec::new(),
+            listen: LISTEN,
+            config: None,
+            arguments: Vec::new(),
+            wrapper: Vec::new(),
+        }
+    }
+
+    /// The agent to run: else that of [`binary`].
+    #[must_use]
+    pub fn binary(mut self, path: &Path) -> Self {
+        self.binary = Some(path.to_owned());
+        self
+    }
+
+    /// Adds `--interface NAME`.
+    #[must_use]
+    pub fn interface(mut self, name: &str) -> Self {
+        self.interfaces.push(name.to_owned());
+        self
+    }
+
+    /// Where to listen.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// What is in the configuration file; without this there is no file.
+    #[must_use]
+    pub fn config(mut self, text: &str) -> Self {
+        self.config = Some(text.to_owned());
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Runs the agent by way of another program, as `setpriv --reuid nobody`.
+    #[must_use]
+    pub fn wrapped(mut self, words: &str) -> Self {
+        self.wrapper = words.split_whitespace().map(str::to_owned).collect();
+        self
+    }
+
+    /// Starts it, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// If it ends instead; the error has what it printed.
+    pub fn start(self) -> Result<Agent> {
+        let mut agent = self.spawn()?;
+        agent.wait_until_ready()?;
+        Ok(agent)
+    }
+
+    /// Starts it and waits for it to end: its exit code, and its standard error.
+    ///
+    /// # Errors
+    /// If it doesn't end within 20 s, or dies of a signal.
+    pub fn fail(self) -> Result<(i32, String)> {
+        let mut agent = self.spawn()?;
+        let status = agent.wait()?;
+        let code = status.code().with_context(|| format!("the agent ended by {status}"))?;
+        Ok((code, agent.stderr()))
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// If there is no such program.
+    pub fn spawn(self) -> Result<Agent> {
+        let binary = self.binary.map_or_else(binary, Ok)?;
+        let mut words = self.wrapper.clone();
+        words.push(binary.display().to_string());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg("run");
+        for interface in &self.interfaces {
+            command.args(["--interface", interface]);
+        }
+        command.arg("--listen").arg(self.listen.to_string());
+        let config = self.config.as_deref().map(config_file).transpose()?;
+        if let Some(file) = &config {
+            command.arg("--config").arg(file.path());
+        }
+        command.args(&self.arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Ctrl-C in a terminal is for the one who started it, who then stops the agent.
+        command.process_group(0);
+        let namespace = self.namespace.clone();
+        // SAFETY: between fork and exec only two system calls are made, and nothing is allocated.
+        unsafe { command.pre_exec(move || enter_and_die_with_parent(&namespace)) };
+        let mut child = command.spawn().with_context(|| format!("cannot run {}", words[0]))?;
+        let stdout = child.stdout.take().map(Captured::new);
+        let stderr = child.stderr.take().map(Captured::new);
+        Ok(Agent { child, namespace: self.namespace, listen: self.listen, stdout, stderr, _config: config })
+    }
+}
+
+/// Even when the process that started it is killed, no agent stays behind.
+fn enter_and_die_with_parent(namespace: &Namespace) -> io::Result<()> {
+    setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
+    Ok(())
+}
+
+fn config_file(text: &str) -> Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new()
+        .prefix("sensor-")
+        .suffix(".toml")
+        .tempfile()
+        .context("cannot make a configuration file")?;
+    file.write_all(text.as_bytes())?;
+    // An agent that runs as somebody else reads it too.
+    let mut permissions = file.as_file().metadata()?.permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+    file.as_file().set_permissions(permissions)?;
+    Ok(file)
+}
+
+/// The agent that was built with the tests: what `SENSOR_BIN` names, or else the one in the target folder.
+///
+/// # Errors
+/// If there is none.
+pub fn binary() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("SENSOR_BIN") {
+        let path = PathBuf::from(path);
+        ensure!(path.is_file(), "SENSOR_BIN names {}, which is no file", path.display());
+        return Ok(path);
+    }
+    let test = std::env::current_exe().context("cannot tell where this program is")?;
+    // target/debug/deps/counts-0123 → target/debug, target
+    let profile = test.parent().and_then(Path::parent).context("this program is in no target folder")?;
+    let beside = profile.join("sensor");
+    let release = profile.with_file_name("release").join("sensor");
+    for path in [beside, release] {
+        if path.is_file() {
+            return Ok(path);
+        }
+    }
+    bail!("no agent in {}: build it with `cargo xtask build`, or name it in SENSOR_BIN", profile.display())
+}
+
+/// A running agent; dropping it kills it.
+#[derive(Debug)]
+pub struct Agent {
+    child: Child,
+    namespace: Namespace,
+    listen: SocketAddr,
+    stdout: Option<Captured>,
+    stderr: Option<Captured>,
+    _config: Option<NamedTempFile>,
+}
+
+impl Agent {
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if self.ended()?.is_some() {
+                let status = self.wait()?;
+                bail!("the agent did not start ({status}): {}", self.last_words());
+            }
+            // Someone else's server may be what answers, so the agent must still be alive afterwards.
+            let ready = self.get("/readyz").is_ok_and(|response| response.status == 200);
+            if ready && self.ended()?.is_none() {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "the agent is not ready after {PATIENCE:?}: {}",
+                self.stderr()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Gets one of its pages.
+    ///
+    /// # Errors
+    /// If it doesn't answer.
+    pub fn get(&self, path: &str) -> Result<Response> {
+        http::get(&self.namespace, self.listen, path)
+    }
+
+    /// Its metrics.
+    ///
+    /// # Errors
+    /// If it doesn't answer with a page of metrics.
+    pub fn metrics(&self) -> Result<String> {
+        self.page("/metrics")
+    }
+
+    /// All its counters, from `/api/v1/slots`.
+    ///
+    /// # Errors
+    /// If it doesn't answer in that form.
+    pub fn counts(&self) -> Result<Counts> {
+        Counts::from_slots_api(&self.page("/api/v1/slots")?)
+    }
+
+    fn page(&self, path: &str) -> Result<String> {
+        let response = self.get(path)?;
+        ensure!(response.status == 200, "{path}: {}", response.head);
+        Ok(response.body)
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, signal).with_context(|| format!("cannot send {signal} to the agent"))
+    }
+
+    /// Sends it a signal, and waits for it to end.
+    ///
+    /// # Errors
+    /// If it doesn't end within 20 s.
+    pub fn stop(&mut self, signal: Signal) -> Result<ExitStatus> {
+        self.signal(signal)?;
+        self.wait()
+    }
+
+    /// Waits for it to end.
+    ///
+    /// # Errors
+    /// If it doesn't within 20 s.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                // What it wrote last may still be in the pipes.
+                for captured in [&mut self.stdout, &mut self.stderr].into_iter().flatten() {
+                    captured.finish();
+                }
+                return Ok(status);
+            }
+            ensure!(Instant::now() < deadline, "the agent still runs after {PATIENCE:?}: {}", self.stderr());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// If the kernel doesn't tell.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// What it has written to standard error.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        self.stderr.as_ref().map(Captured::text).unwrap_or_default()
+    }
+
+    /// The last line that it has written to standard error: why it ended, if it failed.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        self.stderr().lines().last().unwrap_or("it said nothing").to_owned()
+    }
+
+    /// What it has written to standard output.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        self.stdout.as_ref().map(Captured::text).unwrap_or_default()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What comes out of a pipe, read on a thread of its own so that the writer never blocks.
+#[derive(Debug)]
+struct Captured {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Captured {
+    fn new(pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let sink = Arc::clone(&text);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let mut text = sink.lock().unwrap_or_else(PoisonError::into_inner);
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn finish(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // It only panics if the pipe's reader does, which has nothing more to say then.
+            drop(reader.join());
+        }
+    }
+}

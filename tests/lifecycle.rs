@@ -1,0 +1,242 @@
+//! Start, run, stop: whatever way the agent ends, the host is as it was.
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use rstest::rstest;
+use sensor_common::classify::Verdict;
+use sensor_common::layout::Slot;
+use sensor_tests::agent::{Agent, Launch};
+use sensor_tests::counts::Counts;
+use sensor_tests::frame::frame;
+use sensor_tests::metrics::Page;
+use sensor_tests::namespace::Namespace;
+use sensor_tests::sender::Sender;
+use sensor_tests::skip::root_or_skip;
+use sensor_tests::table::TWO_SENSORS;
+use sensor_tests::wire::{MTU, Wire};
+use std::collections::BTreeSet;
+use std::net::UdpSocket;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The BPF objects that a process holds: their kind, as bpftool calls it, and their number.
+fn objects_of(pid: u32) -> Result<BTreeSet<(&'static str, u32)>> {
+    let mut objects = BTreeSet::new();
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+        // A descriptor may be closed meanwhile.
+        let Ok(text) = std::fs::read_to_string(entry?.path()) else { continue };
+        for line in text.lines() {
+            for (key, kind) in [("prog_id:", "prog"), ("map_id:", "map"), ("link_id:", "link")] {
+                let number = line.strip_prefix(key).and_then(|number| number.trim().parse().ok());
+                objects.extend(number.map(|number| (kind, number)));
+            }
+        }
+    }
+    Ok(objects)
+}
+
+/// Waits until the kernel has freed them: a moment after the last reference is gone.
+fn wait_until_freed(objects: &BTreeSet<(&'static str, u32)>) -> Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    for (kind, number) in objects {
+        while Command::new("bpftool")
+            .args([kind, "show", "id", &number.to_string()])
+            .output()
+            .context("bpftool is not installed")?
+            .status
+            .success()
+        {
+            ensure!(Instant::now() < deadline, "{kind} {number} is left behind");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
+}
+
+#[rstest]
+#[case::interrupted(Signal::SIGINT, Some(0))]
+#[case::terminated(Signal::SIGTERM, Some(0))]
+#[case::killed(Signal::SIGKILL, None)]
+fn nothing_stays_attached(#[case] signal: Signal, #[case] code: Option<i32>) -> Result<()> {
+    if !root_or_skip("nothing_stays_attached") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").config(TWO_SENSORS).start()?;
+    ensure!(wire.near.has_xdp()?, "nothing is attached");
+    let objects = objects_of(agent.pid())?;
+    for kind in ["prog", "map", "link"] {
+        ensure!(objects.iter().any(|object| object.0 == kind), "the agent holds no {kind}: {objects:?}");
+    }
+    let status = agent.stop(signal)?;
+    assert_eq!(status.code(), code, "{}", agent.stderr());
+    wait_until_freed(&objects)?;
+    ensure!(!wire.near.has_xdp()?, "something is still attached");
+    Ok(())
+}
+
+/// What waits for an answer doesn't keep the agent from stopping.
+#[test]
+fn a_connection_does_not_delay_the_end() -> Result<()> {
+    if !root_or_skip("a_connection_does_not_delay_the_end") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let mut agent = Launch::new(near).interface("sensor0").start()?;
+    let _idle = sensor_tests::http::connect(near, sensor_tests::agent::LISTEN)?;
+    let start = Instant::now();
+    ensure!(agent.stop(Signal::SIGTERM)?.success(), "{}", agent.stderr());
+    ensure!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+    ensure!(!wire.near.has_xdp()?, "something is still attached");
+    Ok(())
+}
+
+#[test]
+fn two_interfaces_are_counted_together() -> Result<()> {
+    if !root_or_skip("two_interfaces_are_counted_together") {
+        return Ok(());
+    }
+    let near = Namespace::new()?;
+    let one = Wire::between(near.clone(), "sensor0", Namespace::new()?, MTU)?;
+    let other = Wire::between(near.clone(), "sensor1", Namespace::new()?, MTU)?;
+    let mut agent = Launch::new(&near).interface("sensor0").interface("sensor1").start()?;
+    let syn = frame().ipv4().tcp(23).syn().bytes();
+    Sender::new(&one)?.send(&[&syn; 3])?;
+    Sender::new(&other)?.send(&[&syn; 4])?;
+    let mut truth = Counts::default();
+    for _ in 0..7 {
+        truth.add(Verdict::Count { sensor: 0, slot: Slot::tcp(23) }, syn.len());
+    }
+    assert_eq!(agent.counts()?, truth);
+    let page = Page::parse(&agent.metrics()?)?;
+    for name in ["sensor0", "sensor1"] {
+        assert_eq!(page.sum("sensor_xdp_attached", &[("interface", name)]), 1, "{name}");
+    }
+    agent.stop(Signal::SIGTERM)?;
+    ensure!(!one.near.has_xdp()? && !other.near.has_xdp()?, "something is still attached");
+    Ok(())
+}
+
+/// A wire with addresses, and a server behind the sensor's end that echoes datagrams.
+fn world() -> Result<Wire> {
+    let wire = Wire::new()?;
+    wire.near.address("198.51.100.7/24")?;
+    wire.far.address("198.51.100.66/24")?;
+    let server = wire.near.namespace.run(|| UdpSocket::bind("198.51.100.7:7"))??;
+    server.set_read_timeout(Some(Duration::from_secs(10)))?;
+    thread::spawn(move || {
+        let mut buffer = [0; 100];
+        while let Ok((length, peer)) = server.recv_from(&mut buffer) {
+            // Whoever asked may be gone.
+            drop(server.send_to(&buffer[..length], peer));
+        }
+    });
+    Ok(wire)
+}
+
+/// Whether a datagram comes back.
+fn echo(wire: &Wire) -> Result<bool> {
+    let client = wire.far.namespace.run(|| UdpSocket::bind("198.51.100.66:0"))??;
+    client.set_read_timeout(Some(Duration::from_secs(1)))?;
+    client.send_to(b"hello", "198.51.100.7:7")?;
+    Ok(client.recv(&mut [0; 100]).is_ok())
+}
+
+fn counted(agent: &Agent, slot: &str) -> Result<u64> {
+    let counts = agent.counts()?;
+    Ok(counts.sensors[0].get(slot).map_or(0, |counter| counter.packets))
+}
+
+#[test]
+fn observing_counts_and_lets_pass() -> Result<()> {
+    if !root_or_skip("observing_counts_and_lets_pass") {
+        return Ok(());
+    }
+    let wire = world()?;
+    ensure!(echo(&wire)?, "no echo even before");
+    let agent = Launch::new(&wire.near.namespace).interface("sensor0").argument("--observe").start()?;
+    ensure!(echo(&wire)?, "the sensor swallowed a packet that it only observes");
+    assert_eq!(counted(&agent, "udp/7")?, 1);
+    Ok(())
+}
+
+#[test]
+fn without_observing_it_drops() -> Result<()> {
+    if !root_or_skip("without_observing_it_drops") {
+        return Ok(());
+    }
+    let wire = world()?;
+    let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").start()?;
+    // Link control passes, or the datagram wouldn't even be sent.
+    ensure!(!echo(&wire)?, "a packet that was counted came through");
+    assert_eq!(counted(&agent, "udp/7")?, 1);
+    agent.stop(Signal::SIGTERM)?;
+    ensure!(echo(&wire)?, "no echo after the agent's end");
+    Ok(())
+}
+
+/// Neighbour discovery finds the way both ways while everything else is dropped.
+#[test]
+fn link_control_passes() -> Result<()> {
+    if !root_or_skip("link_control_passes") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    for (end, address) in [(&wire.near, "2001:db8:7::7/64"), (&wire.far, "2001:db8:7::66/64")] {
+        end.namespace.enable_ipv6()?;
+        end.namespace.sysctl(&format!("ipv6/conf/{}/disable_ipv6", end.name), "0")?;
+        end.address(address)?;
+    }
+    let agent = Launch::new(&wire.near.namespace).interface("sensor0").start()?;
+    let client = wire.far.namespace.run(|| UdpSocket::bind("[2001:db8:7::66]:0"))??;
+    client.send_to(b"hello", "[2001:db8:7::7]:9")?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while counted(&agent, "udp/9")? == 0 {
+        ensure!(Instant::now() < deadline, "the neighbour was not found: {:?}", agent.counts()?);
+        thread::sleep(Duration::from_millis(20));
+    }
+    ensure!(agent.counts()?.passed.contains_key("link"), "no neighbour discovery was seen");
+    Ok(())
+}
+
+#[test]
+fn the_interface_of_the_default_route_is_refused() -> Result<()> {
+    if !root_or_skip("the_interface_of_the_default_route_is_refused") {
+        return Ok(());
+    }
+    let wire = world()?;
+    let near = &wire.near.namespace;
+    near.ip("route add default via 198.51.100.66")?;
+    let (code, said) = Launch::new(near).interface("sensor0").fail()?;
+    assert_eq!(code, 1);
+    let last = said.lines().last().unwrap_or_default();
+    for words in ["sensor0", "default route", "SSH", "--i-have-console-access", "--observe"] {
+        assert!(last.contains(words), "{words} is not in: {last}");
+    }
+    assert!(last.starts_with("sensor: "), "{last}");
+    ensure!(!wire.near.has_xdp()?, "something is attached");
+
+    for argument in ["--i-have-console-access", "--observe"] {
+        let agent = Launch::new(near).interface("sensor0").argument(argument).start()?;
+        drop(agent);
+    }
+    Ok(())
+}
+
+/// Falling back is allowed, but never silent.
+#[test]
+fn generic_mode_is_said() -> Result<()> {
+    if !root_or_skip("generic_mode_is_said") {
+        return Ok(());
+    }
+    let namespace = Namespace::new()?;
+    namespace.add_interface_without_native_xdp("quiet0")?;
+    let agent = Launch::new(&namespace).interface("quiet0").start()?;
+    let page = Page::parse(&agent.metrics()?)?;
+    assert_eq!(page.sum("sensor_xdp_attached", &[("interface", "quiet0"), ("mode", "generic")]), 1);
+    let warned = agent.stderr().lines().any(|line| line.contains("quiet0") && line.contains("generic mode"));
+    assert!(warned, "{}", agent.stderr());
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! The pages that the agent serves: a real Prometheus parser has no complaint, and they are what the
+//! README says.
+
+use anyhow::{Context as _, Result, ensure};
+use rstest::rstest;
+use sensor_tests::agent::{Agent, Launch};
+use sensor_tests::http;
+use sensor_tests::metrics::Page;
+use sensor_tests::mix::{self, Mix};
+use sensor_tests::sender::Sender;
+use sensor_tests::skip::{root_or_skip, skip};
+use sensor_tests::wire::Wire;
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// An agent that has counted 20,000 packets.
+fn agent() -> Result<(Wire, Agent)> {
+    let wire = Wire::new()?;
+    let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(mix::SENSOR).start()?;
+    let frames: Vec<Vec<u8>> = Mix::new(1).take(20_000).map(|sample| sample.frame).collect();
+    Sender::new(&wire)?.send(&frames)?;
+    Ok((wire, agent))
+}
+
+/// The workspace's folder.
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
+}
+
+/// `PROMTOOL`, or the one that `cargo xtask setup` brought, or the system's.
+fn promtool() -> Option<PathBuf> {
+    let brought = workspace().join("target/tools/prometheus/usr/bin/promtool");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).map(|folder| folder.join("promtool")).collect::<Vec<_>>();
+    let named = std::env::var_os("PROMTOOL").map(PathBuf::from);
+    named.into_iter().chain([brought]).chain(installed).find(|path| path.is_file())
+}
+
+#[test]
+fn promtool_has_no_complaint() -> Result<()> {
+    let name = "promtool_has_no_complaint";
+    if !root_or_skip(name) {
+        return Ok(());
+    }
+    let Some(promtool) = promtool() else {
+        skip(name, "promtool is not here: `cargo xtask setup` brings it");
+        return Ok(());
+    };
+    let (_wire, agent) = agent()?;
+    // The first scrape is of counts that are there, the second of series that scrapes have brought about.
+    for _ in 0..2 {
+        let mut check = Command::new(&promtool)
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", promtool.display()))?;
+        check.stdin.take().context("stdin is piped")?.write_all(agent.metrics()?.as_bytes())?;
+        let output = check.wait_with_output()?;
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    }
+    Ok(())
+}
+
+/// Names of the metrics that the README's tables list: rows whose first cell has them in backticks.
+fn in_readme() -> Result<BTreeSet<String>> {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).context("README.md")?;
+    let cells = readme.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    Ok(names.filter(|name| name.starts_with("sensor_")).map(str::to_owned).collect())
+}
+
+#[test]
+fn the_readme_lists_what_is_exported() -> Result<()> {
+    if !root_or_skip("the_readme_lists_what_is_exported") {
+        return Ok(());
+    }
+    let (_wire, agent) = agent()?;
+    let page = agent.metrics()?;
+    let exported: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .filter(|name| name.starts_with("sensor_"))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(in_readme()?, exported, "left: README.md; right: what /metrics has");
+    Ok(())
+}
+
+#[rstest]
+#[case::metrics("/metrics", 200, "text/plain; version=0.0.4; charset=utf-8")]
+#[case::slots("/api/v1/slots", 200, "application/json")]
+#[case::health("/healthz", 200, "text/plain")]
+#[case::readiness("/readyz", 200, "text/plain")]
+#[case::nothing("/nothing-here", 404, "text/plain")]
+fn pages_have_their_types(#[case] path: &str, #[case] status: u16, #[case] content_type: &str) -> Result<()> {
+    if !root_or_skip("pages_have_their_types") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let agent = Launch::new(&wire.near.namespace).interface("sensor0").start()?;
+    let response = agent.get(path)?;
+    assert_eq!(response.status, status);
+    let found = response.header("content-type").unwrap_or("none");
+    assert!(found.starts_with(content_type), "{found}");
+    Ok(())
+}
+
+#[test]
+fn only_reading_is_allowed() -> Result<()> {
+    if !root_or_skip("only_reading_is_allowed") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let _agent = Launch::new(near).interface("sensor0").start()?;
+    for method in ["POST", "DELETE", "PUT"] {
+        let response = http::request(near, sensor_tests::agent::LISTEN, method, "/metrics")?;
+        assert_eq!(response.status, 405, "{method}");
+    }
+    Ok(())
+}
+
+#[test]
+fn slots_and_metrics_add_up_to_the_same() -> Result<()> {
+    if !root_or_skip("slots_and_metrics_add_up_to_the_same") {
+        return Ok(());
+    }
+    let (_wire, agent) = agent()?;
+    let counts = agent.counts()?;
+    let page = Page::parse(&agent.metrics()?)?;
+    assert_eq!(counts.packets(), 20_000);
+    assert_eq!(page.sum("sensor_packets_total", &[]), counts.counted());
+    assert_eq!(page.sum("sensor_bytes_total", &[]), counts.bytes());
+    let slots = |prefix: &str| -> u64 {
+        let slots = counts.sensors.iter().flatten().filter(|(name, _)| name.starts_with(prefix));
+        slots.map(|(_, counter)| counter.packets).sum()
+    };
+    for protocol in ["tcp", "udp", "icmp", "icmpv6", "malformed", "gre"] {
+        let sum = page.sum("sensor_packets_total", &[("protocol", protocol)]);
+        assert_eq!(
+            sum,
+            slots(&format!("{protocol}/")) + slots("gre") * u64::from(protocol == "gre"),
+            "{protocol}"
+        );
+        assert!(sum > 0, "{protocol}");
+    }
+    for protocol in ["icmp", "icmpv6"] {
+        let labels = [("protocol", protocol)];
+        let detail = page.sum("sensor_icmp_packets_total", &labels);
+        assert_eq!(detail, page.sum("sensor_packets_total", &labels), "{protocol}");
+    }
+    let malformed = page.sum("sensor_malformed_packets_total", &[]);
+    assert_eq!(malformed, page.sum("sensor_packets_total", &[("protocol", "malformed")]));
+    assert_eq!(page.sum("sensor_passed_packets_total", &[]), counts.passed.values().sum::<u64>());
+    Ok(())
+}
+
+#[test]
+fn the_agent_tells_of_itself() -> Result<()> {
+    if !root_or_skip("the_agent_tells_of_itself") {
+        return Ok(());
+    }
+    let (wire, agent) = agent()?;
+    let page = Page::parse(&agent.metrics()?)?;
+    let native = [("interface", "sensor0"), ("mode", "native")];
+    assert_eq!(page.sum("sensor_xdp_attached", &native), 1);
+    assert_eq!(page.sum("sensor_info", &[("sensor", "demo"), ("region", "private namespace")]), 1);
+    assert_eq!(page.sum("sensor_build_info", &[]), 1);
+    assert!(page.sum("sensor_drain_duration_seconds_count", &[]) > 0);
+    for name in ["process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total"] {
+        assert_eq!(page.find(name, &[]).count(), 1, "{name}");
+    }
+    // An interface that is taken away: alive, but no longer ready.
+    wire.near.namespace.ip("link delete sensor0")?;
+    assert_eq!(agent.get("/readyz")?.status, 503);
+    assert_eq!(agent.get("/healthz")?.status, 200);
+    let page = Page::parse(&agent.metrics()?)?;
+    assert_eq!(page.sum("sensor_xdp_attached", &native), 0);
+    Ok(())
+}
+
+/// A drain reads pages, not ports: milliseconds at most.
+#[test]
+fn a_drain_takes_single_digit_milliseconds() -> Result<()> {
+    if !root_or_skip("a_drain_takes_single_digit_milliseconds") {
+        return Ok(());
+    }
+    let (_wire, agent) = agent()?;
+    for _ in 0..50 {
+        agent.counts()?;
+    }
+    let page = Page::parse(&agent.metrics()?)?;
+    let value = |name| page.find(name, &[]).next().map(|sample| sample.value).context(name);
+    let mean = value("sensor_drain_duration_seconds_sum")? / value("sensor_drain_duration_seconds_count")?;
+    assert!(mean < 0.01, "a drain takes {:.1} ms", mean * 1e3);
+    Ok(())
+}

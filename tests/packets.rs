@@ -1,0 +1,162 @@
+//! The table of packets, three ways: the host build of the parser and classifier, the loaded program
+//! through `BPF_PROG_TEST_RUN`, and the real agent on a real veth pair.
+
+mod common;
+
+use anyhow::{Context as _, Result};
+use common::{Kernel, Outcome};
+use rstest::rstest;
+use sensor_common::classify::{Verdict, verdict};
+use sensor_common::layout::{Malformed, Passed, Slot, SlotKind};
+use sensor_common::parse::parse;
+use sensor_tests::agent::Launch;
+use sensor_tests::counts::Counts;
+use sensor_tests::frame::ETHERNET;
+use sensor_tests::sender::Sender;
+use sensor_tests::skip::{root_or_skip, skip};
+use sensor_tests::table::{Case, Everything, TWO_SENSORS, TwoSensors, table};
+use sensor_tests::wire::{MTU, Wire};
+use sensor_user::kernel::Variant;
+use std::collections::HashSet;
+
+/// A single sensor without prefixes.
+const EVERYTHING: &str = "[[sensor]]\nname = \"everything\"\n";
+
+type Expected = fn(&Case) -> Verdict;
+const WITH_TWO_SENSORS: Expected = |case| case.with_two_sensors;
+const WITH_EVERYTHING: Expected = |case| case.with_everything;
+
+#[test]
+fn the_host_build_agrees_with_the_table() {
+    for case in table() {
+        let frame = parse(case.frame.as_slice());
+        let shown = format!("{}: {:02x?}", case.name, case.frame);
+        assert_eq!(verdict(&frame, &TwoSensors), case.with_two_sensors, "two sensors: {shown}");
+        assert_eq!(verdict(&frame, &Everything), case.with_everything, "everything: {shown}");
+    }
+}
+
+#[rstest]
+#[case::two_sensors("two_sensors", TWO_SENSORS, WITH_TWO_SENSORS)]
+#[case::everything("everything", EVERYTHING, WITH_EVERYTHING)]
+fn the_loaded_programs_agree_with_the_table(
+    #[case] name: &str,
+    #[case] sensors: &str,
+    #[case] expected: Expected,
+    #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
+    #[values(false, true)] observe: bool,
+) -> Result<()> {
+    let name = format!("the_loaded_programs_agree_with_the_table ({name}, {variant:?})");
+    if !root_or_skip(&name) {
+        return Ok(());
+    }
+    let mut kernel = Kernel::load(sensors, observe)?;
+    if variant == Variant::MultiBuffer && !kernel.has_multi_buffer() {
+        skip(&name, "the kernel is older than 5.18");
+        return Ok(());
+    }
+    // Shorter frames are refused by the kernel: the host build has them.
+    for case in table().iter().filter(|case| case.frame.len() >= ETHERNET) {
+        let outcome = kernel.run(variant, &case.frame).context(case.name)?;
+        assert_eq!(outcome, judged(expected(case), case.frame.len(), observe), "{}", case.name);
+    }
+    Ok(())
+}
+
+/// A frame that comes in several buffers is counted as a whole, wherever its headers end.
+#[test]
+fn a_jumbo_frame_is_counted_whole() -> Result<()> {
+    let name = "a_jumbo_frame_is_counted_whole";
+    if !root_or_skip(name) {
+        return Ok(());
+    }
+    let mut kernel = Kernel::load(TWO_SENSORS, false)?;
+    if !kernel.has_multi_buffer() {
+        skip(name, "the kernel is older than 5.18");
+        return Ok(());
+    }
+    for length in [3_000_usize, 4_000, 9_000] {
+        let frame = sensor_tests::frame::frame().ipv4().udp(9).payload(vec![0; length - 42]).bytes();
+        let outcome = kernel.run(Variant::MultiBuffer, &frame)?;
+        let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
+        assert_eq!(outcome, judged(expected, length, false), "{length} bytes");
+    }
+    Ok(())
+}
+
+fn judged(verdict: Verdict, length: usize, observe: bool) -> Outcome {
+    match verdict {
+        Verdict::Pass(_) => Outcome { verdict, bytes: 0, dropped: false },
+        Verdict::Count { .. } => Outcome { verdict, bytes: length as u64, dropped: !observe },
+    }
+}
+
+#[rstest]
+#[case::two_sensors(TWO_SENSORS, WITH_TWO_SENSORS, "native")]
+#[case::everything(EVERYTHING, WITH_EVERYTHING, "native")]
+#[case::generic_mode(TWO_SENSORS, WITH_TWO_SENSORS, "generic")]
+fn the_agent_on_a_wire_agrees_with_the_table(
+    #[case] sensors: &str,
+    #[case] expected: Expected,
+    #[case] mode: &str,
+) -> Result<()> {
+    if !root_or_skip("the_agent_on_a_wire_agrees_with_the_table") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let launch = Launch::new(&wire.near.namespace).interface("sensor0").config(sensors);
+    let agent = launch.argument("--mode").argument(mode).start()?;
+    let sender = Sender::new(&wire)?;
+    let mut truth = Counts::default();
+    // The order of the sensors is the configuration's even before anything is counted.
+    truth.sensors.resize_with(sensors.matches("[[sensor]]").count(), Default::default);
+    for case in table().iter().filter(|case| (ETHERNET..=ETHERNET + MTU as usize).contains(&case.frame.len()))
+    {
+        sender.send(&[&case.frame]).context(case.name)?;
+        truth.add(expected(case), case.frame.len());
+        assert_eq!(agent.counts()?, truth, "after {}", case.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_table_has_every_outcome() {
+    let cases = table();
+    let names: HashSet<_> = cases.iter().map(|case| case.name).collect();
+    assert_eq!(names.len(), cases.len(), "a name is there twice");
+    let verdicts: HashSet<String> = cases
+        .iter()
+        .flat_map(|case| [case.with_two_sensors, case.with_everything])
+        .map(|it| format!("{it:?}"))
+        .collect();
+    let sensors = 0..2;
+    for sensor in sensors {
+        assert!(verdicts.iter().any(|it| it.contains(&format!("sensor: {sensor}"))), "sensor {sensor}");
+    }
+    // Management and replies come with the allow list.
+    for reason in [Passed::NonIp, Passed::NotMonitored, Passed::Link] {
+        assert!(verdicts.contains(&format!("{:?}", Verdict::Pass(reason))), "{reason}");
+    }
+    for &reason in Malformed::ALL {
+        let verdict = Verdict::Count { sensor: 0, slot: Slot::malformed(reason) };
+        assert!(verdicts.contains(&format!("{verdict:?}")), "{reason}");
+    }
+    let kinds: HashSet<_> = cases
+        .iter()
+        .filter_map(|case| match case.with_everything {
+            Verdict::Count { slot, .. } => Slot::describe(slot.index()),
+            Verdict::Pass(_) => None,
+        })
+        .map(|kind| match kind {
+            SlotKind::Tcp(_) => "tcp",
+            SlotKind::Udp(_) => "udp",
+            SlotKind::Icmp(..) => "icmp",
+            SlotKind::Icmpv6(..) => "icmpv6",
+            SlotKind::ProtocolV4(_) => "protocol over ipv4",
+            SlotKind::ProtocolV6(_) => "protocol over ipv6",
+            SlotKind::Fragment(_) => "fragment",
+            SlotKind::Malformed(_) => "malformed",
+        })
+        .collect();
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
+}

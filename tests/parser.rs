@@ -1,0 +1,244 @@
+//! The parser against arbitrary bytes, and against a parser that somebody else wrote.
+
+use etherparse::{IpNumber, Ipv6ExtensionSlice, LinkExtSlice, NetSlice, SlicedPacket, TransportSlice};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use sensor_common::classify::{Verdict, verdict};
+use sensor_common::layout::{Slot, SlotKind};
+use sensor_common::parse::{Addresses, Frame, MAX_EXTENSIONS, Packet, TcpFlags, Upper, parse};
+use sensor_tests::frame::{self, Extension};
+use sensor_tests::mix::Mix;
+use sensor_tests::table::{Everything, TwoSensors, table};
+
+/// A frame that is right, or wrong in one of the ways that the builder knows.
+fn built() -> impl Strategy<Value = Vec<u8>> {
+    let tags = vec((any::<bool>(), 0..4096_u16), 0..4);
+    let network = prop_oneof![
+        (vec(any::<u8>(), 0..11), 0..0x2000_u16, prop::bool::weighted(0.2)).prop_map(Network::V4),
+        vec(extension(), 0..10).prop_map(Network::V6),
+    ];
+    let transport = (0..6_u8, any::<u16>(), any::<u8>(), any::<u8>());
+    (tags, network, transport, vec(any::<u8>(), 0..80), 0..120_usize).prop_map(
+        |(tags, network, (transport, port, kind, code), payload, padding)| {
+            let mut frame = frame::frame();
+            for (service, id) in tags {
+                frame = if service { frame.service_vlan(id) } else { frame.vlan(id) };
+            }
+            frame = match network {
+                Network::V4((words, offset, fragmented)) => {
+                    let options: Vec<u8> = words.iter().flat_map(|&word| [word; 4]).collect();
+                    let frame = frame.ipv4().ip_options(&options[..options.len().min(40)]);
+                    if fragmented { frame.fragment(offset, port % 2 == 0) } else { frame }
+                }
+                Network::V6(extensions) => extensions.into_iter().fold(frame.ipv6(), frame::Frame::extension),
+            };
+            let frame = match transport {
+                0 | 1 => frame.tcp(port).syn(),
+                2 => frame.udp(port),
+                3 => frame.icmp(kind, code),
+                4 => frame.icmpv6(kind, code),
+                _ => frame.protocol(kind),
+            };
+            frame.payload(payload).padded(padding).bytes()
+        },
+    )
+}
+
+#[derive(Clone, Debug)]
+enum Network {
+    V4((Vec<u8>, u16, bool)),
+    V6(Vec<Extension>),
+}
+
+fn extension() -> impl Strategy<Value = Extension> {
+    prop_oneof![
+        Just(Extension::hop_by_hop()),
+        Just(Extension::routing()),
+        (0..4_u8).prop_map(Extension::destination),
+        Just(Extension::authentication()),
+        (0..3_u16, any::<bool>()).prop_map(|(offset, more)| Extension::fragment(offset, more)),
+    ]
+}
+
+/// A built frame with some bytes overwritten, cut somewhere.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let table: Vec<Vec<u8>> = table().into_iter().map(|case| case.frame).collect();
+    let seeds = prop_oneof![
+        built(),
+        prop::sample::select(table),
+        any::<u64>().prop_map(|seed| Mix::new(seed).next().expect("the mix has no end").frame),
+    ];
+    (
+        seeds,
+        vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        any::<prop::sample::Index>(),
+        any::<bool>(),
+    )
+        .prop_map(|(mut frame, changes, length, cut)| {
+            for (at, byte) in changes {
+                if !frame.is_empty() {
+                    let at = at.index(frame.len());
+                    frame[at] = byte;
+                }
+            }
+            if cut {
+                frame.truncate(length.index(frame.len() + 1));
+            }
+            frame
+        })
+}
+
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![1 => vec(any::<u8>(), 0..200), 2 => built(), 3 => mutated()]
+}
+
+fn malformed(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Count { slot, .. } => {
+            matches!(Slot::describe(slot.index()), Some(SlotKind::Malformed(_)))
+        }
+        Verdict::Pass(_) => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 50_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_have_one_outcome(bytes in bytes()) {
+        let frame = parse(bytes.as_slice());
+        for outcome in [verdict(&frame, &TwoSensors), verdict(&frame, &Everything)] {
+            if let Verdict::Count { slot, .. } = outcome {
+                prop_assert!(Slot::describe(slot.index()).is_some(), "{slot:?} counts nothing");
+            }
+        }
+    }
+
+    /// What Ethernet or a switch adds behind a packet is none of the packet's.
+    #[test]
+    fn padding_changes_nothing(bytes in bytes(), padding in vec(any::<u8>(), 0..64)) {
+        let before = verdict(&parse(bytes.as_slice()), &Everything);
+        if matches!(before, Verdict::Count { .. }) && !malformed(before) {
+            let padded = [bytes, padding].concat();
+            prop_assert_eq!(verdict(&parse(padded.as_slice()), &Everything), before);
+        }
+    }
+
+    /// Whatever etherparse takes for a whole packet, the parser finds the same in it.
+    #[test]
+    fn etherparse_agrees(bytes in bytes()) {
+        let Ok(theirs) = SlicedPacket::from_ethernet(&bytes) else { return Ok(()) };
+        let ours = parse(bytes.as_slice());
+        match etherparse_finds(&theirs) {
+            Found::Differs => {}
+            Found::NonIp => prop_assert_eq!(ours, Frame::NonIp),
+            Found::Ip { addresses, upper } => {
+                let Frame::Ip(Packet { addresses: our_addresses, upper: our_upper, .. }) = ours else {
+                    return Err(TestCaseError::fail("not IP for us"));
+                };
+                prop_assert_eq!(our_addresses, Some(addresses));
+                prop_assert_eq!(our_upper.map(without_details), Ok(upper));
+            }
+        }
+    }
+}
+
+/// What etherparse makes of a packet, in our words.
+#[derive(Debug)]
+enum Found {
+    NonIp,
+    Ip {
+        addresses: Addresses,
+        upper: Upper,
+    },
+    /// It goes by another rule here.
+    Differs,
+}
+
+fn etherparse_finds(packet: &SlicedPacket) -> Found {
+    // It looks through three tags, and through MACsec.
+    let tags = packet.link_exts.len();
+    if packet.link_exts.iter().any(|it| matches!(it, LinkExtSlice::Macsec(_))) {
+        return Found::Differs;
+    }
+    match &packet.net {
+        None | Some(NetSlice::Arp(_)) => Found::NonIp,
+        Some(_) if tags > 2 => Found::NonIp,
+        Some(NetSlice::Ipv4(ip)) => {
+            let header = ip.header();
+            // It takes an authentication header over IPv4 for an extension, not for a protocol.
+            if header.protocol() == IpNumber::AUTHENTICATION_HEADER {
+                return Found::Differs;
+            }
+            let later = header.fragments_offset().value() > 0;
+            Found::Ip {
+                addresses: Addresses::V4 { source: header.source(), destination: header.destination() },
+                upper: match upper(packet, ip.payload(), later) {
+                    Some(upper) => upper,
+                    None => return Found::Differs,
+                },
+            }
+        }
+        Some(NetSlice::Ipv6(ip)) => {
+            let header = ip.header();
+            // It takes a payload length of 0 for "up to the end of the frame".
+            if header.payload_length() == 0 {
+                return Found::Differs;
+            }
+            let extensions: Vec<_> = ip.extensions().clone().into_iter().collect();
+            let later = extensions.iter().position(
+                |it| matches!(it, Ipv6ExtensionSlice::Fragment(it) if it.fragment_offset().value() > 0),
+            );
+            // It follows any number of headers, and goes on behind that of a later fragment.
+            let goes_on = later.is_some_and(|at| at + 1 < extensions.len());
+            if extensions.len() > MAX_EXTENSIONS || goes_on {
+                return Found::Differs;
+            }
+            let later = later.is_some();
+            Found::Ip {
+                addresses: Addresses::V6 { source: header.source(), destination: header.destination() },
+                upper: match upper(packet, ip.payload(), later) {
+                    Some(upper) => upper,
+                    None => return Found::Differs,
+                },
+            }
+        }
+    }
+}
+
+/// The upper layer; `None` where etherparse doesn't look, as into first fragments, or has another rule.
+fn upper(packet: &SlicedPacket, payload: &etherparse::IpPayloadSlice, later: bool) -> Option<Upper> {
+    let number = payload.ip_number.0;
+    if later {
+        return Some(Upper::Fragment(number));
+    }
+    let ipv6 = matches!(packet.net, Some(NetSlice::Ipv6(_)));
+    let other = if ipv6 { Upper::ProtocolV6(number) } else { Upper::ProtocolV4(number) };
+    Some(match &packet.transport {
+        None if payload.fragmented => return None,
+        // A length of 0 is "up to the end" to it.
+        Some(TransportSlice::Udp(it)) if it.length() == 0 => return None,
+        Some(TransportSlice::Tcp(it)) => tcp(it.destination_port()),
+        Some(TransportSlice::Udp(it)) => udp(it.destination_port()),
+        Some(TransportSlice::Icmpv4(it)) if !ipv6 => Upper::Icmp { kind: it.type_u8(), code: it.code_u8() },
+        Some(TransportSlice::Icmpv6(it)) if ipv6 => Upper::Icmpv6 { kind: it.type_u8(), code: it.code_u8() },
+        None | Some(_) => other,
+    })
+}
+
+fn tcp(destination: u16) -> Upper {
+    Upper::Tcp { source: 0, destination, flags: TcpFlags(0) }
+}
+
+fn udp(destination: u16) -> Upper {
+    Upper::Udp { source: 0, destination }
+}
+
+/// Leaves what decides about the slot.
+fn without_details(upper: Upper) -> Upper {
+    match upper {
+        Upper::Tcp { destination, .. } => tcp(destination),
+        Upper::Udp { destination, .. } => udp(destination),
+        other => other,
+    }
+}

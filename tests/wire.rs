@@ -1,0 +1,73 @@
+//! The harness itself: a wire carries exactly what is sent, and nothing stays behind.
+
+use anyhow::Result;
+use sensor_tests::foreign::{Foreign, Verdict};
+use sensor_tests::frame::frame;
+use sensor_tests::namespace::Namespace;
+use sensor_tests::sender::{Sender, cpus, pin_to_cpu};
+use sensor_tests::skip::root_or_skip;
+use sensor_tests::wire::Wire;
+use std::thread;
+
+/// Packets that an interface received, by the kernel's account.
+fn received(wire: &Wire) -> Result<u64> {
+    let json = wire.near.namespace.ip(&format!("-j -s link show {}", wire.near.name))?;
+    let json: serde_json::Value = serde_json::from_str(&json)?;
+    Ok(json[0]["stats64"]["rx"]["packets"].as_u64().expect("ip gives statistics"))
+}
+
+/// Frames from each CPU.
+const EACH: usize = 250_000;
+
+#[test]
+fn a_flood_from_every_cpu_arrives_whole() -> Result<()> {
+    if !root_or_skip("a_flood_from_every_cpu_arrives_whole") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let _program = Foreign::attach(&wire.near, Verdict::Drop)?;
+    let frames = vec![frame().ipv4().tcp(23).syn().padded(60).bytes(); EACH];
+    let cpus = cpus()?;
+    thread::scope(|scope| {
+        let senders: Vec<_> = cpus
+            .iter()
+            .map(|&cpu| {
+                let (wire, frames) = (&wire, &frames);
+                scope.spawn(move || {
+                    pin_to_cpu(cpu)?;
+                    Sender::new(wire)?.send(frames)
+                })
+            })
+            .collect();
+        senders.into_iter().try_for_each(|sender| sender.join().expect("no sender panics"))
+    })?;
+    assert_eq!(received(&wire)?, (EACH * cpus.len()) as u64);
+    Ok(())
+}
+
+#[test]
+fn nothing_comes_that_nobody_sent() -> Result<()> {
+    if !root_or_skip("nothing_comes_that_nobody_sent") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let _program = Foreign::attach(&wire.near, Verdict::Drop)?;
+    thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(received(&wire)?, 0);
+    Ok(())
+}
+
+#[test]
+fn dropping_a_wire_removes_it() -> Result<()> {
+    if !root_or_skip("dropping_a_wire_removes_it") {
+        return Ok(());
+    }
+    let (near, far) = (Namespace::new()?, Namespace::new()?);
+    let wire = Wire::between(near.clone(), "sensor0", far.clone(), 1500)?;
+    assert_eq!(near.interfaces()?, ["sensor0"]);
+    assert_eq!(far.interfaces()?, ["sensor0"]);
+    drop(wire);
+    assert!(near.interfaces()?.is_empty());
+    assert!(far.interfaces()?.is_empty());
+    Ok(())
+}
