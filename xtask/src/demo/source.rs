@@ -1,0 +1,123 @@
+//! Where the demo's packets come from, and what the agent must be told about them.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use sensor_common::classify::{Verdict, verdict};
+use sensor_common::layout::{Slot, SlotKind};
+use sensor_common::parse::parse;
+use sensor_tests::mix::{self, Mix, Port, Sample};
+use sensor_tests::table::Everything;
+use sensor_tests::wire::MTU;
+
+use super::capture::{self, Survey};
+
+/// Made-up scans, or a capture.
+pub enum Source {
+    /// The mix of scans.
+    Mix,
+    /// A capture, replayed once or over and over.
+    Capture { path: PathBuf, over_and_over: bool, survey: Survey, ports: BTreeSet<Port> },
+}
+
+/// The samples of a source, in order; the mix has no end.
+pub type Samples = Box<dyn Iterator<Item = Result<Sample>>>;
+
+impl Source {
+    pub const fn mix() -> Self {
+        Self::Mix
+    }
+
+    /// Reads the capture once, to know what is in it.
+    pub fn capture(path: &Path, over_and_over: bool) -> Result<Self> {
+        let mut survey = Survey::default();
+        let mut ports = BTreeSet::new();
+        for frame in capture::read(path)? {
+            let frame = frame?;
+            survey.add(&frame);
+            ports.extend(frame.bytes.as_deref().and_then(port));
+        }
+        ensure!(survey.packets > 0, "{}: no packet in it can be replayed", path.display());
+        Ok(Self::Capture { path: path.to_owned(), over_and_over, survey, ports })
+    }
+
+    /// What is about to happen, in words.
+    pub fn introduction(&self, rate: u32) -> String {
+        match self {
+            Self::Mix => format!(
+                "This sends made-up scans, such as any address on the Internet gets, through the real XDP path: \
+                 {rate} packets a second. Nothing leaves this machine."
+            ),
+            Self::Capture { path, survey, .. } => format!(
+                "This replays {} through the real XDP path: {survey}. Nothing leaves this machine.",
+                path.display()
+            ),
+        }
+    }
+
+    /// The longest packet behind the Ethernet header, at least what Ethernet has.
+    pub fn mtu(&self) -> u32 {
+        match self {
+            Self::Mix => MTU,
+            Self::Capture { survey, .. } => MTU.max(survey.longest_packet),
+        }
+    }
+
+    /// The agent's configuration. Every port is listed, so that each has its own series from its first packet.
+    pub fn config(&self) -> String {
+        let (sensor, ports): (_, Vec<Port>) = match self {
+            Self::Mix => (mix::SENSOR, Mix::ports()),
+            Self::Capture { ports, .. } => {
+                ("[[sensor]]\nname = \"capture\"\n", ports.iter().copied().collect())
+            }
+        };
+        let mut config = format!("{sensor}\n[export]\nmax_ports = {}\nports = [\n", ports.len().max(1));
+        for port in ports {
+            // Writing to a string cannot fail.
+            let _ = writeln!(config, "  \"{port}\",");
+        }
+        config.push_str("]\n");
+        config
+    }
+
+    /// Its packets.
+    pub fn samples(self) -> Result<Samples> {
+        Ok(match self {
+            Self::Mix => Box::new(Mix::new(1).map(Ok)),
+            Self::Capture { path, over_and_over: false, .. } => Box::new(replay(&path)?),
+            Self::Capture { path, over_and_over: true, .. } => {
+                let again = std::iter::repeat_with(move || replay(&path));
+                Box::new(again.flat_map(|replay| -> Samples {
+                    match replay {
+                        Ok(samples) => Box::new(samples),
+                        Err(error) => Box::new(std::iter::once(Err(error))),
+                    }
+                }))
+            }
+        })
+    }
+}
+
+fn replay(path: &Path) -> Result<impl Iterator<Item = Result<Sample>> + use<>> {
+    let frames = capture::read(path)?;
+    Ok(frames.filter_map(|frame| match frame {
+        Err(error) => Some(Err(error)),
+        Ok(frame) => frame.bytes.map(|frame| Ok(Sample { verdict: judge(&frame), frame })),
+    }))
+}
+
+/// What must become of a frame: the same code as in the kernel, built for the host.
+fn judge(frame: &[u8]) -> Verdict {
+    verdict(&parse(frame), &Everything)
+}
+
+fn port(frame: &[u8]) -> Option<Port> {
+    let Verdict::Count { slot, .. } = judge(frame) else { return None };
+    match Slot::describe(slot.index())? {
+        SlotKind::Tcp(port) => Some(Port::Tcp(port)),
+        SlotKind::Udp(port) => Some(Port::Udp(port)),
+        _ => None,
+    }
+}

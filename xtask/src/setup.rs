@@ -1,0 +1,75 @@
+//! `cargo xtask setup`: brings whatever building and testing need and this machine lacks.
+//!
+//! Each thing is first looked for, then brought; each gets one line that says what was taken and why. What
+//! is there stays as it is, so a second run changes nothing.
+
+mod apt;
+mod compiler;
+mod linker;
+mod record;
+mod toolchain;
+mod tools;
+
+use anyhow::Result;
+
+pub use tools::Tools;
+
+/// What was done, said while it is done.
+pub struct Report {
+    /// Whether to tell of things that were there already.
+    verbose: bool,
+    /// Whether anything was brought or chosen.
+    changed: bool,
+}
+
+impl Report {
+    /// A thing that was there.
+    fn have(&self, thing: &str, what: &str) {
+        if self.verbose {
+            println!("setup: {thing}: {what}");
+        }
+    }
+
+    /// A thing that was chosen, or is about to be brought, which takes a while.
+    fn bringing(&mut self, thing: &str, what: &str) {
+        self.changed = true;
+        println!("setup: {thing}: {what}");
+    }
+
+    /// A thing that is not there and that only the user can bring, or does not need.
+    fn lack(&self, thing: &str, mend: &str) {
+        if self.verbose {
+            println!("setup: {thing}: missing; {mend}");
+        }
+    }
+}
+
+/// Brings everything, and says so.
+///
+/// # Errors
+/// When something is missing and cannot be brought: what, and how to get it.
+pub fn run() -> Result<()> {
+    let mut report = Report { verbose: true, changed: false };
+    toolchain::bring(&mut report)?;
+    tools::bring(&mut report)?;
+    tools::look_for_components(&report);
+    println!("setup: {}", if report.changed { "done" } else { "everything was there, nothing to do" });
+    Ok(())
+}
+
+/// Brings what building needs; silent when it is there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_building() -> Result<()> {
+    toolchain::bring(&mut Report { verbose: false, changed: false })
+}
+
+/// Brings what building and testing need; silent when it is there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_testing() -> Result<Tools> {
+    for_building()?;
+    tools::bring(&mut Report { verbose: false, changed: false })
+}

@@ -1,0 +1,152 @@
+//! `cargo xtask test`: builds every test once, runs each program of tests, and counts.
+//!
+//! The integration tests make namespaces and load XDP programs: they run as root, through `sudo` where need
+//! be. A failing or hanging program does not keep the others from running, and nothing is skipped in silence.
+
+mod outcome;
+mod program;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Context, Result};
+
+use crate::cargo::{self, Executable};
+use crate::setup::{self, Tools};
+use crate::shell;
+use outcome::Outcome;
+
+/// The name of the package whose tests need root, as its folder in the workspace.
+const INTEGRATION: &str = "tests";
+
+/// Integration tests at once. Each loads counters for every CPU; a machine with many CPUs would run out of
+/// memory long before it ran out of CPUs.
+const AT_ONCE: usize = 4;
+
+/// What `cargo xtask test` takes.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test selection")]
+pub struct Test {
+    /// Run only the tests whose names contain this
+    filter: Option<String>,
+}
+
+/// Runs the tests and tells whether all passed.
+///
+/// # Errors
+/// When setup fails or the tests do not compile.
+pub fn run(test: &Test) -> Result<bool> {
+    let tools = setup::for_testing()?;
+    let built = cargo::build(&["--workspace", "--exclude", "sensor-ebpf", "--lib", "--bins", "--tests"])?;
+    let agent = built
+        .iter()
+        .find(|built| built.target == "sensor" && !built.test)
+        .context("cargo built the agent but does not say where")?;
+    let skips = Skips::start()?;
+    let environment = Environment::new(&agent.path, &tools, &skips.file);
+
+    let mut programs: Vec<&Executable> = built.iter().filter(|built| built.test).collect();
+    programs.sort_by_key(|built| name(built));
+    let mut total = Outcome::default();
+    for built in programs {
+        let name = name(built);
+        println!("\n{name}");
+        total.add(match command(built, &environment) {
+            Ok(command) => program::run(command, &name, test.filter.as_deref()),
+            Err(error) => Outcome::broken(&name, &format!("{error:#}")),
+        });
+    }
+    println!("\ndocumentation examples");
+    total.add(documentation(test.filter.as_deref()));
+    total.skip(skips.read());
+    println!("\n{total}");
+    Ok(total.failed.is_empty())
+}
+
+/// The examples in the documentation, which cargo itself must build and run.
+fn documentation(filter: Option<&str>) -> Outcome {
+    let mut cargo = cargo::command();
+    cargo.args([
+        "test",
+        "--quiet",
+        "--doc",
+        "--locked",
+        "--workspace",
+        "--exclude",
+        "sensor-ebpf",
+        "--no-fail-fast",
+        "--",
+    ]);
+    program::run(cargo, "documentation examples", filter)
+}
+
+/// What every program of tests finds in its environment.
+struct Environment(Vec<(&'static str, String)>);
+
+impl Environment {
+    fn new(agent: &Path, tools: &Tools, skips: &Path) -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE);
+        let path = |path: &Path| path.display().to_string();
+        let mut variables = vec![
+            ("SENSOR_BIN", path(agent)),
+            ("BPFTOOL", path(&tools.bpftool)),
+            ("PROMTOOL", path(&tools.promtool)),
+            ("PROMETHEUS", path(&tools.prometheus)),
+            ("SENSOR_SKIPS", path(skips)),
+            ("RUST_TEST_THREADS", threads.to_string()),
+        ];
+        // An ordinary user's PATH may lack the folders of ip and tc.
+        let paths = env::var("PATH").unwrap_or_default();
+        variables.push(("PATH", format!("{paths}:/usr/sbin:/sbin")));
+        for name in ["RUST_BACKTRACE", "RUST_LOG", "PROPTEST_CASES", "CI"] {
+            variables.extend(env::var(name).ok().map(|value| (name, value)));
+        }
+        Self(variables)
+    }
+}
+
+/// How to run a program of tests, as cargo would: in its package's folder.
+fn command(built: &Executable, environment: &Environment) -> Result<Command> {
+    let integration = built.package == shell::workspace().join(INTEGRATION);
+    let mut command = if integration && !shell::is_root() {
+        println!("needs root: running through sudo");
+        // sudo clears the environment, so it is handed over as arguments.
+        let mut command = shell::as_root("env")?;
+        command.args(environment.0.iter().map(|(name, value)| format!("{name}={value}")));
+        command.arg(&built.path);
+        command
+    } else {
+        let mut command = Command::new(&built.path);
+        command.envs(environment.0.iter().map(|(name, value)| (name, value)));
+        command
+    };
+    command.current_dir(&built.package).env("CARGO_MANIFEST_DIR", &built.package);
+    Ok(command)
+}
+
+/// A program's name for people: its package's folder and its target.
+fn name(built: &Executable) -> String {
+    let package = built.package.file_name().map_or_else(Default::default, |name| name.to_string_lossy());
+    format!("{package}: {}", built.target)
+}
+
+/// The file in which tests that cannot run here say so: a line each, `name: reason`.
+struct Skips {
+    file: PathBuf,
+}
+
+impl Skips {
+    fn start() -> Result<Self> {
+        let file = shell::workspace().join("target/tools/skipped-tests");
+        fs::write(&file, "").with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(Self { file })
+    }
+
+    fn read(&self) -> Vec<String> {
+        let lines = fs::read_to_string(&self.file).unwrap_or_default();
+        lines.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
+    }
+}
