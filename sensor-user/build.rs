@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
 };
 
 /// The only target. A big-endian host would need another.
@@ -112,8 +112,6 @@ impl Toolchain {
                 [&*format!("-Clinker={}", self.linker.display()), "-Clink-arg=--btf", "-Cdebuginfo=2"]
                     .join("\x1f"),
             )
-            // cargo has rustc read its standard input: an inherited one may hold anything.
-            .stdin(Stdio::null())
             // Which registers a kernel's context struct has: the machine the agent is for.
             .env("AYA_BPF_TARGET_ARCH", variable("CARGO_CFG_TARGET_ARCH")?);
         let status =

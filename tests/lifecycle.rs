@@ -1,11 +1,12 @@
 //! Start, run, stop: whatever way the agent ends, the host is as it was.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
 use sensor_tests::agent::{Agent, Launch};
+use sensor_tests::bpf::{Object, objects_of, wait_until_freed};
 use sensor_tests::counts::Counts;
 use sensor_tests::frame::frame;
 use sensor_tests::metrics::Page;
@@ -14,45 +15,9 @@ use sensor_tests::sender::Sender;
 use sensor_tests::skip::root_or_skip;
 use sensor_tests::table::TWO_SENSORS;
 use sensor_tests::wire::{MTU, Wire};
-use std::collections::BTreeSet;
 use std::net::UdpSocket;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// The BPF objects that a process holds: their kind, as bpftool calls it, and their number.
-fn objects_of(pid: u32) -> Result<BTreeSet<(&'static str, u32)>> {
-    let mut objects = BTreeSet::new();
-    for entry in std::fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
-        // A descriptor may be closed meanwhile.
-        let Ok(text) = std::fs::read_to_string(entry?.path()) else { continue };
-        for line in text.lines() {
-            for (key, kind) in [("prog_id:", "prog"), ("map_id:", "map"), ("link_id:", "link")] {
-                let number = line.strip_prefix(key).and_then(|number| number.trim().parse().ok());
-                objects.extend(number.map(|number| (kind, number)));
-            }
-        }
-    }
-    Ok(objects)
-}
-
-/// Waits until the kernel has freed them: a moment after the last reference is gone.
-fn wait_until_freed(objects: &BTreeSet<(&'static str, u32)>) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    for (kind, number) in objects {
-        while Command::new("bpftool")
-            .args([kind, "show", "id", &number.to_string()])
-            .output()
-            .context("bpftool is not installed")?
-            .status
-            .success()
-        {
-            ensure!(Instant::now() < deadline, "{kind} {number} is left behind");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-    Ok(())
-}
 
 #[rstest]
 #[case::interrupted(Signal::SIGINT, Some(0))]
@@ -66,9 +31,13 @@ fn nothing_stays_attached(#[case] signal: Signal, #[case] code: Option<i32>) -> 
     let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").config(TWO_SENSORS).start()?;
     ensure!(wire.near.has_xdp()?, "nothing is attached");
     let objects = objects_of(agent.pid())?;
-    for kind in ["prog", "map", "link"] {
-        ensure!(objects.iter().any(|object| object.0 == kind), "the agent holds no {kind}: {objects:?}");
-    }
+    let held = |kind: fn(&Object) -> bool| objects.iter().any(kind);
+    ensure!(
+        held(|it| matches!(it, Object::Program(_)))
+            && held(|it| matches!(it, Object::Map(_)))
+            && held(|it| matches!(it, Object::Link(_))),
+        "the agent holds only {objects:?}"
+    );
     let status = agent.stop(signal)?;
     assert_eq!(status.code(), code, "{}", agent.stderr());
     wait_until_freed(&objects)?;

@@ -1,9 +1,10 @@
 //! An XDP program that isn't the sensor's: two instructions, loaded without any toolchain.
 
+use crate::bpf;
 use crate::wire::Interface;
 use anyhow::{Context as _, Result};
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 /// What the program does with every packet.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,7 @@ impl Foreign {
 
 /// The fields of `union bpf_attr` for `BPF_PROG_LOAD` that matter here, zeroes behind them.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Load {
     program_type: u32,
     instruction_count: u32,
@@ -47,6 +49,7 @@ struct Load {
 
 /// Likewise for `BPF_LINK_CREATE`.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Link {
     program: u32,
     interface: u32,
@@ -62,7 +65,7 @@ const BPF_XDP: u32 = 37;
 const XDP_FLAGS_DRV_MODE: u32 = 4;
 
 fn load(verdict: Verdict) -> io::Result<OwnedFd> {
-    // r0 = verdict; exit
+    // The verdict into register 0, and exit.
     let instructions: [u64; 2] = [(verdict as u64) << 32 | 0xb7, 0x95];
     let license = c"GPL";
     let attributes = Load {
@@ -72,7 +75,7 @@ fn load(verdict: Verdict) -> io::Result<OwnedFd> {
         license: license.as_ptr() as u64,
         rest: [0; 13],
     };
-    bpf(BPF_PROG_LOAD, &attributes)
+    bpf::call(BPF_PROG_LOAD, &attributes)
 }
 
 fn link(program: &OwnedFd, interface: &str) -> io::Result<OwnedFd> {
@@ -83,18 +86,5 @@ fn link(program: &OwnedFd, interface: &str) -> io::Result<OwnedFd> {
         flags: XDP_FLAGS_DRV_MODE,
         rest: [0; 14],
     };
-    bpf(BPF_LINK_CREATE, &attributes)
-}
-
-fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
-    // SAFETY: the attributes are `repr(C)`, zero-filled to their size, and what they point to outlives
-    // the call.
-    let descriptor =
-        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
-    // SAFETY: the kernel has just given this descriptor to us, and to no one else.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    bpf::call(BPF_LINK_CREATE, &attributes)
 }

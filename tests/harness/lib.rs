@@ -3,6 +3,7 @@
 //! Nothing here depends on the agent's own code: it is started, fed and read like any other program.
 
 pub mod agent;
+pub mod bpf;
 pub mod counts;
 pub mod foreign;
 pub mod frame;

@@ -96,7 +96,7 @@ fn is_installed(package: &str) -> bool {
 fn refresh() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let Ok(mut update) = apt_get() else { return };
+        let Some(mut update) = shell::find("apt-get").and_then(|_| apt_get().ok()) else { return };
         println!("setup: apt: refreshing its lists");
         if let Err(error) = shell::capture(update.arg("update"), INSTALLING) {
             println!("setup: apt: {error:#}");
