@@ -209,3 +209,30 @@ fn generic_mode_is_said() -> Result<()> {
     assert!(warned, "{}", agent.stderr());
     Ok(())
 }
+
+/// What the programs log reaches the agent's log without asking twice, and only when it is asked for.
+#[rstest]
+#[case::asked(&["--kernel-log", "debug"], true)]
+#[case::not_asked(&["--log", "debug"], false)]
+fn the_reason_for_malformed_is_logged(#[case] arguments: &[&str], #[case] logged: bool) -> Result<()> {
+    if !root_or_skip("the_reason_for_malformed_is_logged") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let launch = Launch::new(&wire.near.namespace).interface("sensor0");
+    let agent = arguments.iter().fold(launch, |launch, argument| launch.argument(argument)).start()?;
+    let broken = frame().ipv4().header_words(4).tcp(23).syn().bytes();
+    Sender::new(&wire)?.send(&[broken])?;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while counted(&agent, "malformed/ipv4_header_length")? == 0 {
+        ensure!(Instant::now() < deadline, "the packet was not counted: {:?}", agent.counts()?);
+        thread::sleep(Duration::from_millis(20));
+    }
+    let said = || agent.stderr().contains("ipv4_header_length");
+    while logged && !said() {
+        ensure!(Instant::now() < deadline, "the reason is not logged: {}", agent.stderr());
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(said(), logged, "{}", agent.stderr());
+    Ok(())
+}

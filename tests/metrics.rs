@@ -183,20 +183,3 @@ fn the_agent_tells_of_itself() -> Result<()> {
     assert_eq!(page.sum("sensor_xdp_attached", &native), 0);
     Ok(())
 }
-
-/// A drain reads pages, not ports: milliseconds at most.
-#[test]
-fn a_drain_takes_single_digit_milliseconds() -> Result<()> {
-    if !root_or_skip("a_drain_takes_single_digit_milliseconds") {
-        return Ok(());
-    }
-    let (_wire, agent) = agent()?;
-    for _ in 0..50 {
-        agent.counts()?;
-    }
-    let page = Page::parse(&agent.metrics()?)?;
-    let value = |name| page.find(name, &[]).next().map(|sample| sample.value).context(name);
-    let mean = value("sensor_drain_duration_seconds_sum")? / value("sensor_drain_duration_seconds_count")?;
-    assert!(mean < 0.01, "a drain takes {:.1} ms", mean * 1e3);
-    Ok(())
-}
