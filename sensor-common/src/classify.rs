@@ -19,10 +19,13 @@ pub enum Verdict {
     },
 }
 
-/// What this host monitors.
+/// What this host monitors, and whom it lets in.
 pub trait Policy {
     /// The sensor that monitors the packet's destination.
     fn sensor(&self, addresses: &Addresses) -> Option<u32>;
+
+    /// Whether a rule lets the packet's source reach the service whose slot this is.
+    fn is_management(&self, addresses: &Addresses, service: Slot) -> bool;
 }
 
 /// The sensor that counts packets too broken to say where they go: the first.
@@ -45,7 +48,11 @@ pub fn verdict<P: Policy>(frame: &Frame, policy: &P) -> Verdict {
     if is_link_control(packet) {
         return Verdict::Pass(Passed::Link);
     }
-    Verdict::Count { sensor, slot: slot(packet.upper) }
+    let slot = slot(packet.upper);
+    if packet.addresses.is_some_and(|addresses| policy.is_management(&addresses, slot)) {
+        return Verdict::Pass(Passed::Management);
+    }
+    Verdict::Count { sensor, slot }
 }
 
 /// The slot that an unsolicited packet belongs to.

@@ -125,6 +125,11 @@ impl Slot {
         Self(ICMPV6 + icmp_index(kind, code))
     }
 
+    /// ICMP echo requests (RFC 792).
+    pub const ECHO_REQUEST: Self = Self::icmp(8, 0);
+    /// ICMPv6 echo requests (RFC 4443 §4.1).
+    pub const ECHO_REQUEST_V6: Self = Self::icmpv6(128, 0);
+
     /// IPv4 packets of a protocol without a slot range of its own.
     #[must_use]
     #[inline(always)]

@@ -1,7 +1,9 @@
-//! Load-time constants and maps by which the program knows what this host monitors.
+//! Load-time constants and maps by which the program knows what this host monitors and whom it lets in.
 //!
 //! Few prefixes are compared one after another, from frozen read-only data that the verifier prunes on: an
 //! address costs about a nanosecond. Many go into one longest-prefix-match trie for each IP version.
+
+use crate::layout::{SENSOR_SLOTS, Slot};
 
 /// Name of the load-time constant [`Monitored`].
 pub const MONITORED: &str = "MONITORED";
@@ -11,6 +13,22 @@ pub const OBSERVE: &str = "OBSERVE";
 pub const PREFIXES_V4: &str = "PREFIXES_V4";
 /// Name of the trie of IPv6 prefixes: address in network order → sensor number.
 pub const PREFIXES_V6: &str = "PREFIXES_V6";
+
+/// Name of the load-time constant [`Gate`]: the services that some rule names.
+pub const GATE: &str = "GATE";
+/// Name of the hash of allowed services: number of the service's slot → [`Rules`] that name it.
+pub const SERVICES: &str = "SERVICES";
+/// Name of the trie of allowed IPv4 sources: address in network order → [`Rules`] that hold for it.
+pub const SOURCES_V4: &str = "SOURCES_V4";
+/// Name of the trie of allowed IPv6 sources: address in network order → [`Rules`] that hold for it.
+pub const SOURCES_V6: &str = "SOURCES_V6";
+
+/// A set of rules, a bit each. A packet is allowed if a rule that names its service holds for its source.
+pub type Rules = u64;
+/// Most rules.
+pub const MAX_RULES: usize = Rules::BITS as usize;
+/// Most services that rules name.
+pub const MAX_SERVICES: u32 = 4_096;
 
 /// Most prefixes of one IP version in a trie.
 pub const MAX_PREFIXES: u32 = 65_536;
@@ -49,6 +67,45 @@ pub const fn halves(octets: [u8; 16]) -> [u64; 2] {
     let bits = u128::from_ne_bytes(octets);
     [bits as u64, (bits >> 64) as u64]
 }
+
+/// A bit for each slot: whether some rule names the service whose unsolicited packets it would count.
+///
+/// It is looked at for every packet, so that one to any other service costs a load and a shift, and never a
+/// hash or a trie.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// Not 0 if any bit is set: the verifier prunes the rest if none is.
+    pub any: u64,
+    /// The bits, lowest slot first.
+    pub bits: [u64; GATE_WORDS],
+}
+
+/// Words of the [`Gate`].
+pub const GATE_WORDS: usize = (SENSOR_SLOTS / u64::BITS) as usize;
+
+impl Gate {
+    /// No rule names anything.
+    pub const CLOSED: Self = Self { any: 0, bits: [0; GATE_WORDS] };
+
+    /// Opens the gate for a service.
+    pub const fn open(&mut self, service: Slot) {
+        let (word, bit) = Self::place(service);
+        self.bits[word] |= bit;
+        self.any = 1;
+    }
+
+    /// The word and the bit that stand for a service.
+    #[inline(always)]
+    #[must_use]
+    pub const fn place(service: Slot) -> (usize, u64) {
+        ((service.index() / u64::BITS) as usize, 1 << (service.index() % u64::BITS))
+    }
+}
+
+// SAFETY: integers of one size: any bytes are a valid value.
+#[cfg(feature = "aya")]
+unsafe impl aya::Pod for Gate {}
 
 /// How the destination of one IP version is looked up.
 pub mod lookup {

@@ -1,14 +1,17 @@
-//! What this host monitors: load-time constants first, tries only where there are many prefixes.
+//! What this host monitors and whom it lets in: load-time constants first, hashes and tries only where they
+//! leave no other way.
 
 use core::ptr::read_volatile;
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::LpmTrie;
 use aya_ebpf::maps::lpm_trie::Key;
+use aya_ebpf::maps::{HashMap, LpmTrie};
 use sensor_common::classify::Policy;
+use sensor_common::layout::Slot;
 use sensor_common::parse::Addresses;
 use sensor_common::policy::{
-    InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, Monitored, halves, lookup,
+    GATE_WORDS, Gate, InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored, Rules,
+    halves, lookup,
 };
 
 #[map]
@@ -24,6 +27,18 @@ static MONITORED: Monitored = Monitored {
     v4: [InlineV4 { address: 0, mask: 0, sensor: 0 }; MAX_INLINE_PREFIXES],
     v6: [InlineV6 { address: [0; 2], mask: [0; 2], sensor: 0 }; MAX_INLINE_PREFIXES],
 };
+
+#[map]
+static SERVICES: HashMap<u32, Rules> = HashMap::with_max_entries(MAX_SERVICES, 0);
+
+#[map]
+static SOURCES_V4: LpmTrie<[u8; 4], Rules> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
+
+#[map]
+static SOURCES_V6: LpmTrie<[u8; 16], Rules> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
+
+#[unsafe(no_mangle)]
+static GATE: Gate = Gate::CLOSED;
 
 #[unsafe(no_mangle)]
 static OBSERVE: u32 = 0;
@@ -53,6 +68,27 @@ impl Policy for LoadTime {
             Addresses::V6 { destination, .. } => sensor_v6(*destination),
         }
     }
+
+    #[inline(always)]
+    fn is_management(&self, addresses: &Addresses, service: Slot) -> bool {
+        let (word, bit) = Gate::place(service);
+        if load_time!(GATE.any) == 0 || word >= GATE_WORDS || load_time!(GATE.bits[word]) & bit == 0 {
+            return false;
+        }
+        is_allowed(addresses, service)
+    }
+}
+
+/// Whether a rule that names the service holds for the source.
+#[inline(always)]
+fn is_allowed(addresses: &Addresses, service: Slot) -> bool {
+    // SAFETY: the agent fills the map before it attaches the program, and nothing changes it afterwards.
+    let Some(naming) = (unsafe { SERVICES.get(service.index()) }) else { return false };
+    let holding = match addresses {
+        Addresses::V4 { source, .. } => SOURCES_V4.get(Key::new(32, *source)),
+        Addresses::V6 { source, .. } => SOURCES_V6.get(Key::new(128, *source)),
+    };
+    holding.is_some_and(|holding| holding & naming != 0)
 }
 
 #[inline(always)]

@@ -58,8 +58,12 @@ async fn serve(config: Config) -> Result<()> {
     let netlink = Netlink::connect()?;
     let interfaces = interfaces(&netlink, &config).await?;
 
-    let mut loaded =
-        Loaded::new(&Options { sensors: &config.sensors, observe: config.observe, log: config.kernel_log })?;
+    let mut loaded = Loaded::new(&Options {
+        sensors: &config.sensors,
+        allow: &config.allow,
+        observe: config.observe,
+        log: config.kernel_log,
+    })?;
     let mut attached = Vec::new();
     for interface in &interfaces {
         attached.push(attach(&mut loaded, &netlink, interface, config.mode).await?);
@@ -99,7 +103,7 @@ async fn interfaces(netlink: &Netlink, config: &Config) -> Result<Vec<Interface>
     {
         bail!(
             "interface {} carries the default route: attaching would drop the answers to everything this host \
-             asks, and your SSH session if it comes in there; use an interface of the sensor's own, count \
+             asks, and your SSH session if it comes in there and no rule allows it; use an interface of the sensor's own, count \
              without dropping with --observe, or pass --i-have-console-access if you can reach the host \
              without the network",
             interface.name

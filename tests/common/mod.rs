@@ -33,10 +33,11 @@ const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
 impl Kernel {
-    /// Loads the program with the `[[sensor]]` tables of `sensors`.
-    pub fn load(sensors: &str, observe: bool) -> Result<Self> {
-        let config = config(sensors)?;
-        let mut loaded = Loaded::new(&Options { sensors: &config.sensors, observe, log: KernelLog::Off })?;
+    /// Loads the program with the tables of a configuration file.
+    pub fn load(tables: &str, observe: bool) -> Result<Self> {
+        let Config { sensors, allow, .. } = config(tables)?;
+        let options = Options { sensors: &sensors, allow: &allow, observe, log: KernelLog::Off };
+        let mut loaded = Loaded::new(&options)?;
         let counters = loaded.take_counters()?;
         let before = counters.drain()?;
         Ok(Self { loaded, counters, before })
@@ -66,10 +67,10 @@ impl Kernel {
     }
 }
 
-/// The configuration with these `[[sensor]]` tables.
-pub fn config(sensors: &str) -> Result<Config> {
+/// The configuration with these tables.
+pub fn config(tables: &str) -> Result<Config> {
     let mut file = tempfile::NamedTempFile::new()?;
-    file.write_all(sensors.as_bytes())?;
+    file.write_all(tables.as_bytes())?;
     let flags =
         Run { interfaces: vec!["eth0".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
     Ok(Config::load(flags)?)

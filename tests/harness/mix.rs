@@ -312,6 +312,10 @@ mod tests {
                 _ => Everything.sensor(addresses),
             }
         }
+
+        fn is_management(&self, _addresses: &Addresses, _service: Slot) -> bool {
+            false
+        }
     }
 
     #[test]

@@ -104,6 +104,10 @@ impl Policy for TwoSensors {
             },
         }
     }
+
+    fn is_management(&self, _addresses: &Addresses, _service: Slot) -> bool {
+        false
+    }
 }
 
 /// One sensor that monitors everything, for the host build of the classifier.
@@ -113,5 +117,9 @@ pub struct Everything;
 impl Policy for Everything {
     fn sensor(&self, _addresses: &Addresses) -> Option<u32> {
         Some(0)
+    }
+
+    fn is_management(&self, _addresses: &Addresses, _service: Slot) -> bool {
+        false
     }
 }

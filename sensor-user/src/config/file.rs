@@ -21,6 +21,8 @@ pub(super) struct File {
     pub sensor: Vec<Sensor>,
     #[serde(default)]
     pub export: Export,
+    #[serde(default)]
+    pub allow: Vec<Spanned<Allow>>,
 }
 
 /// A `[[sensor]]` table.
@@ -39,6 +41,19 @@ pub(super) struct Sensor {
 pub(super) struct Export {
     pub ports: Option<Vec<Spanned<String>>>,
     pub max_ports: Option<Spanned<i64>>,
+}
+
+/// An `[[allow]]` table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Allow {
+    pub from: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub tcp: Vec<Spanned<i64>>,
+    #[serde(default)]
+    pub udp: Vec<Spanned<i64>>,
+    #[serde(default)]
+    pub icmp_echo: bool,
 }
 
 /// Reads the TOML; on failure gives the offset of the first thing wrong, and what it is.
@@ -67,7 +82,7 @@ fn describe(message: &str) -> String {
         .replace(" as i128", "")
         .replace("expected i64", "expected a whole number below 2^63");
     let mend = if message.contains("a list of tables") {
-        "; write its heading in double brackets, as in [[sensor]]"
+        "; write its heading in double brackets, as in [[sensor]] or [[allow]]"
     } else if message.contains("expected a string") {
         "; put the value in double quotes"
     } else if message.contains("expected a list") {

@@ -3,6 +3,7 @@
 //! [`Config::load`] reads the file, lays the command line's flags over it, and gives values that need no
 //! further checking; or says what is wrong, each thing on a line of its own with the line it stands on.
 
+mod allow;
 mod error;
 mod file;
 mod overlap;
@@ -26,6 +27,7 @@ use std::{
 use crate::cli;
 
 pub use self::{
+    allow::Allow,
     error::ConfigError,
     port::{DEFAULT_PORTS, Port, PortError, Transport},
     prefix::{Prefix, PrefixError},
@@ -68,6 +70,8 @@ pub struct Config {
     pub sensors: Vec<Sensor>,
     /// Which ports get a series of their own.
     pub export: Export,
+    /// Who may reach the host, and where: at most [`sensor_common::policy::MAX_RULES`] rules.
+    pub allow: Vec<Allow>,
 }
 
 /// Which ports get a series of their own, per sensor.
@@ -137,6 +141,7 @@ impl Config {
             kernel_log: flags.kernel_log.or(settings.kernel_log).unwrap_or_default(),
             sensors,
             export: settings.export,
+            allow: settings.allow,
         })
     }
 }

@@ -17,8 +17,8 @@ use sensor_common::layout::MAX_SENSORS;
 use toml::Spanned;
 
 use super::{
-    ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Export, KernelLog, MAX_PREFIXES, MaxPorts, Mode, Port,
-    Prefix, Sensor,
+    Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Export, KernelLog, MAX_PREFIXES, MaxPorts, Mode,
+    Port, Prefix, Sensor, allow,
     error::Problems,
     file,
     overlap::{Overlap, overlaps},
@@ -36,6 +36,7 @@ pub(super) struct Settings {
     pub kernel_log: Option<KernelLog>,
     pub sensors: Vec<Sensor>,
     pub export: Export,
+    pub allow: Vec<Allow>,
 }
 
 /// Reads and checks the content of the file at `path`, which only serves to name it.
@@ -60,12 +61,13 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         kernel_log: file.kernel_log.and_then(|text| one("kernel_log", &text, value::choice, &mut problems)),
         sensors: sensors(file.sensor, &mut problems),
         export: export(file.export, &mut problems),
+        allow: allow::rules(&file.allow, &mut problems),
     };
     problems.check(settings)
 }
 
 /// One value that a check makes of a text; `what` names it in the message.
-fn one<T, E: Display>(
+pub(super) fn one<T, E: Display>(
     what: &str,
     text: &Spanned<String>,
     check: impl FnOnce(&str) -> Result<T, E>,

@@ -3,17 +3,20 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, anyhow};
+use aya::maps::HashMap;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::programs::links::FdLink;
 use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
+use sensor_common::policy::Rules;
 use sensor_common::{layout, policy};
 
 use super::drain::Counters;
 use super::host;
-use super::monitored::{Lookup, Prefixes};
-use crate::config::{KernelLog, Sensor};
+use super::management::Management;
+use super::monitored::Lookup;
+use crate::config::{Allow, KernelLog, Sensor};
 
 /// The object with the programs, compiled by the same build as the agent.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
@@ -23,6 +26,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/se
 pub struct Options<'a> {
     /// What is monitored; sensors are numbered by their order.
     pub sensors: &'a [Sensor],
+    /// Who may reach the host, and where.
+    pub allow: &'a [Allow],
     /// Count and pass, drop nothing.
     pub observe: bool,
     /// What the programs log.
@@ -65,17 +70,22 @@ impl Loaded {
         host::lift_memory_limit();
         let count = u32::try_from(options.sensors.len()).context("too many sensors")?;
         let lookup = Lookup::new(options.sensors);
+        let management = Management::new(options.allow);
         let observe = u32::from(options.observe);
         let level = log_level(options.log);
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(layout::COUNTERS, layout::pages(count))
             .override_global(policy::MONITORED, &lookup.monitored, true)
+            .override_global(policy::GATE, &*management.gate, true)
             .override_global(policy::OBSERVE, &observe, true)
             .override_global(aya_log::LEVEL, &level, true)
             .load(OBJECT)
             .map_err(|error| explain(error, count))?;
         fill(&mut ebpf, policy::PREFIXES_V4, lookup.trie_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
+        fill(&mut ebpf, policy::SOURCES_V4, management.sources_v4, Ipv4Addr::octets)?;
+        fill(&mut ebpf, policy::SOURCES_V6, management.sources_v6, Ipv6Addr::octets)?;
+        fill_services(&mut ebpf, &management.services)?;
         let mut loaded = Self { links: Vec::new(), ebpf, multi_buffer: host::has_multi_buffer() };
         loaded.verify(Variant::Linear)?;
         if loaded.multi_buffer {
@@ -150,11 +160,27 @@ const fn log_level(level: KernelLog) -> u8 {
     }
 }
 
-fn fill<A: Copy, K: Pod>(ebpf: &mut Ebpf, name: &str, prefixes: Prefixes<A>, key: fn(&A) -> K) -> Result<()> {
+fn fill_services(ebpf: &mut Ebpf, services: &std::collections::HashMap<u32, Rules>) -> Result<()> {
+    let name = policy::SERVICES;
     let map = ebpf.map_mut(name).with_context(|| format!("no map {name} in the object"))?;
-    let mut trie: LpmTrie<_, K, u32> = LpmTrie::try_from(map)?;
-    for (address, length, sensor) in prefixes {
-        trie.insert(&Key::new(u32::from(length), key(&address)), sensor, 0)
+    let mut hash: HashMap<_, u32, Rules> = HashMap::try_from(map)?;
+    for (service, rules) in services {
+        hash.insert(service, rules, 0).with_context(|| format!("cannot add a service to {name}"))?;
+    }
+    Ok(())
+}
+
+/// Fills a trie, whose values are what the prefixes carry.
+fn fill<A: Copy, K: Pod, V: Pod>(
+    ebpf: &mut Ebpf,
+    name: &str,
+    prefixes: Vec<(A, u8, V)>,
+    key: fn(&A) -> K,
+) -> Result<()> {
+    let map = ebpf.map_mut(name).with_context(|| format!("no map {name} in the object"))?;
+    let mut trie: LpmTrie<_, K, V> = LpmTrie::try_from(map)?;
+    for (address, length, value) in prefixes {
+        trie.insert(&Key::new(u32::from(length), key(&address)), value, 0)
             .with_context(|| format!("cannot add a prefix to {name}"))?;
     }
     Ok(())

@@ -4,6 +4,7 @@ mod attach;
 mod drain;
 mod host;
 mod load;
+mod management;
 mod monitored;
 mod netlink;
 

@@ -21,11 +21,32 @@ fn errors(content: &[u8]) -> Vec<String> {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `allow`"
 )]
-#[case::allow_is_not_there_yet(
-    "[[allow]]\nfrom = []",
-    "f:1: unknown key `allow`, expected one of `interfaces`, `listen`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`"
+#[case::allow_nobody(
+    "mode = \"auto\"\n[[allow]]\nfrom = []\ntcp = [22]",
+    "f:2: from is empty: name who may reach the host, or remove the rule"
+)]
+#[case::allow_nothing(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]",
+    "f:1: the rule allows nothing: give it tcp or udp ports, or icmp_echo = true"
+)]
+#[case::allow_without_sources("[[allow]]\ntcp = [22]", "f:1: missing key `from` in `allow`")]
+#[case::allowed_prefix(
+    "[[allow]]\ntcp = [22]\nfrom = [\n  \"192.0.2.0/24\",\n  \"192.0.2.0/33\",\n]",
+    r#"f:5: prefix "192.0.2.0/33" has more than 32 bits"#
+)]
+#[case::allowed_port(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]\nudp = [\n  161,\n  65536]",
+    "f:5: udp port 65536 is out of bounds: write 0 to 65535"
+)]
+#[case::too_many_rules(
+    &"[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = [22]\n".repeat(65),
+    "f:193: 65 allow rules, more than 64: merge or remove some"
+)]
+#[case::too_many_services(
+    &format!("[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = {:?}", (0..4097).collect::<Vec<_>>()),
+    "f:1: 4097 allow services, more than 4096: merge or remove some"
 )]
 #[case::unknown_key_of_a_sensor(
     "[[sensor]]\nname = \"a\"\nprefix = []",
@@ -50,7 +71,7 @@ fn errors(content: &[u8]) -> Vec<String> {
 #[case::list_expected_in_a_sensor("[[sensor]]\nname = \"a\"\nprefixes = \"10.0.0.0/8\"", r#"f:3: invalid type: string "10.0.0.0/8", expected a list in `sensor.prefixes`; put the value in square brackets"#)]
 #[case::tables_expected(
     "\n[sensor]\nname = \"a\"",
-    "f:2: one table, expected a list of tables in `sensor`; write its heading in double brackets, as in [[sensor]]"
+    "f:2: one table, expected a list of tables in `sensor`; write its heading in double brackets, as in [[sensor]] or [[allow]]"
 )]
 #[case::number_expected(
     "[export]\nmax_ports = \"5\"",

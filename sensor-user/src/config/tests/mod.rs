@@ -47,6 +47,7 @@ fn example() -> Config {
             ports: vec!["23/tcp".parse().unwrap(), "53/udp".parse().unwrap()],
             max_ports: MaxPorts::AtMost(DEFAULT_MAX_PORTS),
         },
+        allow: vec![],
     }
 }
 
@@ -73,6 +74,11 @@ fn every_key_is_read() {
         [export]
         ports = []
         max_ports = 0
+        [[allow]]
+        from = ["203.0.113.0/24", "2001:db8:a::/48"]
+        tcp = [22]
+        udp = [161]
+        icmp_echo = true
     "#;
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
@@ -84,6 +90,12 @@ fn every_key_is_read() {
         kernel_log: KernelLog::Debug,
         sensors: vec![sensor("a", "", &["192.0.2.1/32"]), sensor("b", "", &["0.0.0.0/1", "::/0"])],
         export: Export { ports: vec![], max_ports: MaxPorts::All },
+        allow: vec![Allow {
+            from: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8:a::/48".parse().unwrap()],
+            tcp: vec![22],
+            udp: vec![161],
+            icmp_echo: true,
+        }],
     };
     assert_eq!(load(content, cli::Run::default()), Ok(expected));
 }

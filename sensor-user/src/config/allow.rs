@@ -1,0 +1,85 @@
+//! Management: who may reach the host, and where.
+
+use sensor_common::layout::Slot;
+use sensor_common::policy::{MAX_RULES, MAX_SERVICES};
+use toml::Spanned;
+
+use super::error::Problems;
+use super::{MAX_PREFIXES, Prefix, file, validate};
+
+/// One `[[allow]]` rule: every source in `from` may reach every service listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// Where packets may come from: at least one prefix.
+    pub from: Vec<Prefix>,
+    /// TCP ports of this host.
+    pub tcp: Vec<u16>,
+    /// UDP ports of this host.
+    pub udp: Vec<u16>,
+    /// Whether ICMP and ICMPv6 echo requests are let in too.
+    pub icmp_echo: bool,
+}
+
+impl Allow {
+    /// The services, each as the slot that would count its packets if they were unsolicited; some may be
+    /// there twice.
+    pub fn services(&self) -> impl Iterator<Item = Slot> {
+        let echo = [Slot::ECHO_REQUEST, Slot::ECHO_REQUEST_V6].into_iter().filter(|_| self.icmp_echo);
+        let tcp = self.tcp.iter().copied().map(Slot::tcp);
+        let udp = self.udp.iter().copied().map(Slot::udp);
+        tcp.chain(udp).chain(echo)
+    }
+}
+
+/// Checks the `[[allow]]` tables.
+pub(super) fn rules(tables: &[Spanned<file::Allow>], problems: &mut Problems<'_>) -> Vec<Allow> {
+    let rules: Vec<_> = tables.iter().map(|table| rule(table, problems)).collect();
+    for (what, most, count) in [
+        ("rules", MAX_RULES, rules.len()),
+        ("sources", MAX_PREFIXES, rules.iter().map(|rule| rule.from.len()).sum()),
+        ("services", MAX_SERVICES as usize, rules.iter().map(|rule| rule.services().count()).sum()),
+    ] {
+        if let Some(last) = tables.last().filter(|_| count > most) {
+            problems.add(
+                last.span().start,
+                format!("{count} allow {what}, more than {most}: merge or remove some"),
+            );
+        }
+    }
+    rules
+}
+
+fn rule(table: &Spanned<file::Allow>, problems: &mut Problems<'_>) -> Allow {
+    let at = table.span().start;
+    let table = table.get_ref();
+    if table.from.is_empty() {
+        problems.add(at, "from is empty: name who may reach the host, or remove the rule");
+    }
+    if table.tcp.is_empty() && table.udp.is_empty() && !table.icmp_echo {
+        problems.add(at, "the rule allows nothing: give it tcp or udp ports, or icmp_echo = true");
+    }
+    Allow {
+        from: table
+            .from
+            .iter()
+            .filter_map(|text| validate::one("prefix", text, str::parse, problems))
+            .collect(),
+        tcp: ports("tcp", &table.tcp, problems),
+        udp: ports("udp", &table.udp, problems),
+        icmp_echo: table.icmp_echo,
+    }
+}
+
+fn ports(transport: &str, numbers: &[Spanned<i64>], problems: &mut Problems<'_>) -> Vec<u16> {
+    let mut ports = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        match u16::try_from(*number.get_ref()) {
+            Ok(port) => ports.push(port),
+            Err(_) => problems.add(
+                number.span().start,
+                format!("{transport} port {} is out of bounds: write 0 to 65535", number.get_ref()),
+            ),
+        }
+    }
+    ports
+}

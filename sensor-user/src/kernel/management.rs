@@ -1,0 +1,133 @@
+//! Allow rules, in the form in which the program looks them up.
+//!
+//! A packet is allowed if one rule names its service and holds for its source. A trie gives only the longest
+//! prefix around an address, so each prefix carries the rules of all prefixes that it lies in, too.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use sensor_common::policy::{Gate, Rules};
+
+use crate::config::{Allow, Prefix};
+
+/// What the program is told about whom it lets in.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Management {
+    /// The services that some rule names.
+    pub gate: Box<Gate>,
+    /// Number of a service's slot → the rules that name it.
+    pub services: HashMap<u32, Rules>,
+    /// IPv4 sources and the rules that hold for them.
+    pub sources_v4: Vec<(Ipv4Addr, u8, Rules)>,
+    /// IPv6 sources and the rules that hold for them.
+    pub sources_v6: Vec<(Ipv6Addr, u8, Rules)>,
+}
+
+impl Management {
+    /// Numbers the rules by their order.
+    #[must_use]
+    pub fn new(rules: &[Allow]) -> Self {
+        let mut gate = Box::new(Gate::CLOSED);
+        let mut services = HashMap::new();
+        let mut sources = BTreeMap::new();
+        for (number, rule) in rules.iter().enumerate() {
+            for service in rule.services() {
+                gate.open(service);
+                *services.entry(service.index()).or_default() |= 1 << number;
+            }
+            for &prefix in &rule.from {
+                *sources.entry(prefix).or_default() |= 1 << number;
+            }
+        }
+        let mut management = Self { gate, services, sources_v4: Vec::new(), sources_v6: Vec::new() };
+        for (prefix, rules) in with_enclosing(sources) {
+            match prefix {
+                Prefix::V4 { address, length } => management.sources_v4.push((address, length, rules)),
+                Prefix::V6 { address, length } => management.sources_v6.push((address, length, rules)),
+            }
+        }
+        management
+    }
+}
+
+/// Adds to each prefix the rules of the prefixes around it.
+fn with_enclosing(sources: BTreeMap<Prefix, Rules>) -> Vec<(Prefix, Rules)> {
+    let mut enclosing: Vec<(Prefix, Rules)> = Vec::new();
+    let mut all = Vec::with_capacity(sources.len());
+    // In this order a prefix comes before all that lie in it.
+    for (prefix, own) in sources {
+        while enclosing.last().is_some_and(|(outer, _)| !outer.contains(prefix)) {
+            enclosing.pop();
+        }
+        let rules = own | enclosing.last().map_or(0, |&(_, rules)| rules);
+        enclosing.push((prefix, rules));
+        all.push((prefix, rules));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use sensor_common::layout::Slot;
+
+    use super::*;
+
+    /// What the program does with the tables.
+    fn lets_in(management: &Management, source: IpAddr, service: Slot) -> bool {
+        let (word, bit) = Gate::place(service);
+        if management.gate.bits[word] & bit == 0 {
+            return false;
+        }
+        let holding = match source {
+            IpAddr::V4(source) => management
+                .sources_v4
+                .iter()
+                .filter(|(address, length, _)| Prefix::around(source.into(), *length).address() == *address)
+                .max_by_key(|(_, length, _)| *length)
+                .map(|&(_, _, rules)| rules),
+            IpAddr::V6(source) => management
+                .sources_v6
+                .iter()
+                .filter(|(address, length, _)| Prefix::around(source.into(), *length).address() == *address)
+                .max_by_key(|(_, length, _)| *length)
+                .map(|&(_, _, rules)| rules),
+        };
+        holding.unwrap_or(0) & management.services[&service.index()] != 0
+    }
+
+    /// Few bits, so that prefixes nest and sources fall into them.
+    fn address() -> impl Strategy<Value = IpAddr> {
+        let v4 = (0..16u32).prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 | bits << 20)));
+        let v6 = (0..16u128).prop_map(|bits| IpAddr::V6(Ipv6Addr::from_bits(0x2001 << 112 | bits << 100)));
+        prop_oneof![v4, v6]
+    }
+
+    fn rule() -> impl Strategy<Value = Allow> {
+        let from =
+            vec((address(), 4..16u8).prop_map(|(address, length)| Prefix::around(address, length)), 1..5);
+        (from, vec(0..4u16, 0..3), vec(0..4u16, 0..3), any::<bool>())
+            .prop_map(|(from, tcp, udp, icmp_echo)| Allow { from, tcp, udp, icmp_echo })
+    }
+
+    proptest! {
+        #[test]
+        fn a_packet_is_let_in_exactly_if_one_rule_says_so(
+            rules in vec(rule(), 0..6),
+            source in address(),
+            port in 0..4u16,
+        ) {
+            let management = Management::new(&rules);
+            for service in [Slot::tcp(port), Slot::udp(port), Slot::ECHO_REQUEST, Slot::ECHO_REQUEST_V6] {
+                let said = rules.iter().any(|rule| {
+                    rule.from.iter().any(|from| from.contains(Prefix::around(source, 128)))
+                        && rule.services().any(|named| named == service)
+                });
+                prop_assert_eq!(lets_in(&management, source, service), said);
+            }
+        }
+    }
+}
