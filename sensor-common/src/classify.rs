@@ -1,6 +1,6 @@
 //! Packet → verdict: let through and why, or dropped and counted in which slot.
 //!
-//! The order of the questions is the contract: is it IP, is it for a sensor, is it solicited, which slot.
+//! The order of the questions matters: is it IP, is it for a sensor, is it solicited, which slot.
 
 use crate::layout::{Malformed, Passed, Slot};
 use crate::parse::{Addresses, Frame, Packet, Upper};
@@ -72,7 +72,8 @@ pub const fn slot(upper: Result<Upper, Malformed>) -> Slot {
 }
 
 /// Whether the packet keeps the link itself working: without it the host would lose its address or its
-/// router. What a host on another link could forge is not link control.
+/// router. IPv6 tells by hop limits and link-local addresses what comes from the link itself; IPv4's DHCP
+/// can come through relays, so a packet from anywhere that looks like a DHCP server's passes.
 #[inline(always)]
 #[must_use]
 pub fn is_link_control(packet: &Packet) -> bool {

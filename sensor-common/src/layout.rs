@@ -7,8 +7,8 @@
 
 use core::fmt;
 
-/// Version of everything in this module. A change to any layout or number here must change it: pins are
-/// kept in a directory of this name, so that no build reads another build's counters as its own.
+/// Version of everything in this module: a change to any layout or number here must change it. The agent
+/// reports it as a label of `sensor_build_info`.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Name of the map of all counters: a `BPF_MAP_TYPE_PERCPU_ARRAY` of [`Page`].
@@ -233,6 +233,21 @@ pub enum SlotKind {
     Fragment(u8),
     /// A broken header.
     Malformed(Malformed),
+}
+
+impl From<SlotKind> for Slot {
+    fn from(kind: SlotKind) -> Self {
+        match kind {
+            SlotKind::Tcp(port) => Self::tcp(port),
+            SlotKind::Udp(port) => Self::udp(port),
+            SlotKind::Icmp(kind, code) => Self::icmp(kind, code),
+            SlotKind::Icmpv6(kind, code) => Self::icmpv6(kind, code),
+            SlotKind::ProtocolV4(protocol) => Self::protocol_v4(protocol),
+            SlotKind::ProtocolV6(protocol) => Self::protocol_v6(protocol),
+            SlotKind::Fragment(protocol) => Self::fragment(protocol),
+            SlotKind::Malformed(reason) => Self::malformed(reason),
+        }
+    }
 }
 
 /// Declares an enum whose variants are numbered from 0 and carry the label they have in metrics.

@@ -27,11 +27,11 @@ const fn labels() -> [[u8; LABEL]; Malformed::ALL.len()] {
 
 /// Logs the reason if `slot` counts malformed packets.
 #[inline(always)]
-pub fn malformed(ctx: &XdpContext, slot: Slot) {
+pub fn malformed(ctx: &XdpContext, slot: Slot, length: usize) {
     let reason = slot.index().wrapping_sub(Slot::malformed(Malformed::ALL[0]).index()) as usize;
     if let Some(label) = LABELS.get(reason) {
         // SAFETY: labels and the padding are ASCII.
         let label = unsafe { core::str::from_utf8_unchecked(label) };
-        debug!(ctx, "malformed packet of {} bytes: {}", ctx.data_end() - ctx.data(), label);
+        debug!(ctx, "malformed packet of {} bytes: {}", length, label);
     }
 }

@@ -50,7 +50,7 @@ fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
             XDP_PASS
         }
         Verdict::Count { sensor, slot } => {
-            log::malformed(ctx, slot);
+            log::malformed(ctx, slot, frame.length());
             count::slot(sensor, slot, frame.length());
             if policy::observing() { XDP_PASS } else { XDP_DROP }
         }

@@ -17,7 +17,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 use crate::export::{Agent, AttachStatus, Exporter, Scraper, http};
 use crate::kernel::{
-    Attached, Counters, Interface, Loaded, Netlink, Options, attach, check_capabilities, check_kernel,
+    Attached, Counters, Framing, Interface, Loaded, Netlink, Options, RateLimited, attach,
+    below_default_routes, check_capabilities, check_kernel,
 };
 
 /// What is logged whatever the level: of the libraries only what is wrong, and all that the programs in the
@@ -96,18 +97,25 @@ async fn interfaces(netlink: &Netlink, config: &Config) -> Result<Vec<Interface>
     for name in &config.interfaces {
         interfaces.push(netlink.interface(name).await?);
     }
-    let drops_everything = !config.observe && !config.console_access;
-    let default_routes = netlink.default_routes().await?;
-    if let Some(interface) = interfaces.iter().find(|interface| default_routes.contains(&interface.index))
-        && drops_everything
-    {
-        bail!(
-            "interface {} carries the default route: attaching would drop the answers to everything this host \
-             asks, and your SSH session if it comes in there and no rule allows it; use an interface of the sensor's own, count \
-             without dropping with --observe, or pass --i-have-console-access if you can reach the host \
-             without the network",
-            interface.name
-        );
+    if config.observe || config.console_access {
+        return Ok(interfaces);
+    }
+    let needed = below_default_routes(netlink).await?;
+    for Interface { name, index, framing, .. } in &interfaces {
+        if *framing == Framing::Loopback {
+            bail!(
+                "interface {name} is the loopback, which gets nothing from outside and without which the host's \
+                 own programs cannot talk: use another interface, or count without dropping with --observe"
+            );
+        }
+        if needed.contains(index) {
+            bail!(
+                "interface {name} carries the default route, or lies below one that does: attaching would drop \
+                 the answers to everything this host asks, and your SSH session if it comes in there and no \
+                 rule allows it; use an interface of the sensor's own, count without dropping with --observe, \
+                 or pass --i-have-console-access if you can reach the host without the network"
+            );
+        }
     }
     Ok(interfaces)
 }
@@ -147,7 +155,7 @@ async fn drain_on_interval(running: Arc<Running>, interval: std::time::Duration)
     }
 }
 
-async fn forward_log(logger: EbpfLogger<&'static dyn log::Log>) {
+async fn forward_log(logger: EbpfLogger<RateLimited>) {
     // SAFETY: the logger owns the ring buffer's descriptor and gives that one, open, as long as it lives.
     let registered = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
     let Ok(mut logger) = registered else {
@@ -186,25 +194,23 @@ impl Running {
     }
 
     /// What the kernel says is attached now.
-    fn status(&self) -> Vec<AttachStatus> {
+    fn status(&self) -> Result<Vec<AttachStatus>> {
         self.runtime.block_on(async {
             let mut status = Vec::new();
-            for attached in &self.attached {
-                let now = self.netlink.interface(&attached.interface).await.ok();
-                let ours = now.and_then(|now| now.xdp).filter(|xdp| xdp.program == attached.program);
-                status.push(AttachStatus {
-                    interface: attached.interface.clone(),
-                    mode: ours.and_then(|xdp| xdp.mode),
-                });
+            for Attached { interface, program, .. } in &self.attached {
+                let now = self.netlink.find(interface).await?;
+                let ours = now.and_then(|now| now.xdp).filter(|xdp| xdp.program == *program);
+                status
+                    .push(AttachStatus { interface: interface.clone(), mode: ours.and_then(|xdp| xdp.mode) });
             }
-            status
+            Ok(status)
         })
     }
 }
 
 impl Agent for Running {
     fn metrics(&self, scraper: Scraper) -> Result<String> {
-        let attached = self.status();
+        let attached = self.status()?;
         self.drain()?.1.page(Instant::now(), &attached, scraper)
     }
 
@@ -214,7 +220,7 @@ impl Agent for Running {
 
     fn ready(&self) -> Result<()> {
         drop(self.drain()?);
-        match self.status().iter().find(|status| status.mode.is_none()) {
+        match self.status()?.iter().find(|status| status.mode.is_none()) {
             Some(detached) => Err(anyhow!("the program is no longer attached to {}", detached.interface)),
             None => Ok(()),
         }

@@ -8,7 +8,7 @@ use aya::programs::xdp::{XdpError, XdpLinkId};
 use aya::programs::{ProgramError, XdpMode};
 
 use super::load::{Loaded, Variant};
-use super::netlink::{Interface, Netlink};
+use super::netlink::{Framing, Interface, Netlink};
 use crate::config::Mode;
 
 /// The largest MTU whose frames drivers put into one page beside the headroom (256 bytes) and the shared
@@ -63,6 +63,12 @@ pub async fn attach(
     if !interface.up {
         bail!("interface {name} is down: bring it up with `ip link set {name} up`");
     }
+    if interface.framing == Framing::Other {
+        bail!(
+            "interface {name} has no Ethernet header, and the program would misread its packets: attach to the \
+             Ethernet interface that its packets come in by"
+        );
+    }
     if let Some(other) = interface.xdp {
         bail!(
             "interface {name} already has the XDP program {}: stop the program that attached it; \
@@ -74,7 +80,8 @@ pub async fn attach(
     for (variant, kernel_mode) in attempts(loaded, interface, mode) {
         match try_attach(loaded, interface, variant, kernel_mode) {
             Ok(()) => return confirm(loaded, netlink, interface, variant, native_error).await,
-            Err(error) if kernel_mode == XdpMode::Driver => native_error = Some(error),
+            // The first variant is the one that fits the interface: its error tells what stands in the way.
+            Err(error) if kernel_mode == XdpMode::Driver => native_error = native_error.or(Some(error)),
             Err(error) => {
                 return Err(anyhow!("cannot attach to {name} in generic mode: {}", explain(&error)));
             }
@@ -110,11 +117,12 @@ fn try_attach(
     let program = loaded.xdp(variant).map_err(|_| ProgramError::NotLoaded)?;
     let id: XdpLinkId = program.attach_to_if_index(interface.index, mode)?;
     let link = program.take_link(id)?;
-    // Where the kernel refused a link, aya has attached through netlink instead: that works, but could
-    // not outlive the agent.
-    let link = match FdLink::try_from(link) {
-        Ok(link) => link,
-        Err(_netlink) => return Err(ProgramError::NotAttached),
+    let Ok(link) = FdLink::try_from(link) else {
+        // Where the kernel refuses a link, aya attaches through netlink instead, and nothing would undo that
+        // when the agent dies. The link is gone with the conversion; attaching again gives one to detach.
+        let id = program.attach_to_if_index(interface.index, mode)?;
+        program.detach(id)?;
+        return Err(ProgramError::NotAttached);
     };
     loaded.keep(link);
     Ok(())
@@ -137,8 +145,8 @@ async fn confirm(
     let mode = xdp.mode.with_context(|| format!("{name} runs the program in an unknown mode"))?;
     match native_error {
         Some(error) if mode == AttachedMode::Generic => tracing::warn!(
-            "{name} has no native XDP, so the program runs in generic mode, which costs several times more a \
-             packet: {}",
+            "attached to {name} in generic mode, which costs several times more a packet; native mode was \
+             refused: {}",
             explain_native(&error, interface, loaded)
         ),
         _ => tracing::info!("attached to {name} in {mode} mode"),
@@ -172,25 +180,28 @@ fn explain(error: &ProgramError) -> String {
 /// Why a driver refused, as far as its error code tells.
 fn explain_native(error: &ProgramError, interface: &Interface, loaded: &Loaded) -> String {
     let Interface { name, mtu, .. } = interface;
+    let offloads = format!("`ethtool -K {name} lro off rx-gro-hw off`");
     match os_error(error) {
-        Some(libc::EOPNOTSUPP) => {
-            "the driver does not support it; pass --mode generic, or use a NIC that does".to_owned()
-        }
+        Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::EACCES) | None => explain(error),
         Some(_) if *mtu > SINGLE_BUFFER_MTU => {
             let kernel = if loaded.has_multi_buffer() { "driver" } else { "kernel, older than 5.18," };
             format!(
                 "an MTU of {mtu} is too large for this {kernel}: lower it with `ip link set {name} mtu \
-                 {SINGLE_BUFFER_MTU}` or less, or pass --mode generic"
+                 {SINGLE_BUFFER_MTU}` or less, or use --mode generic"
             )
         }
+        Some(libc::EOPNOTSUPP) => format!(
+            "the driver does not support it, or not with its present offloads: try {offloads}, or use --mode \
+             generic"
+        ),
         Some(libc::ENOMEM | libc::ENOSPC) => format!(
             "the driver has too few queues or too little memory: `ethtool -l {name}` shows the queues; lower \
-             `ethtool -L {name} combined`, or pass --mode generic"
+             them with `ethtool -L {name} combined N`, or use --mode generic"
         ),
         Some(libc::EINVAL) => format!(
-            "the driver refuses its present settings: switch offloads off with `ethtool -K {name} lro off \
-             rx-gro-hw off`, see `dmesg`, or pass --mode generic"
+            "the driver refuses its present settings: switch offloads off with {offloads}, see `dmesg`, or use \
+             --mode generic"
         ),
-        _ => explain(error),
+        Some(_) => explain(error),
     }
 }

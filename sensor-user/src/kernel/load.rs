@@ -14,6 +14,7 @@ use sensor_common::{layout, policy};
 
 use super::drain::Counters;
 use super::host;
+use super::log::RateLimited;
 use super::management::Management;
 use super::monitored::Lookup;
 use crate::config::{Allow, KernelLog, Sensor};
@@ -140,11 +141,13 @@ impl Loaded {
     ///
     /// # Errors
     /// The ring buffer is not there.
-    pub fn take_log(&mut self, level: KernelLog) -> Result<Option<EbpfLogger<&'static dyn log::Log>>> {
+    pub fn take_log(&mut self, level: KernelLog) -> Result<Option<EbpfLogger<RateLimited>>> {
         if level == KernelLog::Off {
             return Ok(None);
         }
-        EbpfLogger::init(&mut self.ebpf).map(Some).context("cannot read the programs' log")
+        EbpfLogger::init_with_logger(&mut self.ebpf, RateLimited::new())
+            .map(Some)
+            .context("cannot read the programs' log")
     }
 }
 

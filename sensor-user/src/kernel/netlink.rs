@@ -2,21 +2,18 @@
 //!
 //! Always asked of the kernel and never remembered, so that what is reported is what is.
 
-use std::collections::HashSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use futures_util::TryStreamExt;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, LinkXdp, XdpAttached};
-use netlink_packet_route::route::{RouteAttribute, RouteMessage};
-use rtnetlink::RouteMessageBuilder;
+use netlink_packet_route::link::{
+    LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
+};
 
 use super::attach::AttachedMode;
 
 /// A connection to rtnetlink.
 #[derive(Clone, Debug)]
 pub struct Netlink {
-    handle: rtnetlink::Handle,
+    pub(super) handle: rtnetlink::Handle,
 }
 
 /// An interface as the kernel has it now.
@@ -30,8 +27,21 @@ pub struct Interface {
     pub mtu: u32,
     /// Whether it is administratively up.
     pub up: bool,
+    /// What its frames start with.
+    pub framing: Framing,
     /// The XDP program that is attached to it.
     pub xdp: Option<AttachedXdp>,
+}
+
+/// What the frames of an interface start with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// An Ethernet header.
+    Ethernet,
+    /// An Ethernet header; nothing ever comes from outside.
+    Loopback,
+    /// Something else: a tunnel's or modem's interface may start with the IP header.
+    Other,
 }
 
 /// An XDP program on an interface.
@@ -59,46 +69,25 @@ impl Netlink {
     /// # Errors
     /// There is none, or the kernel does not answer.
     pub async fn interface(&self, name: &str) -> Result<Interface> {
-        let mut links = self.handle.link().get().match_name(name).execute();
-        match links.try_next().await {
-            Ok(Some(link)) => Ok(Interface::from_message(name, &link)),
-            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() != -libc::ENODEV => {
-                bail!("cannot ask the kernel about interface {name}: {error}")
-            }
-            Ok(None) | Err(_) => bail!("there is no interface {name}: `ip link` shows those there are"),
-        }
+        self.find(name)
+            .await?
+            .with_context(|| format!("there is no interface {name}: `ip link` shows those there are"))
     }
 
-    /// The numbers of the interfaces that carry a default route, IPv4 or IPv6, in any routing table.
+    /// The interface of that name, if there is one.
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn default_routes(&self) -> Result<HashSet<u32>> {
-        let v4 = RouteMessageBuilder::<Ipv4Addr>::new().build();
-        let v6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
-        let mut interfaces = HashSet::new();
-        for family in [v4, v6] {
-            let mut routes = self.handle.route().get(family).execute();
-            while let Some(route) = routes.try_next().await.context("cannot ask the kernel for its routes")? {
-                if route.header.destination_prefix_length == 0 {
-                    interfaces.extend(output_interfaces(&route));
-                }
+    pub async fn find(&self, name: &str) -> Result<Option<Interface>> {
+        let mut links = self.handle.link().get().match_name(name).execute();
+        match links.try_next().await {
+            Ok(link) => Ok(link.map(|link| Interface::from_message(name, &link))),
+            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -libc::ENODEV => Ok(None),
+            Err(error) => {
+                Err(anyhow!(error).context(format!("cannot ask the kernel about interface {name}")))
             }
         }
-        Ok(interfaces)
     }
-}
-
-fn output_interfaces(route: &RouteMessage) -> Vec<u32> {
-    route
-        .attributes
-        .iter()
-        .flat_map(|attribute| match attribute {
-            RouteAttribute::Oif(index) => vec![*index],
-            RouteAttribute::MultiPath(hops) => hops.iter().map(|hop| hop.interface_index).collect(),
-            _ => Vec::new(),
-        })
-        .collect()
 }
 
 impl Interface {
@@ -108,6 +97,11 @@ impl Interface {
             index: link.header.index,
             mtu: 0,
             up: link.header.flags.contains(LinkFlags::Up),
+            framing: match link.header.link_layer_type {
+                LinkLayerType::Ether => Framing::Ethernet,
+                LinkLayerType::Loopback => Framing::Loopback,
+                _ => Framing::Other,
+            },
             xdp: None,
         };
         for attribute in &link.attributes {
