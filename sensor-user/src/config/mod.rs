@@ -44,10 +44,13 @@ pub const DEFAULT_DRAIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Series of one sensor, at most, unless told otherwise.
 pub const DEFAULT_MAX_PORTS: NonZeroU32 = NonZeroU32::new(500).expect("500 is not zero");
 /// Prefixes of all sensors together, at most.
-pub const MAX_PREFIXES: usize = 65_536;
+pub const MAX_PREFIXES: usize = sensor_common::policy::MAX_PREFIXES as usize;
 
 const NO_INTERFACE: &str =
     "no interface to watch: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config";
+
+/// Port series of all sensors together, at most: eight sensors with every port, a page of 150 MB.
+pub const MAX_SERIES: usize = 8 * Export::ALL_PORTS as usize;
 
 /// Everything that `sensor run` was told.
 #[derive(Clone, Debug, PartialEq, Eq)]

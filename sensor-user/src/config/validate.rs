@@ -17,8 +17,8 @@ use sensor_common::layout::MAX_SENSORS;
 use toml::Spanned;
 
 use super::{
-    Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Export, KernelLog, MAX_PREFIXES, MaxPorts, Mode,
-    Port, Prefix, Sensor, allow,
+    Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Export, KernelLog, MAX_PREFIXES, MAX_SERIES,
+    MaxPorts, Mode, Port, Prefix, Sensor, allow,
     error::Problems,
     file,
     overlap::{Overlap, overlaps},
@@ -50,6 +50,7 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         problems.add(at, message);
         file::File::default()
     });
+    let sensors = sensors(file.sensor, &mut problems);
     let settings = Settings {
         interfaces: file.interfaces.map(|names| interfaces(&names, &mut problems)),
         listen: file.listen.and_then(|text| one("listen", &text, listen, &mut problems)),
@@ -59,8 +60,8 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         mode: file.mode.and_then(|text| one("mode", &text, value::choice, &mut problems)),
         observe: file.observe,
         kernel_log: file.kernel_log.and_then(|text| one("kernel_log", &text, value::choice, &mut problems)),
-        sensors: sensors(file.sensor, &mut problems),
-        export: export(file.export, &mut problems),
+        export: export(file.export, sensors.len(), &mut problems),
+        sensors,
         allow: allow::rules(&file.allow, &mut problems),
     };
     problems.check(settings)
@@ -217,7 +218,7 @@ fn no_overlap(places: &[Place], sensors: &[Sensor], problems: &mut Problems<'_>)
     }
 }
 
-fn export(table: file::Export, problems: &mut Problems<'_>) -> Export {
+fn export(table: file::Export, sensors: usize, problems: &mut Problems<'_>) -> Export {
     let listed = table.ports.map(|texts| ports(&texts, problems));
     let Some(max) = table.max_ports else {
         let ports = listed.unwrap_or_else(|| DEFAULT_PORTS.to_vec());
@@ -245,6 +246,15 @@ fn export(table: file::Export, problems: &mut Problems<'_>) -> Export {
         problems.add(
             at,
             format!("max_ports {max} is less than the {} listed ports: raise it, or list fewer", ports.len()),
+        );
+    }
+    let series = if bound == 0 { Export::ALL_PORTS } else { bound } as usize * sensors.max(1);
+    if series > MAX_SERIES {
+        problems.add(
+            at,
+            format!(
+                "max_ports {max} is {series} series with {sensors} sensors, more than {MAX_SERIES}: lower it"
+            ),
         );
     }
     Export { ports, max_ports: NonZeroU32::new(bound).map_or(MaxPorts::All, MaxPorts::AtMost) }

@@ -231,16 +231,8 @@ mod tests {
         ) {
             let mut slots = Slots::default();
             for (index, packets) in counted {
-                match Slot::describe(index) {
-                    Some(SlotKind::Tcp(port)) => slots.add(Slot::tcp(port), packets, 1),
-                    Some(SlotKind::Udp(port)) => slots.add(Slot::udp(port), packets, 1),
-                    Some(SlotKind::Icmp(kind, code)) => slots.add(Slot::icmp(kind, code), packets, 1),
-                    Some(SlotKind::Icmpv6(kind, code)) => slots.add(Slot::icmpv6(kind, code), packets, 1),
-                    Some(SlotKind::ProtocolV4(number)) => slots.add(Slot::protocol_v4(number), packets, 1),
-                    Some(SlotKind::ProtocolV6(number)) => slots.add(Slot::protocol_v6(number), packets, 1),
-                    Some(SlotKind::Fragment(number)) => slots.add(Slot::fragment(number), packets, 1),
-                    Some(SlotKind::Malformed(reason)) => slots.add(Slot::malformed(reason), packets, 1),
-                    None => {}
+                if let Some(kind) = Slot::describe(index) {
+                    slots.add(kind.into(), packets, 1);
                 }
             }
             let all = series(&slots, &everything());

@@ -1,4 +1,4 @@
-//! Programs that the tests and the demo run: `ip` and `tc`, `bpftool`, and Prometheus with its `promtool`.
+//! Programs that the tests and the demo run: `ip`, and `promtool` of Debian's `prometheus` package.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,12 +11,8 @@ use crate::{cargo, shell};
 
 /// Where the programs are that a test may be handed.
 pub struct Tools {
-    /// `bpftool`.
-    pub bpftool: PathBuf,
     /// `promtool`.
     pub promtool: PathBuf,
-    /// The Prometheus server.
-    pub prometheus: PathBuf,
 }
 
 /// Finds or brings all of them.
@@ -25,12 +21,7 @@ pub struct Tools {
 /// When one is missing and cannot be brought: which, and how to get it.
 pub fn bring(report: &mut Report) -> Result<Tools> {
     installed("ip", &["iproute2"], report)?;
-    installed("tc", &["iproute2"], report)?;
-    Ok(Tools {
-        bpftool: installed("bpftool", &["bpftool", "linux-tools-generic"], report)?,
-        promtool: unpacked("promtool", report)?,
-        prometheus: unpacked("prometheus", report)?,
-    })
+    Ok(Tools { promtool: unpacked("promtool", report)? })
 }
 
 /// Says whether the formatter and the linter are there. Neither building nor testing needs them.

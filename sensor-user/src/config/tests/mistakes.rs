@@ -12,6 +12,12 @@ fn errors(content: &[u8]) -> Vec<String> {
     settings(Path::new("f"), content).unwrap_err().lines().to_vec()
 }
 
+/// That many `[[sensor]]` tables.
+fn many_sensors(count: u8) -> String {
+    let table = |n| format!("[[sensor]]\nname = \"{n}\"\nprefixes = [\"192.0.2.{n}\"]");
+    (0..count).map(table).collect::<Vec<_>>().join("\n")
+}
+
 #[rstest]
 #[case::syntax("interfaces = [\n", "f:1: unclosed array, expected `]`")]
 #[case::syntax_later(
@@ -181,6 +187,10 @@ fn errors(content: &[u8]) -> Vec<String> {
 #[case::fewer_than_listed(
     "[export]\nports = [\"23/tcp\", \"22/tcp\"]\nmax_ports = 1",
     "f:3: max_ports 1 is less than the 2 listed ports: raise it, or list fewer"
+)]
+#[case::too_many_series(
+    &format!("[export]\nmax_ports = 0\n{}", many_sensors(9)),
+    "f:2: max_ports 0 is 1179648 series with 9 sensors, more than 1048576: lower it"
 )]
 #[case::max_ports_negative(
     "[export]\nmax_ports = -1",

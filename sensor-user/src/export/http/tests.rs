@@ -8,7 +8,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::oneshot,
     task::JoinHandle,
-    time::Instant,
 };
 
 use super::*;
@@ -21,6 +20,9 @@ const QUICK: Limits = Limits {
     head: 16 << 10,
     unread: 256 << 20,
 };
+
+/// Far longer than anything here takes: it only keeps a test from hanging.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Says what it is told to, and remembers who asked.
 #[derive(Default)]
@@ -158,10 +160,8 @@ async fn a_connection_serves_many_requests() {
 async fn a_peer_that_stalls_is_closed(#[case] sent: &[u8]) {
     let server = Server::start(QUICK).await;
     let mut stream = server.connect().await;
-    let start = Instant::now();
     stream.write_all(sent).await.unwrap();
-    read(&mut stream).await;
-    assert!(start.elapsed() < 5 * QUICK.next_request, "{:?}", start.elapsed());
+    timeout(PATIENCE, read(&mut stream)).await.expect("it is hung up on");
 }
 
 #[rstest]
@@ -187,11 +187,12 @@ async fn a_peer_that_never_reads_is_closed() {
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     stream.readable().await.unwrap();
     assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"), "others are served");
-    let start = Instant::now();
-    while server.stats.closed()[0] != ("slow", 1) {
-        assert!(start.elapsed() < 10 * QUICK.next_request);
-        sleep(QUICK.farewell).await;
-    }
+    let closed = async {
+        while server.stats.closed()[0] != ("slow", 1) {
+            sleep(QUICK.farewell).await;
+        }
+    };
+    timeout(PATIENCE, closed).await.expect("it is hung up on");
     assert!(read(&mut stream).await.len() < 64 << 20, "the answer was cut off");
 }
 
@@ -213,25 +214,24 @@ async fn unread_answers_are_bounded() {
 
 #[tokio::test]
 async fn a_flood_of_silent_peers_does_not_keep_a_scraper_out() {
-    let server = Server::start(Limits { first_request: Duration::from_mins(1), ..QUICK }).await;
+    let server = Server::start(Limits { first_request: Duration::from_hours(1), ..QUICK }).await;
     let mut flood = Vec::new();
     for _ in 0..200 {
         flood.push(server.connect().await);
     }
-    let start = Instant::now();
-    assert!(server.ask("GET", "/metrics").await.ends_with("a 1\n"));
-    assert!(start.elapsed() < Duration::from_secs(1));
+    let answer = timeout(PATIENCE, server.ask("GET", "/metrics")).await.expect("it is answered");
+    assert!(answer.ends_with("a 1\n"), "{answer}");
     assert_eq!(server.stats.closed()[1].0, "crowded");
     assert!(server.stats.closed()[1].1 >= 200 - QUICK.connections as u64);
 }
 
 #[tokio::test]
 async fn shutdown_closes_idle_peers_and_frees_the_port() {
-    let server = Server::start(Limits { first_request: Duration::from_mins(1), ..QUICK }).await;
+    let server = Server::start(Limits { first_request: Duration::from_hours(1), ..QUICK }).await;
     let mut silent = server.connect().await;
     assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"));
     server.stop.send(()).unwrap();
-    timeout(Duration::from_secs(2), server.running).await.unwrap().unwrap();
+    timeout(PATIENCE, server.running).await.unwrap().unwrap();
     assert_eq!(read(&mut silent).await, "");
     bind(server.address).await.unwrap();
 }
