@@ -27,8 +27,7 @@ fn what_carries_the_default_route(#[case] commands: &[&str]) -> Result<()> {
 /// The kernel then names the object in the route, and not the interface.
 #[test]
 fn a_default_route_by_a_next_hop_object() -> Result<()> {
-    let commands =
-        [ADDRESS, "nexthop add id 7 via 198.51.100.66 dev sensor0", "route add default nhid 7"];
+    let commands = [ADDRESS, "nexthop add id 7 via 198.51.100.66 dev sensor0", "route add default nhid 7"];
     refused(&commands, "sensor0", &["sensor0", "default route"])
 }
 

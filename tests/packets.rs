@@ -9,18 +9,24 @@ use rstest::rstest;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::layout::{Malformed, Passed, Slot, SlotKind};
 use sensor_common::parse::parse;
+use sensor_common::policy::MAX_INLINE_PREFIXES;
 use sensor_tests::agent::Launch;
 use sensor_tests::counts::Counts;
-use sensor_tests::frame::ETHERNET;
+use sensor_tests::frame::{ETHERNET, Extension, Frame, frame};
 use sensor_tests::sender::Sender;
 use sensor_tests::skip::{root_or_skip, skip};
 use sensor_tests::table::{Case, Everything, TWO_SENSORS, TwoSensors, table};
 use sensor_tests::wire::{MTU, Wire};
 use sensor_user::kernel::Variant;
 use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A single sensor without prefixes.
 const EVERYTHING: &str = "[[sensor]]\nname = \"everything\"\n";
+
+/// Length of a frame that takes several buffers.
+const JUMBO: usize = 9_000;
 
 type Expected = fn(&Case) -> Verdict;
 const WITH_TWO_SENSORS: Expected = |case| case.with_two_sensors;
@@ -63,7 +69,7 @@ fn the_loaded_programs_agree_with_the_table(
     Ok(())
 }
 
-/// A frame that comes in several buffers is counted as a whole, wherever its headers end.
+/// A frame that comes in several buffers is counted with all its bytes; its headers are in the first.
 #[test]
 fn a_jumbo_frame_is_counted_whole() -> Result<()> {
     let name = "a_jumbo_frame_is_counted_whole";
@@ -75,11 +81,114 @@ fn a_jumbo_frame_is_counted_whole() -> Result<()> {
         skip(name, "the kernel is older than 5.18");
         return Ok(());
     }
-    for length in [3_000_usize, 4_000, 9_000] {
-        let frame = sensor_tests::frame::frame().ipv4().udp(9).payload(vec![0; length - 42]).bytes();
+    for length in [3_000, 4_000, JUMBO] {
+        let frame = frame().ipv4().udp(9).payload(vec![0; length - 42]).bytes();
         let outcome = kernel.run(Variant::MultiBuffer, &frame)?;
         let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
         assert_eq!(outcome, judged(expected, length, false), "{length} bytes");
+    }
+    Ok(())
+}
+
+/// Headers that end in a later buffer than the first, or that lie across two, are read as any others.
+#[test]
+fn headers_beyond_the_first_buffer_are_read() -> Result<()> {
+    const LONGEST_EXTENSION: usize = 2_048;
+    let name = "headers_beyond_the_first_buffer_are_read";
+    if !root_or_skip(name) {
+        return Ok(());
+    }
+    let mut kernel = Kernel::load(TWO_SENSORS, false)?;
+    if !kernel.has_multi_buffer() {
+        skip(name, "the kernel is older than 5.18");
+        return Ok(());
+    }
+    let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
+    let mut check = |start: Frame, extensions: &[Extension], headers: usize| -> Result<()> {
+        let frame = start.ipv6();
+        let frame = extensions.iter().fold(frame, |frame, extension| frame.extension(extension.clone()));
+        let bytes = frame.udp(9).payload(vec![0; JUMBO - headers - 8]).bytes();
+        assert_eq!(bytes.len(), JUMBO, "UDP at byte {headers}");
+        let outcome = kernel.run(Variant::MultiBuffer, &bytes)?;
+        assert_eq!(outcome, judged(expected, JUMBO, false), "UDP at byte {headers}");
+        Ok(())
+    };
+    let fixed = ETHERNET + 40;
+    // Buffers are pages: UDP lies in the first, the second, and the third.
+    for count in 1..=4 {
+        let extensions = vec![Extension::destination(u8::MAX); count];
+        check(frame(), &extensions, fixed + count * LONGEST_EXTENSION)?;
+    }
+    // The first buffer is a page less what the kernel keeps for itself, some 600 bytes: UDP comes by its end
+    // in steps of four bytes.
+    for units in 160..=250_u8 {
+        let extensions = [Extension::destination(u8::MAX), Extension::destination(units)];
+        let headers = fixed + LONGEST_EXTENSION + 8 * (usize::from(units) + 1);
+        check(frame(), &extensions, headers)?;
+        check(frame().vlan(5), &extensions, headers + 4)?;
+    }
+    Ok(())
+}
+
+/// Sensors with more prefixes than are compared one by one.
+const MANY: u8 = 12;
+
+/// The network of a sensor among many, and its prefix length: from 21 to 32 bits.
+fn network_v4(sensor: u8) -> (Ipv4Addr, u8) {
+    (Ipv4Addr::new(10, sensor, 128, 0), 21 + sensor)
+}
+
+/// As [`network_v4`]: from 40 to 128 bits.
+fn network_v6(sensor: u8) -> (Ipv6Addr, u8) {
+    (Ipv6Addr::new(0x2001, 0xdb8, u16::from(sensor) << 9, 0, 0, 0, 0, 0), 40 + 8 * sensor)
+}
+
+#[rstest]
+#[case::linear("linear", Variant::Linear)]
+#[case::multi_buffer("multi_buffer", Variant::MultiBuffer)]
+fn many_prefixes_lead_to_their_sensors(#[case] name: &str, #[case] variant: Variant) -> Result<()> {
+    let name = format!("many_prefixes_lead_to_their_sensors ({name})");
+    if !root_or_skip(&name) {
+        return Ok(());
+    }
+    assert!(usize::from(MANY) > MAX_INLINE_PREFIXES, "the tries would not be asked");
+    let mut tables = String::new();
+    for sensor in 0..MANY {
+        let ((v4, bits_v4), (v6, bits_v6)) = (network_v4(sensor), network_v6(sensor));
+        let prefixes = format!("[\"{v4}/{bits_v4}\", \"{v6}/{bits_v6}\"]");
+        writeln!(tables, "[[sensor]]\nname = \"number {sensor}\"\nprefixes = {prefixes}")?;
+    }
+    let mut kernel = Kernel::load(&tables, false)?;
+    if variant == Variant::MultiBuffer && !kernel.has_multi_buffer() {
+        skip(&name, "the kernel is older than 5.18");
+        return Ok(());
+    }
+    let mut check = |frame: Frame, to: IpAddr, sensor: Option<u8>| -> Result<()> {
+        let bytes = frame.to(to).tcp(23).syn().bytes();
+        let expected = match sensor {
+            Some(sensor) => Verdict::Count { sensor: sensor.into(), slot: Slot::tcp(23) },
+            None => Verdict::Pass(Passed::NotMonitored),
+        };
+        assert_eq!(kernel.run(variant, &bytes)?, judged(expected, bytes.len(), false), "{to}");
+        Ok(())
+    };
+    for sensor in 0..MANY {
+        let (first, bits) = network_v4(sensor);
+        let first = u32::from(first);
+        let last = first | u32::MAX.checked_shr(bits.into()).unwrap_or(0);
+        for (address, owner) in
+            [(first - 1, None), (first, Some(sensor)), (last, Some(sensor)), (last + 1, None)]
+        {
+            check(frame().ipv4(), Ipv4Addr::from(address).into(), owner)?;
+        }
+        let (first, bits) = network_v6(sensor);
+        let first = u128::from(first);
+        let last = first | u128::MAX.checked_shr(bits.into()).unwrap_or(0);
+        for (address, owner) in
+            [(first - 1, None), (first, Some(sensor)), (last, Some(sensor)), (last + 1, None)]
+        {
+            check(frame().ipv6(), Ipv6Addr::from(address).into(), owner)?;
+        }
     }
     Ok(())
 }

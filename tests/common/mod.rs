@@ -85,7 +85,7 @@ fn moved(before: &Snapshot, after: &Snapshot) -> Vec<(Verdict, Counter)> {
     let counted =
         (0..).zip(before.sensors.iter().zip(&after.sensors)).flat_map(|(sensor, (before, after))| {
             after.iter_nonzero().map(move |(kind, after)| {
-                let slot = slot(kind);
+                let slot = Slot::from(kind);
                 let before = before.get(slot);
                 let by =
                     Counter { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
@@ -93,18 +93,4 @@ fn moved(before: &Snapshot, after: &Snapshot) -> Vec<(Verdict, Counter)> {
             })
         });
     passed.chain(counted).filter(|(_, by)| *by != Counter::default()).collect()
-}
-
-fn slot(kind: sensor_common::layout::SlotKind) -> Slot {
-    use sensor_common::layout::SlotKind;
-    match kind {
-        SlotKind::Tcp(port) => Slot::tcp(port),
-        SlotKind::Udp(port) => Slot::udp(port),
-        SlotKind::Icmp(kind, code) => Slot::icmp(kind, code),
-        SlotKind::Icmpv6(kind, code) => Slot::icmpv6(kind, code),
-        SlotKind::ProtocolV4(number) => Slot::protocol_v4(number),
-        SlotKind::ProtocolV6(number) => Slot::protocol_v6(number),
-        SlotKind::Fragment(number) => Slot::fragment(number),
-        SlotKind::Malformed(reason) => Slot::malformed(reason),
-    }
 }

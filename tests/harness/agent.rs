@@ -134,16 +134,15 @@ impl Launch {
             command.arg("--config").arg(file.path());
         }
         command.args(&self.arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // Ctrl-C in a terminal is for the one who started it, who then stops the agent.
         command.process_group(0);
         let namespace = self.namespace.clone();
         // SAFETY: between fork and exec only two system calls are made, and nothing is allocated.
         unsafe { command.pre_exec(move || enter_and_die_with_parent(&namespace)) };
         let mut child = command.spawn().with_context(|| format!("cannot run {}", words[0]))?;
-        let stdout = child.stdout.take().map(Captured::new);
         let stderr = child.stderr.take().map(Captured::new);
-        Ok(Agent { child, namespace: self.namespace, listen: self.listen, stdout, stderr, _config: config })
+        Ok(Agent { child, namespace: self.namespace, listen: self.listen, stderr, _config: config })
     }
 }
 
@@ -197,7 +196,6 @@ pub struct Agent {
     child: Child,
     namespace: Namespace,
     listen: SocketAddr,
-    stdout: Option<Captured>,
     stderr: Option<Captured>,
     _config: Option<NamedTempFile>,
 }
@@ -286,8 +284,8 @@ impl Agent {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait()? {
-                // What it wrote last may still be in the pipes.
-                for captured in [&mut self.stdout, &mut self.stderr].into_iter().flatten() {
+                // What it wrote last may still be in the pipe.
+                if let Some(captured) = &mut self.stderr {
                     captured.finish();
                 }
                 return Ok(status);
@@ -315,12 +313,6 @@ impl Agent {
     #[must_use]
     pub fn last_words(&self) -> String {
         self.stderr().lines().last().unwrap_or("it said nothing").to_owned()
-    }
-
-    /// What it has written to standard output.
-    #[must_use]
-    pub fn stdout(&self) -> String {
-        self.stdout.as_ref().map(Captured::text).unwrap_or_default()
     }
 }
 

@@ -28,7 +28,8 @@ impl Response {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a peer may keep silent before it is taken for dead.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Connects from inside a namespace.
 ///

@@ -180,18 +180,24 @@ impl Flow {
     }
 
     fn wait_until_received(&self, packets: u64) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let patience = Duration::from_secs(10);
+        let mut deadline = Instant::now() + patience;
+        let mut before = 0;
         while self.received.load(Ordering::Relaxed) < packets {
             // One reader is enough: the others take what it finds.
             if let Ok(_reading) = self.reading.try_lock() {
                 let received = self.counted()? - self.start;
                 self.received.fetch_max(received, Ordering::Relaxed);
             }
+            let received = self.received.load(Ordering::Relaxed);
+            if received > before {
+                before = received;
+                deadline = Instant::now() + patience;
+            }
             anyhow::ensure!(
                 Instant::now() < deadline,
-                "{} took in {} of {packets} packets and then none for 10 s",
+                "{} took in {received} of {packets} packets and then none for {patience:?}",
                 self.name,
-                self.received.load(Ordering::Relaxed),
             );
             std::thread::yield_now();
         }

@@ -41,12 +41,13 @@ pub struct Test {
 pub fn run(test: &Test) -> Result<bool> {
     let tools = setup::for_testing()?;
     let built = cargo::build(&["--workspace", "--exclude", "sensor-ebpf", "--lib", "--bins", "--tests"])?;
-    let agent = built
-        .iter()
-        .find(|built| built.target == "sensor" && !built.test)
-        .context("cargo built the agent but does not say where")?;
+    let program = |name: &str| {
+        let found = built.iter().find(|built| built.target == name && !built.test);
+        found.with_context(|| format!("cargo built {name} but does not say where"))
+    };
+    let (agent, xtask) = (program("sensor")?, program("xtask")?);
     let skips = Skips::start()?;
-    let environment = Environment::new(&agent.path, &tools, &skips.file);
+    let environment = Environment::new(&agent.path, &xtask.path, &tools, &skips.file);
 
     let mut programs: Vec<&Executable> = built.iter().filter(|built| built.test).collect();
     programs.sort_by_key(|built| name(built));
@@ -87,14 +88,13 @@ fn documentation(filter: Option<&str>) -> Outcome {
 struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    fn new(agent: &Path, tools: &Tools, skips: &Path) -> Self {
+    fn new(agent: &Path, xtask: &Path, tools: &Tools, skips: &Path) -> Self {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE);
         let path = |path: &Path| path.display().to_string();
         let mut variables = vec![
             ("SENSOR_BIN", path(agent)),
-            ("BPFTOOL", path(&tools.bpftool)),
+            ("XTASK", path(xtask)),
             ("PROMTOOL", path(&tools.promtool)),
-            ("PROMETHEUS", path(&tools.prometheus)),
             ("SENSOR_SKIPS", path(skips)),
             ("RUST_TEST_THREADS", threads.to_string()),
         ];
