@@ -88,7 +88,10 @@ pub async fn attach(
         }
     }
     let error = native_error.context("no mode is left to try")?;
-    bail!("cannot attach to {name} in native mode: {}", explain_native(&error, interface, loaded))
+    bail!(
+        "cannot attach to {name} in native mode: {}",
+        explain_native(&error, interface, loaded.has_multi_buffer())
+    )
 }
 
 /// What to try, in order.
@@ -147,7 +150,7 @@ async fn confirm(
         Some(error) if mode == AttachedMode::Generic => tracing::warn!(
             "attached to {name} in generic mode, which costs several times more a packet; native mode was \
              refused: {}",
-            explain_native(&error, interface, loaded)
+            explain_native(&error, interface, loaded.has_multi_buffer())
         ),
         _ => tracing::info!("attached to {name} in {mode} mode"),
     }
@@ -178,13 +181,13 @@ fn explain(error: &ProgramError) -> String {
 }
 
 /// Why a driver refused, as far as its error code tells.
-fn explain_native(error: &ProgramError, interface: &Interface, loaded: &Loaded) -> String {
+fn explain_native(error: &ProgramError, interface: &Interface, multi_buffer: bool) -> String {
     let Interface { name, mtu, .. } = interface;
     let offloads = format!("`ethtool -K {name} lro off rx-gro-hw off`");
     match os_error(error) {
         Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::EACCES) | None => explain(error),
         Some(_) if *mtu > SINGLE_BUFFER_MTU => {
-            let kernel = if loaded.has_multi_buffer() { "driver" } else { "kernel, older than 5.18," };
+            let kernel = if multi_buffer { "driver" } else { "kernel, older than 5.18," };
             format!(
                 "an MTU of {mtu} is too large for this {kernel}: lower it with `ip link set {name} mtu \
                  {SINGLE_BUFFER_MTU}` or less, or use --mode generic"
@@ -203,5 +206,48 @@ fn explain_native(error: &ProgramError, interface: &Interface, loaded: &Loaded) 
              --mode generic"
         ),
         Some(_) => explain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aya::sys::SyscallError;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::no_native_xdp(libc::EOPNOTSUPP, 1_500, true, "does not support it")]
+    #[case::offloads(libc::EINVAL, 1_500, true, "`ethtool -K eth0 lro off rx-gro-hw off`")]
+    #[case::queues(libc::ENOMEM, 1_500, true, "`ethtool -L eth0 combined N`")]
+    #[case::mtu(
+        libc::ERANGE,
+        9_000,
+        true,
+        "MTU of 9000 is too large for this driver: lower it with `ip link set eth0 mtu 3498`"
+    )]
+    #[case::mtu_on_an_old_kernel(libc::EINVAL, 9_000, false, "too large for this kernel, older than 5.18,")]
+    #[case::taken(libc::EBUSY, 9_000, true, "another XDP program is attached")]
+    #[case::not_permitted(libc::EPERM, 9_000, true, "run as root")]
+    #[case::anything_else(libc::EIO, 1_500, true, "Input/output error")]
+    fn a_refusal_names_its_mend(
+        #[case] code: i32,
+        #[case] mtu: u32,
+        #[case] multi_buffer: bool,
+        #[case] words: &str,
+    ) {
+        let io_error = io::Error::from_raw_os_error(code);
+        let error = ProgramError::SyscallError(SyscallError { call: "bpf_link_create", io_error });
+        let interface = Interface {
+            name: "eth0".to_owned(),
+            index: 2,
+            mtu,
+            up: true,
+            framing: Framing::Ethernet,
+            xdp: None,
+        };
+        let said = explain_native(&error, &interface, multi_buffer);
+        assert!(said.contains(words), "{said}");
+        assert!(!said.contains('\n'), "{said}");
     }
 }
