@@ -9,7 +9,7 @@ use sensor_common::layout::{Passed, Slot};
 use sensor_tests::agent::Launch;
 use sensor_tests::frame::{Frame, frame};
 use sensor_tests::metrics::Page;
-use sensor_tests::skip::{root_or_skip, skip};
+use sensor_tests::skip::root_or_skip;
 use sensor_tests::wire::Wire;
 use sensor_user::kernel::Variant;
 use std::io::{Read as _, Write as _};
@@ -81,8 +81,7 @@ fn rules_hold_in_the_kernel() -> Result<()> {
     }
     for variant in [Variant::Linear, Variant::MultiBuffer] {
         let mut kernel = Kernel::load(RULES, false)?;
-        if variant == Variant::MultiBuffer && !kernel.has_multi_buffer() {
-            skip(name, "the kernel is older than 5.18");
+        if !kernel.has_or_skip(variant, name) {
             continue;
         }
         for (name, frame, slot) in cases() {

@@ -14,7 +14,7 @@ use sensor_tests::agent::Launch;
 use sensor_tests::counts::Counts;
 use sensor_tests::frame::{ETHERNET, Extension, Frame, frame};
 use sensor_tests::sender::Sender;
-use sensor_tests::skip::{root_or_skip, skip};
+use sensor_tests::skip::root_or_skip;
 use sensor_tests::table::{Case, Everything, TWO_SENSORS, TwoSensors, table};
 use sensor_tests::wire::{MTU, Wire};
 use sensor_user::kernel::Variant;
@@ -57,8 +57,7 @@ fn the_loaded_programs_agree_with_the_table(
         return Ok(());
     }
     let mut kernel = Kernel::load(sensors, observe)?;
-    if variant == Variant::MultiBuffer && !kernel.has_multi_buffer() {
-        skip(&name, "the kernel is older than 5.18");
+    if !kernel.has_or_skip(variant, &name) {
         return Ok(());
     }
     // Shorter frames are refused by the kernel: the host build has them.
@@ -77,8 +76,7 @@ fn a_jumbo_frame_is_counted_whole() -> Result<()> {
         return Ok(());
     }
     let mut kernel = Kernel::load(TWO_SENSORS, false)?;
-    if !kernel.has_multi_buffer() {
-        skip(name, "the kernel is older than 5.18");
+    if !kernel.has_or_skip(Variant::MultiBuffer, name) {
         return Ok(());
     }
     for length in [3_000, 4_000, JUMBO] {
@@ -99,8 +97,7 @@ fn headers_beyond_the_first_buffer_are_read() -> Result<()> {
         return Ok(());
     }
     let mut kernel = Kernel::load(TWO_SENSORS, false)?;
-    if !kernel.has_multi_buffer() {
-        skip(name, "the kernel is older than 5.18");
+    if !kernel.has_or_skip(Variant::MultiBuffer, name) {
         return Ok(());
     }
     let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
@@ -159,8 +156,7 @@ fn many_prefixes_lead_to_their_sensors(#[case] name: &str, #[case] variant: Vari
         writeln!(tables, "[[sensor]]\nname = \"number {sensor}\"\nprefixes = {prefixes}")?;
     }
     let mut kernel = Kernel::load(&tables, false)?;
-    if variant == Variant::MultiBuffer && !kernel.has_multi_buffer() {
-        skip(&name, "the kernel is older than 5.18");
+    if !kernel.has_or_skip(variant, &name) {
         return Ok(());
     }
     let mut check = |frame: Frame, to: IpAddr, sensor: Option<u8>| -> Result<()> {

@@ -5,6 +5,7 @@ use aya::TestRun as _;
 use aya::TestRunOptions;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Counter, Passed, Slot};
+use sensor_tests::skip::skip;
 use sensor_user::cli::Run;
 use sensor_user::config::{Config, KernelLog};
 use sensor_user::counters::Snapshot;
@@ -43,9 +44,13 @@ impl Kernel {
         Ok(Self { loaded, counters, before })
     }
 
-    /// Whether this kernel has the program for frames in several buffers.
-    pub fn has_multi_buffer(&self) -> bool {
-        self.loaded.has_multi_buffer()
+    /// Whether this kernel has the program; if not, the test of this name is skipped, and said to be.
+    pub fn has_or_skip(&self, variant: Variant, test: &str) -> bool {
+        let has = variant == Variant::Linear || self.loaded.has_multi_buffer();
+        if !has {
+            skip(test, "the kernel is older than 5.18");
+        }
+        has
     }
 
     /// Gives the program one frame of at least 14 bytes.

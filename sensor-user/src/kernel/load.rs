@@ -1,9 +1,10 @@
 //! Loads the programs with what they must know from the start.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, anyhow};
-use aya::maps::HashMap;
+use aya::maps;
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::programs::links::FdLink;
 use aya::programs::{ProgramError, Xdp};
@@ -86,7 +87,7 @@ impl Loaded {
         fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
         fill(&mut ebpf, policy::SOURCES_V4, management.sources_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::SOURCES_V6, management.sources_v6, Ipv6Addr::octets)?;
-        fill_services(&mut ebpf, &management.services)?;
+        fill_services(&mut ebpf, management.services)?;
         let mut loaded = Self { links: Vec::new(), ebpf, multi_buffer: host::has_multi_buffer() };
         loaded.verify(Variant::Linear)?;
         if loaded.multi_buffer {
@@ -163,10 +164,10 @@ const fn log_level(level: KernelLog) -> u8 {
     }
 }
 
-fn fill_services(ebpf: &mut Ebpf, services: &std::collections::HashMap<u32, Rules>) -> Result<()> {
+fn fill_services(ebpf: &mut Ebpf, services: HashMap<u32, Rules>) -> Result<()> {
     let name = policy::SERVICES;
     let map = ebpf.map_mut(name).with_context(|| format!("no map {name} in the object"))?;
-    let mut hash: HashMap<_, u32, Rules> = HashMap::try_from(map)?;
+    let mut hash: maps::HashMap<_, u32, Rules> = maps::HashMap::try_from(map)?;
     for (service, rules) in services {
         hash.insert(service, rules, 0).with_context(|| format!("cannot add a service to {name}"))?;
     }
