@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use sensor_common::classify::Verdict;
+use sensor_common::flow::Forgetful;
 use sensor_common::layout::Slot;
 use sensor_tests::agent::{Agent, Launch};
 use sensor_tests::counts::Counts;
@@ -191,8 +192,7 @@ fn every_length(mtu: u32, step: usize) -> Result<()> {
         ] {
             let mut bytes = whole.bytes();
             bytes.resize(length, 0);
-            let verdict =
-                sensor_common::classify::verdict(&sensor_common::parse::parse(bytes.as_slice()), &Everything);
+            let verdict = sensor_common::classify::verdict(bytes.as_slice(), &Everything, &Forgetful);
             truth.add(verdict, length);
             frames.push(bytes);
         }

@@ -4,6 +4,7 @@ use etherparse::{IpNumber, Ipv6ExtensionSlice, LinkExtSlice, NetSlice, SlicedPac
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sensor_common::classify::{Verdict, verdict};
+use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
 use sensor_common::parse::{Addresses, Frame, MAX_EXTENSIONS, Packet, TcpFlags, Upper, parse};
 use sensor_tests::frame::{self, Extension};
@@ -106,8 +107,9 @@ proptest! {
 
     #[test]
     fn any_bytes_have_one_outcome(bytes in bytes()) {
-        let frame = parse(bytes.as_slice());
-        for outcome in [verdict(&frame, &TwoSensors), verdict(&frame, &Everything)] {
+        let bytes = bytes.as_slice();
+        let outcomes = [verdict(bytes, &TwoSensors, &Forgetful), verdict(bytes, &Everything, &Forgetful)];
+        for outcome in outcomes {
             if let Verdict::Count { slot, .. } = outcome {
                 prop_assert!(Slot::describe(slot.index()).is_some(), "{slot:?} counts nothing");
             }
@@ -117,10 +119,10 @@ proptest! {
     /// What Ethernet or a switch adds behind a packet is none of the packet's.
     #[test]
     fn padding_changes_nothing(bytes in bytes(), padding in vec(any::<u8>(), 0..64)) {
-        let before = verdict(&parse(bytes.as_slice()), &Everything);
+        let before = verdict(bytes.as_slice(), &Everything, &Forgetful);
         if matches!(before, Verdict::Count { .. }) && !malformed(before) {
             let padded = [bytes, padding].concat();
-            prop_assert_eq!(verdict(&parse(padded.as_slice()), &Everything), before);
+            prop_assert_eq!(verdict(padded.as_slice(), &Everything, &Forgetful), before);
         }
     }
 

@@ -1,9 +1,10 @@
-//! Packet → verdict: let through and why, or dropped and counted in which slot.
+//! Frame → verdict: let through and why, or dropped and counted in which slot.
 //!
 //! The order of the questions matters: is it IP, is it for a sensor, is it solicited, which slot.
 
+use crate::flow::{self, Memory};
 use crate::layout::{Malformed, Passed, Slot};
-use crate::parse::{Addresses, Frame, Packet, Upper};
+use crate::parse::{Addresses, Frame, Packet, Quoted, Read, TcpFlags, Upper, parse, protocol};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,35 +25,100 @@ pub trait Policy {
     /// The sensor that monitors the packet's destination.
     fn sensor(&self, addresses: &Addresses) -> Option<u32>;
 
+    /// The sensor that counts packets too broken to say where they go: the first of the configuration.
+    fn first(&self) -> u32 {
+        0
+    }
+
     /// Whether a rule lets the packet's source reach the service whose slot this is.
     fn is_management(&self, addresses: &Addresses, service: Slot) -> bool;
 }
 
-/// The sensor that counts packets too broken to say where they go: the first.
-const UNREADABLE: u32 = 0;
-
 /// Decides what becomes of a frame.
 #[inline(always)]
-pub fn verdict<P: Policy>(frame: &Frame, policy: &P) -> Verdict {
-    let packet = match frame {
+pub fn verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Verdict {
+    let packet = match parse(frame) {
         Frame::NonIp => return Verdict::Pass(Passed::NonIp),
         Frame::Ip(packet) => packet,
     };
-    let sensor = match &packet.addresses {
-        None => UNREADABLE,
-        Some(addresses) => match policy.sensor(addresses) {
-            None => return Verdict::Pass(Passed::NotMonitored),
-            Some(sensor) => sensor,
-        },
+    let Some(addresses) = packet.addresses else {
+        return Verdict::Count { sensor: policy.first(), slot: slot(packet.upper) };
     };
-    if is_link_control(packet) {
+    let Some(sensor) = policy.sensor(&addresses) else {
+        return Verdict::Pass(Passed::NotMonitored);
+    };
+    if is_link_control(&packet) {
         return Verdict::Pass(Passed::Link);
     }
     let slot = slot(packet.upper);
-    if packet.addresses.is_some_and(|addresses| policy.is_management(&addresses, slot)) {
-        return Verdict::Pass(Passed::Management);
+    let reason = if policy.is_management(&addresses, slot) {
+        Passed::Management
+    } else {
+        // Above all others, a request for a connection must not cost a lookup.
+        if slot.is_tcp() && packet.tcp_flags(frame).is_none_or(TcpFlags::is_request) {
+            return Verdict::Count { sensor, slot };
+        }
+        match answers(frame, &packet.blurred(frame), policy, memory) {
+            None => return Verdict::Count { sensor, slot },
+            Some(reason) => reason,
+        }
+    };
+    if packet.fragment != 0 && !matches!(packet.upper, Ok(Upper::Fragment(_))) {
+        flow::admit_rest(frame, &packet.blurred(frame), reason, memory);
     }
-    Verdict::Count { sensor, slot }
+    Verdict::Pass(reason)
+}
+
+/// Why a packet is let in that belongs to something the host has sent; `None` if it doesn't.
+#[inline(always)]
+fn answers<R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    packet: &Packet,
+    policy: &P,
+    memory: &M,
+) -> Option<Passed> {
+    match packet.upper {
+        Ok(Upper::Fragment(_)) => flow::admitted(frame, packet, memory),
+        Ok(
+            Upper::Icmp { kind: DESTINATION_UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, .. }
+            | Upper::Icmpv6 { kind: DESTINATION_UNREACHABLE_V6..=PARAMETER_PROBLEM_V6, .. },
+        ) => about(frame, packet, policy, memory),
+        _ => flow::is_reply(frame, packet, memory).then_some(Passed::Reply),
+    }
+}
+
+/// Why an ICMP error is let in: it tells what became of a packet that the host has sent. Redirects, which
+/// would change the host's routes, are no errors (RFC 1122 §3.2.2, RFC 4443 §2.1).
+#[inline(always)]
+fn about<R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    packet: &Packet,
+    policy: &P,
+    memory: &M,
+) -> Option<Passed> {
+    let quoted = packet.quoted(frame)?;
+    if quoted.pair.source != packet.pair(frame)?.destination {
+        return None;
+    }
+    if let Some(service) = service(&quoted)
+        && policy.is_management(&quoted.pair.reversed().addresses(), service)
+    {
+        return Some(Passed::Management);
+    }
+    flow::is_about_flow(&quoted, memory).then_some(Passed::Reply)
+}
+
+/// The service in whose name the host has sent a packet; `None` if it is none that a rule can name.
+#[inline(always)]
+const fn service(sent: &Quoted) -> Option<Slot> {
+    let leading = sent.leading;
+    match (sent.protocol, leading.icmp_type()) {
+        (protocol::TCP, _) => Some(Slot::tcp(leading.first)),
+        (protocol::UDP, _) => Some(Slot::udp(leading.first)),
+        (protocol::ICMP, ECHO_REPLY) => Some(Slot::ECHO_REQUEST),
+        (protocol::ICMPV6, ECHO_REPLY_V6) => Some(Slot::ECHO_REQUEST_V6),
+        _ => None,
+    }
 }
 
 /// The slot that an unsolicited packet belongs to.
@@ -62,8 +128,8 @@ pub const fn slot(upper: Result<Upper, Malformed>) -> Slot {
     match upper {
         Ok(Upper::Tcp { destination, .. }) => Slot::tcp(destination),
         Ok(Upper::Udp { destination, .. }) => Slot::udp(destination),
-        Ok(Upper::Icmp { kind, code }) => Slot::icmp(kind, code),
-        Ok(Upper::Icmpv6 { kind, code }) => Slot::icmpv6(kind, code),
+        Ok(Upper::Icmp { kind, code, .. }) => Slot::icmp(kind, code),
+        Ok(Upper::Icmpv6 { kind, code, .. }) => Slot::icmpv6(kind, code),
         Ok(Upper::ProtocolV4(protocol)) => Slot::protocol_v4(protocol),
         Ok(Upper::ProtocolV6(protocol)) => Slot::protocol_v6(protocol),
         Ok(Upper::Fragment(protocol)) => Slot::fragment(protocol),
@@ -92,7 +158,16 @@ pub fn is_link_control(packet: &Packet) -> bool {
     }
 }
 
+// ICMP types (IANA "ICMP Parameters").
+const ECHO_REPLY: u8 = 0;
+const DESTINATION_UNREACHABLE: u8 = 3;
+const TIME_EXCEEDED: u8 = 11;
+const PARAMETER_PROBLEM: u8 = 12;
+
 // ICMPv6 types (IANA "ICMPv6 Parameters").
+const DESTINATION_UNREACHABLE_V6: u8 = 1;
+const PARAMETER_PROBLEM_V6: u8 = 4;
+const ECHO_REPLY_V6: u8 = 129;
 const MLD_QUERY: u8 = 130;
 const MLD_DONE: u8 = 132;
 const ROUTER_SOLICITATION: u8 = 133;
@@ -110,6 +185,6 @@ fn is_dhcp(source: u16, destination: u16, addresses: &Addresses) -> bool {
 
 /// `fe80::/10` (RFC 4291 §2.5.6).
 #[inline(always)]
-const fn is_link_local(address: [u8; 16]) -> bool {
+pub(crate) const fn is_link_local(address: [u8; 16]) -> bool {
     address[0] == 0xfe && address[1] & 0xc0 == 0x80
 }

@@ -14,6 +14,36 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Name of the map of all counters: a `BPF_MAP_TYPE_PERCPU_ARRAY` of [`Page`].
 pub const COUNTERS: &str = "COUNTERS";
 
+/// Name of the map of the sensors' names: a `BPF_MAP_TYPE_ARRAY` of [`MAX_SENSORS`] [`Name`]s. A sensor's
+/// number is its index.
+pub const NAMES: &str = "NAMES";
+
+/// A sensor's name as it is kept in the kernel, filled up with zeros.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name([u8; Self::LENGTH]);
+
+impl Name {
+    /// Bytes: 64 characters of UTF-8.
+    pub const LENGTH: usize = 256;
+    /// No sensor has the number yet.
+    pub const NONE: Self = Self([0; Self::LENGTH]);
+
+    /// The name; what is beyond [`Name::LENGTH`] is cut off.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let mut bytes = [0; Self::LENGTH];
+        for (byte, of) in bytes.iter_mut().zip(name.bytes()) {
+            *byte = of;
+        }
+        Self(bytes)
+    }
+}
+
+// SAFETY: `Name` is a transparent array of bytes: any bytes are a valid value.
+#[cfg(feature = "aya")]
+unsafe impl aya::Pod for Name {}
+
 /// Packets and bytes of one slot on one CPU.
 ///
 /// Each is consistent by itself; a reader may see the packet of one moment with the bytes of another.
@@ -33,6 +63,12 @@ pub const PAGE_SLOTS: u32 = 2048;
 #[repr(transparent)]
 #[derive(Clone, Copy)]
 pub struct Page(pub [Counter; PAGE_SLOTS as usize]);
+
+impl Page {
+    /// Nothing counted.
+    #[expect(clippy::large_stack_arrays, reason = "it is copied to the heap from where constants are")]
+    pub const ZERO: Self = Self([Counter { packets: 0, bytes: 0 }; PAGE_SLOTS as usize]);
+}
 
 const _: () = assert!(size_of::<Counter>() == 16);
 const _: () = assert!(size_of::<Page>() == 32 * 1024);
@@ -156,6 +192,13 @@ impl Slot {
     #[inline(always)]
     pub const fn malformed(reason: Malformed) -> Self {
         Self(MALFORMED + reason as u32)
+    }
+
+    /// Whether it counts packets to a TCP port.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_tcp(self) -> bool {
+        self.0 < UDP
     }
 
     /// The slot's number within its sensor.
@@ -326,8 +369,50 @@ labelled! {
         Management => "management",
         /// The answer to something that the host itself sent.
         Reply => "reply",
+        /// Whatever it was: nobody confirmed the attachment in time, and it has undone itself.
+        Unconfirmed => "unconfirmed",
     }
 }
+
+/// Name of the map of exported series: a `BPF_MAP_TYPE_HASH` of [`SeriesKey`] to [`SeriesRecord`], without
+/// preallocation. No program touches it: it is where the agent keeps what a successor must know.
+pub const SERIES: &str = "SERIES";
+
+/// Most entries of the series map. The kernel takes 16 bytes for each at once, used or not: so room for 1,000
+/// ports of each of [`MAX_SENSORS`], and not for every port.
+pub const MAX_SERIES_RECORDS: u32 = 2 * PORTS;
+
+/// Whose series a record is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesKey {
+    /// The sensor's number.
+    pub sensor: u32,
+    /// The port's slot, or a number beyond all slots for what concerns the sensor.
+    pub slot: u32,
+}
+
+/// What the agent knows of a series; what the states mean is the agent's affair.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeriesRecord {
+    /// Number of the state.
+    pub state: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// The counter that goes with the state.
+    pub counter: Counter,
+}
+
+const _: () = assert!(size_of::<SeriesKey>() == 8);
+const _: () = assert!(size_of::<SeriesRecord>() == 24);
+
+// SAFETY: two u32: any bytes are a valid value.
+#[cfg(feature = "aya")]
+unsafe impl aya::Pod for SeriesKey {}
+// SAFETY: integers, laid out without padding (the assertion above): any bytes are a valid value.
+#[cfg(feature = "aya")]
+unsafe impl aya::Pod for SeriesRecord {}
 
 #[cfg(test)]
 mod tests {

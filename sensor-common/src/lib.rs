@@ -1,5 +1,6 @@
 //! What the kernel and the host share: where each counter lives ([`layout`]), how bytes become a packet
-//! ([`parse`]), and which counter a packet belongs to ([`classify`]).
+//! ([`parse`]), which counter a packet belongs to ([`classify`]), and what is remembered of what the host
+//! itself sends ([`flow`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
 //! kernel are tested on the host.
@@ -11,6 +12,7 @@
 )]
 
 pub mod classify;
+pub mod flow;
 pub mod layout;
 pub mod parse;
 pub mod policy;

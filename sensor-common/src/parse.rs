@@ -5,14 +5,17 @@
 
 mod header;
 mod ip;
+mod read;
 mod upper;
 
 pub use header::Wire;
 pub use ip::{Addresses, MAX_EXTENSIONS};
-pub use upper::{TcpFlags, Upper};
+pub use read::{Leading, Pair, Quoted, halves, padded};
+pub use upper::{TcpFlags, Upper, protocol};
 
 use crate::layout::Malformed;
 use header::{Ethernet, VlanTag, ether_type};
+use upper::Payload;
 
 /// A received frame.
 pub trait Read {
@@ -21,6 +24,15 @@ pub trait Read {
 
     /// The header at offset `at`; `None` if the frame ends before the header does.
     fn read<T: Wire>(&self, at: usize) -> Option<T>;
+
+    /// The same offset, as if it could have been any.
+    ///
+    /// The verifier walks on with each offset that it has seen come about. Where that many ways meet, it has
+    /// to see one.
+    #[inline(always)]
+    fn blurred(&self, at: usize) -> usize {
+        at
+    }
 }
 
 impl Read for [u8] {
@@ -53,12 +65,38 @@ pub struct Packet {
     pub hop_limit: u8,
     /// What it carries, or what is wrong with it.
     pub upper: Result<Upper, Malformed>,
+    /// Offset in the frame of the IP header.
+    pub network: usize,
+    /// Offset of the header that tells which datagram this is a fragment of, the first or with
+    /// [`Upper::Fragment`] a later one; 0 if it is none.
+    pub fragment: usize,
+    /// Offset of what it carries; 0 if the IP headers are broken.
+    pub at: usize,
+    /// Offset behind it, never behind the frame's end; 0 if the IP headers are broken.
+    pub end: usize,
 }
 
 impl Packet {
     #[inline(always)]
     const fn unreadable(reason: Malformed) -> Self {
-        Self { addresses: None, hop_limit: 0, upper: Err(reason) }
+        Self { addresses: None, hop_limit: 0, upper: Err(reason), network: 0, fragment: 0, at: 0, end: 0 }
+    }
+
+    /// What the payload says; the network header's own fields are to be filled in.
+    #[inline(always)]
+    fn carrying<R: Read + ?Sized>(frame: &R, network: usize, payload: Result<Payload, Malformed>) -> Self {
+        match payload {
+            Err(reason) => Self { network, ..Self::unreadable(reason) },
+            Ok(payload) => Self {
+                addresses: None,
+                hop_limit: 0,
+                upper: upper::upper(frame, &payload),
+                network,
+                fragment: payload.fragment,
+                at: payload.at,
+                end: payload.end,
+            },
+        }
     }
 }
 
@@ -81,7 +119,7 @@ pub fn parse<R: Read + ?Sized>(frame: &R) -> Frame {
             return Frame::NonIp;
         };
         ether_type = tag.ether_type();
-        at += size_of::<VlanTag>();
+        at = frame.blurred(at + size_of::<VlanTag>());
     }
     match ether_type {
         ether_type::IPV4 => Frame::Ip(ip::ipv4(frame, at)),

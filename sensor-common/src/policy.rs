@@ -4,11 +4,17 @@
 //! address costs about a nanosecond. Many go into one longest-prefix-match trie for each IP version.
 
 use crate::layout::{SENSOR_SLOTS, Slot};
+pub use crate::parse::halves;
 
 /// Name of the load-time constant [`Monitored`].
 pub const MONITORED: &str = "MONITORED";
 /// Name of the load-time constant that, when not 0, lets counted packets pass: an [`u32`].
 pub const OBSERVE: &str = "OBSERVE";
+/// Name of the load-time constant that, when not 0, has the program compare the time with [`GUARD`]: an [`u32`].
+pub const GUARDED: &str = "GUARDED";
+/// Name of the array whose one element is when the program stops doing anything unless it was confirmed, in
+/// nanoseconds of the monotonic clock (`bpf_ktime_get_ns`): an [`u64`]. 0 means that it was confirmed.
+pub const GUARD: &str = "GUARD";
 /// Name of the trie of IPv4 prefixes: address in network order → sensor number.
 pub const PREFIXES_V4: &str = "PREFIXES_V4";
 /// Name of the trie of IPv6 prefixes: address in network order → sensor number.
@@ -59,15 +65,6 @@ pub struct InlineV6 {
     pub sensor: u64,
 }
 
-/// An IPv6 address or netmask in the two halves that [`InlineV6`] compares.
-#[inline(always)]
-#[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "the halves are what is left of either side")]
-pub const fn halves(octets: [u8; 16]) -> [u64; 2] {
-    let bits = u128::from_ne_bytes(octets);
-    [bits as u64, (bits >> 64) as u64]
-}
-
 /// A bit for each slot: whether some rule names the service whose unsolicited packets it would count.
 ///
 /// It is looked at for every packet, so that one to any other service costs a load and a shift, and never a
@@ -110,7 +107,7 @@ unsafe impl aya::Pod for Gate {}
 
 /// How the destination of one IP version is looked up.
 pub mod lookup {
-    /// Every address belongs to sensor 0.
+    /// Every address belongs to the first sensor.
     pub const EVERYTHING: u32 = u32::MAX;
     /// In the trie. Any smaller number is how many inline prefixes there are.
     pub const TRIE: u32 = u32::MAX - 1;
@@ -124,13 +121,17 @@ pub struct Monitored {
     pub lookup_v4: u32,
     /// How an IPv6 destination is looked up: one of [`lookup`].
     pub lookup_v6: u32,
+    /// The number of the first sensor, to which belongs what cannot be told.
+    pub first: u32,
+    /// Always 0.
+    pub padding: u32,
     /// The inline IPv4 prefixes.
     pub v4: [InlineV4; MAX_INLINE_PREFIXES],
     /// The inline IPv6 prefixes.
     pub v6: [InlineV6; MAX_INLINE_PREFIXES],
 }
 
-const _: () = assert!(size_of::<Monitored>() == 8 + 8 * 12 + 8 * 40);
+const _: () = assert!(size_of::<Monitored>() == 16 + 8 * 12 + 8 * 40);
 
 // SAFETY: integers only, laid out without padding (the assertion above): any bytes are a valid value.
 #[cfg(feature = "aya")]

@@ -2,9 +2,37 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::{bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
+use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::parse::{Read, Wire};
+
+/// Reads a field of a context that the kernel handed over.
+macro_rules! context {
+    ($ctx:expr, $field:ident) => {{
+        // SAFETY: the kernel hands over a valid context.
+        let field = unsafe { &raw const (*$ctx).$field };
+        // SAFETY: it points to an initialised field of that context.
+        (unsafe { field.read_volatile() }) as usize
+    }};
+}
+
+/// Offsets that the parser leaves are below this: Ethernet with two tags, and IPv6 with as many extension
+/// headers as it follows, each of at most 2,048 bytes.
+const OFFSETS: usize = 0x8000;
+
+/// Hides an offset from the verifier, which knows what it has seen stored in eight bytes of the stack if it
+/// is loaded from their start (Linux 6.8, commit c1e6148cb4f8), and from nowhere else.
+#[inline(always)]
+fn blurred(at: usize) -> usize {
+    let mut stored = 0_u64;
+    // SAFETY: it is a local variable.
+    unsafe { (&raw mut stored).write_volatile((at as u64) << u16::BITS) };
+    // SAFETY: the second pair of its bytes, which is where a little-endian machine keeps those bits.
+    let pair = unsafe { (&raw const stored).cast::<u16>().add(1) };
+    // SAFETY: likewise.
+    let at = unsafe { pair.read_volatile() };
+    usize::from(at) & (OFFSETS - 1)
+}
 
 /// A frame that lies in one buffer.
 pub struct Linear {
@@ -19,8 +47,8 @@ impl Linear {
         // The length comes from reads of its own, and all of them are volatile: a compiler that sees how
         // it relates to `end` proves the comparison in `read` superfluous, and the verifier, which does
         // not, refuses the program.
-        let length = end(ctx) - start(ctx);
-        Self { data: start(ctx), end: end(ctx), length }
+        let length = context!(ctx.ctx, data_end) - context!(ctx.ctx, data);
+        Self { data: context!(ctx.ctx, data), end: context!(ctx.ctx, data_end), length }
     }
 }
 
@@ -41,24 +69,11 @@ impl Read for Linear {
         // parser asks at even offsets, which is the alignment that `Wire` bounds.
         Some(unsafe { (start as *const T).read() })
     }
-}
 
-#[inline(always)]
-fn start(ctx: &XdpContext) -> usize {
-    // SAFETY: the kernel hands over a valid context.
-    let start = unsafe { &raw const (*ctx.ctx).data };
-    // SAFETY: it points to an initialised field of that context.
-    let start = unsafe { start.read_volatile() };
-    start as usize
-}
-
-#[inline(always)]
-fn end(ctx: &XdpContext) -> usize {
-    // SAFETY: the kernel hands over a valid context.
-    let end = unsafe { &raw const (*ctx.ctx).data_end };
-    // SAFETY: it points to an initialised field of that context.
-    let end = unsafe { end.read_volatile() };
-    end as usize
+    #[inline(always)]
+    fn blurred(&self, at: usize) -> usize {
+        blurred(at)
+    }
 }
 
 /// A frame whose first buffer is at hand and whose others are reached through a helper.
@@ -98,5 +113,59 @@ impl Read for MultiBuffer<'_> {
         }
         // SAFETY: the helper has written every byte, and any bytes are a valid `T: Wire`.
         Some(unsafe { header.assume_init() })
+    }
+
+    #[inline(always)]
+    fn blurred(&self, at: usize) -> usize {
+        blurred(at)
+    }
+}
+
+/// A frame that the host sends: its headers are at hand, and the rest is reached through a helper.
+pub struct Outgoing<'a> {
+    first: Linear,
+    ctx: &'a TcContext,
+}
+
+impl<'a> Outgoing<'a> {
+    #[inline(always)]
+    pub fn new(ctx: &'a TcContext) -> Self {
+        let skb = ctx.skb.skb;
+        let (data, end) = (context!(skb, data), context!(skb, data_end));
+        Self { first: Linear { data, end, length: context!(skb, len) }, ctx }
+    }
+}
+
+impl Read for Outgoing<'_> {
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.first.length
+    }
+
+    #[inline(always)]
+    fn read<T: Wire>(&self, at: usize) -> Option<T> {
+        if let Some(header) = self.first.read(at) {
+            return Some(header);
+        }
+        let mut header = MaybeUninit::<T>::uninit();
+        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to the stack, or fails.
+        let failed = unsafe {
+            bpf_skb_load_bytes(
+                self.ctx.skb.skb.cast(),
+                at as u32,
+                header.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+            )
+        };
+        if failed != 0 {
+            return None;
+        }
+        // SAFETY: the helper has written every byte, and any bytes are a valid `T: Wire`.
+        Some(unsafe { header.assume_init() })
+    }
+
+    #[inline(always)]
+    fn blurred(&self, at: usize) -> usize {
+        blurred(at)
     }
 }

@@ -1,4 +1,5 @@
-//! The XDP programs: parse a frame, decide, count it, drop it.
+//! The XDP programs: parse a frame, decide, count it, drop it. The egress program: remember what the host
+//! sends, so that the answers pass.
 //!
 //! What a packet is and which slot it belongs to is decided by `sensor-common`, the same code that the host
 //! tests run. Here are only the entry points, the bounded reader, the maps and the load-time constants.
@@ -13,21 +14,27 @@
     clippy::cast_possible_truncation,
     reason = "helpers take 32-bit lengths and offsets; a frame is shorter than 64 KiB"
 )]
-#![expect(clippy::needless_pass_by_value, reason = "the xdp macro hands its context over by value")]
-#![expect(missing_docs, reason = "the entry points' documentation does not survive the xdp macro")]
+#![expect(clippy::needless_pass_by_value, reason = "the macros hand their contexts over by value")]
+#![expect(missing_docs, reason = "the entry points' documentation does not survive the macros")]
 
 mod count;
 mod frame;
+mod guard;
 mod log;
+mod memory;
 mod policy;
 
+use aya_ebpf::bindings::TC_ACT_UNSPEC;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
-use aya_ebpf::macros::xdp;
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::classify::{Verdict, verdict};
-use sensor_common::parse::{Read, parse};
+use sensor_common::flow::remember;
+use sensor_common::layout::Passed;
+use sensor_common::parse::Read;
 
-use frame::{Linear, MultiBuffer};
+use frame::{Linear, MultiBuffer, Outgoing};
+use memory::Maps;
 use policy::LoadTime;
 
 /// For frames that lie in one buffer: every MTU that a driver takes without multi-buffer support.
@@ -42,9 +49,20 @@ pub fn sensor_frags(ctx: XdpContext) -> u32 {
     handle(&ctx, &MultiBuffer::new(&ctx))
 }
 
+/// On what the host sends. Whatever it is, it goes on its way, and to the next filter.
+#[classifier]
+pub fn sensor_egress(ctx: TcContext) -> i32 {
+    remember(&Outgoing::new(&ctx), &Maps);
+    TC_ACT_UNSPEC
+}
+
 #[inline(always)]
 fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
-    match verdict(&parse(frame), &LoadTime) {
+    if guard::is_unconfirmed() {
+        count::passed(Passed::Unconfirmed, frame.length());
+        return XDP_PASS;
+    }
+    match verdict(frame, &LoadTime, &Maps) {
         Verdict::Pass(reason) => {
             count::passed(reason, frame.length());
             XDP_PASS

@@ -1,8 +1,6 @@
 //! What this host monitors and whom it lets in: load-time constants first, hashes and tries only where they
 //! leave no other way.
 
-use core::ptr::read_volatile;
-
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{HashMap, LpmTrie};
@@ -24,6 +22,8 @@ static PREFIXES_V6: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(MAX_PREFI
 static MONITORED: Monitored = Monitored {
     lookup_v4: lookup::EVERYTHING,
     lookup_v6: lookup::EVERYTHING,
+    first: 0,
+    padding: 0,
     v4: [InlineV4 { address: 0, mask: 0, sensor: 0 }; MAX_INLINE_PREFIXES],
     v6: [InlineV6 { address: [0; 2], mask: [0; 2], sensor: 0 }; MAX_INLINE_PREFIXES],
 };
@@ -47,9 +47,10 @@ static OBSERVE: u32 = 0;
 macro_rules! load_time {
     ($($constant:tt)+) => {
         // SAFETY: a reference to an initialised static is valid for reads; nothing writes it after the load.
-        unsafe { read_volatile(&raw const $($constant)+) }
+        unsafe { core::ptr::read_volatile(&raw const $($constant)+) }
     };
 }
+pub(crate) use load_time;
 
 /// Whether counted packets are let through.
 #[inline(always)]
@@ -67,6 +68,11 @@ impl Policy for LoadTime {
             Addresses::V4 { destination, .. } => sensor_v4(*destination),
             Addresses::V6 { destination, .. } => sensor_v6(*destination),
         }
+    }
+
+    #[inline(always)]
+    fn first(&self) -> u32 {
+        load_time!(MONITORED.first)
     }
 
     #[inline(always)]
@@ -94,7 +100,7 @@ fn is_allowed(addresses: &Addresses, service: Slot) -> bool {
 #[inline(always)]
 fn sensor_v4(destination: [u8; 4]) -> Option<u32> {
     let known = match load_time!(MONITORED.lookup_v4) {
-        lookup::EVERYTHING => return Some(0),
+        lookup::EVERYTHING => return Some(load_time!(MONITORED.first)),
         lookup::TRIE => return PREFIXES_V4.get(Key::new(32, destination)).copied(),
         known => known as usize,
     };
@@ -114,7 +120,7 @@ fn sensor_v4(destination: [u8; 4]) -> Option<u32> {
 #[inline(always)]
 fn sensor_v6(destination: [u8; 16]) -> Option<u32> {
     let known = match load_time!(MONITORED.lookup_v6) {
-        lookup::EVERYTHING => return Some(0),
+        lookup::EVERYTHING => return Some(load_time!(MONITORED.first)),
         lookup::TRIE => return PREFIXES_V6.get(Key::new(128, destination)).copied(),
         known => known as usize,
     };

@@ -9,12 +9,13 @@ use sensor_tests::skip::skip;
 use sensor_user::cli::Run;
 use sensor_user::config::{Config, KernelLog};
 use sensor_user::counters::Snapshot;
-use sensor_user::kernel::{Counters, Loaded, Options, Variant};
+use sensor_user::kernel::{Counters, Loaded, Options, Pins, Shared, Variant};
 use std::io::Write as _;
 
 /// The program in the kernel, run by `BPF_PROG_TEST_RUN`.
 pub struct Kernel {
-    loaded: Loaded,
+    /// Its programs.
+    pub loaded: Loaded,
     counters: Counters,
     before: Snapshot,
 }
@@ -36,10 +37,19 @@ const XDP_PASS: u32 = 2;
 impl Kernel {
     /// Loads the program with the tables of a configuration file.
     pub fn load(tables: &str, observe: bool) -> Result<Self> {
-        let Config { sensors, allow, .. } = config(tables)?;
-        let options = Options { sensors: &sensors, allow: &allow, observe, log: KernelLog::Off };
-        let mut loaded = Loaded::new(&options)?;
-        let counters = loaded.take_counters()?;
+        let Config { sensors, allow, pins, .. } = config(tables)?;
+        let mut shared = Shared::open(Pins::passing(&pins)?)?;
+        let numbers = shared.assign(&sensors, &[])?;
+        let options = Options {
+            sensors: &sensors,
+            numbers: &numbers,
+            allow: &allow,
+            observe,
+            guarded: false,
+            log: KernelLog::Off,
+        };
+        let loaded = Loaded::new(&options, &mut shared)?;
+        let mut counters = shared.counters(&numbers)?;
         let before = counters.drain()?;
         Ok(Self { loaded, counters, before })
     }

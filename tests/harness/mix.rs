@@ -299,8 +299,9 @@ mod tests {
     use super::*;
     use crate::table::Everything;
     use sensor_common::classify::{Policy, verdict};
+    use sensor_common::flow::Forgetful;
     use sensor_common::layout::SlotKind;
-    use sensor_common::parse::{Addresses, parse};
+    use sensor_common::parse::Addresses;
     use std::collections::HashSet;
 
     struct Demo;
@@ -322,7 +323,7 @@ mod tests {
     fn the_truth_is_what_the_parser_finds() {
         for sample in Mix::new(1).take(20_000) {
             assert_eq!(
-                verdict(&parse(sample.frame.as_slice()), &Demo),
+                verdict(sample.frame.as_slice(), &Demo, &Forgetful),
                 sample.verdict,
                 "{:02x?}",
                 sample.frame

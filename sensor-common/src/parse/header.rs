@@ -30,8 +30,8 @@ pub(super) type Address6 = [Be16; 8];
 /// The four bytes of an IPv4 address.
 #[inline(always)]
 pub(super) const fn octets4([a, b]: Address4) -> [u8; 4] {
-    let ([a, b], [c, d]) = (a.0.to_ne_bytes(), b.0.to_ne_bytes());
-    [a, b, c, d]
+    // One number, so that the compiler never takes the bytes apart. Machines are little-endian.
+    (a.0 as u32 | (b.0 as u32) << 16).to_le_bytes()
 }
 
 /// The 16 bytes of an IPv6 address.
@@ -69,7 +69,7 @@ wire! {
     /// IPv4 without options (RFC 791 §3.1).
     struct Ipv4(20) {
         version_and_length: u8, _service: u8, total_length: Be16,
-        _identification: Be16, flags_and_offset: Be16,
+        identification: Be16, flags_and_offset: Be16,
         time_to_live: u8, protocol: u8, _checksum: Be16,
         source: Address4, destination: Address4,
     }
@@ -80,7 +80,9 @@ wire! {
     }
     /// What all IPv6 extension headers that can be skipped start with (RFC 8200 §4, RFC 4302 §2), and all
     /// of the fragment header (RFC 8200 §4.5).
-    struct Extension(8) { next_header: u8, length: u8, offset_and_flags: Be16, _rest: [Be16; 2], }
+    struct Extension(8) {
+        next_header: u8, length: u8, offset_and_flags: Be16, identification: [Be16; 2],
+    }
     /// TCP without options (RFC 9293 §3.1).
     struct Tcp(20) {
         source: Be16, destination: Be16, _sequence: [Be16; 2], _acknowledgment: [Be16; 2],
@@ -91,6 +93,9 @@ wire! {
     /// What all ICMP and ICMPv6 messages start with (RFC 792, RFC 4443 §2.1); the body's first four bytes
     /// are there in every message defined.
     struct Icmp(8) { kind: u8, code: u8, _checksum: Be16, _body: [Be16; 2], }
+    /// As much of an upper layer's header as an ICMP error quotes at least (RFC 792): the ports of TCP and
+    /// UDP, or the type, code and identifier of an echo message.
+    struct Leading(8) { first: Be16, second: Be16, third: Be16, _fourth: Be16, }
 }
 
 /// EtherTypes (IANA "IEEE 802 Numbers").
@@ -142,6 +147,12 @@ impl Ipv4 {
     pub(super) const fn fragment_offset(self) -> u16 {
         self.flags_and_offset.get() & 0x1fff
     }
+
+    /// A fragment, the first or a later one.
+    #[inline(always)]
+    pub(super) const fn is_fragment(self) -> bool {
+        self.flags_and_offset.get() & 0x3fff != 0
+    }
 }
 
 impl Ipv6 {
@@ -179,6 +190,19 @@ impl Extension {
     #[inline(always)]
     pub(super) const fn fragment_offset(self) -> u16 {
         self.offset_and_flags.get() >> 3
+    }
+
+    /// In a fragment header: it is not all of the datagram, which RFC 6946 allows.
+    #[inline(always)]
+    pub(super) const fn is_fragment(self) -> bool {
+        self.offset_and_flags.get() & 0xfff9 != 0
+    }
+
+    /// In a fragment header: the datagram's number.
+    #[inline(always)]
+    pub(super) const fn identification(self) -> u32 {
+        let [high, low] = self.identification;
+        (high.get() as u32) << 16 | low.get() as u32
     }
 }
 

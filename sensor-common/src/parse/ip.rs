@@ -1,7 +1,7 @@
 //! IPv4 and IPv6, down to where the upper layer starts.
 
 use super::header::{Extension, Ipv4, Ipv6, octets4, octets6};
-use super::upper::{Payload, protocol, upper};
+use super::upper::{Payload, protocol};
 use super::{Packet, Read};
 use crate::layout::Malformed;
 
@@ -43,7 +43,7 @@ pub(super) fn ipv4<R: Read + ?Sized>(frame: &R, at: usize) -> Packet {
             destination: octets4(header.destination),
         }),
         hop_limit: header.time_to_live,
-        upper: ipv4_payload(frame, at, &header).and_then(|payload| upper(frame, &payload)),
+        ..Packet::carrying(frame, at, ipv4_payload(frame, at, &header))
     }
 }
 
@@ -61,6 +61,7 @@ fn ipv4_payload<R: Read + ?Sized>(frame: &R, at: usize, header: &Ipv4) -> Result
         protocol: header.protocol,
         at: at + header_length,
         end,
+        fragment: if header.is_fragment() { at } else { 0 },
         more_fragments: header.more_fragments(),
         later_fragment: header.fragment_offset() != 0,
         ipv6: false,
@@ -82,7 +83,7 @@ pub(super) fn ipv6<R: Read + ?Sized>(frame: &R, at: usize) -> Packet {
             destination: octets6(header.destination),
         }),
         hop_limit: header.hop_limit,
-        upper: ipv6_payload(frame, at, &header).and_then(|payload| upper(frame, &payload)),
+        ..Packet::carrying(frame, at, ipv6_payload(frame, at, &header))
     }
 }
 
@@ -93,6 +94,7 @@ fn ipv6_payload<R: Read + ?Sized>(frame: &R, at: usize, header: &Ipv6) -> Result
         protocol: header.next_header,
         at: start,
         end: start + header.payload_length(),
+        fragment: 0,
         more_fragments: false,
         later_fragment: false,
         ipv6: true,
@@ -137,6 +139,9 @@ fn extension<R: Read + ?Sized>(frame: &R, payload: &mut Payload) -> Result<(), M
     };
     let length = match payload.protocol {
         protocol::FRAGMENT => {
+            if header.is_fragment() {
+                payload.fragment = at;
+            }
             payload.more_fragments = header.more_fragments();
             payload.later_fragment = header.fragment_offset() != 0;
             size_of::<Extension>()
@@ -148,6 +153,6 @@ fn extension<R: Read + ?Sized>(frame: &R, payload: &mut Payload) -> Result<(), M
         return Err(Malformed::Ipv6ExtensionTruncated);
     }
     payload.protocol = header.next_header;
-    payload.at = at + length;
+    payload.at = frame.blurred(at + length);
     Ok(())
 }

@@ -5,21 +5,67 @@ use super::header::{Icmp, Tcp, Udp};
 use crate::layout::Malformed;
 
 /// IP protocol numbers that the parser tells apart (IANA "Assigned Internet Protocol Numbers").
-pub(super) mod protocol {
+pub mod protocol {
+    /// IPv6 hop-by-hop options.
     pub const HOP_BY_HOP: u8 = 0;
+    /// ICMP.
     pub const ICMP: u8 = 1;
+    /// TCP.
     pub const TCP: u8 = 6;
+    /// UDP.
     pub const UDP: u8 = 17;
+    /// IPv6 routing header.
     pub const ROUTING: u8 = 43;
+    /// IPv6 fragment header.
     pub const FRAGMENT: u8 = 44;
+    /// Authentication header.
     pub const AUTHENTICATION: u8 = 51;
+    /// ICMPv6.
     pub const ICMPV6: u8 = 58;
+    /// IPv6 destination options.
     pub const DESTINATION_OPTIONS: u8 = 60;
 }
 
 /// Flags of a TCP segment, FIN in the lowest bit (RFC 9293 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// The sender will send no more.
+    #[must_use]
+    #[inline(always)]
+    pub const fn fin(self) -> bool {
+        self.0 & 0x01 != 0
+    }
+
+    /// The sender begins.
+    #[must_use]
+    #[inline(always)]
+    pub const fn syn(self) -> bool {
+        self.0 & 0x02 != 0
+    }
+
+    /// The sender breaks off.
+    #[must_use]
+    #[inline(always)]
+    pub const fn rst(self) -> bool {
+        self.0 & 0x04 != 0
+    }
+
+    /// The sender answers.
+    #[must_use]
+    #[inline(always)]
+    pub const fn ack(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+
+    /// The sender asks for a connection: SYN without ACK.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_request(self) -> bool {
+        self.0 & 0x12 == 0x02
+    }
+}
 
 /// What an IP packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +115,8 @@ pub(super) struct Payload {
     pub at: usize,
     /// Offset behind its last byte, by the IP header; never behind the frame's end.
     pub end: usize,
+    /// Offset of the header that says so if this is a fragment; else 0.
+    pub fragment: usize,
     /// More fragments follow, so the datagram is longer than this packet.
     pub more_fragments: bool,
     /// A fragment other than the first.

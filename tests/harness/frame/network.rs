@@ -76,6 +76,14 @@ impl Extension {
         Self::new(44, [0, field[0], field[1], 0xde, 0xad, 0xbe, 0xef])
     }
 
+    /// As [`Extension::fragment`], of the datagram with this number.
+    #[must_use]
+    pub fn fragment_of(id: u32, offset: u16, more: bool) -> Self {
+        let mut header = Self::fragment(offset, more);
+        header.body[3..].copy_from_slice(&id.to_be_bytes());
+        header
+    }
+
     /// An authentication header with a 12-byte check value (RFC 4302 §2); its length counts 4-byte
     /// units, not 8-byte ones.
     #[must_use]

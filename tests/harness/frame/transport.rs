@@ -79,6 +79,21 @@ impl Frame {
         self
     }
 
+    /// The identifier of an ICMP or `ICMPv6` echo message.
+    ///
+    /// # Panics
+    /// If the frame is neither.
+    #[must_use]
+    pub fn echo_id(mut self, id: u16) -> Self {
+        match &mut self.transport {
+            Transport::Icmp(_, _, rest) | Transport::Icmpv6(_, _, rest) => {
+                rest[..2].copy_from_slice(&id.to_be_bytes());
+            }
+            other => panic!("not an ICMP frame: {other:?}"),
+        }
+        self
+    }
+
     /// Any protocol, its header and body given as the payload.
     #[must_use]
     pub fn protocol(mut self, number: u8) -> Self {
@@ -114,6 +129,12 @@ impl Frame {
     #[must_use]
     pub fn rst(self) -> Self {
         self.flags(RST | ACK)
+    }
+
+    /// The sender's last segment.
+    #[must_use]
+    pub fn fin(self) -> Self {
+        self.flags(FIN | ACK)
     }
 
     /// A segment of data.

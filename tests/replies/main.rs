@@ -1,0 +1,116 @@
+//! Replies: what answers something that the host has sent passes, and nothing else does.
+//!
+//! A table of what the host sends, what then arrives, and what must become of that; run by the host build
+//! of the programs' code, and by the programs through `BPF_PROG_TEST_RUN`.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod guard;
+mod indirect;
+mod kernel;
+mod table;
+mod time;
+mod world;
+
+use anyhow::{Context as _, Result};
+use common::Kernel;
+use kernel::{forget, send};
+use sensor_common::classify::{Verdict, verdict};
+use sensor_common::flow::remember;
+use sensor_common::layout::Passed;
+use sensor_tests::model::Model;
+use sensor_tests::random::Random;
+use sensor_tests::skip::root_or_skip;
+use sensor_user::kernel::Variant;
+use table::table;
+use world::{RULES, Rules, Step};
+
+#[test]
+fn the_host_build_agrees_with_the_table() {
+    for (name, steps) in table() {
+        let model = Model::default();
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Sent(frame) => remember(frame.bytes().as_slice(), &model),
+                Step::Arrives(frame, expected) => {
+                    let found = verdict(frame.bytes().as_slice(), &Rules, &model);
+                    assert_eq!(found, expected, "{name}, step {number}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_loaded_programs_agree_with_the_table() -> Result<()> {
+    let test = "the_loaded_programs_agree_with_the_table";
+    if !root_or_skip(test) {
+        return Ok(());
+    }
+    for variant in [Variant::Linear, Variant::MultiBuffer] {
+        let mut kernel = Kernel::load(RULES, false)?;
+        if !kernel.has_or_skip(variant, test) {
+            continue;
+        }
+        for (name, steps) in table() {
+            forget(&mut kernel)?;
+            for (number, step) in steps.into_iter().enumerate() {
+                let here = || format!("{name}, step {number}, {variant:?}");
+                match step {
+                    Step::Sent(frame) => send(&mut kernel, &frame.bytes()).with_context(here)?,
+                    Step::Arrives(frame, expected) => {
+                        let found = kernel.run(variant, &frame.bytes()).with_context(here)?;
+                        assert_eq!(found.verdict, expected, "{}", here());
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whatever is sent and arrives, in whatever order, the programs and the host build of their code agree.
+#[test]
+fn the_loaded_programs_agree_with_the_host_build() -> Result<()> {
+    let test = "the_loaded_programs_agree_with_the_host_build";
+    if !root_or_skip(test) {
+        return Ok(());
+    }
+    let frames: Vec<(bool, Vec<u8>)> = table()
+        .into_iter()
+        .flat_map(|(_, steps)| steps)
+        .map(|step| match step {
+            Step::Sent(frame) => (true, frame.bytes()),
+            Step::Arrives(frame, _) => (false, frame.bytes()),
+        })
+        .collect();
+    let mut random = Random::new(3);
+    for variant in [Variant::Linear, Variant::MultiBuffer] {
+        let mut kernel = Kernel::load(RULES, false)?;
+        if !kernel.has_or_skip(variant, test) {
+            continue;
+        }
+        let mut replies = 0;
+        for _ in 0..20 {
+            forget(&mut kernel)?;
+            let model = Model::default();
+            for step in 0..200 {
+                let (sent, mut bytes) = random.one_of(&frames).clone();
+                if random.below(4) == 0 {
+                    let count = u32::try_from(bytes.len())?;
+                    bytes[random.below(count) as usize] ^= 1 << random.below(8);
+                }
+                if sent {
+                    send(&mut kernel, &bytes)?;
+                    remember(bytes.as_slice(), &model);
+                } else {
+                    let expected = verdict(bytes.as_slice(), &Rules, &model);
+                    assert_eq!(kernel.run(variant, &bytes)?.verdict, expected, "{step}: {bytes:02x?}");
+                    replies += u32::from(expected == Verdict::Pass(Passed::Reply));
+                }
+            }
+        }
+        assert!(replies > 100, "{replies} replies are too few to tell");
+    }
+    Ok(())
+}
