@@ -8,8 +8,10 @@ pub mod names;
 pub mod select;
 pub mod series;
 pub mod snapshot;
+pub mod store;
 
 pub use self::{
     select::Selection,
     snapshot::{Slots, Snapshot, SnapshotBuilder},
+    store::{MemoryStore, SeriesStore},
 };

@@ -49,7 +49,7 @@ pub fn series(slots: &Slots, selection: &Selection) -> Vec<Series> {
         all.push(Series { protocol: protocol.into(), port: port.to_string().into(), counter });
     }
     for (protocol, transport) in [("tcp", Transport::Tcp), ("udp", Transport::Udp)] {
-        let counter = selection.other(transport);
+        let counter = selection.other(transport, slots);
         all.push(Series { protocol: protocol.into(), port: "other".into(), counter });
     }
 
@@ -146,7 +146,7 @@ pub fn malformed_details(slots: &Slots) -> impl Iterator<Item = (Malformed, u64)
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::{collections::HashSet, time::Instant};
 
     use proptest::prelude::*;
     use sensor_common::layout::SENSOR_SLOTS;
@@ -154,11 +154,21 @@ mod tests {
     use super::*;
     use crate::{
         config::{Export, MaxPorts},
-        counters::snapshot::sum,
+        counters::{
+            select::Scrapers,
+            snapshot::sum,
+            store::{MemoryStore, Records, Restored},
+        },
     };
 
     fn everything() -> Selection {
-        Selection::new(&Export { ports: vec![], max_ports: MaxPorts::All })
+        let export = Export { ports: vec![], max_ports: MaxPorts::All };
+        let mut selection = Selection::new(&export, Restored::default());
+        let mut store = MemoryStore::default();
+        let drain = Scrapers::default().drain();
+        let records = &mut Records::new(&mut store, 0);
+        selection.advance(Instant::now(), drain, None, &Slots::default(), records);
+        selection
     }
 
     fn find<'a>(all: &'a [Series], protocol: &str, port: &str) -> Option<&'a Series> {

@@ -3,6 +3,8 @@
 //! A snapshot never changes once it is built. Metrics, the slots API and whatever else reports counts are
 //! made from snapshots and never look at the kernel's maps, so that all of one answer is of one moment.
 
+use std::mem;
+
 use sensor_common::layout::{self, Counter, PAGE_SLOTS, Page, Passed, SENSOR_SLOTS, Slot, SlotKind};
 
 /// All counters, summed over CPUs.
@@ -30,6 +32,8 @@ impl Snapshot {
 pub struct SnapshotBuilder {
     sensors: Vec<Slots>,
     side: Box<[Counter]>,
+    /// Which elements of the map are in; the others hold what an older snapshot left.
+    added: Vec<bool>,
 }
 
 impl SnapshotBuilder {
@@ -39,7 +43,17 @@ impl SnapshotBuilder {
         Self {
             sensors: (0..sensors).map(|_| Slots::default()).collect(),
             side: vec![Counter::default(); PAGE_SLOTS as usize].into(),
+            added: vec![false; layout::pages(sensors) as usize],
         }
+    }
+
+    /// Likewise, in the memory of a snapshot that is no longer needed: memory that the process already has is
+    /// several times faster than memory that the kernel first has to find and clear.
+    #[must_use]
+    pub fn reuse(snapshot: Snapshot, sensors: u32) -> Self {
+        let Snapshot { sensors: mut memory, side } = snapshot;
+        memory.resize_with(sensors as usize, Slots::default);
+        Self { sensors: memory, side, added: vec![false; layout::pages(sensors) as usize] }
     }
 
     /// Adds what each CPU holds of the map's element `index`.
@@ -47,24 +61,40 @@ impl SnapshotBuilder {
     /// # Panics
     /// If `index` is not below [`layout::pages`] of the builder's sensors.
     pub fn add_page<'a>(&mut self, index: u32, per_cpu: impl IntoIterator<Item = &'a Page>) {
-        let sums = match index.checked_sub(layout::SIDE_PAGES) {
-            None => &mut self.side[..],
+        let mut added = self.added[index as usize];
+        let sums = self.element(index);
+        for page in per_cpu {
+            if added {
+                for (sum, counter) in sums.iter_mut().zip(&page.0) {
+                    add(sum, *counter);
+                }
+            } else {
+                sums.copy_from_slice(&page.0);
+                added = true;
+            }
+        }
+        self.added[index as usize] = added;
+    }
+
+    /// The counters of the map's element `index`.
+    fn element(&mut self, index: u32) -> &mut [Counter] {
+        match index.checked_sub(layout::SIDE_PAGES) {
+            None => &mut self.side,
             Some(page) => {
                 let slots = &mut self.sensors[(page / layout::SENSOR_PAGES) as usize].0;
                 let start = (page % layout::SENSOR_PAGES * PAGE_SLOTS) as usize;
                 &mut slots[start..start + PAGE_SLOTS as usize]
-            }
-        };
-        for page in per_cpu {
-            for (sum, counter) in sums.iter_mut().zip(&page.0) {
-                add(sum, *counter);
             }
         }
     }
 
     /// The finished snapshot.
     #[must_use]
-    pub fn finish(self) -> Snapshot {
+    pub fn finish(mut self) -> Snapshot {
+        let added = mem::take(&mut self.added);
+        for (index, _) in (0..).zip(added).filter(|(_, added)| !added) {
+            self.element(index).fill(Counter::default());
+        }
         Snapshot { sensors: self.sensors, side: self.side }
     }
 }
@@ -188,6 +218,22 @@ mod tests {
         assert_eq!(snapshot.passed(Passed::Link), 3);
         assert_eq!(snapshot.passed(Passed::NonIp), 0);
         assert_eq!(snapshot.sensors[0].total(), Counter::default());
+    }
+
+    #[test]
+    fn memory_that_is_used_again_holds_nothing_of_before() {
+        let mut builder = SnapshotBuilder::new(2);
+        for index in 0..layout::pages(2) {
+            builder.add_page(index, [&page(&[(3, 5, 300)])]);
+        }
+        let mut builder = SnapshotBuilder::reuse(builder.finish(), 3);
+        builder.add_page(layout::first_page(1), [&page(&[(4, 1, 60)]), &page(&[(4, 1, 60)])]);
+        builder.add_page(layout::first_page(0), []);
+        let snapshot = builder.finish();
+        assert_eq!(snapshot.passed(Passed::ALL[3]), 0);
+        let totals: Vec<_> = snapshot.sensors.iter().map(|slots| slots.total().packets).collect();
+        assert_eq!(totals, [0, 2, 0]);
+        assert_eq!(SnapshotBuilder::reuse(snapshot, 1).finish().sensors, [Slots::default()]);
     }
 
     #[test]

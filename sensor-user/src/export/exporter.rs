@@ -3,7 +3,10 @@
 //! Holds the last snapshot, the selection of each sensor, and who has been served what. A page says only
 //! what the last drain saw; serving it is what lets new series open.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use prometheus::{
@@ -12,6 +15,7 @@ use prometheus::{
     process_collector::ProcessCollector,
     proto::MetricFamily,
 };
+use sensor_common::layout::Counter;
 
 use super::{
     AttachStatus, FAMILIES, HttpStats, Scraper,
@@ -21,7 +25,11 @@ use super::{
 };
 use crate::{
     config::{Export, Sensor},
-    counters::{Selection, Snapshot, select::Scrapers},
+    counters::{
+        Selection, SeriesStore, Slots, Snapshot,
+        select::Scrapers,
+        store::{Records, Restored},
+    },
 };
 
 /// Upper bounds of the drain histogram, in seconds: a drain of one sensor takes about half a millisecond.
@@ -30,8 +38,13 @@ const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
 /// Everything behind the metrics page and the slots API.
 pub struct Exporter {
     sensors: Vec<Exported>,
+    store: Box<dyn SeriesStore>,
+    /// Whether the last write to the store failed, and was logged.
+    store_failed: bool,
+    /// Of these sensors; `None` before their first drain.
     snapshot: Option<Snapshot>,
-    scrapers: Scrapers,
+    /// `None` before the first drain.
+    scrapers: Option<Scrapers>,
     attached: Vec<AttachStatus>,
     drain_duration: Histogram,
     drain_failures: u64,
@@ -44,16 +57,33 @@ pub struct Exporter {
 pub(super) struct Exported {
     pub(super) name: String,
     pub(super) region: String,
+    number: u32,
     pub(super) selection: Selection,
+    /// What the last drain before a reload saw.
+    baseline: Option<Slots>,
 }
 
 impl Exporter {
-    /// An exporter for these sensors, in the order of the counters map.
+    /// An exporter for these sensors, which the kernel knows by these numbers. Their series go on from what the
+    /// store holds; what it holds of other numbers waits for those to come back.
+    ///
+    /// A number is one sensor's for good: to give it to another, first [`forget`](crate::counters::store::forget)
+    /// its records, then set its counters to zero.
+    ///
+    /// # Errors
+    /// The store can't be read.
     ///
     /// # Panics
-    /// If a metric of [`FAMILIES`] has a name that Prometheus doesn't allow.
-    #[must_use]
-    pub fn new(sensors: &[Sensor], export: &Export) -> Self {
+    /// If there isn't a number for each sensor, or a metric of [`FAMILIES`] has a name that Prometheus doesn't
+    /// allow.
+    pub fn new(
+        sensors: &[Sensor],
+        numbers: &[u32],
+        export: &Export,
+        store: Box<dyn SeriesStore>,
+    ) -> anyhow::Result<Self> {
+        assert_eq!(sensors.len(), numbers.len(), "each sensor has a number");
+        let mut recorded = Restored::load(&*store)?;
         let options =
             HistogramOpts::new(DRAIN_DURATION.name, DRAIN_DURATION.help).buckets(DRAIN_BUCKETS.into());
         let describe = |family: &&super::families::Family| {
@@ -61,35 +91,98 @@ impl Exporter {
             Desc::new(family.name.into(), family.help.into(), labels, [].into())
                 .expect("names are valid and helps not empty")
         };
-        Self {
-            sensors: sensors
-                .iter()
-                .map(|sensor| Exported {
-                    name: sensor.name.clone(),
-                    region: sensor.region.clone(),
-                    selection: Selection::new(export),
-                })
-                .collect(),
+        let restore = |(sensor, &number)| {
+            let restored = recorded.remove(&number).unwrap_or_default();
+            Exported::new(sensor, number, Selection::new(export, restored))
+        };
+        Ok(Self {
+            sensors: sensors.iter().zip(numbers).map(restore).collect(),
+            store,
+            store_failed: false,
             snapshot: None,
-            scrapers: Scrapers::default(),
+            scrapers: None,
             attached: Vec::new(),
             drain_duration: Histogram::with_opts(options).expect("the name is valid, the bounds ascend"),
             drain_failures: 0,
             http: HttpStats::default(),
             process: ProcessCollector::for_self(),
             descriptions: FAMILIES.iter().map(describe).collect(),
-        }
+        })
     }
 
-    /// Takes in a drain: when it was started and how long it took. To be called in the order of the drains.
-    pub fn observe(&mut self, now: Instant, snapshot: Snapshot, took: Duration) {
-        self.drain_duration.observe(took.as_secs_f64());
-        let drain = self.scrapers.drain();
-        for (number, (sensor, slots)) in self.sensors.iter_mut().zip(&snapshot.sensors).enumerate() {
-            let previous = self.snapshot.as_ref().map(|snapshot| &snapshot.sensors[number]);
-            sensor.selection.advance(now, drain, previous, slots);
+    /// From now on, exports these sensors. Those that were there before, by name and number, go on; those
+    /// that were not go on from what the store holds of them. There is nothing to be served until the next
+    /// drain.
+    ///
+    /// # Errors
+    /// The store can't be read; nothing has changed then.
+    ///
+    /// # Panics
+    /// If there isn't a number for each sensor.
+    pub fn reconfigure(
+        &mut self,
+        sensors: &[Sensor],
+        numbers: &[u32],
+        export: &Export,
+    ) -> anyhow::Result<()> {
+        assert_eq!(sensors.len(), numbers.len(), "each sensor has a number");
+        let mut recorded = Restored::load(&*self.store)?;
+        let mut drained = self.snapshot.take().map(|snapshot| snapshot.sensors.into_iter());
+        let mut before: BTreeMap<u32, Exported> = BTreeMap::new();
+        for mut exported in self.sensors.drain(..) {
+            if let Some(slots) = drained.as_mut().and_then(Iterator::next) {
+                exported.baseline = Some(slots);
+            }
+            before.insert(exported.number, exported);
         }
-        self.snapshot = Some(snapshot);
+        let keep = |(sensor, &number): (&Sensor, &u32)| match before.remove(&number) {
+            Some(mut kept) if kept.name == sensor.name => {
+                kept.region.clone_from(&sensor.region);
+                kept.selection.reconfigure(export);
+                kept
+            }
+            _ => {
+                let restored = recorded.remove(&number).unwrap_or_default();
+                Exported::new(sensor, number, Selection::new(export, restored))
+            }
+        };
+        self.sensors = sensors.iter().zip(numbers).map(keep).collect();
+        Ok(())
+    }
+
+    /// Takes in a drain of the sensors, in their order: when it was started and how long it took. To be
+    /// called in the order of the drains. Gives back the snapshot before, for its memory to be used again.
+    pub fn observe(&mut self, now: Instant, snapshot: Snapshot, took: Duration) -> Option<Snapshot> {
+        self.drain_duration.observe(took.as_secs_f64());
+        let drain = self
+            .scrapers
+            .get_or_insert_with(|| {
+                let fresh = snapshot.sensors.iter().all(|slots| slots.total() == Counter::default());
+                if fresh { Scrapers::default() } else { Scrapers::after_restart(now) }
+            })
+            .drain();
+        let mut failure = None;
+        for (place, (sensor, slots)) in self.sensors.iter_mut().zip(&snapshot.sensors).enumerate() {
+            let baseline = sensor.baseline.take();
+            let previous = self.snapshot.as_ref().and_then(|snapshot| snapshot.sensors.get(place));
+            let mut records = Records::new(&mut *self.store, sensor.number);
+            sensor.selection.advance(now, drain, previous.or(baseline.as_ref()), slots, &mut records);
+            failure = failure.or(records.failure());
+        }
+        self.note_store(failure.as_ref());
+        self.snapshot.replace(snapshot)
+    }
+
+    /// Logs the first of a row of failures, and its end.
+    fn note_store(&mut self, failure: Option<&anyhow::Error>) {
+        match failure {
+            Some(error) if !self.store_failed => tracing::error!(
+                "{error:#}: ports keep or lack series of their own as they are now; no count is lost"
+            ),
+            None if self.store_failed => tracing::info!("the records of the series can be written again"),
+            _ => {}
+        }
+        self.store_failed = failure.is_some();
     }
 
     /// Notes that a drain failed.
@@ -111,7 +204,9 @@ impl Exporter {
         let families = self.collect();
         anyhow::ensure!(self.snapshot.is_some(), "the counters have not been read yet");
         let page = TextEncoder.encode_to_string(&families).context("cannot write the metrics page")?;
-        self.scrapers.served(now, scraper);
+        if let Some(scrapers) = &mut self.scrapers {
+            scrapers.served(now, scraper);
+        }
         Ok(page)
     }
 
@@ -129,6 +224,13 @@ impl Exporter {
     #[must_use]
     pub fn http_stats(&self) -> HttpStats {
         self.http.clone()
+    }
+}
+
+impl Exported {
+    fn new(sensor: &Sensor, number: u32, selection: Selection) -> Self {
+        let (name, region) = (sensor.name.clone(), sensor.region.clone());
+        Self { name, region, number, selection, baseline: None }
     }
 }
 

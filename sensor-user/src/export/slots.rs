@@ -121,7 +121,7 @@ mod tests {
         let snapshot = SnapshotBuilder::new(1).finish();
         let report: serde_json::Value =
             serde_json::from_slice(&report(["a"].into_iter(), &snapshot).unwrap()).unwrap();
-        let passed = json!({"link": 0, "management": 0, "non_ip": 0, "not_monitored": 0, "reply": 0});
+        let passed = json!({"link": 0, "management": 0, "non_ip": 0, "not_monitored": 0, "reply": 0, "unconfirmed": 0});
         assert_eq!(report, json!({"sensors": [{"name": "a", "slots": []}], "passed": passed}));
     }
 }

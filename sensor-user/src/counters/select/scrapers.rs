@@ -45,7 +45,8 @@ pub struct Scrapers {
 
 #[derive(Debug)]
 struct Seen {
-    scraper: Scraper,
+    /// `None` stands for those of an earlier agent, whom this one does not know.
+    scraper: Option<Scraper>,
     at: Instant,
     drain: u64,
 }
@@ -60,6 +61,13 @@ pub struct Drain {
 }
 
 impl Scrapers {
+    /// For an agent that goes on where another ended, at most this long ago: whoever scraped that one is
+    /// waited for as well, until scraped or not, [`FORGET`] has passed.
+    #[must_use]
+    pub fn after_restart(now: Instant) -> Self {
+        Self { drains: 0, seen: vec![Seen { scraper: None, at: now, drain: 0 }] }
+    }
+
     /// Starts the next drain.
     pub fn drain(&mut self) -> Drain {
         self.drains += 1;
@@ -71,9 +79,10 @@ impl Scrapers {
     ///
     /// Whether the page arrived is not known: a scraper that gives up half-way counts as served.
     pub fn served(&mut self, now: Instant, scraper: Scraper) {
-        self.seen.retain(|seen| seen.scraper != scraper && now.saturating_duration_since(seen.at) < FORGET);
+        self.seen
+            .retain(|seen| seen.scraper != Some(scraper) && now.saturating_duration_since(seen.at) < FORGET);
         if self.seen.len() < MOST {
-            self.seen.push(Seen { scraper, at: now, drain: self.drains });
+            self.seen.push(Seen { scraper: Some(scraper), at: now, drain: self.drains });
         }
     }
 }

@@ -1,11 +1,19 @@
-use std::num::NonZeroU32;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use proptest::prelude::*;
 use rstest::rstest;
 use sensor_common::layout::Slot;
 
 use super::*;
-use crate::config::Port;
+use crate::{
+    config::Port,
+    counters::snapshot::{add, growth, sum},
+};
+
+mod bounded;
+mod restart;
+
+use self::bounded::Bounded;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEST_BUCKET: Duration = Duration::from_mins(1);
@@ -20,9 +28,10 @@ fn export(ports: &[u16], max_ports: u32) -> Export {
 /// A sensor, its drains, and a clock.
 struct Sensor {
     selection: Selection,
+    store: Bounded,
     scrapers: Scrapers,
     kernel: Slots,
-    drained: Slots,
+    drained: Option<Slots>,
     /// What the kernel counted, by transport.
     total: [Counter; 2],
     now: Instant,
@@ -34,15 +43,19 @@ type Page = BTreeMap<u32, Counter>;
 const OTHER: [u32; 2] = [2 * PORTS, 2 * PORTS + 1];
 
 impl Sensor {
+    /// One that has counted nothing, and was drained once.
     fn new(export: &Export) -> Self {
-        Self {
-            selection: Selection::with_bucket(export, TEST_BUCKET),
+        let mut sensor = Self {
+            selection: Selection::with_bucket(export, Restored::default(), TEST_BUCKET),
+            store: Bounded::default(),
             scrapers: Scrapers::default(),
             kernel: Slots::default(),
-            drained: Slots::default(),
+            drained: None,
             total: [Counter::default(); 2],
             now: Instant::now(),
-        }
+        };
+        sensor.drain();
+        sensor
     }
 
     fn packets(&mut self, slot: Slot, packets: u64) {
@@ -57,22 +70,36 @@ impl Sensor {
 
     fn drain(&mut self) {
         let drain = self.scrapers.drain();
-        self.selection.advance(self.now, drain, Some(&self.drained), &self.kernel);
-        self.drained.clone_from(&self.kernel);
+        let records = &mut Records::new(&mut self.store, 0);
+        self.selection.advance(self.now, drain, self.drained.as_ref(), &self.kernel, records);
+        self.drained = Some(self.kernel.clone());
     }
 
     fn page(&self) -> Page {
-        let mut page: Page = self.selection.ports(&self.drained).into_iter().collect();
+        let drained = self.drained.as_ref().unwrap();
+        let mut page: Page = self.selection.ports(drained).into_iter().collect();
         for (key, transport) in OTHER.into_iter().zip([Transport::Tcp, Transport::Udp]) {
-            page.insert(key, self.selection.other(transport));
+            page.insert(key, self.selection.other(transport, drained));
         }
         page
     }
 
+    fn serve(&mut self, scraper: u8) {
+        self.scrapers.served(self.now, Scraper::new([192, 0, 2, scraper].into(), None));
+    }
+
     fn scrape(&mut self, scraper: u8) -> Page {
         self.drain();
-        self.scrapers.served(self.now, Scraper::new([192, 0, 2, scraper].into(), None));
+        self.serve(scraper);
         self.page()
+    }
+
+    /// A step's packets; later on, other ports than before are the loud ones.
+    fn traffic(&mut self, step: &Step, number: usize) {
+        for &(port, packets) in &step.traffic {
+            let packets = if usize::from(port) % 5 == number / 16 { packets * 1000 } else { packets };
+            self.packets(if port % 2 == 0 { Slot::tcp(port) } else { Slot::udp(port) }, packets);
+        }
     }
 
     /// A bucket with this much traffic, scraped twice.
@@ -319,11 +346,13 @@ struct Step {
     scrape: u8,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn step() -> impl Strategy<Value = Step> {
     let traffic = prop::collection::vec((0..12_u16, 1..200_u64), 0..5);
-    let step =
-        (0..80_u32, traffic, 0..4_u8).prop_map(|(wait, traffic, scrape)| Step { wait, traffic, scrape });
-    prop::collection::vec(step, 1..80)
+    (0..80_u32, traffic, 0..4_u8).prop_map(|(wait, traffic, scrape)| Step { wait, traffic, scrape })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..80)
 }
 
 proptest! {
@@ -338,11 +367,7 @@ proptest! {
         let mut servers = [Prometheus::default(), Prometheus::default()];
         for (number, step) in steps.iter().enumerate() {
             sensor.wait(step.wait * SECOND);
-            for &(port, packets) in &step.traffic {
-                // Later on, other ports than before are the loud ones.
-                let packets = if usize::from(port) % 5 == number / 16 { packets * 1000 } else { packets };
-                sensor.packets(if port % 2 == 0 { Slot::tcp(port) } else { Slot::udp(port) }, packets);
-            }
+            sensor.traffic(step, number);
             let mut served = false;
             for (server, bit) in servers.iter_mut().zip([1, 2]) {
                 if bit == 2 && number < second_after {

@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sensor_common::layout::Counter;
+
 use super::PORT_SLOTS;
+use crate::counters::snapshot::growth;
 
 /// Buckets in the window.
 pub const BUCKETS: usize = 12;
@@ -90,9 +93,28 @@ impl Window {
     }
 
     /// Counts packets to the current bucket.
-    pub fn add(&mut self, slot: usize, packets: u64) {
+    fn add(&mut self, slot: usize, packets: u64) {
         let count = &mut self.current[slot];
         *count = count.saturating_add(u32::try_from(packets).unwrap_or(u32::MAX));
+    }
+
+    /// Counts what each port grew by between two drains to the current bucket.
+    pub fn count(&mut self, previous: &[Counter], current: &[Counter]) {
+        /// Ports that are looked at together: in a quiet minute most of them didn't move.
+        const TOGETHER: usize = 64;
+        let previous = previous[..PORT_SLOTS].chunks_exact(TOGETHER);
+        let current = current[..PORT_SLOTS].chunks_exact(TOGETHER);
+        for (number, (previous, current)) in previous.zip(current).enumerate() {
+            let ports = previous.iter().zip(current);
+            if ports.clone().fold(0, |moved, (before, after)| moved | (before.packets ^ after.packets)) == 0 {
+                continue;
+            }
+            for (place, (&before, &after)) in ports.enumerate() {
+                if before.packets != after.packets {
+                    self.add(number * TOGETHER + place, growth(before, after).packets);
+                }
+            }
+        }
     }
 
     /// Where the port stands in the window.

@@ -1,28 +1,62 @@
 use std::{
     collections::{HashMap, HashSet},
     num::NonZeroU32,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use prometheus::Registry;
-use sensor_common::layout::{Malformed, Slot};
+use sensor_common::layout::{Malformed, SeriesKey, SeriesRecord, Slot};
 
 use crate::{
     config::{Export, MaxPorts, Port, Sensor, Transport},
-    counters::{Slots, Snapshot, SnapshotBuilder},
+    counters::{MemoryStore, SeriesStore, Slots, Snapshot, SnapshotBuilder, select::FORGET},
     export::{AttachStatus, Exporter, FAMILIES, Scraper},
     kernel::AttachedMode,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn exporter(names: &[&str]) -> Exporter {
-    let sensor = |name: &&str| Sensor { name: (*name).into(), region: "japan".into(), prefixes: Vec::new() };
-    let export = Export {
+/// A store that outlives its exporter.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<MemoryStore>>);
+
+impl SeriesStore for Shared {
+    fn load(&self) -> anyhow::Result<Vec<(SeriesKey, SeriesRecord)>> {
+        self.0.lock().unwrap().load()
+    }
+
+    fn set(&mut self, key: SeriesKey, record: SeriesRecord) -> anyhow::Result<()> {
+        self.0.lock().unwrap().set(key, record)
+    }
+
+    fn remove(&mut self, key: SeriesKey) -> anyhow::Result<()> {
+        self.0.lock().unwrap().remove(key)
+    }
+}
+
+fn export() -> Export {
+    Export {
         ports: vec![Port { transport: Transport::Tcp, number: 23 }],
         max_ports: MaxPorts::AtMost(NonZeroU32::new(10).unwrap()),
-    };
-    Exporter::new(&names.iter().map(sensor).collect::<Vec<_>>(), &export)
+    }
+}
+
+fn sensors(names: &[&str]) -> Vec<Sensor> {
+    let sensor = |name: &&str| Sensor { name: (*name).into(), region: "japan".into(), prefixes: Vec::new() };
+    names.iter().map(sensor).collect()
+}
+
+fn exporter(names: &[&str]) -> Exporter {
+    let numbers: Vec<_> = (0..).take(names.len()).collect();
+    Exporter::new(&sensors(names), &numbers, &export(), Box::new(MemoryStore::default())).unwrap()
+}
+
+/// An exporter that has seen the counters at 0, as it does on a host where no agent ran before.
+fn started(names: &[&str], now: Instant) -> Exporter {
+    let mut exporter = exporter(names);
+    exporter.observe(now, snapshot(&vec![&[][..]; names.len()]), SECOND);
+    exporter
 }
 
 fn snapshot(sensors: &[&[(Slot, u64)]]) -> Snapshot {
@@ -70,7 +104,7 @@ fn before_the_first_drain_there_is_no_page() {
 
 #[test]
 fn a_page_says_what_was_counted() {
-    let mut exporter = exporter(&["a", "b"]);
+    let mut exporter = started(&["a", "b"], Instant::now());
     let counted: [&[_]; 2] = [
         &[
             (Slot::tcp(23), 5),
@@ -105,7 +139,7 @@ fn a_page_says_what_was_counted() {
         (r#"sensor_xdp_attached{interface="eth0",mode="generic"}"#, "0"),
         (r#"sensor_xdp_attached{interface="eth1",mode="native"}"#, "0"),
         (r#"sensor_exported_ports{sensor="a"}"#, "1"),
-        ("sensor_drain_duration_seconds_count", "1"),
+        ("sensor_drain_duration_seconds_count", "2"),
         (r#"sensor_drain_duration_seconds_bucket{le="0.0005"}"#, "1"),
         ("sensor_drain_failures_total", "1"),
         (r#"sensor_http_closed_connections_total{reason="slow"}"#, "0"),
@@ -164,7 +198,7 @@ fn a_registry_takes_the_collector() {
 #[test]
 fn serving_a_page_is_what_opens_its_series() {
     let start = Instant::now();
-    let mut exporter = exporter(&["a"]);
+    let mut exporter = started(&["a"], start);
     let mut packets = 0;
     let mut page = String::new();
     for bucket in 0..4 {
@@ -177,4 +211,102 @@ fn serving_a_page_is_what_opens_its_series() {
     let values = parse(&page);
     assert_eq!(values[r#"sensor_packets_total{sensor="a",protocol="tcp",port="80"}"#], "5");
     assert_eq!(values[r#"sensor_packets_total{sensor="a",protocol="tcp",port="other"}"#], "15");
+}
+
+/// Packets that the page has for each sensor's port 23 and for the rest of its TCP ports.
+fn tcp(exporter: &mut Exporter, now: Instant, names: &[&str]) -> Vec<[Option<u64>; 2]> {
+    let page = exporter.page(now, &attached(), scraper()).unwrap();
+    let values = parse(&page);
+    let of = |name: &str, port: &str| {
+        let series = format!(r#"sensor_packets_total{{sensor="{name}",protocol="tcp",port="{port}"}}"#);
+        values.get(series.as_str()).map(|value| value.parse().unwrap())
+    };
+    names.iter().map(|name| [of(name, "23"), of(name, "other")]).collect()
+}
+
+/// Drains after which two of three sensors have a series 23 that doesn't say all that its slot has counted.
+fn promoted(exporter: &mut Exporter, start: Instant) -> Vec<Vec<(Slot, u64)>> {
+    let mut counted = vec![vec![(Slot::tcp(23), 5)], vec![(Slot::tcp(23), 7), (Slot::tcp(80), 100)], vec![]];
+    for drain in 0..3 {
+        let slots: Vec<_> = counted.iter().map(Vec::as_slice).collect();
+        exporter.observe(start + drain * FORGET, snapshot(&slots), SECOND);
+        exporter.page(start + drain * FORGET, &attached(), scraper()).unwrap();
+        counted[0][0].1 += 10;
+        counted[1][0].1 += 20;
+    }
+    counted
+}
+
+#[test]
+fn a_restart_finds_the_series_of_each_sensor_by_its_number() {
+    let start = Instant::now();
+    let store = Shared::default();
+    let boxed = || Box::new(store.clone());
+    let mut exporter = Exporter::new(&sensors(&["a", "b"]), &[4, 2], &export(), boxed()).unwrap();
+    let counted = promoted(&mut exporter, start);
+    let before = tcp(&mut exporter, start, &["a", "b"]);
+    assert!(before[0][0] > Some(0) && before[1][0] > Some(0), "{before:?}");
+    drop(exporter);
+
+    let mut exporter = Exporter::new(&sensors(&["b", "c", "a"]), &[2, 0, 4], &export(), boxed()).unwrap();
+    exporter.observe(start, snapshot(&[&counted[1], &[], &counted[0]]), SECOND);
+    let [[a23, a_other], [b23, b_other]] = before[..] else { unreachable!() };
+    assert_eq!(
+        tcp(&mut exporter, start, &["a", "b", "c"]),
+        [
+            [a23.map(|packets| packets + 10), a_other],
+            [b23.map(|packets| packets + 20), b_other],
+            [Some(0), Some(0)],
+        ]
+    );
+    drop(exporter);
+
+    // Without a, and with its number given to d once there was an agent without it.
+    let mut exporter = Exporter::new(&sensors(&["b"]), &[2], &export(), boxed()).unwrap();
+    exporter.observe(start, snapshot(&[&counted[1]]), SECOND);
+    drop(exporter);
+    let mut exporter = Exporter::new(&sensors(&["d", "b"]), &[4, 2], &export(), boxed()).unwrap();
+    exporter.observe(start, snapshot(&[&[(Slot::tcp(23), 1)], &counted[1]]), SECOND);
+    assert_eq!(
+        tcp(&mut exporter, start, &["d", "b"]),
+        [[Some(0), Some(1)], [b23.map(|packets| packets + 20), b_other],]
+    );
+}
+
+#[test]
+fn a_reload_keeps_the_sensors_that_stay_whatever_their_order() {
+    let start = Instant::now();
+    let store = Shared::default();
+    let mut exporter =
+        Exporter::new(&sensors(&["a", "b", "c"]), &[0, 1, 2], &export(), Box::new(store.clone())).unwrap();
+    let mut counted = promoted(&mut exporter, start);
+    let before = tcp(&mut exporter, start, &["a", "b"]);
+
+    assert!(store.load().unwrap().iter().any(|(key, _)| key.sensor == 2));
+    exporter.reconfigure(&sensors(&["d", "b", "a"]), &[3, 1, 0], &export()).unwrap();
+    assert!(exporter.page(start, &attached(), scraper()).is_err(), "there is nothing of d yet");
+    exporter.observe(start, snapshot(&[&[], &counted[1], &counted[0]]), SECOND);
+    let [[a23, a_other], [b23, b_other]] = before[..] else { unreachable!() };
+    let after = [[a23.map(|packets| packets + 10), a_other], [b23.map(|packets| packets + 20), b_other]];
+    assert_eq!(tcp(&mut exporter, start, &["a", "b"]), after);
+    assert_eq!(tcp(&mut exporter, start, &["c", "d"]), [[None, None], [Some(0), Some(0)]]);
+    assert!(store.load().unwrap().iter().any(|(key, _)| key.sensor == 2), "c may come back");
+
+    // Another name under a's number is another sensor.
+    crate::counters::store::forget(&mut store.clone(), 0).unwrap();
+    exporter.reconfigure(&sensors(&["b", "e"]), &[1, 0], &export()).unwrap();
+    counted[1][0].1 += 1;
+    exporter.observe(start, snapshot(&[&counted[1], &[]]), SECOND);
+    assert_eq!(
+        tcp(&mut exporter, start, &["b", "e"]),
+        [[b23.map(|packets| packets + 21), b_other], [Some(0), Some(0)]]
+    );
+}
+
+#[test]
+fn a_drain_gives_back_the_memory_of_the_one_before() {
+    let mut exporter = exporter(&["a"]);
+    assert!(exporter.observe(Instant::now(), snapshot(&[&[]]), SECOND).is_none());
+    let spare = exporter.observe(Instant::now(), snapshot(&[&[(Slot::tcp(23), 1)]]), SECOND).unwrap();
+    assert_eq!(spare.sensors[0].total().packets, 0);
 }
