@@ -1,43 +1,24 @@
-//! Nobody is cut off by a typing error: interfaces that the host itself depends on are refused.
+//! Nobody is cut off by a typing error: what would leave no way to connect is refused.
 
 use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_tests::agent::Launch;
+use sensor_tests::cli::sensor;
 use sensor_tests::skip::root_or_skip;
 use sensor_tests::wire::Wire;
+use std::io::Write as _;
+use std::net::TcpListener;
 
 const ADDRESS: &str = "address add 198.51.100.7/24 dev sensor0";
 
-#[rstest]
-#[case::default_route(&[ADDRESS, "route add default via 198.51.100.66"])]
-#[case::in_another_table(&[ADDRESS, "route add default via 198.51.100.66 table 7"])]
-#[case::in_two_halves(&[ADDRESS, "route add 128.0.0.0/1 via 198.51.100.66"])]
-#[case::several_ways(&[ADDRESS, "route add default nexthop via 198.51.100.66 nexthop via 198.51.100.67"])]
-#[case::port_of_a_bridge(&[
-    "link add bridge0 type bridge",
-    "link set bridge0 up",
-    "link set sensor0 master bridge0",
-    "address add 198.51.100.7/24 dev bridge0",
-    "route add default via 198.51.100.66",
-])]
-fn what_carries_the_default_route(#[case] commands: &[&str]) -> Result<()> {
-    refused(commands, "sensor0", &["sensor0", "default route", "--observe", "--i-have-console-access"])
-}
-
-/// The kernel then names the object in the route, and not the interface.
 #[test]
-fn a_default_route_by_a_next_hop_object() -> Result<()> {
-    let commands = [ADDRESS, "nexthop add id 7 via 198.51.100.66 dev sensor0", "route add default nhid 7"];
-    refused(&commands, "sensor0", &["sensor0", "default route"])
-}
-
-#[test]
-fn the_loopback() -> Result<()> {
+fn the_loopback_is_refused() -> Result<()> {
     refused(&[], "lo", &["lo", "loopback", "--observe"])
 }
 
 #[test]
-fn an_interface_without_ethernet_headers() -> Result<()> {
+fn an_interface_without_ethernet_headers_is_refused() -> Result<()> {
     let commands = ["tuntap add tunnel0 mode tun", "link set tunnel0 up"];
     refused(&commands, "tunnel0", &["tunnel0", "no Ethernet header"])
 }
@@ -61,5 +42,69 @@ fn refused(commands: &[&str], interface: &str, words: &[&str]) -> Result<()> {
         ensure!(last.contains(word), "{word} is not in: {last}");
     }
     ensure!(!wire.near.has_xdp()?, "something is attached");
+    Ok(())
+}
+
+/// Whatever way the default route takes, no rule for anything that listens means that nobody could connect.
+#[rstest]
+#[case::default_route(&[ADDRESS, "route add default via 198.51.100.66"])]
+#[case::in_another_table(&[ADDRESS, "route add default via 198.51.100.66 table 7"])]
+#[case::in_two_halves(&[ADDRESS, "route add 128.0.0.0/1 via 198.51.100.66"])]
+#[case::several_ways(&[ADDRESS, "route add default nexthop via 198.51.100.66 nexthop via 198.51.100.67"])]
+#[case::by_a_next_hop_object(&[
+    ADDRESS,
+    "nexthop add id 7 via 198.51.100.66 dev sensor0",
+    "route add default nhid 7",
+])]
+#[case::port_of_a_bridge(&[
+    "link add bridge0 type bridge",
+    "link set bridge0 up",
+    "link set sensor0 master bridge0",
+    "address add 198.51.100.7/24 dev bridge0",
+    "route add default via 198.51.100.66",
+])]
+fn somebody_must_be_able_to_connect(#[case] commands: &[&str]) -> Result<()> {
+    if !root_or_skip("lockout") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    near.sysctl("ipv4/nexthop_compat_mode", "0")?;
+    for command in commands {
+        near.ip(command)?;
+    }
+    let check = |tables: &str| {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(tables.as_bytes())?;
+        sensor(near, &["check", "--interface", "sensor0", "--config", &file.path().display().to_string()])
+    };
+    let rule = "[[allow]]\nfrom = [\"203.0.113.0/24\"]\ntcp = [22]";
+    assert_eq!(check("")?.code, 0, "nothing listens");
+    let _ssh = near.run(|| TcpListener::bind("0.0.0.0:22"))??;
+    let said = check("")?;
+    assert_eq!(said.code, 1, "{said:?}");
+    let first = said.stderr.lines().next().unwrap_or_default();
+    for word in
+        ["sensor0", "default route", "22/tcp", "--confirm-within", "--observe", "--i-have-console-access"]
+    {
+        ensure!(first.contains(word), "{word} is not in: {first}");
+    }
+    let printed = "[[allow]]\nfrom = [\"YOUR-ADDRESS/32\"]\ntcp = [22]\n";
+    ensure!(said.stderr.contains(printed), "{said:?}");
+    assert_eq!(check(rule)?.code, 0, "{rule}");
+
+    let launch = || Launch::new(near).interface("sensor0");
+    let (code, run) = launch().fail()?;
+    assert_eq!(code, 1, "{run}");
+    ensure!(run.contains(first) && run.contains(printed), "{run}");
+    ensure!(!wire.near.has_xdp()?, "something is attached");
+    for allowed in [
+        launch().config(rule),
+        launch().argument("--observe"),
+        launch().argument("--i-have-console-access"),
+        launch().argument("--confirm-within").argument("60s"),
+    ] {
+        allowed.start()?.stop(Signal::SIGTERM)?;
+    }
     Ok(())
 }

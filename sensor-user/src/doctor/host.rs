@@ -1,0 +1,269 @@
+//! What holds for the host, whatever the interface: its kernel, privileges, memory and clock.
+
+use std::path::Path;
+use std::{fs, io};
+
+use aya::util::KernelVersion;
+use sensor_common::layout::{self, Page};
+
+use super::Finding;
+use crate::config::DEFAULT_PINS;
+use crate::kernel::{Sockets, check_capabilities, check_kernel};
+
+/// What a BPF file system says it is (`BPF_FS_MAGIC`).
+const BPF_FS: i64 = 0xcafe_4a11;
+
+/// Kernel features by the version that brought them, and what it costs to do without.
+const FEATURES: [(&str, KernelVersion, &str); 4] = [
+    (
+        "ring_buffer",
+        KernelVersion::new(5, 8, 0),
+        "boot Linux 5.10 or newer: the programs cannot log without it",
+    ),
+    (
+        "xdp_links",
+        KernelVersion::new(5, 9, 0),
+        "boot Linux 5.10 or newer: the sensor cannot outlive its agent without it",
+    ),
+    (
+        "multi_buffer_xdp",
+        KernelVersion::new(5, 18, 0),
+        "nothing for an MTU up to 3498; above, native mode needs Linux 5.18 or newer, and generic mode costs \
+         several times more a packet",
+    ),
+    (
+        "tcx",
+        KernelVersion::new(6, 6, 0),
+        "nothing: what the host sends is watched by a clsact filter instead, which `tc filter` shows and others \
+         may remove; Linux 6.6 or newer has links for it",
+    ),
+];
+
+/// Map memory is charged to the cgroup instead of `RLIMIT_MEMLOCK` (kernel commit 97306be45fbe).
+const CGROUP_ACCOUNTING: KernelVersion = KernelVersion::new(5, 11, 0);
+
+/// All findings.
+pub(super) fn findings() -> Vec<Finding> {
+    let version = KernelVersion::current().ok();
+    let mut findings = vec![kernel()];
+    findings.extend(version.into_iter().flat_map(features));
+    findings.extend([
+        btf(),
+        jit(&fs::read_to_string("/proc/sys/net/core/bpf_jit_enable")),
+        unprivileged(&fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled")),
+        capabilities(),
+        pins(Path::new(DEFAULT_PINS)),
+        sockets(),
+    ]);
+    findings.extend(version.and_then(locked_memory));
+    findings.extend([memory(), clock()]);
+    findings
+}
+
+fn kernel() -> Finding {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
+    let found = release.map_or_else(|_| "unknown".to_owned(), |release| release.trim().to_owned());
+    match check_kernel() {
+        Ok(()) => Finding::ok("kernel", found),
+        Err(error) => Finding::problem("kernel", found, format!("{error:#}")),
+    }
+}
+
+fn features(version: KernelVersion) -> impl Iterator<Item = Finding> {
+    FEATURES.into_iter().map(move |(check, since, mend)| {
+        if version >= since { Finding::ok(check, "there") } else { Finding::note(check, "missing", mend) }
+    })
+}
+
+fn btf() -> Finding {
+    if Path::new("/sys/kernel/btf/vmlinux").exists() {
+        return Finding::ok("btf", "there");
+    }
+    Finding::note("btf", "missing", "nothing: the sensor does not need it; only `bpftool` shows less")
+}
+
+fn jit(setting: &io::Result<String>) -> Finding {
+    match setting.as_deref().map(str::trim) {
+        Ok("0") => Finding::note(
+            "bpf_jit",
+            "off",
+            "run `sysctl -w net.core.bpf_jit_enable=1`: without it each packet costs several times more",
+        ),
+        Ok(_) => Finding::ok("bpf_jit", "on"),
+        // Only the first network namespace has the setting, and some kernels are built with the JIT alone.
+        Err(_) => Finding::ok("bpf_jit", "unknown: not to be seen from here"),
+    }
+}
+
+fn unprivileged(setting: &io::Result<String>) -> Finding {
+    match setting.as_deref().map(str::trim) {
+        Ok("0") => Finding::note(
+            "unprivileged_bpf",
+            "everybody may load programs",
+            "run `sysctl -w kernel.unprivileged_bpf_disabled=1`: the sensor does not need it, attackers might",
+        ),
+        Ok(_) => Finding::ok("unprivileged_bpf", "off"),
+        Err(_) => Finding::ok("unprivileged_bpf", "unknown: the kernel has no such setting"),
+    }
+}
+
+fn capabilities() -> Finding {
+    match check_capabilities() {
+        Ok(()) => Finding::ok("capabilities", "all that are needed"),
+        Err(error) => {
+            let error = format!("{error:#}");
+            let (found, mend) = error.split_once(": ").unwrap_or((&error, "run as root"));
+            Finding::problem("capabilities", found, mend)
+        }
+    }
+}
+
+/// Whether there is a BPF file system where the program is pinned, or above.
+fn pins(pins: &Path) -> Finding {
+    let there = pins.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    if is_bpf_file_system(there) {
+        return Finding::ok("bpf_file_system", format!("mounted at {}", there.display()));
+    }
+    Finding::note(
+        "bpf_file_system",
+        format!("not mounted at {}", pins.parent().unwrap_or(pins).display()),
+        "run `mount -t bpf bpf /sys/fs/bpf`, which `sensor run` does too if it may; without it the sensor ends with \
+         its agent",
+    )
+}
+
+fn is_bpf_file_system(path: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt as _;
+    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
+    // SAFETY: all-zero is a valid value of this plain C struct.
+    let mut status: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path ends with a zero, and both it and the struct outlive the call.
+    let failed = unsafe { libc::statfs(path.as_ptr(), &raw mut status) } != 0;
+    !failed && status.f_type == BPF_FS
+}
+
+fn sockets() -> Finding {
+    match Sockets::now() {
+        Ok(_) => Finding::ok("sockets", "can be listed"),
+        Err(error) => Finding::problem(
+            "sockets",
+            format!("{error:#}"),
+            "mount /proc: they tell who attaching would cut off",
+        ),
+    }
+}
+
+/// What old kernels charge maps to.
+fn locked_memory(version: KernelVersion) -> Option<Finding> {
+    if version >= CGROUP_ACCOUNTING {
+        return None;
+    }
+    // SAFETY: all-zero is a valid value of this plain C struct.
+    let mut limit: libc::rlimit = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes the struct, which outlives it.
+    let failed = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } != 0;
+    Some(if !failed && limit.rlim_max == libc::RLIM_INFINITY {
+        Finding::ok("locked_memory", "unlimited")
+    } else {
+        Finding::note(
+            "locked_memory",
+            format!("limited to {} KiB", limit.rlim_max / 1024),
+            "`sensor run` lifts it if it has CAP_SYS_RESOURCE; a service needs LimitMEMLOCK=infinity",
+        )
+    })
+}
+
+fn memory() -> Finding {
+    let processors = aya::util::nr_cpus().unwrap_or(1) as u64;
+    let needed = u64::from(layout::pages(1)) * size_of::<Page>() as u64 * processors / 1024;
+    let found = |free: u64| {
+        format!("{} MiB free; the counters take {} MiB for each sensor", free / 1024, needed.div_ceil(1024))
+    };
+    match available_memory() {
+        Some(free) if free < needed => {
+            Finding::problem("memory", found(free), "give the host more memory, or end other programs")
+        }
+        Some(free) => Finding::ok("memory", found(free)),
+        None => Finding::note("memory", "unknown", "mount /proc"),
+    }
+}
+
+/// In KiB.
+fn available_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
+fn clock() -> Finding {
+    // SAFETY: all-zero is a valid value of this plain C struct, and asks for no change.
+    let mut status: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the call writes the struct, which outlives it.
+    let state = unsafe { libc::adjtimex(&raw mut status) };
+    if state >= 0 && status.status & libc::STA_UNSYNC == 0 {
+        return Finding::ok("clock", "synchronised");
+    }
+    Finding::note(
+        "clock",
+        "not synchronised, as far as the kernel knows",
+        "run chrony or systemd-timesyncd: times of different sensors cannot be compared without",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::Verdict;
+    use super::*;
+
+    #[rstest]
+    #[case::oldest(5, 10, &["multi_buffer_xdp", "tcx"])]
+    #[case::debian_12(6, 1, &["tcx"])]
+    #[case::newest(6, 18, &[])]
+    #[case::too_old(5, 4, &["ring_buffer", "xdp_links", "multi_buffer_xdp", "tcx"])]
+    fn each_kernel_lacks_what_it_is_too_old_for(
+        #[case] major: u8,
+        #[case] minor: u8,
+        #[case] missing: &[&str],
+    ) {
+        let findings = features(KernelVersion::new(major, minor, 0));
+        let notes: Vec<_> =
+            findings.filter(|it| it.verdict != Verdict::Ok).map(|it| (it.check, it.mend)).collect();
+        assert_eq!(notes.iter().map(|(check, _)| *check).collect::<Vec<_>>(), missing);
+        assert!(notes.iter().all(|(_, mend)| mend.is_some()));
+    }
+
+    #[rstest]
+    #[case::off("0\n", Verdict::Note)]
+    #[case::on("1\n", Verdict::Ok)]
+    #[case::debugging("2\n", Verdict::Ok)]
+    fn the_jit_is_worth_having(#[case] setting: &str, #[case] verdict: Verdict) {
+        assert_eq!(jit(&Ok(setting.to_owned())).verdict, verdict);
+        assert_eq!(jit(&Err(io::ErrorKind::NotFound.into())).verdict, Verdict::Ok);
+    }
+
+    #[rstest]
+    #[case::for_everybody("0\n", Verdict::Note)]
+    #[case::off_for_good("1\n", Verdict::Ok)]
+    #[case::off("2\n", Verdict::Ok)]
+    fn programs_of_everybody_are_noted(#[case] setting: &str, #[case] verdict: Verdict) {
+        assert_eq!(unprivileged(&Ok(setting.to_owned())).verdict, verdict);
+    }
+
+    #[test]
+    fn pins_need_a_bpf_file_system() {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let finding = pins(&elsewhere.path().join("sensor"));
+        assert_eq!(finding.verdict, Verdict::Note);
+        assert!(finding.found.contains(&elsewhere.path().display().to_string()), "{finding:?}");
+    }
+
+    #[test]
+    fn every_check_is_named_once() {
+        let findings = findings();
+        let names: std::collections::HashSet<_> = findings.iter().map(|finding| finding.check).collect();
+        assert_eq!(names.len(), findings.len());
+        assert!(findings.iter().all(|finding| (finding.verdict == Verdict::Ok) == finding.mend.is_none()));
+    }
+}

@@ -1,0 +1,129 @@
+//! NICs in, findings out.
+
+use rstest::rstest;
+
+use super::super::Verdict;
+use super::*;
+use crate::kernel::AttachedXdp;
+
+fn nic() -> Nic {
+    Nic {
+        interface: Interface {
+            name: "eth0".to_owned(),
+            index: 2,
+            mtu: 1_500,
+            up: true,
+            framing: Framing::Ethernet,
+            xdp: None,
+        },
+        driver: None,
+        xdp: Some(XdpFeatures::new(0x21)),
+        features: HashMap::new(),
+        channels: None,
+        virtio: None,
+        xdp_program: None,
+        tc: Vec::new(),
+        kernel: KernelVersion::new(6, 1, 0),
+        processors: 4,
+    }
+}
+
+fn with(change: impl FnOnce(&mut Nic)) -> Nic {
+    let mut nic = nic();
+    change(&mut nic);
+    nic
+}
+
+fn queues(driver: &str, combined: u32, max_combined: u32, kernel: KernelVersion) -> Nic {
+    with(|nic| {
+        nic.driver = Some(Driver { name: driver.to_owned(), bus: String::new() });
+        nic.channels = Some(Channels { combined, max_combined });
+        nic.kernel = kernel;
+    })
+}
+
+fn offload(name: &str, fixed: bool) -> Nic {
+    with(|nic| nic.features = HashMap::from([(name.to_owned(), Feature { on: true, fixed })]))
+}
+
+fn attached(name: Option<&str>) -> Nic {
+    with(|nic| {
+        nic.interface.xdp = Some(AttachedXdp { mode: None, program: 7 });
+        nic.xdp_program = name.map(str::to_owned);
+    })
+}
+
+const NEW: KernelVersion = KernelVersion::new(6, 1, 0);
+
+#[rstest]
+#[case::down(with(|nic| nic.interface.up = false), "link", Verdict::Problem, "ip link set eth0 up")]
+#[case::tunnel(with(|nic| nic.interface.framing = Framing::Other), "link", Verdict::Problem, "Ethernet")]
+#[case::loopback(with(|nic| nic.interface.framing = Framing::Loopback), "link", Verdict::Problem, "another")]
+#[case::no_native(with(|nic| nic.xdp = Some(XdpFeatures::new(0))), "native_xdp", Verdict::Note, "--mode generic")]
+#[case::old_kernel(with(|nic| nic.xdp = None), "native_xdp", Verdict::Note, "6.3")]
+#[case::host_merges(with(|nic| nic.virtio = Some(Virtio(1 << 1))), "native_xdp", Verdict::Note, "guest_csum")]
+#[case::jumbo_one_buffer(
+    with(|nic| { nic.interface.mtu = 9_000; nic.xdp = Some(XdpFeatures::new(1)); }), "mtu", Verdict::Note, "mtu 3498"
+)]
+#[case::jumbo_old_kernel(
+    with(|nic| { nic.interface.mtu = 9_000; nic.kernel = KernelVersion::new(5, 10, 0); }),
+    "mtu",
+    Verdict::Note,
+    "mtu 3498"
+)]
+#[case::lro(offload("rx-lro", false), "lro", Verdict::Note, "ethtool -K eth0 lro off")]
+#[case::lro_fixed(offload("rx-lro", true), "lro", Verdict::Note, "--mode generic")]
+#[case::gro_hw(offload("rx-gro-hw", false), "gro_hw", Verdict::Note, "ethtool -K eth0 rx-gro-hw off")]
+#[case::ena(queues("ena", 8, 8, NEW), "queues", Verdict::Note, "ethtool -L eth0 combined 4")]
+#[case::ena_with_one(queues("ena", 1, 1, NEW), "queues", Verdict::Note, "too few")]
+#[case::virtio(
+    queues("virtio_net", 8, 8, KernelVersion::new(5, 10, 60)),
+    "queues",
+    Verdict::Note,
+    "ethtool -L eth0 combined 4"
+)]
+#[case::other_program(attached(Some("xdp_pass")), "xdp_program", Verdict::Problem, "bpftool net")]
+#[case::unknown_program(attached(None), "xdp_program", Verdict::Problem, "bpftool net")]
+#[case::filter(
+    with(|nic| nic.tc.push(TcProgram { name: "cil_to_netdev".to_owned(), egress: true })),
+    "tc_programs",
+    Verdict::Note,
+    "beside"
+)]
+fn what_stands_in_the_way_has_a_mend(
+    #[case] nic: Nic,
+    #[case] check: &str,
+    #[case] verdict: Verdict,
+    #[case] mend: &str,
+) {
+    let findings = nic.findings();
+    let amiss: Vec<_> = findings.iter().filter(|finding| finding.verdict != Verdict::Ok).collect();
+    assert_eq!(
+        amiss.iter().map(|finding| (finding.check, finding.verdict)).collect::<Vec<_>>(),
+        [(check, verdict)]
+    );
+    assert!(amiss[0].mend.as_ref().unwrap().contains(mend), "{amiss:?}");
+}
+
+#[rstest]
+#[case::plain(nic())]
+#[case::jumbo(with(|nic| nic.interface.mtu = 9_000))]
+#[case::ena(queues("ena", 4, 8, NEW))]
+#[case::virtio(queues("virtio_net", 8, 8, NEW))]
+#[case::virtio_backport(queues("virtio_net", 8, 8, KernelVersion::new(5, 10, 61)))]
+#[case::virtio_with_room(queues("virtio_net", 4, 8, KernelVersion::new(5, 10, 0)))]
+#[case::host_can_be_told(with(|nic| nic.virtio = Some(Virtio(1 << 1 | 1 << 2 | 1 << 7))))]
+#[case::host_does_not_merge(with(|nic| nic.virtio = Some(Virtio(1 << 0 | 1 << 5))))]
+#[case::sensor(attached(Some("sensor_frags")))]
+#[case::sensors_filter(with(|nic| nic.tc.push(TcProgram { name: "sensor_egress".to_owned(), egress: true })))]
+fn what_is_as_it_should_be(#[case] nic: Nic) {
+    for finding in nic.findings() {
+        assert_eq!((finding.verdict, &finding.mend), (Verdict::Ok, &None), "{finding:?}");
+    }
+}
+
+#[test]
+fn sysfs_writes_virtio_features_first_bit_first() {
+    assert_eq!(Virtio::parse("1100000100\n"), Virtio(1 << 0 | 1 << 1 | 1 << 7));
+    assert_eq!(Virtio::parse(&format!("{:0<128}", "01")), Virtio(1 << 1));
+}

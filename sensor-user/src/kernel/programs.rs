@@ -1,0 +1,83 @@
+//! Which programs are on an interface beside the XDP program: tc's filters and TCX's links.
+
+use std::fmt;
+
+use anyhow::{Context, Result, anyhow};
+use aya::programs::{SchedClassifier, TcAttachType, loaded_programs};
+use futures_util::TryStreamExt;
+use netlink_packet_route::tc::{TcAttribute, TcFilterBpfOption, TcOption};
+
+use super::netlink::{Interface, Netlink};
+
+/// A program or filter that sees packets of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcProgram {
+    /// Its name; a filter that is no BPF program has its kind for a name.
+    pub name: String,
+    /// Whether it sees what goes out, and not what comes in.
+    pub egress: bool,
+}
+
+impl fmt::Display for TcProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.name, if self.egress { "egress" } else { "ingress" })
+    }
+}
+
+/// The name of a loaded program, if it may be known.
+#[must_use]
+pub fn program_name(id: u32) -> Option<String> {
+    let program = loaded_programs().find_map(|program| program.ok().filter(|program| program.id() == id))?;
+    program.name_as_str().map(str::to_owned)
+}
+
+/// The programs and filters on an interface. Those of TCX (Linux 6.6) are left out without privileges.
+///
+/// # Errors
+/// The kernel does not answer.
+pub async fn tc_programs(netlink: &Netlink, interface: &Interface) -> Result<Vec<TcProgram>> {
+    let mut programs = Vec::new();
+    for egress in [false, true] {
+        let attach_type = if egress { TcAttachType::Egress } else { TcAttachType::Ingress };
+        // An older kernel does not know the question.
+        let linked = SchedClassifier::query_tcx(&interface.name, attach_type).map(|(_, linked)| linked);
+        programs.extend(linked.unwrap_or_default().iter().map(|program| TcProgram {
+            name: program.name_as_str().unwrap_or("without a name").to_owned(),
+            egress,
+        }));
+        let index = i32::try_from(interface.index).context("an interface's number is out of bounds")?;
+        let question = netlink.handle.traffic_filter(index).get();
+        let mut filters = if egress { question.egress() } else { question.ingress() }.execute();
+        loop {
+            match filters.try_next().await {
+                Ok(Some(filter)) => {
+                    // Each filter comes with a head of its chain, which has no options.
+                    if let Some(name) = filter_name(&filter.attributes) {
+                        programs.push(TcProgram { name, egress });
+                    }
+                }
+                // Nothing can hang on an interface without clsact.
+                Ok(None) | Err(rtnetlink::Error::NetlinkError(_)) => break,
+                Err(error) => return Err(anyhow!(error).context("cannot ask the kernel for its tc filters")),
+            }
+        }
+    }
+    Ok(programs)
+}
+
+fn filter_name(attributes: &[TcAttribute]) -> Option<String> {
+    let options = attributes.iter().find_map(|attribute| match attribute {
+        TcAttribute::Options(options) => Some(options),
+        _ => None,
+    })?;
+    let program = options.iter().find_map(|option| match option {
+        TcOption::Bpf(TcFilterBpfOption::ProgName(name)) => Some(name.clone()),
+        _ => None,
+    });
+    program.or_else(|| {
+        attributes.iter().find_map(|attribute| match attribute {
+            TcAttribute::Kind(kind) => Some(format!("a {kind} filter")),
+            _ => None,
+        })
+    })
+}

@@ -1,0 +1,183 @@
+//! What can be found before attaching, and how it is said.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::login::Login;
+use super::reach::{Dark, Service};
+use super::rule::Rule;
+
+/// Things of a kind that are named one by one.
+const MOST_NAMED: usize = 8;
+
+const OVERRIDES: &str = "or pass --confirm-within 60s so that a mistake undoes itself, --observe to drop nothing, or \
+     --i-have-console-access if you can reach the host without the network";
+
+/// Something that an operator wants to know before attaching.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The interface is the loopback.
+    Loopback {
+        /// Its name.
+        interface: String,
+    },
+    /// Sessions that no rule allows, and that may be an administrator's.
+    CutsOff {
+        /// By which their packets come in.
+        interfaces: Vec<String>,
+        /// Who; the operator's own first.
+        sessions: Vec<Session>,
+    },
+    /// No rule lets anybody connect to anything.
+    NobodyCanConnect {
+        /// That a default route depends on.
+        interfaces: Vec<String>,
+        /// All that could be connected to.
+        services: Vec<Service>,
+    },
+    /// Sessions that no rule allows, at ports that rules keep for others, of peers that have not logged in.
+    Strangers {
+        /// Who.
+        sessions: Vec<Session>,
+    },
+    /// Services that nobody could reach any more.
+    Dark {
+        /// The services, or their dark halves.
+        services: Vec<Dark>,
+    },
+    /// The environment names a session that is not there: its variable has outlived it, as in a terminal
+    /// multiplexer.
+    NoSuchSession {
+        /// What it names.
+        login: Login,
+    },
+    /// Containers' sockets are in namespaces of their own.
+    Containers {
+        /// That lead there.
+        interfaces: Vec<String>,
+    },
+}
+
+/// A TCP session that somebody else began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Who it is.
+    pub who: Who,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// This end.
+    pub local: SocketAddr,
+}
+
+/// Whose session it is, most pressing first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Who {
+    /// The one in which this command was typed.
+    Operator,
+    /// One that somebody has logged in by over SSH.
+    LoggedIn,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Finding {
+    /// The error to end with: what is wrong and how to mend it in one line; a rule to add follows on lines of
+    /// its own.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        match self {
+            Self::CutsOff { sessions, .. } => {
+                let rules: Vec<_> = Rule::for_sessions(sessions).iter().map(Rule::to_string).collect();
+                let whom = if sessions.iter().all(|session| session.who == Who::Operator) {
+                    ""
+                } else {
+                    " without whom you do not know"
+                };
+                format!(
+                    "{self}: add the rule below{whom} to the configuration, {OVERRIDES}\n\n{}",
+                    rules.join("\n\n")
+                )
+            }
+            Self::NobodyCanConnect { services, .. } => {
+                let ports = services.iter().map(|service| service.port);
+                let ssh = services.iter().any(|service| service.port == 22).then_some(22);
+                let tcp = ssh.map_or_else(|| ports.collect(), |ssh| [ssh].into());
+                let rule = Rule { from: [].into(), tcp };
+                format!(
+                    "{self}: add the rule below to the configuration, with the addresses that you connect from, \
+                     {OVERRIDES}\n\n{rule}"
+                )
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback { interface } => write!(
+                f,
+                "interface {interface} is the loopback, which gets nothing from outside and without which the \
+                 host's own programs cannot talk: use another interface, or count without dropping with \
+                 --observe"
+            ),
+            Self::CutsOff { interfaces, sessions } => write!(
+                f,
+                "attaching to {} cuts off who is connected now and allowed by no rule, {}",
+                interfaces.join(" and "),
+                named(sessions)
+            ),
+            Self::NobodyCanConnect { interfaces, services } => write!(
+                f,
+                "interface {} carries the default route, or lies below one that does, and no rule lets anybody \
+                 connect to this host: {} would go dark",
+                interfaces.join(" and "),
+                named(services)
+            ),
+            Self::Strangers { sessions } => write!(
+                f,
+                "cuts off who is connected now to a port that the rules keep for others, {}",
+                named(sessions)
+            ),
+            Self::Dark { services } => {
+                write!(f, "goes dark, since no rule names it: {}", named(services))
+            }
+            Self::NoSuchSession { login: Login { remote, local } } => write!(
+                f,
+                "SSH_CONNECTION names a session of {} at port {} that is not there and that no rule would \
+                 allow: it may be an old one's; make sure that you connect from where a rule allows it",
+                remote.ip(),
+                local.port()
+            ),
+            Self::Containers { interfaces } => write!(
+                f,
+                "what containers listen on and who is connected to them cannot be seen, and goes dark unless a \
+                 rule allows it: {} may lead to some",
+                named(interfaces)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at port {}", self.remote.ip(), self.local.port())?;
+        f.write_str(match self.who {
+            Who::Operator => " (you)",
+            Who::LoggedIn => " (logged in)",
+            Who::Unknown => "",
+        })
+    }
+}
+
+/// Names the first few, and says how many more there are.
+fn named(things: &[impl fmt::Display]) -> String {
+    let mut named: Vec<_> = things.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    named.dedup();
+    let all = named.join(", ");
+    match things.len().saturating_sub(MOST_NAMED) {
+        0 => all,
+        more => format!("{all} and {more} more"),
+    }
+}

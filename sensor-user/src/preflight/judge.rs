@@ -1,0 +1,127 @@
+//! From what is the case to what to say about it.
+//!
+//! A session that no rule allows stands in the way if it may be an administrator's: somebody has logged in by
+//! it, or no rule says who belongs at its port. Anybody else's does not, or a stranger who is trying passwords
+//! could keep the sensor from starting.
+
+use super::facts::would_be_dropped;
+use super::finding::{Finding, Session, Who};
+use super::login::Login;
+use super::reach::{Service, is_monitored, lets_in, names};
+use super::{Facts, Findings};
+use crate::config::{Config, Transport};
+use crate::kernel::{Framing, Interface, Socket};
+
+/// What is to be said about putting `config` into effect where `running`, if anything, is.
+#[must_use]
+pub fn judge(config: &Config, running: Option<&Config>, facts: &Facts) -> Findings {
+    if config.observe {
+        return Findings::default();
+    }
+    let services = Service::all(config, facts);
+    let (administrators, strangers) = sessions(config, running, facts);
+    let mut refusals: Vec<_> = loopback(facts).collect();
+    let mut warnings = Vec::new();
+    // One rule mends both.
+    if administrators.is_empty() {
+        refusals.extend(nobody_can_connect(&services, facts));
+    } else {
+        refusals.push(cuts_off(&administrators));
+    }
+    if config.console_access || config.confirm_within.is_some() {
+        warnings.append(&mut refusals);
+    }
+    if !strangers.is_empty() {
+        warnings
+            .push(Finding::Strangers { sessions: strangers.into_iter().map(|cut| cut.session).collect() });
+    }
+    let dark: Vec<_> = services.iter().filter_map(Service::dark).collect();
+    if !dark.is_empty() {
+        warnings.push(Finding::Dark { services: dark });
+    }
+    warnings.extend(no_such_session(config, facts));
+    if !facts.containers.is_empty() {
+        warnings.push(Finding::Containers { interfaces: facts.containers.clone() });
+    }
+    Findings { refusals, warnings }
+}
+
+/// A session that would be cut off.
+struct Cut<'a> {
+    session: Session,
+    /// By which its packets may come in.
+    interfaces: Vec<&'a Interface>,
+}
+
+/// The sessions that would be cut off: those that may be an administrator's, and the others.
+fn sessions<'a>(config: &Config, running: Option<&Config>, facts: &'a Facts) -> (Vec<Cut<'a>>, Vec<Cut<'a>>) {
+    let is_cut_off_already =
+        |socket: &Socket| running.is_some_and(|running| would_be_dropped(running, socket));
+    let mut cuts: Vec<_> = facts
+        .sockets
+        .inbound()
+        .filter(|socket| would_be_dropped(config, socket) && !is_cut_off_already(socket))
+        .filter_map(|socket| {
+            let Socket { local, remote, .. } = *socket;
+            let remote = remote?;
+            let login = Login { remote, local };
+            let who = if facts.logins.own.contains(&login) {
+                Who::Operator
+            } else if facts.logins.all.as_ref().is_some_and(|all| all.contains(&login)) {
+                Who::LoggedIn
+            } else {
+                Who::Unknown
+            };
+            let interfaces = facts.ways_in(socket);
+            (!interfaces.is_empty()).then_some(Cut { session: Session { who, remote, local }, interfaces })
+        })
+        .collect();
+    cuts.sort_by_key(|Cut { session, .. }| (session.who, session.local.port(), session.remote));
+    cuts.into_iter().partition(|Cut { session: Session { who, local, .. }, .. }| {
+        let kept_for_others = config.allow.iter().any(|rule| names(rule, Transport::Tcp, local.port()));
+        *who != Who::Unknown || facts.logins.all.is_none() || !kept_for_others
+    })
+}
+
+fn cuts_off(cuts: &[Cut<'_>]) -> Finding {
+    let mut interfaces = Vec::new();
+    for interface in cuts.iter().flat_map(|cut| &cut.interfaces) {
+        if !interfaces.contains(&interface.name) {
+            interfaces.push(interface.name.clone());
+        }
+    }
+    Finding::CutsOff { interfaces, sessions: cuts.iter().map(|cut| cut.session).collect() }
+}
+
+fn loopback(facts: &Facts) -> impl Iterator<Item = Finding> {
+    let loopbacks = facts.interfaces.iter().filter(|interface| interface.framing == Framing::Loopback);
+    loopbacks.map(|interface| Finding::Loopback { interface: interface.name.clone() })
+}
+
+fn nobody_can_connect(services: &[Service], facts: &Facts) -> Option<Finding> {
+    let needed = facts.interfaces.iter().filter(|interface| facts.default_route.contains(&interface.index));
+    let interfaces: Vec<_> = needed.map(|interface| interface.name.clone()).collect();
+    let tcp = services.iter().filter(|service| service.transport == Transport::Tcp);
+    let services: Vec<_> = tcp.cloned().collect();
+    let stands_in_the_way =
+        !interfaces.is_empty() && !services.is_empty() && services.iter().all(Service::is_dark);
+    stands_in_the_way.then_some(Finding::NobodyCanConnect { interfaces, services })
+}
+
+/// What the environment says about sessions that the kernel does not have, at addresses of this host.
+fn no_such_session(config: &Config, facts: &Facts) -> impl Iterator<Item = Finding> {
+    let is_here = |login: &&Login| {
+        facts
+            .sockets
+            .0
+            .iter()
+            .any(|socket| socket.local == login.local && socket.remote == Some(login.remote))
+    };
+    let concerns = |login: &&Login| {
+        facts.addresses.iter().any(|host| host.address == login.local.ip())
+            && is_monitored(config, login.local.ip())
+            && !lets_in(config, Transport::Tcp, login.local.port(), login.remote.ip())
+    };
+    let lost = facts.logins.own.iter().filter(move |login| concerns(login) && !is_here(login));
+    lost.map(|&login| Finding::NoSuchSession { login })
+}

@@ -1,0 +1,174 @@
+//! `sensor doctor` on interfaces that can do much, little and nothing.
+
+use anyhow::{Context as _, Result, ensure};
+use rstest::rstest;
+use sensor_tests::agent::binary;
+use sensor_tests::cli::{self, Said, sensor};
+use sensor_tests::foreign::{Foreign, Verdict};
+use sensor_tests::skip::{root_or_skip, skip};
+use sensor_tests::wire::Wire;
+use serde_json::Value;
+use std::process::Command;
+
+fn doctor(wire: &Wire, interface: &str) -> Result<(Said, Value)> {
+    let said = sensor(&wire.near.namespace, &["doctor", "--interface", interface, "--json"])?;
+    let report = serde_json::from_str(&said.stdout).with_context(|| format!("{said:?}"))?;
+    Ok((said, report))
+}
+
+/// The finding of that name, about the first interface or else the host.
+fn finding<'a>(report: &'a Value, check: &str) -> Result<&'a Value> {
+    let all = [&report["interfaces"][0]["findings"], &report["host"]];
+    let mut all = all.into_iter().filter_map(Value::as_array).flatten();
+    all.find(|finding| finding["check"] == check).with_context(|| format!("no {check} in {report}"))
+}
+
+#[test]
+fn the_report_has_the_same_findings_as_the_table() -> Result<()> {
+    if !root_or_skip("doctor") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let (said, report) = doctor(&wire, "sensor0")?;
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+    assert_eq!(report["interfaces"][0]["name"], "sensor0");
+    assert_eq!(finding(&report, "driver")?["found"], "veth");
+    assert_eq!(finding(&report, "link")?["verdict"], "ok");
+    // An older kernel does not say; a newer one knows that veth has it.
+    let native = finding(&report, "native_xdp")?;
+    ensure!(
+        native["found"] == "the driver has it" || native["found"] == "unknown until attached",
+        "{native}"
+    );
+
+    let table = sensor(&wire.near.namespace, &["doctor", "--interface", "sensor0"])?.stdout;
+    let mut lines = table.lines();
+    for part in [&report["interfaces"][0]["findings"], &report["host"]] {
+        let heading = lines.next().context("no heading")?;
+        ensure!(["found", "verdict", "mend"].iter().all(|word| heading.contains(word)), "{table}");
+        for finding in part.as_array().context("no findings")? {
+            let line = lines.next().context("a line is missing")?;
+            let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+            // Free memory goes up and down.
+            let found = text("found").split_once(';').map_or(text("found"), |(_, fixed)| fixed.to_owned());
+            for word in [text("check").replace('_', " "), found, text("verdict"), text("mend")] {
+                ensure!(line.contains(&word), "{word:?} is not in {line:?}");
+            }
+            assert_eq!(finding["mend"].is_null(), finding["verdict"] == "ok", "{finding}");
+        }
+        assert_eq!(lines.next(), Some(""));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_driver_without_native_xdp_is_noted() -> Result<()> {
+    if !root_or_skip("doctor") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    wire.near.namespace.add_interface_without_native_xdp("plain0")?;
+    let (said, report) = doctor(&wire, "plain0")?;
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(finding(&report, "native_xdp")?["verdict"], "note");
+    assert_eq!(report["verdict"], "note");
+    Ok(())
+}
+
+#[rstest]
+#[case::tunnel(&["tuntap add tunnel0 mode tun", "link set tunnel0 up"], "tunnel0", "Ethernet")]
+#[case::down(&["link set sensor0 down"], "sensor0", "`ip link set sensor0 up`")]
+#[case::loopback(&[], "lo", "another interface")]
+fn what_keeps_the_sensor_from_running_is_a_problem(
+    #[case] commands: &[&str],
+    #[case] interface: &str,
+    #[case] mend: &str,
+) -> Result<()> {
+    if !root_or_skip("doctor") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    for command in commands {
+        wire.near.namespace.ip(command)?;
+    }
+    let (said, report) = doctor(&wire, interface)?;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(report["verdict"], "problem");
+    let link = finding(&report, "link")?;
+    assert_eq!(link["verdict"], "problem");
+    ensure!(link["mend"].as_str().is_some_and(|it| it.contains(mend)), "{link}");
+    ensure!(said.stderr.lines().count() == 1 && said.stderr.contains("link"), "{said:?}");
+    Ok(())
+}
+
+#[test]
+fn a_missing_interface_is_one_line() -> Result<()> {
+    if !root_or_skip("doctor") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let said = sensor(&wire.near.namespace, &["doctor", "--interface", "nothing0"])?;
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+    ensure!(said.stderr.starts_with("sensor: there is no interface nothing0"), "{said:?}");
+    assert_eq!(said.stderr.lines().count(), 1);
+    Ok(())
+}
+
+#[test]
+fn programs_of_others_are_seen() -> Result<()> {
+    if !root_or_skip("doctor") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    near.command("tc", "qdisc add dev sensor0 clsact")?;
+    // Not every kernel has every kind.
+    let filters = [
+        ("matchall", "matchall"),
+        ("u32", "u32 match u32 0 0"),
+        ("fw", "fw"),
+        ("flow", "flow hash keys dst"),
+    ];
+    let added = filters.iter().find(|(_, filter)| {
+        near.command("tc", &format!("filter add dev sensor0 egress protocol all {filter}")).is_ok()
+    });
+    let Some((kind, _)) = added else {
+        skip("programs_of_others_are_seen", "the kernel has no tc filter to add");
+        return Ok(());
+    };
+    let (said, report) = doctor(&wire, "sensor0")?;
+    assert_eq!(said.code, 0, "{said:?}");
+    let found = finding(&report, "tc_programs")?["found"].as_str().unwrap_or_default();
+    ensure!(found.contains(&format!("a {kind} filter at egress")), "{found}");
+    Ok(())
+}
+
+#[test]
+fn another_xdp_program_is_a_problem() -> Result<()> {
+    if !root_or_skip("doctor") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
+    let (said, report) = doctor(&wire, "sensor0")?;
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(finding(&report, "xdp_program")?["verdict"], "problem");
+    Ok(())
+}
+
+#[test]
+fn missing_capabilities_are_a_problem() -> Result<()> {
+    if !root_or_skip("doctor") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(binary()?);
+    command.args(["doctor", "--interface", "sensor0", "--json"]);
+    let said = cli::run(&wire.near.namespace, &mut command)?;
+    assert_eq!(said.code, 1, "{said:?}");
+    let report: Value = serde_json::from_str(&said.stdout)?;
+    let capabilities = finding(&report, "capabilities")?;
+    ensure!(capabilities["found"].as_str().is_some_and(|it| it.contains("CAP_NET_ADMIN")), "{capabilities}");
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The agent's other commands: run to their end, and what they say.
+
+use crate::agent::binary;
+use crate::namespace::Namespace;
+use anyhow::{Context as _, Result};
+use std::process::{Command, Stdio};
+
+/// What a command said, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Its exit code.
+    pub code: i32,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// Runs `sensor` with these arguments in a namespace.
+///
+/// # Errors
+/// If there is no such program, or it dies of a signal.
+pub fn sensor(namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
+    run(namespace, Command::new(binary()?).args(arguments).env_remove("SSH_CONNECTION"))
+}
+
+/// Runs any command in a namespace.
+///
+/// # Errors
+/// If there is no such program, or it dies of a signal.
+pub fn run(namespace: &Namespace, command: &mut Command) -> Result<Said> {
+    command.stdin(Stdio::null());
+    let output = namespace.run(|| command.output())?.with_context(|| format!("cannot run {command:?}"))?;
+    let code = output.status.code().with_context(|| format!("{command:?} ended by {}", output.status))?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Said { code, stdout: text(&output.stdout), stderr: text(&output.stderr) })
+}
