@@ -5,6 +5,7 @@ use rstest::rstest;
 use sensor_tests::agent::{LISTEN, Launch};
 use sensor_tests::foreign::{Foreign, Verdict};
 use sensor_tests::namespace::Namespace;
+use sensor_tests::pins::Pins;
 use sensor_tests::skip::{root_or_skip, skip};
 use sensor_tests::wire::Wire;
 use std::net::TcpListener;
@@ -134,7 +135,12 @@ fn the_sensor_is_already_running() -> Result<()> {
     let near = &wire.near.namespace;
     let first = Launch::new(near).interface("sensor0").start()?;
     let elsewhere = "127.0.0.1:19818".parse()?;
-    refused(Launch::new(near).interface("sensor0").listen(elsewhere), 1, &["sensor0", "XDP program"])?;
+    let second = || Launch::new(near).interface("sensor0").listen(elsewhere);
+    refused(second(), 1, &["another agent runs here", "--pins"])?;
+    let pins = Pins::new()?;
+    let path = pins.path().display().to_string();
+    let words = ["sensor0", "already has the program of a sensor", "sensor detach --interface sensor0"];
+    refused(second().argument("--pins").argument(&path), 1, &words)?;
     ensure!(wire.near.has_xdp()?, "the first one was detached");
     first.counts().map(drop)
 }

@@ -187,30 +187,6 @@ fn link_control_passes() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_interface_of_the_default_route_is_refused() -> Result<()> {
-    if !root_or_skip("the_interface_of_the_default_route_is_refused") {
-        return Ok(());
-    }
-    let wire = world()?;
-    let near = &wire.near.namespace;
-    near.ip("route add default via 198.51.100.66")?;
-    let (code, said) = Launch::new(near).interface("sensor0").fail()?;
-    assert_eq!(code, 1);
-    let last = said.lines().last().unwrap_or_default();
-    for words in ["sensor0", "default route", "SSH", "--i-have-console-access", "--observe"] {
-        assert!(last.contains(words), "{words} is not in: {last}");
-    }
-    assert!(last.starts_with("sensor: "), "{last}");
-    ensure!(!wire.near.has_xdp()?, "something is attached");
-
-    for argument in ["--i-have-console-access", "--observe"] {
-        let agent = Launch::new(near).interface("sensor0").argument(argument).start()?;
-        drop(agent);
-    }
-    Ok(())
-}
-
 /// Falling back is allowed, but never silent.
 #[test]
 fn generic_mode_is_said() -> Result<()> {

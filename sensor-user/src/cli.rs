@@ -14,6 +14,12 @@ Examples:
   sensor run --config /etc/sensor/sensor.toml
   sensor run --interface eth1 --listen 127.0.0.1:19817
   sensor run --interface eth1 --observe --log debug
+  sensor doctor --interface eth0
+  sensor check --config /etc/sensor/sensor.toml
+  sensor run --config /etc/sensor/sensor.toml --confirm-within 60s
+  sensor confirm
+  sensor reload
+  sensor detach --interface eth0
 
 Exit codes: 0 done, 1 failed, 2 wrong use.";
 
@@ -46,6 +52,69 @@ pub struct Cli {
 pub enum Command {
     /// Attach to the interfaces, count, drop, and serve metrics until told to stop.
     Run(Run),
+    /// Say what a configuration would do on this host, without attaching: who would be let in, what would
+    /// go dark.
+    Check(Check),
+    /// Say what this host and its NIC can do, what stands in the way, and how to mend it.
+    Doctor(Doctor),
+    /// Keep what `sensor run --confirm-within` attached: to be run over the connection that might be cut.
+    Confirm(Confirm),
+    /// Have the running agent apply its changed configuration file; a bad one is refused whole.
+    Reload(Reload),
+    /// Remove the sensor from interfaces, whoever attached it. Needs no configuration and no agent.
+    Detach(Detach),
+}
+
+/// Arguments of `sensor check`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Check {
+    /// Configuration file (TOML).
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Network interfaces to look at instead of those of the file.
+    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., value_parser = config::interface_name)]
+    pub interfaces: Vec<String>,
+}
+
+/// Arguments of `sensor doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct Doctor {
+    /// Network interfaces to look at.
+    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required = true, value_parser = config::interface_name)]
+    pub interfaces: Vec<String>,
+
+    /// Write the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `sensor confirm`.
+#[derive(Args, Clone, Debug)]
+pub struct Confirm {
+    /// Network interfaces to confirm [default: all that wait for it].
+    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., value_parser = config::interface_name)]
+    pub interfaces: Vec<String>,
+}
+
+/// Arguments of `sensor reload`.
+#[derive(Args, Clone, Debug)]
+pub struct Reload {
+    /// What the agent was started with as --pins.
+    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_PINS)]
+    pub pins: PathBuf,
+}
+
+/// Arguments of `sensor detach`.
+#[derive(Args, Clone, Debug)]
+pub struct Detach {
+    /// Network interfaces to detach from.
+    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required = true, value_parser = config::interface_name)]
+    pub interfaces: Vec<String>,
+
+    /// Where `sensor run` was told to pin, if it was.
+    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_PINS)]
+    pub pins: PathBuf,
 }
 
 /// Arguments of `sensor run`; those that are left out come from the file, else from the defaults.
@@ -72,12 +141,26 @@ pub struct Run {
     #[arg(long)]
     pub observe: bool,
 
-    /// Attach even to an interface that carries the default route, and risk losing SSH through it.
+    /// Attach even if that cuts off who is connected now, or nobody could connect afterwards.
     #[arg(long = "i-have-console-access")]
     pub console_access: bool,
 
+    /// Detach again by itself unless `sensor confirm` is run within this time, 1s to 1h: even if the agent
+    /// is killed meanwhile.
+    #[arg(long, value_name = "TIME", value_parser = config::time_span)]
+    pub confirm_within: Option<Duration>,
+
+    /// Leave nothing behind: detach and forget the counts when the agent ends, however it ends.
+    #[arg(long)]
+    pub detach_on_exit: bool,
+
+    /// Where the program and its counters outlive the agent: a directory on a BPF file system
+    /// [default: /sys/fs/bpf/sensor].
+    #[arg(long, value_name = "DIR")]
+    pub pins: Option<PathBuf>,
+
     /// Time between two readings of the kernel's counters, 1s to 1h [default: 10s].
-    #[arg(long, value_name = "TIME", value_parser = config::drain_interval)]
+    #[arg(long, value_name = "TIME", value_parser = config::time_span)]
     pub drain_interval: Option<Duration>,
 
     /// How much the program in the kernel logs about rare packets [default: off].
@@ -103,11 +186,16 @@ mod tests {
 
     #[test]
     fn every_flag_reaches_its_field() {
-        let Cli { command: Command::Run(run), log } = parse(
+        let cli = parse(
             "sensor run --interface eth0 eth1 --interface eth2 --config f.toml --listen [::1]:80 --mode native \
-             --observe --i-have-console-access --drain-interval 1m --kernel-log trace --log debug",
+             --observe --i-have-console-access --drain-interval 1m --kernel-log trace --log debug \
+             --confirm-within 60s --detach-on-exit --pins /p",
         )
         .unwrap();
+        let (Command::Run(run), log) = (cli.command, cli.log) else { panic!("another command") };
+        assert_eq!(run.confirm_within, Some(Duration::from_mins(1)));
+        assert!(run.detach_on_exit);
+        assert_eq!(run.pins, Some("/p".into()));
         assert_eq!(run.interfaces, ["eth0", "eth1", "eth2"]);
         assert_eq!(run.config, Some("f.toml".into()));
         assert_eq!(run.listen, Some("[::1]:80".parse().unwrap()));

@@ -3,9 +3,14 @@
 //! Data flows one way: [`cli`] → [`config`] → [`kernel`] → [`counters`] → [`export`]; [`run`] ties them
 //! together.
 
+pub mod agent;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod counters;
+pub mod doctor;
 pub mod export;
 pub mod kernel;
+pub mod preflight;
 pub mod run;

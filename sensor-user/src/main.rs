@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sensor_user::cli::{Cli, Command};
+use sensor_user::cli::{self, Cli, Command};
 use sensor_user::config::Config;
-use sensor_user::run;
+use sensor_user::{check, control, doctor, run};
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -16,15 +16,27 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     run::log_to_stderr(cli.log.as_deref());
     match cli.command {
-        Command::Run(flags) => match Config::load(flags) {
-            Ok(config) => finish(run::run(config)),
-            Err(error) => {
-                for line in error.lines() {
-                    eprintln!("sensor: {line}");
-                }
-                ExitCode::from(WRONG_USE)
+        Command::Run(flags) => with_config(flags.clone(), |config| run::run(config, flags)),
+        Command::Check(cli::Check { config, interfaces }) => {
+            with_config(cli::Run { config, interfaces, ..cli::Run::default() }, |config| check::run(&config))
+        }
+        Command::Doctor(cli::Doctor { interfaces, json }) => finish(doctor::run(&interfaces, json)),
+        Command::Confirm(arguments) => finish(run::confirm(&arguments)),
+        Command::Reload(arguments) => finish(control::reload(&arguments.pins).map(|said| println!("{said}"))),
+        Command::Detach(arguments) => finish(run::detach(&arguments)),
+    }
+}
+
+/// Does something with the configuration, or says what is wrong with it.
+fn with_config(flags: cli::Run, work: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    match Config::load(flags) {
+        Ok(config) => finish(work(config)),
+        Err(error) => {
+            for line in error.lines() {
+                eprintln!("sensor: {line}");
             }
-        },
+            ExitCode::from(WRONG_USE)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::counts::Counts;
 use crate::http::{self, Response};
 use crate::namespace::Namespace;
+use crate::pins::Pins;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
@@ -34,6 +35,7 @@ pub struct Launch {
     listen: SocketAddr,
     config: Option<String>,
     arguments: Vec<String>,
+    pins: Option<PathBuf>,
     wrapper: Vec<String>,
 }
 
@@ -48,6 +50,7 @@ impl Launch {
             listen: LISTEN,
             config: None,
             arguments: Vec::new(),
+            pins: None,
             wrapper: Vec::new(),
         }
     }
@@ -84,6 +87,13 @@ impl Launch {
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Lets the program and its counters outlive the agent, in this folder. Without this, they end with it.
+    #[must_use]
+    pub fn pins(mut self, pins: &Pins) -> Self {
+        self.pins = Some(pins.path().to_owned());
         self
     }
 
@@ -133,6 +143,10 @@ impl Launch {
         if let Some(file) = &config {
             command.arg("--config").arg(file.path());
         }
+        match &self.pins {
+            Some(pins) => command.arg("--pins").arg(pins),
+            None => command.arg("--detach-on-exit"),
+        };
         command.args(&self.arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // Ctrl-C in a terminal is for the one who started it, who then stops the agent.
@@ -142,7 +156,7 @@ impl Launch {
         unsafe { command.pre_exec(move || enter_and_die_with_parent(&namespace)) };
         let mut child = command.spawn().with_context(|| format!("cannot run {}", words[0]))?;
         let stderr = child.stderr.take().map(Captured::new);
-        Ok(Agent { child, namespace: self.namespace, listen: self.listen, stderr, _config: config })
+        Ok(Agent { child, namespace: self.namespace, listen: self.listen, stderr, config })
     }
 }
 
@@ -197,7 +211,7 @@ pub struct Agent {
     namespace: Namespace,
     listen: SocketAddr,
     stderr: Option<Captured>,
-    _config: Option<NamedTempFile>,
+    config: Option<NamedTempFile>,
 }
 
 impl Agent {
@@ -205,6 +219,15 @@ impl Agent {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Writes something else to its configuration file.
+    ///
+    /// # Errors
+    /// If it has none, or it can't be written.
+    pub fn rewrite_config(&self, text: &str) -> Result<()> {
+        let file = self.config.as_ref().context("the agent was started without a file")?;
+        std::fs::write(file.path(), text).context("cannot write the configuration file")
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {

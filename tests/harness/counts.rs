@@ -33,6 +33,34 @@ impl Counts {
         }
     }
 
+    /// Adds all that is in another.
+    pub fn merge(&mut self, other: &Self) {
+        if self.sensors.len() < other.sensors.len() {
+            self.sensors.resize_with(other.sensors.len(), BTreeMap::new);
+        }
+        for (slots, more) in self.sensors.iter_mut().zip(&other.sensors) {
+            for (slot, by) in more {
+                let counter = slots.entry(slot.clone()).or_default();
+                counter.packets += by.packets;
+                counter.bytes += by.bytes;
+            }
+        }
+        for (reason, by) in &other.passed {
+            *self.passed.entry(reason.clone()).or_default() += by;
+        }
+    }
+
+    /// As if each packet had come this often.
+    #[must_use]
+    pub fn times(mut self, times: u64) -> Self {
+        for counter in self.sensors.iter_mut().flat_map(BTreeMap::values_mut) {
+            counter.packets *= times;
+            counter.bytes *= times;
+        }
+        self.passed.values_mut().for_each(|packets| *packets *= times);
+        self
+    }
+
     /// Packets of all kinds: counted and let through.
     #[must_use]
     pub fn packets(&self) -> u64 {

@@ -4,15 +4,19 @@
 
 pub mod agent;
 pub mod bpf;
+pub mod cli;
 pub mod counts;
 pub mod foreign;
 pub mod frame;
 pub mod http;
 pub mod metrics;
 pub mod mix;
+pub mod model;
 pub mod namespace;
+pub mod pins;
 pub mod random;
 pub mod sender;
 pub mod skip;
 pub mod table;
 pub mod wire;
+pub mod world;

@@ -20,7 +20,7 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -32,15 +32,15 @@ pub use self::{
     port::{DEFAULT_PORTS, Port, PortError, Transport},
     prefix::{Prefix, PrefixError},
     sensor::Sensor,
-    value::{
-        KernelLog, MAX_DRAIN_INTERVAL, MAX_NAME, MIN_DRAIN_INTERVAL, Mode, drain_interval, interface_name,
-    },
+    value::{KernelLog, MAX_NAME, MAX_TIME_SPAN, MIN_TIME_SPAN, Mode, interface_name, time_span},
 };
 
 /// Where metrics are served unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 19_817);
 /// Time between drains unless told otherwise.
 pub const DEFAULT_DRAIN_INTERVAL: Duration = Duration::from_secs(10);
+/// Where the program and its counters are pinned unless told otherwise.
+pub const DEFAULT_PINS: &str = "/sys/fs/bpf/sensor";
 /// Series of one sensor, at most, unless told otherwise.
 pub const DEFAULT_MAX_PORTS: NonZeroU32 = NonZeroU32::new(500).expect("500 is not zero");
 /// Prefixes of all sensors together, at most.
@@ -59,7 +59,7 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// Where metrics are served.
     pub listen: SocketAddr,
-    /// Time between drains: [`MIN_DRAIN_INTERVAL`] to [`MAX_DRAIN_INTERVAL`].
+    /// Time between drains: [`MIN_TIME_SPAN`] to [`MAX_TIME_SPAN`].
     pub drain_interval: Duration,
     /// Where in the kernel to attach.
     pub mode: Mode,
@@ -67,6 +67,12 @@ pub struct Config {
     pub observe: bool,
     /// The operator can reach the host even when the network can't: only ever said on the command line.
     pub console_access: bool,
+    /// Detach unless confirmed within this time: only ever said on the command line.
+    pub confirm_within: Option<Duration>,
+    /// Nothing outlives the agent.
+    pub detach_on_exit: bool,
+    /// The directory for what outlives the agent, without the layout's version.
+    pub pins: PathBuf,
     /// What the program in the kernel logs.
     pub kernel_log: KernelLog,
     /// At least one, at most [`sensor_common::layout::MAX_SENSORS`], no name twice. No address belongs to two.
@@ -141,6 +147,9 @@ impl Config {
             mode: flags.mode.or(settings.mode).unwrap_or_default(),
             observe: flags.observe || settings.observe,
             console_access: flags.console_access,
+            confirm_within: flags.confirm_within,
+            detach_on_exit: flags.detach_on_exit,
+            pins: flags.pins.unwrap_or_else(|| DEFAULT_PINS.into()),
             kernel_log: flags.kernel_log.or(settings.kernel_log).unwrap_or_default(),
             sensors,
             export: settings.export,

@@ -7,9 +7,9 @@ use std::{collections::HashSet, time::Duration};
 use clap::ValueEnum;
 
 /// Shortest time between drains.
-pub const MIN_DRAIN_INTERVAL: Duration = Duration::from_secs(1);
+pub const MIN_TIME_SPAN: Duration = Duration::from_secs(1);
 /// Longest time between drains.
-pub const MAX_DRAIN_INTERVAL: Duration = Duration::from_hours(1);
+pub const MAX_TIME_SPAN: Duration = Duration::from_hours(1);
 /// Longest name of a sensor or region, in characters: as long as a host's name can be.
 pub const MAX_NAME: usize = 64;
 /// Longest name of an interface in bytes: the kernel's `IFNAMSIZ` without the closing zero.
@@ -66,12 +66,12 @@ fn is_refused_by_linux(character: char) -> bool {
     matches!(character, '/' | ':') || character.is_whitespace() || character.is_control()
 }
 
-/// A time between drains: a whole number and a unit, such as `10s`, `5m` or `1h`.
+/// A time from [`MIN_TIME_SPAN`] to [`MAX_TIME_SPAN`]: a whole number and a unit, such as `10s`, `5m` or `1h`.
 ///
 /// # Errors
 ///
 /// It isn't one, or is out of bounds.
-pub fn drain_interval(text: &str) -> Result<Duration, &'static str> {
+pub fn time_span(text: &str) -> Result<Duration, &'static str> {
     const FORM: &str = "is not a time: write a whole number and s, m or h, such as 10s";
     let (number, seconds) = match text.split_at_checked(text.len().saturating_sub(1)) {
         Some((number, "s")) => (number, 1),
@@ -84,7 +84,7 @@ pub fn drain_interval(text: &str) -> Result<Duration, &'static str> {
     }
     // Only digits: parsing fails when the number is beyond a u32.
     let interval = Duration::from_secs(u64::from(number.parse().unwrap_or(u32::MAX)) * seconds);
-    if (MIN_DRAIN_INTERVAL..=MAX_DRAIN_INTERVAL).contains(&interval) {
+    if (MIN_TIME_SPAN..=MAX_TIME_SPAN).contains(&interval) {
         Ok(interval)
     } else {
         Err("is out of bounds: write a time from 1s to 1h")
@@ -160,8 +160,8 @@ mod tests {
     #[case::no_number("s", None)]
     #[case::not_ascii("10秒", None)]
     #[case::empty("", None)]
-    fn drain_intervals(#[case] text: &str, #[case] seconds: Option<u64>) {
-        assert_eq!(drain_interval(text).ok(), seconds.map(Duration::from_secs));
+    fn time_spans(#[case] text: &str, #[case] seconds: Option<u64>) {
+        assert_eq!(time_span(text).ok(), seconds.map(Duration::from_secs));
     }
 
     #[rstest]
@@ -187,7 +187,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "[0-9smh]*|\\PC*") {
-            let _ = (interface_name(&text), drain_interval(&text), name(&text), choice::<KernelLog>(&text));
+            let _ = (interface_name(&text), time_span(&text), name(&text), choice::<KernelLog>(&text));
         }
     }
 }

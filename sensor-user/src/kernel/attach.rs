@@ -1,19 +1,20 @@
-//! Attaches a loaded program to an interface, and says what it really got.
+//! Attaches the XDP program to an interface, or takes over the link of an earlier agent, and says what it
+//! really got.
 
+use std::os::fd::AsFd;
 use std::{fmt, io};
 
 use anyhow::{Context, Result, anyhow, bail};
-use aya::programs::links::FdLink;
-use aya::programs::xdp::{XdpError, XdpLinkId};
-use aya::programs::{ProgramError, XdpMode};
 
+use super::link::{Hook, Link};
 use super::load::{Loaded, Variant};
 use super::netlink::{Framing, Interface, Netlink};
+use super::own;
 use crate::config::Mode;
 
 /// The largest MTU whose frames drivers put into one page beside the headroom (256 bytes) and the shared
 /// info (320 bytes): what virtio, veth and ENA agree on.
-const SINGLE_BUFFER_MTU: u32 = 3_498;
+pub const SINGLE_BUFFER_MTU: u32 = 3_498;
 
 /// Where in the kernel a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +39,12 @@ impl fmt::Display for AttachedMode {
     }
 }
 
-/// An attached program; dropping the [`Loaded`] it came from detaches it.
-#[derive(Clone, Debug)]
-pub struct Attached {
-    /// The interface's name.
-    pub interface: String,
-    /// Where in the kernel it runs, as the kernel says.
+/// The link that keeps the XDP program attached, and what it got.
+#[derive(Debug)]
+pub struct Ingress {
+    /// The link.
+    pub link: Link,
+    /// Where in the kernel the program runs, as the kernel says.
     pub mode: AttachedMode,
     /// The program's number, by which it is recognised later.
     pub program: u32,
@@ -58,30 +59,22 @@ pub async fn attach(
     netlink: &Netlink,
     interface: &Interface,
     mode: Mode,
-) -> Result<Attached> {
+) -> Result<Ingress> {
     let name = &interface.name;
-    if !interface.up {
-        bail!("interface {name} is down: bring it up with `ip link set {name} up`");
-    }
-    if interface.framing == Framing::Other {
-        bail!(
-            "interface {name} has no Ethernet header, and the program would misread its packets: attach to the \
-             Ethernet interface that its packets come in by"
-        );
-    }
+    check_interface(interface)?;
     if let Some(other) = interface.xdp {
-        bail!(
-            "interface {name} already has the XDP program {}: stop the program that attached it; \
-             `bpftool net` and `bpftool link` show it",
-            other.program,
-        );
+        bail!("{}", taken(name, other.program));
     }
     let mut native_error = None;
-    for (variant, kernel_mode) in attempts(loaded, interface, mode) {
-        match try_attach(loaded, interface, variant, kernel_mode) {
-            Ok(()) => return confirm(loaded, netlink, interface, variant, native_error).await,
+    for (variant, hook) in attempts(loaded, interface, mode) {
+        match Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, hook) {
+            Ok(link) => {
+                let (mode, program) = confirm(loaded, netlink, interface, variant).await?;
+                report(loaded, interface, mode, native_error.as_ref());
+                return Ok(Ingress { link, mode, program });
+            }
             // The first variant is the one that fits the interface: its error tells what stands in the way.
-            Err(error) if kernel_mode == XdpMode::Driver => native_error = native_error.or(Some(error)),
+            Err(error) if hook == Hook::XdpNative => native_error = native_error.or(Some(error)),
             Err(error) => {
                 return Err(anyhow!("cannot attach to {name} in generic mode: {}", explain(&error)));
             }
@@ -94,16 +87,80 @@ pub async fn attach(
     )
 }
 
-/// What to try, in order.
-fn attempts(loaded: &Loaded, interface: &Interface, mode: Mode) -> Vec<(Variant, XdpMode)> {
+/// Refuses interfaces that nothing can be attached to with success, whatever the configuration.
+///
+/// # Errors
+/// The interface is down, or its frames are not Ethernet's.
+pub fn check_interface(interface: &Interface) -> Result<()> {
+    let name = &interface.name;
+    if !interface.up {
+        bail!("interface {name} is down: bring it up with `ip link set {name} up`");
+    }
+    if interface.framing == Framing::Other {
+        bail!(
+            "interface {name} has no Ethernet header, and the program would misread its packets: attach to the \
+             Ethernet interface that its packets come in by"
+        );
+    }
+    Ok(())
+}
+
+/// Has the link run the loaded program instead of the one it runs: every packet sees one of the two. Gives
+/// where in the kernel it runs, and its number.
+///
+/// # Errors
+/// The kernel refuses; the link runs what it ran.
+pub async fn replace(
+    loaded: &mut Loaded,
+    netlink: &Netlink,
+    interface: &Interface,
+    link: &Link,
+) -> Result<(AttachedMode, u32)> {
+    let name = &interface.name;
+    let mut refused = None;
+    for variant in variants(loaded, interface) {
+        match link.update(loaded.xdp(variant)?.fd()?.as_fd()) {
+            Ok(()) => return confirm(loaded, netlink, interface, variant).await,
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let error = refused.context("no program is left to try")?;
+    bail!(
+        "cannot replace the program on {name}: {}",
+        explain_native(&error, interface, loaded.has_multi_buffer())
+    )
+}
+
+/// Says whose program is in the way, and what to do about it.
+fn taken(name: &str, program: u32) -> String {
+    if own::is_ours(program) {
+        return format!(
+            "interface {name} already has the program of a sensor that was started with other --pins, with \
+             --detach-on-exit or by another version: stop that one, or remove it with `sensor detach \
+             --interface {name}`, which ends its counts"
+        );
+    }
+    format!(
+        "interface {name} already has the XDP program {program}: stop the program that attached it; `bpftool \
+         net` and `bpftool link` show it"
+    )
+}
+
+/// The programs to try, the one that fits the interface first.
+fn variants(loaded: &Loaded, interface: &Interface) -> Vec<Variant> {
     let mut variants = vec![Variant::Linear];
     if loaded.has_multi_buffer() {
         let preferred = usize::from(interface.mtu <= SINGLE_BUFFER_MTU);
         variants.insert(preferred, Variant::MultiBuffer);
     }
-    let native = variants.into_iter().map(|variant| (variant, XdpMode::Driver));
+    variants
+}
+
+/// What to try, in order.
+fn attempts(loaded: &Loaded, interface: &Interface, mode: Mode) -> Vec<(Variant, Hook)> {
+    let native = variants(loaded, interface).into_iter().map(|variant| (variant, Hook::XdpNative));
     // The kernel copies frames into one buffer before a generic program sees them.
-    let generic = [(Variant::Linear, XdpMode::Skb)];
+    let generic = [(Variant::Linear, Hook::XdpGeneric)];
     match mode {
         Mode::Auto => native.chain(generic).collect(),
         Mode::Native => native.collect(),
@@ -111,34 +168,13 @@ fn attempts(loaded: &Loaded, interface: &Interface, mode: Mode) -> Vec<(Variant,
     }
 }
 
-fn try_attach(
-    loaded: &mut Loaded,
-    interface: &Interface,
-    variant: Variant,
-    mode: XdpMode,
-) -> Result<(), ProgramError> {
-    let program = loaded.xdp(variant).map_err(|_| ProgramError::NotLoaded)?;
-    let id: XdpLinkId = program.attach_to_if_index(interface.index, mode)?;
-    let link = program.take_link(id)?;
-    let Ok(link) = FdLink::try_from(link) else {
-        // Where the kernel refuses a link, aya attaches through netlink instead, and nothing would undo that
-        // when the agent dies. The link is gone with the conversion; attaching again gives one to detach.
-        let id = program.attach_to_if_index(interface.index, mode)?;
-        program.detach(id)?;
-        return Err(ProgramError::NotAttached);
-    };
-    loaded.keep(link);
-    Ok(())
-}
-
-/// Asks the kernel what is attached now.
+/// Asks the kernel what is attached now: where, and the program's number.
 async fn confirm(
     loaded: &mut Loaded,
     netlink: &Netlink,
     interface: &Interface,
     variant: Variant,
-    native_error: Option<ProgramError>,
-) -> Result<Attached> {
+) -> Result<(AttachedMode, u32)> {
     let name = &interface.name;
     let program = loaded.xdp(variant)?.info().context("cannot ask the kernel about the program")?.id();
     let now = netlink.interface(name).await?;
@@ -146,45 +182,38 @@ async fn confirm(
         bail!("the kernel took the program for {name}, but does not show it as attached");
     };
     let mode = xdp.mode.with_context(|| format!("{name} runs the program in an unknown mode"))?;
+    Ok((mode, program))
+}
+
+fn report(loaded: &Loaded, interface: &Interface, mode: AttachedMode, native_error: Option<&io::Error>) {
+    let name = &interface.name;
     match native_error {
         Some(error) if mode == AttachedMode::Generic => tracing::warn!(
             "attached to {name} in generic mode, which costs several times more a packet; native mode was \
              refused: {}",
-            explain_native(&error, interface, loaded.has_multi_buffer())
+            explain_native(error, interface, loaded.has_multi_buffer())
         ),
         _ => tracing::info!("attached to {name} in {mode} mode"),
     }
-    Ok(Attached { interface: name.clone(), mode, program })
 }
 
-/// The system call's error, if there was one.
-fn os_error(error: &ProgramError) -> Option<i32> {
-    let io_error: &io::Error = match error {
-        ProgramError::SyscallError(error) => &error.io_error,
-        ProgramError::XdpError(XdpError::NetlinkError(error)) => return error.raw_os_error(),
-        _ => return None,
-    };
-    io_error.raw_os_error()
-}
-
-fn explain(error: &ProgramError) -> String {
-    match os_error(error) {
+fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST) => {
             "another XDP program is attached; `bpftool net` and `bpftool link` show it".to_owned()
         }
         Some(libc::EPERM | libc::EACCES) => {
             "not permitted: run as root, or grant CAP_NET_ADMIN and CAP_BPF".to_owned()
         }
-        Some(code) => io::Error::from_raw_os_error(code).to_string(),
-        None => format!("{:#}", anyhow!(error.to_string())),
+        _ => error.to_string(),
     }
 }
 
 /// Why a driver refused, as far as its error code tells.
-fn explain_native(error: &ProgramError, interface: &Interface, multi_buffer: bool) -> String {
+fn explain_native(error: &io::Error, interface: &Interface, multi_buffer: bool) -> String {
     let Interface { name, mtu, .. } = interface;
     let offloads = format!("`ethtool -K {name} lro off rx-gro-hw off`");
-    match os_error(error) {
+    match error.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::EACCES) | None => explain(error),
         Some(_) if *mtu > SINGLE_BUFFER_MTU => {
             let kernel = if multi_buffer { "driver" } else { "kernel, older than 5.18," };
@@ -211,7 +240,6 @@ fn explain_native(error: &ProgramError, interface: &Interface, multi_buffer: boo
 
 #[cfg(test)]
 mod tests {
-    use aya::sys::SyscallError;
     use rstest::rstest;
 
     use super::*;
@@ -236,8 +264,7 @@ mod tests {
         #[case] multi_buffer: bool,
         #[case] words: &str,
     ) {
-        let io_error = io::Error::from_raw_os_error(code);
-        let error = ProgramError::SyscallError(SyscallError { call: "bpf_link_create", io_error });
+        let error = io::Error::from_raw_os_error(code);
         let interface = Interface {
             name: "eth0".to_owned(),
             index: 2,

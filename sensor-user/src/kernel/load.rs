@@ -6,32 +6,35 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use anyhow::{Context, Result, anyhow};
 use aya::maps;
 use aya::maps::lpm_trie::{Key, LpmTrie};
-use aya::programs::links::FdLink;
-use aya::programs::{ProgramError, Xdp};
+use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use sensor_common::policy::Rules;
 use sensor_common::{layout, policy};
 
-use super::drain::Counters;
 use super::host;
 use super::log::RateLimited;
 use super::management::Management;
 use super::monitored::Lookup;
+use super::shared::Shared;
 use crate::config::{Allow, KernelLog, Sensor};
 
 /// The object with the programs, compiled by the same build as the agent.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
 
 /// What a loaded program is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// What is monitored; sensors are numbered by their order.
+    /// What is monitored.
     pub sensors: &'a [Sensor],
+    /// The sensors' numbers, in their order.
+    pub numbers: &'a [u32],
     /// Who may reach the host, and where.
     pub allow: &'a [Allow],
     /// Count and pass, drop nothing.
     pub observe: bool,
+    /// Let everything pass from the moment that the guard says.
+    pub guarded: bool,
     /// What the programs log.
     pub log: KernelLog,
 }
@@ -45,8 +48,14 @@ pub enum Variant {
     MultiBuffer,
 }
 
+/// The program for what the host sends.
+pub(super) const EGRESS: &str = "sensor_egress";
+
 impl Variant {
-    const fn program(self) -> &'static str {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Linear, Self::MultiBuffer];
+
+    pub(super) const fn program(self) -> &'static str {
         match self {
             Self::Linear => "sensor",
             Self::MultiBuffer => "sensor_frags",
@@ -54,57 +63,47 @@ impl Variant {
     }
 }
 
-/// The programs and their maps, loaded and verified. Dropping it detaches and frees all of them.
+/// The programs and the maps of their own, loaded and verified. What they are attached by, and the maps that
+/// outlive them, are held elsewhere.
 #[derive(Debug)]
 pub struct Loaded {
-    // Before the programs: closing a link detaches.
-    links: Vec<FdLink>,
     ebpf: Ebpf,
     multi_buffer: bool,
 }
 
 impl Loaded {
-    /// Loads the programs and sizes the counters for the sensors.
+    /// Loads the programs to work with the shared maps.
     ///
     /// # Errors
     /// The kernel refuses: no memory, no capability, or too old.
-    pub fn new(options: &Options) -> Result<Self> {
+    pub fn new(options: &Options, shared: &mut Shared) -> Result<Self> {
         host::lift_memory_limit();
-        let count = u32::try_from(options.sensors.len()).context("too many sensors")?;
-        let lookup = Lookup::new(options.sensors);
+        let lookup = Lookup::new(options.sensors, options.numbers);
         let management = Management::new(options.allow);
         let observe = u32::from(options.observe);
+        let guarded = u32::from(options.guarded);
         let level = log_level(options.log);
-        let mut ebpf = EbpfLoader::new()
-            .map_max_entries(layout::COUNTERS, layout::pages(count))
+        let mut settings = EbpfLoader::new();
+        settings
             .override_global(policy::MONITORED, &lookup.monitored, true)
             .override_global(policy::GATE, &*management.gate, true)
             .override_global(policy::OBSERVE, &observe, true)
-            .override_global(aya_log::LEVEL, &level, true)
-            .load(OBJECT)
-            .map_err(|error| explain(error, count))?;
+            .override_global(policy::GUARDED, &guarded, true)
+            .override_global(aya_log::LEVEL, &level, true);
+        let mut ebpf = shared
+            .load(&mut settings, |loader| loader.load(OBJECT).map_err(|error| explain(error, options)))?;
         fill(&mut ebpf, policy::PREFIXES_V4, lookup.trie_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
         fill(&mut ebpf, policy::SOURCES_V4, management.sources_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::SOURCES_V6, management.sources_v6, Ipv6Addr::octets)?;
         fill_services(&mut ebpf, management.services)?;
-        let mut loaded = Self { links: Vec::new(), ebpf, multi_buffer: host::has_multi_buffer() };
-        loaded.verify(Variant::Linear)?;
+        let mut loaded = Self { ebpf, multi_buffer: host::has_multi_buffer() };
+        verified(Variant::Linear.program(), loaded.xdp(Variant::Linear)?.load())?;
         if loaded.multi_buffer {
-            loaded.verify(Variant::MultiBuffer)?;
+            verified(Variant::MultiBuffer.program(), loaded.xdp(Variant::MultiBuffer)?.load())?;
         }
+        verified(EGRESS, loaded.egress()?.load())?;
         Ok(loaded)
-    }
-
-    fn verify(&mut self, variant: Variant) -> Result<()> {
-        let name = variant.program();
-        self.xdp(variant)?.load().map_err(|error| match error {
-            ProgramError::LoadError { io_error, verifier_log } => {
-                tracing::debug!("{verifier_log}");
-                anyhow!("the kernel refuses the XDP program {name}: {io_error}; `--log debug` shows why")
-            }
-            error => anyhow!(error).context(format!("cannot load the XDP program {name}")),
-        })
     }
 
     /// Whether the kernel takes [`Variant::MultiBuffer`].
@@ -113,29 +112,29 @@ impl Loaded {
         self.multi_buffer
     }
 
-    /// One of the programs.
+    /// One of the XDP programs.
     ///
     /// # Errors
     /// It is not in the object.
     pub fn xdp(&mut self, variant: Variant) -> Result<&mut Xdp> {
-        let name = variant.program();
-        let program =
-            self.ebpf.program_mut(name).with_context(|| format!("no program {name} in the object"))?;
-        program.try_into().with_context(|| format!("{name} is not an XDP program"))
+        self.program(variant.program())
     }
 
-    /// Keeps a link, and with it the program attached, for as long as this lives.
-    pub(super) fn keep(&mut self, link: FdLink) {
-        self.links.push(link);
-    }
-
-    /// Takes the counters; they can be drained as long as the program lives.
+    /// The program that remembers what the host sends.
     ///
     /// # Errors
-    /// They were taken before.
-    pub fn take_counters(&mut self) -> Result<Counters> {
-        let map = self.ebpf.take_map(layout::COUNTERS).context("the counters map is already taken")?;
-        Counters::new(map)
+    /// It is not in the object.
+    pub fn egress(&mut self) -> Result<&mut SchedClassifier> {
+        self.program(EGRESS)
+    }
+
+    fn program<'a, P>(&'a mut self, name: &str) -> Result<&'a mut P>
+    where
+        &'a mut P: TryFrom<&'a mut Program, Error = ProgramError>,
+    {
+        let program =
+            self.ebpf.program_mut(name).with_context(|| format!("no program {name} in the object"))?;
+        program.try_into().with_context(|| format!("the program {name} is of another kind"))
     }
 
     /// Starts handing what the programs log to the agent's own log; `None` when logging is off.
@@ -150,6 +149,17 @@ impl Loaded {
             .map(Some)
             .context("cannot read the programs' log")
     }
+}
+
+/// Says why the verifier refused a program.
+fn verified(name: &str, loaded: Result<(), ProgramError>) -> Result<()> {
+    loaded.map_err(|error| match error {
+        ProgramError::LoadError { io_error, verifier_log } => {
+            tracing::debug!("{verifier_log}");
+            anyhow!("the kernel refuses the program {name}: {io_error}; `--log debug` shows why")
+        }
+        error => anyhow!(error).context(format!("cannot load the program {name}")),
+    })
 }
 
 /// The level as aya-log's load-time constant has it.
@@ -191,12 +201,13 @@ fn fill<A: Copy, K: Pod, V: Pod>(
 }
 
 /// Says what an operator can do about a map that could not be created.
-fn explain(error: EbpfError, sensors: u32) -> anyhow::Error {
+fn explain(error: EbpfError, options: &Options) -> anyhow::Error {
     let out_of_memory = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
         .filter_map(|error| error.downcast_ref::<std::io::Error>())
         .any(|error| matches!(error.raw_os_error(), Some(libc::ENOMEM)));
     if out_of_memory {
-        let kib = layout::pages(sensors) as usize * size_of::<layout::Page>() / 1024;
+        let sensors = u32::try_from(options.sensors.len()).unwrap_or(u32::MAX);
+        let kib = layout::pages(sensors.min(layout::MAX_SENSORS)) as usize * size_of::<layout::Page>() / 1024;
         return anyhow!(
             "no memory for the counters: {sensors} sensors take {kib} KiB for each CPU; configure fewer"
         );

@@ -1,19 +1,45 @@
-//! All that touches the kernel: loading the program, attaching it, draining its counters.
+//! All that touches the kernel: loading the programs, attaching them, draining their counters.
 
+mod ask;
 mod attach;
+mod deployment;
+mod detach;
 mod drain;
+mod egress;
+mod ethtool;
+mod guard;
 mod host;
+mod link;
 mod load;
 mod log;
 mod management;
 mod monitored;
+mod netdev;
 mod netlink;
+mod numbers;
+mod own;
+mod pins;
+mod programs;
 mod routes;
+mod seed;
+mod series;
+mod shared;
+mod sockets;
 
-pub use attach::{Attached, AttachedMode, attach};
+pub use attach::{AttachedMode, SINGLE_BUFFER_MTU, check_interface};
+pub use deployment::{Attachment, Deployment};
+pub use detach::{confirm, detach};
 pub use drain::Counters;
+pub use ethtool::{Channels, Driver, Ethtool, Feature};
+pub use guard::Confirmation;
 pub use host::{check_capabilities, check_kernel};
-pub use load::{Loaded, Options, Variant};
+pub use load::{Loaded, OBJECT, Options, Variant};
 pub use log::RateLimited;
+pub use netdev::XdpFeatures;
 pub use netlink::{AttachedXdp, Framing, Interface, Netlink};
-pub use routes::below_default_routes;
+pub use pins::Pins;
+pub use programs::{TcProgram, program_name, tc_programs};
+pub use routes::{HostAddress, Links};
+pub use series::KernelSeries;
+pub use shared::Shared;
+pub use sockets::{Socket, Sockets, State};

@@ -21,16 +21,18 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// Numbers the sensors by their order, and decides how their prefixes are looked up.
+    /// Decides how their prefixes are looked up.
     #[must_use]
-    pub fn new(sensors: &[Sensor]) -> Self {
-        let mut lookup = Self { monitored: Monitored::default(), trie_v4: Vec::new(), trie_v6: Vec::new() };
+    pub fn new(sensors: &[Sensor], numbers: &[u32]) -> Self {
+        let first = numbers.first().copied().unwrap_or_default();
+        let monitored = Monitored { first, ..Monitored::default() };
+        let mut lookup = Self { monitored, trie_v4: Vec::new(), trie_v6: Vec::new() };
         if sensors.iter().all(|sensor| sensor.prefixes.is_empty()) {
             lookup.monitored.lookup_v4 = lookup::EVERYTHING;
             lookup.monitored.lookup_v6 = lookup::EVERYTHING;
             return lookup;
         }
-        for (number, sensor) in (0u32..).zip(sensors) {
+        for (&number, sensor) in numbers.iter().zip(sensors) {
             for prefix in &sensor.prefixes {
                 match *prefix {
                     Prefix::V4 { address, length } => lookup.trie_v4.push((address, length, number)),

@@ -88,6 +88,28 @@ impl Netlink {
             }
         }
     }
+
+    /// Every interface.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub async fn interfaces(&self) -> Result<Vec<Interface>> {
+        let links: Vec<_> = self
+            .handle
+            .link()
+            .get()
+            .execute()
+            .try_collect()
+            .await
+            .context("cannot ask the kernel for its interfaces")?;
+        let name = |link: &LinkMessage| {
+            link.attributes.iter().find_map(|attribute| match attribute {
+                LinkAttribute::IfName(name) => Some(name.clone()),
+                _ => None,
+            })
+        };
+        Ok(links.iter().filter_map(|link| Some(Interface::from_message(&name(link)?, link))).collect())
+    }
 }
 
 impl Interface {

@@ -41,6 +41,9 @@ fn example() -> Config {
         mode: Mode::Auto,
         observe: false,
         console_access: false,
+        confirm_within: None,
+        detach_on_exit: false,
+        pins: DEFAULT_PINS.into(),
         kernel_log: KernelLog::Off,
         sensors: vec![sensor("japan-1", "japan", &["198.51.100.7/32", "2001:db8:7::/64"])],
         export: Export {
@@ -87,6 +90,9 @@ fn every_key_is_read() {
         mode: Mode::Generic,
         observe: true,
         console_access: false,
+        confirm_within: None,
+        detach_on_exit: false,
+        pins: DEFAULT_PINS.into(),
         kernel_log: KernelLog::Debug,
         sensors: vec![sensor("a", "", &["192.0.2.1/32"]), sensor("b", "", &["0.0.0.0/1", "::/0"])],
         export: Export { ports: vec![], max_ports: MaxPorts::All },
@@ -109,6 +115,9 @@ fn flags_override_the_file() {
         mode: Some(Mode::Native),
         observe: true,
         console_access: true,
+        confirm_within: Some(Duration::from_mins(1)),
+        detach_on_exit: true,
+        pins: Some("/p".into()),
         kernel_log: Some(KernelLog::Trace),
         config: None,
     };
@@ -119,6 +128,9 @@ fn flags_override_the_file() {
         mode: Mode::Native,
         observe: true,
         console_access: true,
+        confirm_within: Some(Duration::from_mins(1)),
+        detach_on_exit: true,
+        pins: "/p".into(),
         kernel_log: KernelLog::Trace,
         ..example()
     };

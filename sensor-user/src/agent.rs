@@ -1,0 +1,304 @@
+//! The running agent: what is deployed in the kernel, and the pages that are made of its counters.
+//!
+//! Both change together when the configuration is reloaded; a page is made of the one or of the other.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use aya_log::EbpfLogger;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, sleep};
+
+use crate::cli;
+use crate::config::{Config, ConfigError};
+use crate::export::{self, AttachStatus, Exporter, Scraper, http};
+use crate::kernel::{Attachment, Confirmation, Counters, Deployment, Interface, Netlink, RateLimited};
+use crate::preflight;
+
+/// How long a wait for a confirmation lasts between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The agent, attached.
+pub struct Agent {
+    config: Config,
+    flags: cli::Run,
+    netlink: Netlink,
+    deployment: Deployment,
+    pages: Arc<Pages>,
+    draining: JoinHandle<()>,
+    logging: Option<JoinHandle<()>>,
+    awaits_confirmation: bool,
+}
+
+impl Agent {
+    /// Attaches, and begins to drain.
+    ///
+    /// # Errors
+    /// Anything that stands in the way.
+    pub async fn start(config: Config, flags: cli::Run) -> Result<Self> {
+        let netlink = Netlink::connect()?;
+        let interfaces = interfaces(&netlink, &config, None).await?;
+        let mut deployment = Deployment::load(&config)?;
+        let series = Box::new(deployment.series()?);
+        let exporter = Exporter::new(&config.sensors, deployment.numbers(), &config.export, series)?;
+        let pages = Arc::new(Pages {
+            state: Mutex::new(State { counters: deployment.counters()?, exporter, attached: Vec::new() }),
+            netlink: netlink.clone(),
+            runtime: Handle::current(),
+        });
+        // What counted nothing before it was attached is new to every Prometheus.
+        drop(pages.drain()?);
+        deployment.attach(&config, &netlink, &interfaces).await?;
+        pages.lock().attached = deployment.attachments();
+        let draining = tokio::spawn(drain_on_interval(Arc::clone(&pages), config.drain_interval));
+        let logging = deployment.take_log(config.kernel_log)?.map(forward_log);
+        let awaits_confirmation = matches!(deployment.confirmation()?, Confirmation::Awaited(_));
+        if let Some(within) = config.confirm_within {
+            tracing::warn!(
+                "run `sensor confirm` within {} s, over a new connection, or the sensor detaches itself",
+                within.as_secs()
+            );
+        }
+        Ok(Self { config, flags, netlink, deployment, pages, draining, logging, awaits_confirmation })
+    }
+
+    /// Serves the pages until `stop` becomes true.
+    pub fn serve(&self, listener: TcpListener, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        let pages = Arc::clone(&self.pages);
+        let stats = pages.lock().exporter.http_stats();
+        tracing::info!("serving http://{}/metrics", self.config.listen);
+        tokio::spawn(async move {
+            let stopped = async move {
+                // An error means that the sender is gone, which it is only after it has sent.
+                let _sender_gone = stop.wait_for(|stop| *stop).await;
+            };
+            http::serve(listener, pages, stats, stopped).await;
+        })
+    }
+
+    /// Applies the configuration as it is written now, and says what that is.
+    ///
+    /// # Errors
+    /// It is wrong, or cannot be applied; everything goes on as before then.
+    pub async fn reload(&mut self) -> Result<String> {
+        self.try_reload().await.context("not reloaded, the old configuration stays")
+    }
+
+    async fn try_reload(&mut self) -> Result<String> {
+        let config = Config::load(self.flags.clone()).map_err(|error| anyhow!(one_text(&error)))?;
+        // What somebody has detached meanwhile does not count as in effect.
+        let running = self.deployment.is_attached().then_some(&self.config);
+        let interfaces = interfaces(&self.netlink, &config, running).await?;
+        self.deployment.reload(&config, &self.netlink, &interfaces).await?;
+        let counters = self.deployment.counters()?;
+        {
+            let mut state = self.pages.lock();
+            state.exporter.reconfigure(&config.sensors, self.deployment.numbers(), &config.export)?;
+            state.counters = counters;
+            state.attached = self.deployment.attachments();
+        }
+        self.draining.abort();
+        self.draining = tokio::spawn(drain_on_interval(Arc::clone(&self.pages), config.drain_interval));
+        let mut said = format!(
+            "reloaded: {} sensors, {} allow rules, {} interfaces",
+            config.sensors.len(),
+            config.allow.len(),
+            config.interfaces.len()
+        );
+        if config.listen != self.config.listen {
+            said += "; `listen` has changed, which takes a restart";
+        }
+        self.config = Config { listen: self.config.listen, ..config };
+        self.restart_log()?;
+        Ok(said)
+    }
+
+    /// Each load of the programs logs to a buffer of its own.
+    fn restart_log(&mut self) -> Result<()> {
+        if let Some(logging) = self.logging.take() {
+            logging.abort();
+        }
+        self.logging = self.deployment.take_log(self.config.kernel_log)?.map(forward_log);
+        Ok(())
+    }
+
+    /// Waits until it is time to look whether a confirmation was given; for ever, when none is awaited.
+    pub async fn confirmation_is_due(&self) {
+        if self.awaits_confirmation {
+            sleep(LOOK).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Looks whether a confirmation was given or missed.
+    ///
+    /// # Errors
+    /// The kernel does not say, or the programs cannot be replaced by those that need no confirmation.
+    pub async fn confirmation(&mut self) -> Result<Confirmation> {
+        let confirmation = self.deployment.confirmation()?;
+        if confirmation == Confirmation::Given {
+            self.awaits_confirmation = false;
+            // A later change is nobody's to undo.
+            self.flags.confirm_within = None;
+            self.config.confirm_within = None;
+            self.deployment.unguard(&self.config, &self.netlink).await?;
+            self.restart_log()?;
+            self.pages.lock().attached = self.deployment.attachments();
+            tracing::info!("confirmed: the sensor stays");
+        }
+        Ok(confirmation)
+    }
+
+    /// Ends the agent: what is attached stays, or goes, as configured.
+    ///
+    /// # Errors
+    /// The kernel refuses to detach.
+    pub fn end(self) -> Result<()> {
+        self.draining.abort();
+        if !self.deployment.is_kept() {
+            return self.detach();
+        }
+        let names: Vec<_> = self.config.interfaces.iter().map(String::as_str).collect();
+        tracing::info!(
+            "stopped; the program goes on counting and dropping: start the agent again, or remove it with \
+             `sensor detach --interface {}`",
+            names.join(" ")
+        );
+        Ok(())
+    }
+
+    /// Detaches from every interface.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn detach(self) -> Result<()> {
+        self.draining.abort();
+        self.deployment.detach()
+    }
+}
+
+fn one_text(error: &ConfigError) -> String {
+    error.lines().join("\n")
+}
+
+/// Looks up the interfaces, and refuses what could cut the operator off.
+async fn interfaces(netlink: &Netlink, config: &Config, running: Option<&Config>) -> Result<Vec<Interface>> {
+    let mut interfaces = Vec::new();
+    for name in &config.interfaces {
+        interfaces.push(netlink.interface(name).await?);
+    }
+    let findings = match running {
+        None => preflight::check(netlink, config, &interfaces).await?,
+        Some(running) => preflight::recheck(netlink, running, config, &interfaces).await?,
+    };
+    findings.enforce()?;
+    Ok(interfaces)
+}
+
+async fn drain_on_interval(pages: Arc<Pages>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let pages = Arc::clone(&pages);
+        let drained = tokio::task::spawn_blocking(move || pages.drain().map(drop)).await;
+        if let Ok(Err(error)) = drained {
+            tracing::error!("{error:#}");
+        }
+    }
+}
+
+/// Hands on what the programs log, until it is aborted.
+fn forward_log(logger: EbpfLogger<RateLimited>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        // SAFETY: the logger owns the ring buffer's descriptor and gives that one, open, as long as it lives.
+        let registered = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
+        let Ok(mut logger) = registered else {
+            tracing::error!("cannot wait for the programs' log: nothing of it will be shown");
+            return;
+        };
+        while let Ok(mut ready) = logger.readable_mut().await {
+            ready.get_inner_mut().flush();
+            ready.clear_ready();
+        }
+    })
+}
+
+/// What pages are made of.
+struct Pages {
+    /// Held over drain and observe together: snapshots must be observed in the order they were taken.
+    state: Mutex<State>,
+    netlink: Netlink,
+    runtime: Handle,
+}
+
+struct State {
+    counters: Counters,
+    exporter: Exporter,
+    attached: Vec<Attachment>,
+}
+
+impl Pages {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock leaves at worst an older snapshot, which the next drain replaces.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drain(&self) -> Result<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        let State { counters, exporter, .. } = &mut *state;
+        let started = Instant::now();
+        match counters.drain() {
+            Ok(snapshot) => {
+                if let Some(memory) = exporter.observe(started, snapshot, started.elapsed()) {
+                    counters.reuse(memory);
+                }
+            }
+            Err(error) => {
+                exporter.drain_failed();
+                return Err(error);
+            }
+        }
+        Ok(state)
+    }
+
+    /// What the kernel says is attached now.
+    fn status(&self) -> Result<Vec<AttachStatus>> {
+        let attached = self.lock().attached.clone();
+        self.runtime.block_on(async {
+            let mut status = Vec::new();
+            for Attachment { interface, program, .. } in attached {
+                let now = self.netlink.find(&interface).await?;
+                let ours = now.and_then(|now| now.xdp).filter(|xdp| xdp.program == program);
+                status.push(AttachStatus { interface, mode: ours.and_then(|xdp| xdp.mode) });
+            }
+            Ok(status)
+        })
+    }
+}
+
+impl export::Agent for Pages {
+    fn metrics(&self, scraper: Scraper) -> Result<String> {
+        let attached = self.status()?;
+        self.drain()?.exporter.page(Instant::now(), &attached, scraper)
+    }
+
+    fn slots(&self) -> Result<Vec<u8>> {
+        self.drain()?.exporter.slots()
+    }
+
+    fn ready(&self) -> Result<()> {
+        drop(self.drain()?);
+        match self.status()?.iter().find(|status| status.mode.is_none()) {
+            Some(detached) => Err(anyhow!("the program is no longer attached to {}", detached.interface)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Attaches the program that remembers what the host sends: as a TCX link where the kernel has them, and as a
+//! filter of the `clsact` qdisc where not.
+//!
+//! It only watches, so running twice for a moment, or staying behind, does no harm.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use anyhow::{Context, Result, anyhow};
+use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
+use aya::programs::{SchedClassifier, TcAttachType};
+
+use super::link::{Hook, Link};
+use super::load::{EGRESS, Loaded};
+use super::netlink::Interface;
+
+/// Before all other filters: one of them might end the chain.
+const PRIORITY: u16 = 1;
+/// What the filter is found by. Another one of this priority hardly has the same.
+const HANDLE: TcHandle = TcHandle::new(0xbe6f, 1);
+
+/// What keeps the program attached.
+#[derive(Debug)]
+pub enum Egress {
+    /// Until the link is let go.
+    Tcx(Link),
+    /// Until the filter is removed.
+    Clsact,
+}
+
+/// Attaches to `interface`, or replaces the program that an earlier agent attached there.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn attach(loaded: &mut Loaded, interface: &Interface, earlier: Option<Link>) -> Result<Egress> {
+    let program = loaded.egress()?;
+    let name = &interface.name;
+    if let Some(link) = earlier {
+        link.update(program.fd()?.as_fd())
+            .with_context(|| format!("cannot replace the egress program on {name}"))?;
+        return Ok(Egress::Tcx(link));
+    }
+    match Link::create(program.fd()?.as_fd(), interface.index, Hook::TcxEgress) {
+        Ok(link) => Ok(Egress::Tcx(link)),
+        // A kernel before 6.6 does not know the attach type.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            filter(program, name).with_context(|| format!("cannot attach to what {name} sends"))?;
+            Ok(Egress::Clsact)
+        }
+        Err(error) => Err(anyhow!(error).context(format!("cannot attach to what {name} sends"))),
+    }
+}
+
+/// Adds the filter, or replaces it where it is.
+fn filter(program: &mut SchedClassifier, name: &str) -> Result<()> {
+    // It fails if the qdisc is there already; if it fails for another reason, so does adding the filter.
+    drop(tc::qdisc_add_clsact(name));
+    let there = SchedClassifierLink::attached(name, TcAttachType::Egress, PRIORITY, HANDLE, None)?;
+    let id = if let Ok(id) = program.attach_to_link(there) {
+        id
+    } else {
+        let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
+        program.attach_with_options(name, TcAttachType::Egress, TcAttachOptions::Netlink(options))?
+    };
+    // The filter stays until `detach`; letting go of aya's link would remove it.
+    std::mem::forget(program.take_link(id)?);
+    Ok(())
+}
+
+/// Removes the program of this or an earlier agent from what `interface` sends.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn detach(interface: &Interface) -> Result<()> {
+    let name = &interface.name;
+    if let Ok((_, programs)) = SchedClassifier::query_tcx(name, TcAttachType::Egress) {
+        for program in programs.iter().filter(|program| program.name_as_str() == Some(EGRESS)) {
+            for link in Link::all_of(program.id(), interface.index).context("cannot list BPF links")? {
+                link.detach().with_context(|| format!("cannot detach from what {name} sends"))?;
+            }
+        }
+    }
+    match tc::qdisc_detach_program(name, TcAttachType::Egress, EGRESS) {
+        Err(tc::TcError::IoError(error)) if error.kind() != io::ErrorKind::NotFound => {
+            Err(anyhow!(error).context(format!("cannot detach from what {name} sends")))
+        }
+        // No such filter, or no qdisc for filters.
+        _ => Ok(()),
+    }
+}

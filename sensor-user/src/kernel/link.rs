@@ -1,0 +1,218 @@
+//! BPF links: what keeps a program attached to an interface.
+//!
+//! A link is detached when nobody holds it any more, neither by a descriptor nor by a pin; its program can
+//! be replaced without a packet passing by neither. Here instead of in aya because aya turns an attachment
+//! that the kernel refuses into one through netlink, which nothing would undo when the agent dies, and
+//! because it can neither tell a link's interface nor detach one that somebody else holds.
+
+use std::ffi::CString;
+use std::io;
+use std::mem::size_of_val;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Where on an interface a program is attached (`enum bpf_attach_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// In the driver.
+    XdpNative,
+    /// Behind the driver.
+    XdpGeneric,
+    /// On the way out (Linux 6.6, kernel commit e420bed02507).
+    TcxEgress,
+}
+
+impl Hook {
+    /// `attach_type` and `flags` of `BPF_LINK_CREATE`.
+    const fn numbers(self) -> (u32, u32) {
+        const BPF_XDP: u32 = 37;
+        const BPF_TCX_EGRESS: u32 = 47;
+        // Before all others: one of them might end the chain.
+        const BPF_F_BEFORE: u32 = 1 << 3;
+        const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
+        const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+        match self {
+            Self::XdpNative => (BPF_XDP, XDP_FLAGS_DRV_MODE),
+            Self::XdpGeneric => (BPF_XDP, XDP_FLAGS_SKB_MODE),
+            Self::TcxEgress => (BPF_TCX_EGRESS, BPF_F_BEFORE),
+        }
+    }
+}
+
+/// A link, held by a descriptor.
+#[derive(Debug)]
+pub struct Link(OwnedFd);
+
+/// What the kernel says of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// The link's number.
+    pub id: u32,
+    /// The number of the program that it attaches.
+    pub program: u32,
+    /// The interface's number; 0 when the link is detached, as it is when the interface is gone.
+    pub interface: u32,
+}
+
+// Commands of bpf(2) (`enum bpf_cmd`).
+const OBJ_PIN: u32 = 6;
+const OBJ_GET: u32 = 7;
+const OBJ_GET_INFO_BY_FD: u32 = 15;
+const LINK_CREATE: u32 = 28;
+const LINK_UPDATE: u32 = 29;
+const LINK_GET_FD_BY_ID: u32 = 30;
+const LINK_GET_NEXT_ID: u32 = 31;
+const LINK_DETACH: u32 = 34;
+
+// Link types (`enum bpf_link_type`).
+const TYPE_XDP: u32 = 6;
+const TYPE_TCX: u32 = 11;
+
+impl Link {
+    /// Attaches a program.
+    ///
+    /// # Errors
+    /// What the kernel or the driver says against it.
+    pub fn create(program: BorrowedFd<'_>, interface: u32, hook: Hook) -> io::Result<Self> {
+        let (attach_type, flags) = hook.numbers();
+        // struct { prog_fd; target_ifindex; attach_type; flags; … } link_create
+        let mut attributes = [0_u32; 16];
+        attributes[..4].copy_from_slice(&[descriptor(program), interface, attach_type, flags]);
+        bpf(LINK_CREATE, &mut attributes).map(Self::owning)
+    }
+
+    /// Replaces the program: every packet sees the old or the new one.
+    ///
+    /// # Errors
+    /// What the kernel or the driver says against it; `ENOLINK` when the link is detached. The old program
+    /// stays.
+    pub fn update(&self, program: BorrowedFd<'_>) -> io::Result<()> {
+        // struct { link_fd; new_prog_fd; flags; old_prog_fd; } link_update
+        bpf(LINK_UPDATE, &mut [descriptor_of(&self.0), descriptor(program), 0, 0]).map(drop)
+    }
+
+    /// Detaches it, whoever else holds it (Linux 5.9, kernel commit 73b11c2ab072).
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn detach(&self) -> io::Result<()> {
+        bpf(LINK_DETACH, &mut [descriptor_of(&self.0)]).map(drop)
+    }
+
+    /// What the kernel says of it.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn info(&self) -> io::Result<LinkInfo> {
+        let info = self.raw_info()?;
+        Ok(LinkInfo { id: info[1], program: info[2], interface: info[4] })
+    }
+
+    /// The start of `struct bpf_link_info`: type, id, `prog_id`, padding, then what depends on the type; for
+    /// XDP and TCX that is the interface's number.
+    fn raw_info(&self) -> io::Result<[u32; 16]> {
+        let mut info = [0_u32; 16];
+        let length = u32::try_from(size_of_val(&info)).expect("64 fits");
+        let [low, high] = split(info.as_mut_ptr() as u64);
+        // struct { bpf_fd; info_len; __aligned_u64 info; } info
+        bpf(OBJ_GET_INFO_BY_FD, &mut [descriptor_of(&self.0), length, low, high])?;
+        Ok(info)
+    }
+
+    /// Pins it: it outlives its descriptors until the file is removed.
+    ///
+    /// # Errors
+    /// The path is taken, or not on a BPF file system.
+    pub fn pin(&self, path: &Path) -> io::Result<()> {
+        let path = c_string(path)?;
+        let [low, high] = split(path.as_ptr() as u64);
+        // struct { __aligned_u64 pathname; bpf_fd; file_flags; … } obj
+        bpf(OBJ_PIN, &mut [low, high, descriptor_of(&self.0), 0]).map(drop)
+    }
+
+    /// The link that is pinned at `path`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn from_pin(path: &Path) -> io::Result<Self> {
+        let path = c_string(path)?;
+        let [low, high] = split(path.as_ptr() as u64);
+        bpf(OBJ_GET, &mut [low, high, 0, 0]).map(Self::owning)
+    }
+
+    /// Every XDP and TCX link on this interface that attaches this program.
+    ///
+    /// The kernel numbers interfaces anew in every network namespace: only together with a program that is
+    /// attached in this one does an interface's number mean anything.
+    ///
+    /// # Errors
+    /// Without `CAP_SYS_ADMIN`.
+    pub fn all_of(program: u32, interface: u32) -> io::Result<Vec<Self>> {
+        let mut found = Vec::new();
+        let mut previous = 0;
+        loop {
+            // struct { start_id; next_id; open_flags; }
+            let mut attributes = [previous, 0, 0];
+            match bpf(LINK_GET_NEXT_ID, &mut attributes) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(found),
+                Err(error) => return Err(error),
+                Ok(_) => previous = attributes[1],
+            }
+            match bpf(LINK_GET_FD_BY_ID, &mut [previous, 0, 0]).map(Self::owning) {
+                Ok(link) => {
+                    let info = link.raw_info()?;
+                    let of_a_device = matches!(info[0], TYPE_XDP | TYPE_TCX);
+                    if of_a_device && info[2] == program && info[4] == interface {
+                        found.push(link);
+                    }
+                }
+                // It went away between the two calls.
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn owning(descriptor: i32) -> Self {
+        // SAFETY: the kernel has just handed out the descriptor, and nobody else knows of it.
+        Self(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    }
+}
+
+/// Calls bpf(2) with the leading part of its attributes; the kernel takes the rest for zeros.
+fn bpf(command: u32, attributes: &mut [u32]) -> io::Result<i32> {
+    // `union bpf_attr` is 8-byte aligned.
+    #[repr(C, align(8))]
+    struct Attributes([u32; 16]);
+    let mut copy = Attributes([0; 16]);
+    let length = attributes.len();
+    copy.0[..length].copy_from_slice(attributes);
+    let size = u32::try_from(size_of_val(attributes)).expect("at most 64 bytes");
+    // SAFETY: the kernel reads and writes `size` bytes of `copy`. The pointers among the attributes are to
+    // buffers that their callers keep alive until the call returns, of the length given or ended by a zero.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut copy, size) };
+    attributes.copy_from_slice(&copy.0[..length]);
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(i32::try_from(result).expect("a descriptor or 0"))
+}
+
+fn descriptor(of: BorrowedFd<'_>) -> u32 {
+    of.as_raw_fd().cast_unsigned()
+}
+
+fn descriptor_of(of: &OwnedFd) -> u32 {
+    of.as_raw_fd().cast_unsigned()
+}
+
+/// A pointer as it lies in memory; only little-endian machines are supported.
+#[expect(clippy::cast_possible_truncation, reason = "the halves are what is left of either side")]
+const fn split(pointer: u64) -> [u32; 2] {
+    [pointer as u32, (pointer >> 32) as u32]
+}
+
+fn c_string(path: &Path) -> io::Result<CString> {
+    Ok(CString::new(path.as_os_str().as_bytes())?)
+}

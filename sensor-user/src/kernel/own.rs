@@ -1,0 +1,45 @@
+//! The sensor's own programs that are in the kernel, whichever agent loaded them.
+
+use anyhow::{Context, Result};
+use aya::maps::{Map, MapData, MapInfo};
+use aya::programs::{ProgramInfo, loaded_programs};
+use sensor_common::policy;
+
+use super::guard::Guard;
+use super::load::{EGRESS, Variant};
+
+/// Whether this is the number of a program that a sensor loaded, of this version or another: the kernel keeps
+/// only the first 15 bytes of a name.
+#[must_use]
+pub fn is_ours(number: u32) -> bool {
+    find(number).is_some_and(|program| is_named_like_ours(&program))
+}
+
+/// Whether a program has the name of one of a sensor's.
+#[must_use]
+pub fn is_named_like_ours(program: &ProgramInfo) -> bool {
+    let name = program.name_as_str().unwrap_or_default();
+    let ours = Variant::ALL.map(Variant::program).into_iter().chain([EGRESS]);
+    ours.into_iter().any(|ours| ours == name)
+}
+
+/// The guard that an attached program looks at.
+///
+/// # Errors
+/// The kernel does not hand out the map.
+pub fn guard_of(number: u32) -> Result<Option<Guard>> {
+    let program = find(number).context("the program is gone")?;
+    let maps = program.map_ids().context("cannot ask the kernel for the program's maps")?;
+    for id in maps.unwrap_or_default() {
+        let info = MapInfo::from_id(id).context("cannot ask the kernel about a map")?;
+        if info.name_as_str() == Some(policy::GUARD) {
+            let map = MapData::from_id(id).context("cannot open the guard's map")?;
+            return Guard::new(Map::from_map_data(map)?).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+fn find(number: u32) -> Option<ProgramInfo> {
+    loaded_programs().filter_map(Result::ok).find(|program| program.id() == number)
+}

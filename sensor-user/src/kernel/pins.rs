@@ -1,0 +1,237 @@
+//! Where that which outlives the agent is: a directory on a BPF file system, named after the layout's version.
+//!
+//! Pinned there are the maps that all programs share, and the links that keep the programs attached. One agent
+//! at a time works with them: it holds a lock on the directory, which the kernel releases however it ends.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, anyhow, bail};
+use sensor_common::layout::SCHEMA_VERSION;
+
+use super::link::Link;
+
+/// What a BPF file system says it is (`BPF_FS_MAGIC`).
+const BPF_FS: i64 = 0xcafe_4a11;
+
+/// The directory of one agent's pins.
+#[derive(Debug)]
+pub struct Pins {
+    directory: PathBuf,
+    lifetime: Lifetime,
+}
+
+#[derive(Debug)]
+enum Lifetime {
+    /// Pins stay; the directory is locked as long as this file is open.
+    Kept { _lock: File },
+    /// Pins are only there while programs are loaded.
+    Passing,
+}
+
+/// Which links are pinned for each interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The XDP program.
+    Ingress,
+    /// The program that remembers what the host sends.
+    Egress,
+}
+
+impl Pins {
+    /// Opens the directory of this layout's version below `root` and locks it; makes it if need be.
+    ///
+    /// # Errors
+    /// Another agent works with it, or there is no BPF file system.
+    pub fn keep(root: &Path) -> Result<Self> {
+        let directory = version_directory(root);
+        make(&directory)?;
+        let lock = lock(&directory)?.with_context(|| {
+            format!(
+                "another agent works with {}: stop it, or give this one a --pins of its own",
+                directory.display()
+            )
+        })?;
+        remove_dead_links(&directory)?;
+        Ok(Self { directory, lifetime: Lifetime::Kept { _lock: lock } })
+    }
+
+    /// A directory of this process's own, for the time that loading takes.
+    ///
+    /// # Errors
+    /// There is no BPF file system.
+    pub fn passing(root: &Path) -> Result<Self> {
+        make(root)?;
+        remove_left_behind(root);
+        let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+        let directory = root.join(format!("{PASSING}{}-{number}", std::process::id()));
+        Ok(Self { directory, lifetime: Lifetime::Passing })
+    }
+
+    /// Whether pins stay when the agent ends.
+    #[must_use]
+    pub const fn are_kept(&self) -> bool {
+        matches!(self.lifetime, Lifetime::Kept { .. })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where a map is pinned.
+    #[must_use]
+    pub fn map(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Where an interface's link is pinned: by number, since a BPF file system takes no dots in names.
+    #[must_use]
+    pub fn link(&self, direction: Direction, interface: u32) -> PathBuf {
+        self.directory.join(format!("{}{interface}", prefix(direction)))
+    }
+
+    /// Runs `work` while the directory is there to pin in.
+    pub(super) fn with_directory<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.are_kept() {
+            return work();
+        }
+        make(&self.directory)?;
+        let result = work();
+        // What cannot be removed now is removed by the next agent.
+        drop(fs::remove_dir_all(&self.directory));
+        result
+    }
+}
+
+/// Directories of this process.
+static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
+
+const PASSING: &str = "run-";
+
+const fn prefix(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ingress => "xdp_",
+        Direction::Egress => "egress_",
+    }
+}
+
+fn version_directory(root: &Path) -> PathBuf {
+    root.join(format!("v{SCHEMA_VERSION}"))
+}
+
+/// The links pinned in a directory.
+fn pinned_links(directory: &Path) -> Vec<(PathBuf, Link)> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let is_link = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        [Direction::Ingress, Direction::Egress].iter().any(|&direction| name.starts_with(prefix(direction)))
+    };
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(is_link)
+        .filter_map(|path| Link::from_pin(&path).ok().map(|link| (path, link)))
+        .collect()
+}
+
+/// Removes what nothing is attached by any more from every version's directory below `root`: pinned links
+/// that are detached, and where no link is left and no agent works, the counters too. Gives the directories
+/// that are gone.
+///
+/// # Errors
+/// A file cannot be removed.
+pub fn clean(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut gone = Vec::new();
+    let Ok(entries) = fs::read_dir(root) else { return Ok(gone) };
+    for entry in entries.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let version = name.to_str().and_then(|name| name.strip_prefix('v')?.parse::<u32>().ok());
+        if version.is_none() {
+            continue;
+        }
+        let directory = entry.path();
+        remove_dead_links(&directory)?;
+        if pinned_links(&directory).is_empty() && lock(&directory)?.is_some() {
+            fs::remove_dir_all(&directory)
+                .with_context(|| format!("cannot remove {}", directory.display()))?;
+            gone.push(directory);
+        }
+    }
+    Ok(gone)
+}
+
+/// Removes pinned links that are detached: somebody did it, or their interface is gone.
+fn remove_dead_links(directory: &Path) -> Result<()> {
+    for (path, link) in pinned_links(directory) {
+        if link.info().context("cannot ask the kernel about a pinned link")?.interface == 0 {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what agents that were killed while loading have left.
+fn remove_left_behind(root: &Path) {
+    let Ok(entries) = fs::read_dir(root) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PASSING)?.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            // Two agents that start together may both try.
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
+/// An exclusive lock on a directory; `None` if somebody has it.
+fn lock(directory: &Path) -> Result<Option<File>> {
+    let file = File::open(directory).with_context(|| format!("cannot open {}", directory.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(anyhow!(error).context(format!("cannot lock {}", directory.display())))
+        }
+    }
+}
+
+/// Makes a directory on a BPF file system, which is mounted where it usually is if nothing is there yet.
+fn make(directory: &Path) -> Result<()> {
+    const USUAL: &str = "/sys/fs/bpf";
+    if directory.starts_with(USUAL) && !is_bpf(Path::new(USUAL)) {
+        mount(USUAL).with_context(|| {
+            format!("cannot mount a BPF file system on {USUAL}: run `mount -t bpf bpf {USUAL}`")
+        })?;
+    }
+    fs::create_dir_all(directory).with_context(|| {
+        format!("cannot make the directory {} for pins: name another with --pins", directory.display())
+    })?;
+    if !is_bpf(directory) {
+        bail!(
+            "{} is not on a BPF file system: leave --pins out, or mount one there with `mount -t bpf`",
+            directory.display()
+        );
+    }
+    Ok(())
+}
+
+fn is_bpf(directory: &Path) -> bool {
+    let Ok(file) = File::open(directory) else { return false };
+    // SAFETY: all zeros are a valid value of this C struct of integers.
+    let mut status: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open and the call writes to a struct that outlives it.
+    let failed = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut status) } != 0;
+    !failed && status.f_type == BPF_FS
+}
+
+fn mount(place: &str) -> io::Result<()> {
+    let place = std::ffi::CString::new(place)?;
+    // SAFETY: all strings end in a zero and outlive the call; no data is passed.
+    let failed =
+        unsafe { libc::mount(c"bpf".as_ptr(), place.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -1,0 +1,167 @@
+//! Confirm or undo: what nobody confirms undoes itself, whatever becomes of the agent.
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+use rstest::rstest;
+use sensor_common::classify::Verdict;
+use sensor_common::layout::{Passed, Slot};
+use sensor_tests::agent::{Agent, Launch};
+use sensor_tests::cli::sensor;
+use sensor_tests::counts::Counts;
+use sensor_tests::frame::frame;
+use sensor_tests::mix;
+use sensor_tests::pins::Pins;
+use sensor_tests::sender::Sender;
+use sensor_tests::skip::root_or_skip;
+use sensor_tests::wire::Wire;
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const WITHIN: &str = "3s";
+/// Longer than [`WITHIN`].
+const AFTERWARDS: Duration = Duration::from_millis(3_200);
+
+struct Scene {
+    wire: Wire,
+    pins: Pins,
+    _server: TcpListener,
+}
+
+impl Scene {
+    /// A host with a server that no rule lets anybody reach.
+    fn new() -> Result<Self> {
+        let (wire, pins) = (Wire::new()?, Pins::new()?);
+        wire.near.address("198.51.100.7/24")?;
+        wire.far.address("198.51.100.66/24")?;
+        let server = wire.near.namespace.run(|| TcpListener::bind("198.51.100.7:22"))??;
+        Ok(Self { wire, pins, _server: server })
+    }
+
+    fn launch(&self) -> Launch {
+        Launch::new(&self.wire.near.namespace).interface("sensor0").config(mix::SENSOR).pins(&self.pins)
+    }
+
+    fn attach(&self) -> Result<Agent> {
+        let agent = self.launch().argument("--confirm-within").argument(WITHIN).start()?;
+        ensure!(!self.is_reachable()?, "the server can be reached");
+        Ok(agent)
+    }
+
+    fn is_reachable(&self) -> Result<bool> {
+        let server = "198.51.100.7:22".parse()?;
+        self.wire
+            .far
+            .namespace
+            .run(|| std::net::TcpStream::connect_timeout(&server, Duration::from_millis(300)).is_ok())
+    }
+}
+
+#[rstest]
+#[case::killed(Signal::SIGKILL)]
+#[case::hanging(Signal::SIGSTOP)]
+fn it_undoes_itself_without_the_agent(#[case] signal: Signal) -> Result<()> {
+    if !root_or_skip("it_undoes_itself_without_the_agent") {
+        return Ok(());
+    }
+    let scene = Scene::new()?;
+    let mut agent = scene.attach()?;
+    let attached = Instant::now();
+    agent.signal(signal)?;
+    if signal == Signal::SIGKILL {
+        agent.wait()?;
+    }
+    thread::sleep(AFTERWARDS.saturating_sub(attached.elapsed()));
+    ensure!(scene.is_reachable()?, "the server cannot be reached");
+    let late = sensor(&scene.wire.near.namespace, &["confirm"])?;
+    assert_eq!(late.code, 1, "{}", late.stdout);
+    ensure!(late.stderr.contains("too late for sensor0"), "{}", late.stderr);
+    Ok(())
+}
+
+/// The same, and every packet is accounted for.
+#[test]
+fn what_passes_unconfirmed_is_counted() -> Result<()> {
+    if !root_or_skip("what_passes_unconfirmed_is_counted") {
+        return Ok(());
+    }
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let launch = || Launch::new(&wire.near.namespace).interface("sensor0").config(mix::SENSOR).pins(&pins);
+    let sender = Sender::new(&wire)?;
+    let syn = frame().ipv4().tcp(23).syn().bytes();
+    let mut truth = Counts::default();
+    let mut agent = launch().argument("--confirm-within").argument(WITHIN).start()?;
+    let attached = Instant::now();
+    sender.send(&[&syn; 5])?;
+    agent.stop(Signal::SIGKILL)?;
+    thread::sleep(AFTERWARDS.saturating_sub(attached.elapsed()));
+    sender.send(&[&syn; 7])?;
+    // A new agent is a new decision.
+    let agent = launch().start()?;
+    sender.send(&[&syn; 11])?;
+    for _ in 0..16 {
+        truth.add(Verdict::Count { sensor: 0, slot: Slot::tcp(23) }, syn.len());
+    }
+    for _ in 0..7 {
+        truth.add(Verdict::Pass(Passed::Unconfirmed), syn.len());
+    }
+    assert_eq!(agent.counts()?, truth);
+    Ok(())
+}
+
+#[test]
+fn an_agent_that_lives_detaches_and_says_so() -> Result<()> {
+    if !root_or_skip("an_agent_that_lives_detaches_and_says_so") {
+        return Ok(());
+    }
+    let scene = Scene::new()?;
+    let mut agent = scene.attach()?;
+    let status = agent.wait()?;
+    assert_eq!(status.code(), Some(1));
+    ensure!(agent.last_words().contains("nobody ran `sensor confirm` in time"), "{}", agent.stderr());
+    ensure!(!scene.wire.near.has_xdp()?, "something is attached");
+    ensure!(scene.is_reachable()?, "the server cannot be reached");
+    Ok(())
+}
+
+#[rstest]
+#[case::with_the_agent(false)]
+#[case::without_the_agent(true)]
+fn what_is_confirmed_stays(#[case] kill: bool) -> Result<()> {
+    if !root_or_skip("what_is_confirmed_stays") {
+        return Ok(());
+    }
+    let scene = Scene::new()?;
+    let mut agent = scene.attach()?;
+    let attached = Instant::now();
+    if kill {
+        agent.stop(Signal::SIGKILL)?;
+    }
+    let near = &scene.wire.near.namespace;
+    let said = sensor(near, &["confirm"])?;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    ensure!(said.stdout.contains("confirmed: the sensor stays on sensor0"), "{}", said.stdout);
+    let again = sensor(near, &["confirm"])?;
+    assert_eq!(again.code, 1, "{}", again.stdout);
+    ensure!(again.stderr.contains("nothing awaits a confirmation"), "{}", again.stderr);
+    thread::sleep(AFTERWARDS.saturating_sub(attached.elapsed()));
+    ensure!(!scene.is_reachable()?, "the server can be reached");
+    ensure!(kill || agent.ended()?.is_none(), "the agent has ended: {}", agent.stderr());
+    Ok(())
+}
+
+/// An agent that a service manager starts again does not confirm what a person has not.
+#[test]
+fn a_restart_confirms_nothing() -> Result<()> {
+    if !root_or_skip("a_restart_confirms_nothing") {
+        return Ok(());
+    }
+    let scene = Scene::new()?;
+    let mut agent = scene.attach()?;
+    agent.stop(Signal::SIGKILL)?;
+    let mut again = scene.launch().argument("--i-have-console-access").start()?;
+    ensure!(again.stderr().contains("is not confirmed yet"), "{}", again.stderr());
+    assert_eq!(again.wait()?.code(), Some(1));
+    ensure!(scene.is_reachable()?, "the server cannot be reached");
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! `sensor detach` always gets the host back, whoever attached what.
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+use rstest::rstest;
+use sensor_tests::agent::Launch;
+use sensor_tests::bpf::{objects_of, wait_until_freed};
+use sensor_tests::cli::sensor;
+use sensor_tests::foreign::{Foreign, Verdict};
+use sensor_tests::mix;
+use sensor_tests::namespace::Namespace;
+use sensor_tests::pins::Pins;
+use sensor_tests::skip::root_or_skip;
+use sensor_tests::wire::Wire;
+use std::fs;
+
+#[rstest]
+#[case::killed(Some(Signal::SIGKILL), true)]
+#[case::stopped(Some(Signal::SIGTERM), true)]
+#[case::running(None, true)]
+#[case::running_without_pins(None, false)]
+fn nothing_stays(#[case] signal: Option<Signal>, #[case] pinned: bool) -> Result<()> {
+    if !root_or_skip("nothing_stays") {
+        return Ok(());
+    }
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let near = &wire.near.namespace;
+    let mut launch = Launch::new(near).interface("sensor0").config(mix::SENSOR);
+    if pinned {
+        launch = launch.pins(&pins);
+    }
+    let mut agent = launch.start()?;
+    let objects = objects_of(agent.pid())?;
+    if let Some(signal) = signal {
+        agent.stop(signal)?;
+    }
+    ensure!(wire.near.has_xdp()?, "nothing is attached");
+    let path = pins.path().display().to_string();
+    let said = sensor(near, &["detach", "--interface", "sensor0", "--pins", &path])?;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    ensure!(said.stdout.contains("detached from sensor0"), "{}", said.stdout);
+    ensure!(!wire.near.has_xdp()?, "something is attached");
+    if signal.is_none() {
+        let ready = agent.get("/readyz")?;
+        assert_eq!(ready.status, 503, "{}", ready.body);
+        agent.stop(Signal::SIGTERM)?;
+        let again = sensor(near, &["detach", "--interface", "sensor0", "--pins", &path])?;
+        assert_eq!(
+            (again.code, again.stdout.contains("no sensor was attached")),
+            (0, true),
+            "{}",
+            again.stdout
+        );
+    }
+    assert_eq!(fs::read_dir(pins.path())?.count(), 0, "pins are left");
+    wait_until_freed(&objects)
+}
+
+#[test]
+fn another_program_stays() -> Result<()> {
+    if !root_or_skip("another_program_stays") {
+        return Ok(());
+    }
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
+    let said = sensor(near, &["detach", "--interface", "sensor0"])?;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    ensure!(said.stderr.contains("is no sensor's: it stays"), "{}", said.stderr);
+    ensure!(wire.near.has_xdp()?, "it is gone");
+    Ok(())
+}
+
+#[test]
+fn an_interface_that_is_not_there() -> Result<()> {
+    if !root_or_skip("an_interface_that_is_not_there") {
+        return Ok(());
+    }
+    let said = sensor(&Namespace::new()?, &["detach", "--interface", "nowhere0"])?;
+    assert_eq!(said.code, 1);
+    ensure!(said.stderr.starts_with("sensor: there is no interface nowhere0"), "{}", said.stderr);
+    Ok(())
+}

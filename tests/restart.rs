@@ -1,0 +1,214 @@
+//! The program and its counters outlive the agent: killed, stopped, started again, reloaded, nothing is lost,
+//! nothing is counted twice, and nothing passes meanwhile that should not.
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+use rstest::rstest;
+use sensor_common::classify::Verdict;
+use sensor_common::layout::Slot;
+use sensor_tests::agent::{Agent, Launch};
+use sensor_tests::cli::sensor;
+use sensor_tests::counts::Counts;
+use sensor_tests::frame::frame;
+use sensor_tests::mix::{self, Mix, Sample};
+use sensor_tests::pins::Pins;
+use sensor_tests::random::Random;
+use sensor_tests::sender::{Sender, cpus, pin_to_cpu};
+use sensor_tests::skip::root_or_skip;
+use sensor_tests::wire::Wire;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// Telnet scans to a sensor of [`mix::SENSOR`], and what they add up to.
+fn send(sender: &Sender<'_>, packets: usize, truth: &mut Counts) -> Result<()> {
+    let syn = frame().ipv4().tcp(23).syn().bytes();
+    sender.send(&vec![&syn; packets])?;
+    for _ in 0..packets {
+        truth.add(Verdict::Count { sensor: 0, slot: Slot::tcp(23) }, syn.len());
+    }
+    Ok(())
+}
+
+fn launch(wire: &Wire, pins: &Pins) -> Launch {
+    Launch::new(&wire.near.namespace).interface("sensor0").config(mix::SENSOR).pins(pins)
+}
+
+#[rstest]
+#[case::killed(Signal::SIGKILL)]
+#[case::stopped(Signal::SIGTERM)]
+#[case::interrupted(Signal::SIGINT)]
+fn counting_goes_on_without_the_agent(#[case] signal: Signal) -> Result<()> {
+    if !root_or_skip("counting_goes_on_without_the_agent") {
+        return Ok(());
+    }
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let sender = Sender::new(&wire)?;
+    let mut truth = Counts::default();
+    let mut agent = launch(&wire, &pins).start()?;
+    send(&sender, 10, &mut truth)?;
+    agent.stop(signal)?;
+    ensure!(wire.near.has_xdp()?, "the program is gone");
+    send(&sender, 100, &mut truth)?;
+    let agent = launch(&wire, &pins).start()?;
+    assert_eq!(agent.counts()?, truth);
+    ensure!(agent.stderr().contains("took over sensor0"), "{}", agent.stderr());
+    send(&sender, 1_000, &mut truth)?;
+    assert_eq!(agent.counts()?, truth);
+    Ok(())
+}
+
+/// What another build may have left under a name of ours.
+#[rstest]
+#[case::counters("COUNTERS_0")]
+#[case::names("NAMES")]
+#[case::flows("FLOWS_TCP")]
+#[case::series("SERIES")]
+fn a_layout_that_does_not_fit_is_refused(#[case] name: &str) -> Result<()> {
+    if !root_or_skip("a_layout_that_does_not_fit_is_refused") {
+        return Ok(());
+    }
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    launch(&wire, &pins).start()?.stop(Signal::SIGTERM)?;
+    let directory = std::fs::read_dir(pins.path())?.next().expect("something is pinned")?.path();
+    let path = directory.join(name);
+    std::fs::remove_file(&path)?;
+    aya::maps::Array::<_, u32>::create(7, 0)?.pin(&path)?;
+    let (code, said) = launch(&wire, &pins).fail()?;
+    assert_eq!(code, 1, "{said}");
+    let last = said.lines().last().unwrap_or_default();
+    for words in [name, "is not laid out as this build of the sensor expects", "sensor detach"] {
+        ensure!(last.contains(words), "{words:?} is not in: {last}");
+    }
+    ensure!(wire.near.has_xdp()?, "the program is gone");
+    Ok(())
+}
+
+#[test]
+fn one_agent_at_a_time_works_with_the_pins() -> Result<()> {
+    if !root_or_skip("one_agent_at_a_time_works_with_the_pins") {
+        return Ok(());
+    }
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let other = Wire::new()?;
+    let mut agent = launch(&wire, &pins).start()?;
+    let (code, said) = launch(&other, &pins).fail()?;
+    assert_eq!(code, 1, "{said}");
+    ensure!(said.contains("another agent works with"), "{said}");
+    agent.stop(Signal::SIGTERM)?;
+    // The pinned links are those of another namespace's interface.
+    let (code, said) = launch(&other, &pins).fail()?;
+    assert_eq!(code, 1, "{said}");
+    ensure!(said.contains("another network namespace"), "{said}");
+    ensure!(!other.near.has_xdp()? && wire.near.has_xdp()?, "the wrong one is attached");
+    Ok(())
+}
+
+/// A NIC that goes away takes its attachment with it; one that comes back gets a new one.
+#[test]
+fn an_interface_may_go_and_come_back() -> Result<()> {
+    if !root_or_skip("an_interface_may_go_and_come_back") {
+        return Ok(());
+    }
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let mut truth = Counts::default();
+    let mut agent = launch(&wire, &pins).start()?;
+    send(&Sender::new(&wire)?, 3, &mut truth)?;
+    let near = wire.near.namespace.clone();
+    near.ip("link delete sensor0")?;
+    assert_eq!(agent.get("/readyz")?.status, 503);
+    let wire = Wire::between(near, "sensor0", wire.far.namespace.clone(), sensor_tests::wire::MTU)?;
+    agent.stop(Signal::SIGTERM)?;
+    let agent = launch(&wire, &pins).start()?;
+    send(&Sender::new(&wire)?, 4, &mut truth)?;
+    assert_eq!(agent.counts()?, truth);
+    assert_eq!(agent.get("/readyz")?.status, 200);
+    Ok(())
+}
+
+/// Packets that are made up; they come again and again.
+const BATCH: usize = 20_000;
+/// How many packets arrive while the agent is killed and reloaded.
+const FLOOD_PACKETS: u64 = 10_000_000;
+/// How often it is killed, and how often it is reloaded.
+const TIMES: usize = 50;
+
+/// Ten million packets from two CPUs, and the agent is killed at random moments, started again and reloaded.
+#[test]
+fn nothing_is_lost_whenever_the_agent_is_killed() -> Result<()> {
+    if !root_or_skip("nothing_is_lost_whenever_the_agent_is_killed") {
+        return Ok(());
+    }
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let mut agent = launch(&wire, &pins).start()?;
+    let troubled = AtomicBool::new(false);
+    let mut truth = Counts::default();
+    let floods = thread::scope(|scope| {
+        let floods: Vec<_> = (0_u64..2)
+            .map(|number| {
+                let (wire, troubled) = (&wire, &troubled);
+                scope.spawn(move || flood(wire, number, troubled))
+            })
+            .collect();
+        let result = trouble(&mut agent, &wire, &pins);
+        troubled.store(true, Ordering::Relaxed);
+        let floods = floods
+            .into_iter()
+            .map(|flood| flood.join().expect("no flood panics"))
+            .collect::<Result<Vec<_>>>();
+        result.and(floods)
+    })?;
+    for flood in floods {
+        truth.merge(&flood);
+    }
+    ensure!(truth.packets() >= FLOOD_PACKETS);
+    let counts = agent.counts()?;
+    assert_eq!(counts.packets(), truth.packets(), "of slots and passed");
+    assert_eq!(counts, truth);
+    eprintln!("{} packets, {TIMES} kills, {TIMES} reloads: difference 0", truth.packets());
+    Ok(())
+}
+
+/// Sends its half of the packets, and goes on until the agent had all its trouble.
+fn flood(wire: &Wire, number: u64, troubled: &AtomicBool) -> Result<Counts> {
+    let cpus = cpus()?;
+    let index = usize::try_from(number)? % cpus.len();
+    pin_to_cpu(cpus[index])?;
+    let samples: Vec<Sample> = Mix::new(number).take(BATCH).collect();
+    let frames: Vec<&[u8]> = samples.iter().map(|sample| sample.frame.as_slice()).collect();
+    let sender = Sender::new(wire)?;
+    let mut rounds = 0;
+    while rounds * BATCH as u64 * 2 < FLOOD_PACKETS || !troubled.load(Ordering::Relaxed) {
+        sender.send(&frames)?;
+        rounds += 1;
+    }
+    let mut truth = Counts::default();
+    for sample in samples {
+        truth.add(sample.verdict, sample.frame.len());
+    }
+    Ok(truth.times(rounds))
+}
+
+/// Kills and reloads the agent, at moments that have nothing to do with what it is doing.
+fn trouble(agent: &mut Agent, wire: &Wire, pins: &Pins) -> Result<()> {
+    let mut random = Random::new(7);
+    for time in 0..TIMES {
+        // One sensor more, then one less: its counters are made beside those that count.
+        let more =
+            format!("{}[[sensor]]\nname = \"more-{time}\"\nprefixes = [\"203.0.113.0/24\"]\n", mix::SENSOR);
+        agent.rewrite_config(if time % 2 == 0 { &more } else { mix::SENSOR })?;
+        thread::sleep(Duration::from_micros(random.below(20_000).into()));
+        let path = pins.path().display().to_string();
+        let said = sensor(&wire.near.namespace, &["reload", "--pins", &path])?;
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        agent.rewrite_config(mix::SENSOR)?;
+        agent.signal(Signal::SIGHUP)?;
+        thread::sleep(Duration::from_micros(random.below(50_000).into()));
+        agent.stop(Signal::SIGKILL)?;
+        let starting = launch(wire, pins).spawn()?;
+        thread::sleep(Duration::from_micros(random.below(100_000).into()));
+        drop(starting);
+        *agent = launch(wire, pins).start()?;
+    }
+    Ok(())
+}
