@@ -95,6 +95,7 @@ impl Environment {
             ("SENSOR_BIN", path(agent)),
             ("XTASK", path(xtask)),
             ("PROMTOOL", path(&tools.promtool)),
+            ("SSHD", path(&tools.sshd)),
             ("SENSOR_SKIPS", path(skips)),
             ("RUST_TEST_THREADS", threads.to_string()),
         ];

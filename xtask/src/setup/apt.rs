@@ -86,6 +86,16 @@ pub fn unpack(package: &str, folder: &Path) -> Result<()> {
     fs::rename(&partial, folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
+/// The libraries that `package` depends on.
+///
+/// # Errors
+/// When apt does not tell.
+pub fn libraries(package: &str) -> Result<Vec<String>> {
+    let mut depends = Command::new("apt-cache");
+    depends.args(["depends", "--important", package]).env("LC_ALL", "C");
+    Ok(parse_libraries(&shell::capture(&mut depends, ASKING)?))
+}
+
 fn is_installed(package: &str) -> bool {
     let mut query = Command::new("dpkg-query");
     query.args(["--show", "--showformat=${db:Status-Status}\\n", package]);
@@ -116,6 +126,12 @@ fn parse_candidate(policy: &str) -> Option<String> {
     (version != "(none)").then(|| version.to_owned())
 }
 
+/// What a package `Depends:` on, one of several choices (`|Depends:`) left out, if it is called a library.
+fn parse_libraries(depends: &str) -> Vec<String> {
+    let names = depends.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    names.filter(|name| name.starts_with("lib")).map(str::to_owned).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -135,5 +151,11 @@ mod tests {
     #[case::unknown("", None)]
     fn the_candidate_is_read(#[case] policy: &str, #[case] version: Option<&str>) {
         assert_eq!(parse_candidate(policy).as_deref(), version);
+    }
+    #[test]
+    fn the_libraries_are_read() {
+        let depends = "openssh-server\n  PreDepends: init-system-helpers\n  Depends: adduser\n \
+                       |Depends: libelogind0\n  Depends: libwrap0\n  Depends: <libvirtual>\n    libreal\n";
+        assert_eq!(parse_libraries(depends), ["libwrap0"]);
     }
 }

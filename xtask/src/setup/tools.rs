@@ -1,6 +1,7 @@
-//! Programs that the tests and the demo run: `ip`, and `promtool` of Debian's `prometheus` package.
+//! Programs that the tests and the demo run: `ip`, `promtool`, and those of the tests' world around a
+//! sensor host, `sshd` and `dig` for two.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,15 +14,47 @@ use crate::{cargo, shell};
 pub struct Tools {
     /// `promtool`.
     pub promtool: PathBuf,
+    /// `sshd`.
+    pub sshd: PathBuf,
 }
+
+/// Programs to install, each with the packages that have it: Debian's, the newest name first.
+const INSTALLED: &[(&str, &[&str])] = &[
+    ("ip", &["iproute2"]),
+    ("ssh", &["openssh-client"]),
+    ("curl", &["curl"]),
+    ("dig", &["bind9-dnsutils", "dnsutils"]),
+    // Without the package `dnsmasq`, which would start a server.
+    ("dnsmasq", &["dnsmasq-base"]),
+    ("ping", &["iputils-ping"]),
+    ("unshare", &["util-linux"]),
+    ("getent", &["libc-bin"]),
+];
+
+/// A program whose package would start a server on every interface if it were installed.
+struct Unpacked {
+    program: &'static str,
+    package: &'static str,
+    /// Its folder in the package.
+    folder: &'static str,
+    /// What makes it print its version and end, which shows that it starts.
+    version: &'static str,
+}
+
+const PROMTOOL: Unpacked =
+    Unpacked { program: "promtool", package: "prometheus", folder: "usr/bin", version: "--version" };
+const SSHD: Unpacked =
+    Unpacked { program: "sshd", package: "openssh-server", folder: "usr/sbin", version: "-V" };
 
 /// Finds or brings all of them.
 ///
 /// # Errors
 /// When one is missing and cannot be brought: which, and how to get it.
 pub fn bring(report: &mut Report) -> Result<Tools> {
-    installed("ip", &["iproute2"], report)?;
-    Ok(Tools { promtool: unpacked("promtool", report)? })
+    for (program, packages) in INSTALLED {
+        installed(program, packages, report)?;
+    }
+    Ok(Tools { promtool: unpacked(&PROMTOOL, report)?, sshd: unpacked(&SSHD, report)? })
 }
 
 /// Says whether the formatter and the linter are there. Neither building nor testing needs them.
@@ -48,22 +81,29 @@ fn installed(program: &str, packages: &[&str], report: &mut Report) -> Result<Pa
     shell::find(program).ok_or_else(|| anyhow!("{package} is installed, but there is no {program}"))
 }
 
-/// A program of Debian's `prometheus` package. Installing that package would start a server on every
-/// interface, so it is unpacked beside the build's own files.
-fn unpacked(program: &str, report: &mut Report) -> Result<PathBuf> {
-    const PACKAGE: &str = "prometheus";
-    let folder = shell::workspace().join("target/tools").join(PACKAGE);
-    let ours = folder.join("usr/bin").join(program);
+/// A program that is there, or else is unpacked beside the build's own files.
+fn unpacked(unpacked: &Unpacked, report: &mut Report) -> Result<PathBuf> {
+    let Unpacked { program, package, folder, version } = unpacked;
+    let root = shell::workspace().join("target/tools").join(package);
+    let ours = root.join(folder).join(program);
+    let starts =
+        |path: &Path| shell::capture(Command::new(path).arg(version), Duration::from_secs(30)).map(drop);
     if let Some(path) = shell::find(program).or_else(|| ours.is_file().then(|| ours.clone())) {
-        let version = shell::capture(Command::new(&path).arg("--version"), Duration::from_secs(30))?;
-        report.have(program, &format!("{} ({})", path.display(), version.lines().next().unwrap_or_default()));
+        starts(&path)?;
+        report.have(program, &path.display().to_string());
         return Ok(path);
     }
-    report.bringing(program, &format!("unpacking Debian's {PACKAGE}: installing it would start a server"));
-    apt::unpack(PACKAGE, &folder)
-        .with_context(|| format!("no {program}: install it, or the package {PACKAGE}"))?;
+    report.bringing(program, &format!("unpacking Debian's {package}: installing it would start a server"));
+    apt::unpack(package, &root)
+        .with_context(|| format!("no {program}: install it, or the package {package}"))?;
     if !ours.is_file() {
-        return Err(anyhow!("the package {PACKAGE} brought no {program}"));
+        return Err(anyhow!("the package {package} brought no {program}"));
+    }
+    if starts(&ours).is_err() {
+        let libraries = apt::libraries(package)?;
+        let libraries: Vec<&str> = libraries.iter().map(String::as_str).collect();
+        apt::install(program, &libraries, report)?;
+        starts(&ours)?;
     }
     Ok(ours)
 }
