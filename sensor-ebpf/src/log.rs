@@ -4,6 +4,8 @@ use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
 use sensor_common::layout::{Malformed, Slot};
 
+use crate::verifier::opaque;
+
 /// Longest label, in bytes.
 const LABEL: usize = 24;
 
@@ -29,7 +31,7 @@ const fn labels() -> [[u8; LABEL]; Malformed::ALL.len()] {
 #[inline(always)]
 pub fn malformed(ctx: &XdpContext, slot: Slot, length: usize) {
     let reason = slot.index().wrapping_sub(Slot::malformed(Malformed::ALL[0]).index()) as usize;
-    if let Some(label) = LABELS.get(reason) {
+    if let Some(label) = LABELS.get(opaque(reason)) {
         // SAFETY: labels and the padding are ASCII.
         let label = unsafe { core::str::from_utf8_unchecked(label) };
         debug!(ctx, "malformed packet of {} bytes: {}", length, label);

@@ -23,6 +23,7 @@ mod guard;
 mod log;
 mod memory;
 mod policy;
+mod verifier;
 
 use aya_ebpf::bindings::TC_ACT_UNSPEC;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};

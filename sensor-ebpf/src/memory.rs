@@ -3,8 +3,6 @@
 //! Several CPUs read and write an entry at once. Each field is written whole, and whichever write comes
 //! last is a true account of some packet, so no lock is needed.
 
-use core::ptr::read_volatile;
-
 use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap};
@@ -12,6 +10,8 @@ use sensor_common::flow::{
     Flow, FlowKey, Fragment, FragmentKey, MAX_FLOWS, MAX_FRAGMENTS, Memory, Stamp, USES_LENGTH, Use, Uses,
 };
 use sensor_common::parse::protocol;
+
+use crate::verifier::opaque;
 
 /// `BPF_F_MMAPABLE` (Linux 5.5): the agent can set one stamp without writing all of them.
 const MMAPABLE: u32 = 1 << 10;
@@ -105,9 +105,7 @@ fn stamp(place: Use) -> Option<*mut Stamp> {
     let uses = USES.get_ptr_mut(0)?;
     // The compiler knows that a port has 16 bits and would leave out the comparison; the verifier does not
     // know, once the bytes of a port were swapped.
-    let index = place.index();
-    // SAFETY: it is a local variable.
-    let index = unsafe { read_volatile(&raw const index) } as usize;
+    let index = opaque(place.index()) as usize;
     if index >= USES_LENGTH {
         return None;
     }

@@ -12,6 +12,8 @@ use sensor_common::policy::{
     halves, lookup,
 };
 
+use crate::verifier::opaque;
+
 #[map]
 static PREFIXES_V4: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
 
@@ -81,10 +83,7 @@ impl Policy for LoadTime {
             return false;
         }
         let (word, bit) = Gate::place(service);
-        // The compiler would compare one register and address with another, computed anew from the slot; the
-        // verifier of Linux 6.1 does not see that they are equal.
-        // SAFETY: it is a local variable.
-        let word = unsafe { core::ptr::read_volatile(&raw const word) };
+        let word = opaque(word);
         if word >= GATE_WORDS || load_time!(GATE.bits[word]) & bit == 0 {
             return false;
         }

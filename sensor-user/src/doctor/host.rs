@@ -3,48 +3,40 @@
 use std::path::Path;
 use std::{fs, io};
 
-use aya::util::KernelVersion;
 use sensor_common::layout::{self, Page};
 
 use super::Finding;
 use crate::config::DEFAULT_PINS;
-use crate::kernel::{Sockets, check_capabilities, check_kernel};
+use crate::kernel::{Sockets, Version, check_capabilities, check_kernel};
 
 /// What a BPF file system says it is (`BPF_FS_MAGIC`).
 const BPF_FS: i64 = 0xcafe_4a11;
 
 /// Kernel features by the version that brought them, and what it costs to do without.
-const FEATURES: [(&str, KernelVersion, &str); 4] = [
-    (
-        "ring_buffer",
-        KernelVersion::new(5, 8, 0),
-        "boot Linux 5.10 or newer: the programs cannot log without it",
-    ),
+const FEATURES: [(&str, Version, &str); 4] = [
+    ("ring_buffer", Version::RING_BUFFER, "boot Linux 5.10 or newer: the programs cannot log without it"),
     (
         "xdp_links",
-        KernelVersion::new(5, 9, 0),
+        Version::XDP_LINKS,
         "boot Linux 5.10 or newer: the sensor cannot outlive its agent without it",
     ),
     (
         "multi_buffer_xdp",
-        KernelVersion::new(5, 18, 0),
+        Version::MULTI_BUFFER,
         "nothing for an MTU up to 3498; above, native mode needs Linux 5.18 or newer, and generic mode costs \
          several times more a packet",
     ),
     (
         "tcx",
-        KernelVersion::new(6, 6, 0),
+        Version::TCX,
         "nothing: what the host sends is watched by a clsact filter instead, which `tc filter` shows and others \
          may remove; Linux 6.6 or newer has links for it",
     ),
 ];
 
-/// Map memory is charged to the cgroup instead of `RLIMIT_MEMLOCK` (kernel commit 97306be45fbe).
-const CGROUP_ACCOUNTING: KernelVersion = KernelVersion::new(5, 11, 0);
-
 /// All findings.
 pub(super) fn findings() -> Vec<Finding> {
-    let version = KernelVersion::current().ok();
+    let version = Version::running().ok();
     let mut findings = vec![kernel()];
     findings.extend(version.into_iter().flat_map(features));
     findings.extend([
@@ -69,7 +61,7 @@ fn kernel() -> Finding {
     }
 }
 
-fn features(version: KernelVersion) -> impl Iterator<Item = Finding> {
+fn features(version: Version) -> impl Iterator<Item = Finding> {
     FEATURES.into_iter().map(move |(check, since, mend)| {
         if version >= since { Finding::ok(check, "there") } else { Finding::note(check, "missing", mend) }
     })
@@ -154,8 +146,8 @@ fn sockets() -> Finding {
 }
 
 /// What old kernels charge maps to.
-fn locked_memory(version: KernelVersion) -> Option<Finding> {
-    if version >= CGROUP_ACCOUNTING {
+fn locked_memory(version: Version) -> Option<Finding> {
+    if version >= Version::CGROUP_ACCOUNTING {
         return None;
     }
     // SAFETY: all-zero is a valid value of this plain C struct.
@@ -223,11 +215,11 @@ mod tests {
     #[case::newest(6, 18, &[])]
     #[case::too_old(5, 4, &["ring_buffer", "xdp_links", "multi_buffer_xdp", "tcx"])]
     fn each_kernel_lacks_what_it_is_too_old_for(
-        #[case] major: u8,
-        #[case] minor: u8,
+        #[case] major: u16,
+        #[case] minor: u16,
         #[case] missing: &[&str],
     ) {
-        let findings = features(KernelVersion::new(major, minor, 0));
+        let findings = features(Version::new(major, minor, 0));
         let notes: Vec<_> =
             findings.filter(|it| it.verdict != Verdict::Ok).map(|it| (it.check, it.mend)).collect();
         assert_eq!(notes.iter().map(|(check, _)| *check).collect::<Vec<_>>(), missing);

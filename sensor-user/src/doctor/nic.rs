@@ -10,20 +10,16 @@ use std::collections::HashMap;
 use std::fs;
 
 use anyhow::Result;
-use aya::util::KernelVersion;
 
 use super::Finding;
 use crate::kernel::{
-    Channels, Driver, Ethtool, Feature, Framing, Interface, Netlink, SINGLE_BUFFER_MTU, TcProgram,
+    Channels, Driver, Ethtool, Feature, Framing, Interface, Netlink, SINGLE_BUFFER_MTU, TcProgram, Version,
     XdpFeatures, program_name, tc_programs,
 };
 
-/// Multi-buffer XDP (kernel commit 2e88d4ff0301).
-const MULTI_BUFFER: KernelVersion = KernelVersion::new(5, 18, 0);
 /// `virtio_net` attaches without queues of XDP's own (kernel commit 97c2c69e1926; in 5.10 since its 61st release).
-const SHARED_QUEUES: KernelVersion = KernelVersion::new(5, 13, 0);
-const SHARED_QUEUES_BACKPORT: [KernelVersion; 2] =
-    [KernelVersion::new(5, 10, 61), KernelVersion::new(5, 11, 0)];
+const SHARED_QUEUES: Version = Version::new(5, 13, 0);
+const SHARED_QUEUES_BACKPORT: [Version; 2] = [Version::new(5, 10, 61), Version::new(5, 11, 0)];
 
 const GENERIC: &str = "--mode generic costs several times more a packet";
 
@@ -47,7 +43,7 @@ pub struct Nic {
     /// Programs that see what XDP has let in, or what goes out.
     pub tc: Vec<TcProgram>,
     /// The kernel's version.
-    pub kernel: KernelVersion,
+    pub kernel: Version,
     /// Processors that there may be.
     pub processors: u32,
 }
@@ -92,7 +88,7 @@ impl Nic {
             virtio: virtio.ok().filter(|_| is_same_in_sysfs(&interface)).map(|text| Virtio::parse(&text)),
             xdp_program: interface.xdp.and_then(|xdp| program_name(xdp.program)),
             tc: tc_programs(netlink, &interface).await?,
-            kernel: KernelVersion::current()?,
+            kernel: Version::running()?,
             processors: aya::util::nr_cpus().ok().and_then(|count| count.try_into().ok()).unwrap_or(1),
             interface,
         })
@@ -170,7 +166,8 @@ impl Nic {
     fn mtu(&self) -> Finding {
         let Interface { name, mtu, .. } = &self.interface;
         let fits = *mtu <= SINGLE_BUFFER_MTU;
-        let takes_parts = self.kernel >= MULTI_BUFFER && self.xdp.is_none_or(XdpFeatures::multi_buffer);
+        let takes_parts =
+            self.kernel >= Version::MULTI_BUFFER && self.xdp.is_none_or(XdpFeatures::multi_buffer);
         let is_generic_anyway = self.xdp.is_some_and(|xdp| !xdp.native());
         if fits || takes_parts || is_generic_anyway {
             return Finding::ok("mtu", mtu.to_string());

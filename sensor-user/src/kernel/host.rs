@@ -3,14 +3,8 @@
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use aya::util::KernelVersion;
 
-/// The oldest kernel that is tested: XDP links (5.9) and ring buffers (5.8) are there.
-const OLDEST: KernelVersion = KernelVersion::new(5, 10, 0);
-/// XDP programs for frames in several buffers (kernel commit 2e88d4ff0301).
-const MULTI_BUFFER: KernelVersion = KernelVersion::new(5, 18, 0);
-/// Map memory is charged to the cgroup instead of `RLIMIT_MEMLOCK` (kernel commit 97306be45fbe).
-const CGROUP_ACCOUNTING: KernelVersion = KernelVersion::new(5, 11, 0);
+use super::version::Version;
 
 /// Capabilities that loading and attaching take, by number (`include/uapi/linux/capability.h`).
 const NEEDED: [(&str, u32); 3] = [("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38), ("CAP_BPF", 39)];
@@ -22,8 +16,7 @@ const CAP_SYS_ADMIN: u32 = 21;
 /// # Errors
 /// The kernel is older than 5.10, or does not say its version.
 pub fn check_kernel() -> Result<()> {
-    let version = version()?;
-    if version < OLDEST {
+    if Version::running()? < Version::OLDEST {
         bail!("the kernel is older than 5.10, the oldest that has what the sensor needs: boot a newer one");
     }
     Ok(())
@@ -61,12 +54,12 @@ fn effective_capabilities() -> Result<u64> {
 
 /// Whether the kernel takes programs for frames in several buffers.
 pub(super) fn has_multi_buffer() -> bool {
-    version().is_ok_and(|version| version >= MULTI_BUFFER)
+    Version::running().is_ok_and(|version| version >= Version::MULTI_BUFFER)
 }
 
 /// Lifts the limit on locked memory on kernels that charge maps to it.
 pub(super) fn lift_memory_limit() {
-    if version().is_ok_and(|version| version >= CGROUP_ACCOUNTING) {
+    if Version::running().is_ok_and(|version| version >= Version::CGROUP_ACCOUNTING) {
         return;
     }
     let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
@@ -75,8 +68,4 @@ pub(super) fn lift_memory_limit() {
     if failed {
         tracing::warn!("cannot lift the limit on locked memory: creating the counters may fail");
     }
-}
-
-fn version() -> Result<KernelVersion> {
-    KernelVersion::current().context("cannot read the kernel's version")
 }

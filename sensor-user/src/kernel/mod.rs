@@ -25,6 +25,7 @@ mod seed;
 mod series;
 mod shared;
 mod sockets;
+mod version;
 
 pub use attach::{AttachedMode, SINGLE_BUFFER_MTU, check_interface};
 pub use deployment::{Attachment, Deployment};
@@ -43,3 +44,4 @@ pub use routes::{HostAddress, Links};
 pub use series::KernelSeries;
 pub use shared::Shared;
 pub use sockets::{Socket, Sockets, State};
+pub use version::Version;

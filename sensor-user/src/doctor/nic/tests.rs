@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::super::Verdict;
 use super::*;
-use crate::kernel::AttachedXdp;
+use crate::kernel::{AttachedXdp, Version};
 
 fn nic() -> Nic {
     Nic {
@@ -23,7 +23,7 @@ fn nic() -> Nic {
         virtio: None,
         xdp_program: None,
         tc: Vec::new(),
-        kernel: KernelVersion::new(6, 1, 0),
+        kernel: Version::new(6, 1, 0),
         processors: 4,
     }
 }
@@ -34,7 +34,7 @@ fn with(change: impl FnOnce(&mut Nic)) -> Nic {
     nic
 }
 
-fn queues(driver: &str, combined: u32, max_combined: u32, kernel: KernelVersion) -> Nic {
+fn queues(driver: &str, combined: u32, max_combined: u32, kernel: Version) -> Nic {
     with(|nic| {
         nic.driver = Some(Driver { name: driver.to_owned(), bus: String::new() });
         nic.channels = Some(Channels { combined, max_combined });
@@ -53,7 +53,7 @@ fn attached(name: Option<&str>) -> Nic {
     })
 }
 
-const NEW: KernelVersion = KernelVersion::new(6, 1, 0);
+const NEW: Version = Version::new(6, 1, 0);
 
 #[rstest]
 #[case::down(with(|nic| nic.interface.up = false), "link", Verdict::Problem, "ip link set eth0 up")]
@@ -66,7 +66,7 @@ const NEW: KernelVersion = KernelVersion::new(6, 1, 0);
     with(|nic| { nic.interface.mtu = 9_000; nic.xdp = Some(XdpFeatures::new(1)); }), "mtu", Verdict::Note, "mtu 3498"
 )]
 #[case::jumbo_old_kernel(
-    with(|nic| { nic.interface.mtu = 9_000; nic.kernel = KernelVersion::new(5, 10, 0); }),
+    with(|nic| { nic.interface.mtu = 9_000; nic.kernel = Version::new(5, 10, 0); }),
     "mtu",
     Verdict::Note,
     "mtu 3498"
@@ -77,7 +77,7 @@ const NEW: KernelVersion = KernelVersion::new(6, 1, 0);
 #[case::ena(queues("ena", 8, 8, NEW), "queues", Verdict::Note, "ethtool -L eth0 combined 4")]
 #[case::ena_with_one(queues("ena", 1, 1, NEW), "queues", Verdict::Note, "too few")]
 #[case::virtio(
-    queues("virtio_net", 8, 8, KernelVersion::new(5, 10, 60)),
+    queues("virtio_net", 8, 8, Version::new(5, 10, 60)),
     "queues",
     Verdict::Note,
     "ethtool -L eth0 combined 4"
@@ -110,8 +110,8 @@ fn what_stands_in_the_way_has_a_mend(
 #[case::jumbo(with(|nic| nic.interface.mtu = 9_000))]
 #[case::ena(queues("ena", 4, 8, NEW))]
 #[case::virtio(queues("virtio_net", 8, 8, NEW))]
-#[case::virtio_backport(queues("virtio_net", 8, 8, KernelVersion::new(5, 10, 61)))]
-#[case::virtio_with_room(queues("virtio_net", 4, 8, KernelVersion::new(5, 10, 0)))]
+#[case::virtio_backport(queues("virtio_net", 8, 8, Version::new(5, 10, 61)))]
+#[case::virtio_with_room(queues("virtio_net", 4, 8, Version::new(5, 10, 0)))]
 #[case::host_can_be_told(with(|nic| nic.virtio = Some(Virtio(1 << 1 | 1 << 2 | 1 << 7))))]
 #[case::host_does_not_merge(with(|nic| nic.virtio = Some(Virtio(1 << 0 | 1 << 5))))]
 #[case::sensor(attached(Some("sensor_frags")))]
