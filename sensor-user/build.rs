@@ -13,6 +13,10 @@ use std::{
 /// The only target. A big-endian host would need another.
 const TARGET: &str = "bpfel-unknown-none";
 
+/// The instruction set: comparisons and arithmetic on half registers too (Linux 5.1). It
+/// saves instructions on every packet.
+const CPU: &str = "-Ctarget-cpu=v3";
+
 fn main() -> ExitCode {
     match compile() {
         Ok(()) => ExitCode::SUCCESS,
@@ -109,7 +113,7 @@ impl Toolchain {
             .env("RUSTC_BOOTSTRAP", "1")
             .env(
                 "CARGO_ENCODED_RUSTFLAGS",
-                [&*format!("-Clinker={}", self.linker.display()), "-Clink-arg=--btf", "-Cdebuginfo=2"]
+                [&*format!("-Clinker={}", self.linker.display()), "-Clink-arg=--btf", "-Cdebuginfo=2", CPU]
                     .join("\x1f"),
             )
             // Which registers a kernel's context struct has: the machine the agent is for.

@@ -5,6 +5,7 @@ use anyhow::Result;
 use sensor_common::classify::Verdict;
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::Slot;
+use sensor_common::parse::Everything;
 use sensor_tests::agent::{Agent, Launch};
 use sensor_tests::counts::Counts;
 use sensor_tests::frame::{ETHERNET, SCANNER_V4, frame};
@@ -13,7 +14,7 @@ use sensor_tests::mix::{self, Mix, Sample};
 use sensor_tests::namespace::Namespace;
 use sensor_tests::sender::{Sender, cpus, pin_to_cpu};
 use sensor_tests::skip::{root_or_skip, skip};
-use sensor_tests::table::Everything;
+use sensor_tests::table::WithoutRules;
 use sensor_tests::wire::{MTU, Wire};
 use std::collections::BTreeMap;
 use std::thread;
@@ -192,7 +193,8 @@ fn every_length(mtu: u32, step: usize) -> Result<()> {
         ] {
             let mut bytes = whole.bytes();
             bytes.resize(length, 0);
-            let verdict = sensor_common::classify::verdict(bytes.as_slice(), &Everything, &Forgetful);
+            let verdict =
+                sensor_common::classify::verdict(bytes.as_slice(), &WithoutRules(Everything), &Forgetful);
             truth.add(verdict, length);
             frames.push(bytes);
         }

@@ -9,13 +9,14 @@ use rstest::rstest;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Malformed, Passed, Slot, SlotKind};
+use sensor_common::parse::Everything;
 use sensor_common::policy::MAX_INLINE_PREFIXES;
 use sensor_tests::agent::Launch;
 use sensor_tests::counts::Counts;
 use sensor_tests::frame::{ETHERNET, Extension, Frame, frame};
 use sensor_tests::sender::Sender;
 use sensor_tests::skip::root_or_skip;
-use sensor_tests::table::{Case, Everything, TWO_SENSORS, TwoSensors, table};
+use sensor_tests::table::{Case, TWO_SENSORS, TwoSensors, WithoutRules, table};
 use sensor_tests::wire::{MTU, Wire};
 use sensor_user::kernel::Variant;
 use std::collections::HashSet;
@@ -37,8 +38,16 @@ fn the_host_build_agrees_with_the_table() {
     for case in table() {
         let shown = format!("{}: {:02x?}", case.name, case.frame);
         let bytes = case.frame.as_slice();
-        assert_eq!(verdict(bytes, &TwoSensors, &Forgetful), case.with_two_sensors, "two sensors: {shown}");
-        assert_eq!(verdict(bytes, &Everything, &Forgetful), case.with_everything, "everything: {shown}");
+        assert_eq!(
+            verdict(bytes, &WithoutRules(TwoSensors), &Forgetful),
+            case.with_two_sensors,
+            "two sensors: {shown}"
+        );
+        assert_eq!(
+            verdict(bytes, &WithoutRules(Everything), &Forgetful),
+            case.with_everything,
+            "everything: {shown}"
+        );
     }
 }
 

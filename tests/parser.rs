@@ -1,15 +1,18 @@
 //! The parser against arbitrary bytes, and against a parser that somebody else wrote.
 
-use etherparse::{IpNumber, Ipv6ExtensionSlice, LinkExtSlice, NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{
+    EtherType, IpNumber, Ipv6ExtensionSlice, LinkExtSlice, LinkSlice, NetSlice, SlicedPacket, TransportSlice,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
-use sensor_common::parse::{Addresses, Frame, MAX_EXTENSIONS, Packet, TcpFlags, Upper, parse};
+use sensor_common::parse::{Everything, Frame, MAX_EXTENSIONS, parse};
 use sensor_tests::frame::{self, Extension};
 use sensor_tests::mix::Mix;
-use sensor_tests::table::{Everything, TwoSensors, table};
+use sensor_tests::table::{TwoSensors, WithoutRules, table};
+use std::net::IpAddr;
 
 /// A frame that is right, or wrong in one of the ways that the builder knows.
 fn built() -> impl Strategy<Value = Vec<u8>> {
@@ -108,7 +111,10 @@ proptest! {
     #[test]
     fn any_bytes_have_one_outcome(bytes in bytes()) {
         let bytes = bytes.as_slice();
-        let outcomes = [verdict(bytes, &TwoSensors, &Forgetful), verdict(bytes, &Everything, &Forgetful)];
+        let outcomes = [
+            verdict(bytes, &WithoutRules(TwoSensors), &Forgetful),
+            verdict(bytes, &WithoutRules(Everything), &Forgetful),
+        ];
         for outcome in outcomes {
             if let Verdict::Count { slot, .. } = outcome {
                 prop_assert!(Slot::describe(slot.index()).is_some(), "{slot:?} counts nothing");
@@ -119,10 +125,10 @@ proptest! {
     /// What Ethernet or a switch adds behind a packet is none of the packet's.
     #[test]
     fn padding_changes_nothing(bytes in bytes(), padding in vec(any::<u8>(), 0..64)) {
-        let before = verdict(bytes.as_slice(), &Everything, &Forgetful);
+        let before = verdict(bytes.as_slice(), &WithoutRules(Everything), &Forgetful);
         if matches!(before, Verdict::Count { .. }) && !malformed(before) {
             let padded = [bytes, padding].concat();
-            prop_assert_eq!(verdict(padded.as_slice(), &Everything, &Forgetful), before);
+            prop_assert_eq!(verdict(padded.as_slice(), &WithoutRules(Everything), &Forgetful), before);
         }
     }
 
@@ -130,16 +136,18 @@ proptest! {
     #[test]
     fn etherparse_agrees(bytes in bytes()) {
         let Ok(theirs) = SlicedPacket::from_ethernet(&bytes) else { return Ok(()) };
-        let ours = parse(bytes.as_slice());
+        let ours = parse(bytes.as_slice(), &Everything);
         match etherparse_finds(&theirs) {
             Found::Differs => {}
             Found::NonIp => prop_assert_eq!(ours, Frame::NonIp),
-            Found::Ip { addresses, upper } => {
-                let Frame::Ip(Packet { addresses: our_addresses, upper: our_upper, .. }) = ours else {
+            Found::Ip { source, destination, kind } => {
+                let Frame::Ip(packet) = ours else {
                     return Err(TestCaseError::fail("not IP for us"));
                 };
-                prop_assert_eq!(our_addresses, Some(addresses));
-                prop_assert_eq!(our_upper.map(without_details), Ok(upper));
+                let pair = packet.pair(bytes.as_slice()).map(|pair| (pair.source().ip(), pair.destination().ip()));
+                prop_assert_eq!(pair, Some((source, destination)));
+                prop_assert_eq!(packet.slot, Slot::from(kind));
+                prop_assert_eq!(packet.is_request, is_request(&theirs));
             }
         }
     }
@@ -150,22 +158,33 @@ proptest! {
 enum Found {
     NonIp,
     Ip {
-        addresses: Addresses,
-        upper: Upper,
+        source: IpAddr,
+        destination: IpAddr,
+        kind: SlotKind,
     },
     /// It goes by another rule here.
     Differs,
 }
 
 fn etherparse_finds(packet: &SlicedPacket) -> Found {
-    // It looks through three tags, and through MACsec.
+    // It looks through three tags, through MACsec, and through tags with a number that is no standard's.
     let tags = packet.link_exts.len();
+    let mut ether_types = packet.link_exts.iter().filter_map(|it| match it {
+        LinkExtSlice::Vlan(tag) => Some(tag.ether_type()),
+        LinkExtSlice::Macsec(_) => None,
+    });
+    let outermost = match &packet.link {
+        Some(LinkSlice::Ethernet2(ethernet)) => Some(ethernet.ether_type()),
+        _ => None,
+    };
+    let strange = |ether_type| ether_type == EtherType::VLAN_DOUBLE_TAGGED_FRAME;
+    let is_strange = outermost.is_some_and(strange) || ether_types.any(strange);
     if packet.link_exts.iter().any(|it| matches!(it, LinkExtSlice::Macsec(_))) {
         return Found::Differs;
     }
     match &packet.net {
         None | Some(NetSlice::Arp(_)) => Found::NonIp,
-        Some(_) if tags > 2 => Found::NonIp,
+        Some(_) if tags > 2 || is_strange => Found::NonIp,
         Some(NetSlice::Ipv4(ip)) => {
             let header = ip.header();
             // It takes an authentication header over IPv4 for an extension, not for a protocol.
@@ -174,9 +193,10 @@ fn etherparse_finds(packet: &SlicedPacket) -> Found {
             }
             let later = header.fragments_offset().value() > 0;
             Found::Ip {
-                addresses: Addresses::V4 { source: header.source(), destination: header.destination() },
-                upper: match upper(packet, ip.payload(), later) {
-                    Some(upper) => upper,
+                source: header.source().into(),
+                destination: header.destination().into(),
+                kind: match kind(packet, ip.payload(), later) {
+                    Some(kind) => kind,
                     None => return Found::Differs,
                 },
             }
@@ -198,9 +218,10 @@ fn etherparse_finds(packet: &SlicedPacket) -> Found {
             }
             let later = later.is_some();
             Found::Ip {
-                addresses: Addresses::V6 { source: header.source(), destination: header.destination() },
-                upper: match upper(packet, ip.payload(), later) {
-                    Some(upper) => upper,
+                source: header.source().into(),
+                destination: header.destination().into(),
+                kind: match kind(packet, ip.payload(), later) {
+                    Some(kind) => kind,
                     None => return Found::Differs,
                 },
             }
@@ -208,39 +229,27 @@ fn etherparse_finds(packet: &SlicedPacket) -> Found {
     }
 }
 
-/// The upper layer; `None` where etherparse doesn't look, as into first fragments, or has another rule.
-fn upper(packet: &SlicedPacket, payload: &etherparse::IpPayloadSlice, later: bool) -> Option<Upper> {
+/// What it counts as; `None` where etherparse doesn't look, as into first fragments, or has another rule.
+fn kind(packet: &SlicedPacket, payload: &etherparse::IpPayloadSlice, later: bool) -> Option<SlotKind> {
     let number = payload.ip_number.0;
     if later {
-        return Some(Upper::Fragment(number));
+        return Some(SlotKind::Fragment(number));
     }
     let ipv6 = matches!(packet.net, Some(NetSlice::Ipv6(_)));
-    let other = if ipv6 { Upper::ProtocolV6(number) } else { Upper::ProtocolV4(number) };
+    let other = if ipv6 { SlotKind::ProtocolV6(number) } else { SlotKind::ProtocolV4(number) };
     Some(match &packet.transport {
         None if payload.fragmented => return None,
         // A length of 0 is "up to the end" to it.
         Some(TransportSlice::Udp(it)) if it.length() == 0 => return None,
-        Some(TransportSlice::Tcp(it)) => tcp(it.destination_port()),
-        Some(TransportSlice::Udp(it)) => udp(it.destination_port()),
-        Some(TransportSlice::Icmpv4(it)) if !ipv6 => Upper::Icmp { kind: it.type_u8(), code: it.code_u8() },
-        Some(TransportSlice::Icmpv6(it)) if ipv6 => Upper::Icmpv6 { kind: it.type_u8(), code: it.code_u8() },
+        Some(TransportSlice::Tcp(it)) => SlotKind::Tcp(it.destination_port()),
+        Some(TransportSlice::Udp(it)) => SlotKind::Udp(it.destination_port()),
+        Some(TransportSlice::Icmpv4(it)) if !ipv6 => SlotKind::Icmp(it.type_u8(), it.code_u8()),
+        Some(TransportSlice::Icmpv6(it)) if ipv6 => SlotKind::Icmpv6(it.type_u8(), it.code_u8()),
         None | Some(_) => other,
     })
 }
 
-fn tcp(destination: u16) -> Upper {
-    Upper::Tcp { source: 0, destination, flags: TcpFlags(0) }
-}
-
-fn udp(destination: u16) -> Upper {
-    Upper::Udp { source: 0, destination }
-}
-
-/// Leaves what decides about the slot.
-fn without_details(upper: Upper) -> Upper {
-    match upper {
-        Upper::Tcp { destination, .. } => tcp(destination),
-        Upper::Udp { destination, .. } => udp(destination),
-        other => other,
-    }
+/// Whether it asks for a connection.
+fn is_request(packet: &SlicedPacket) -> bool {
+    matches!(&packet.transport, Some(TransportSlice::Tcp(it)) if it.syn() && !it.ack())
 }

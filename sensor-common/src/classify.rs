@@ -3,8 +3,8 @@
 //! The order of the questions matters: is it IP, is it for a sensor, is it solicited, which slot.
 
 use crate::flow::{self, Memory};
-use crate::layout::{Malformed, Passed, Slot};
-use crate::parse::{Addresses, Frame, Packet, Quoted, Read, TcpFlags, Upper, parse, protocol};
+use crate::layout::{Passed, Slot, SlotKind};
+use crate::parse::{Address, Frame, Packet, Quoted, Read, Sensors, parse, protocol};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,52 +21,66 @@ pub enum Verdict {
 }
 
 /// What this host monitors, and whom it lets in.
-pub trait Policy {
-    /// The sensor that monitors the packet's destination.
-    fn sensor(&self, addresses: &Addresses) -> Option<u32>;
-
+pub trait Policy: Sensors {
     /// The sensor that counts packets too broken to say where they go: the first of the configuration.
     fn first(&self) -> u32 {
         0
     }
 
-    /// Whether a rule lets the packet's source reach the service whose slot this is.
-    fn is_management(&self, addresses: &Addresses, service: Slot) -> bool;
+    /// Whether any rule names the service whose slot this is.
+    fn is_named(&self, service: Slot) -> bool;
+
+    /// Whether a rule that names the service lets `source` reach it.
+    fn is_allowed(&self, source: Address, service: Slot) -> bool;
 }
 
 /// Decides what becomes of a frame.
 #[inline(always)]
 pub fn verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Verdict {
-    let packet = match parse(frame) {
+    let packet = match parse(frame, policy) {
         Frame::NonIp => return Verdict::Pass(Passed::NonIp),
+        Frame::Elsewhere => return Verdict::Pass(Passed::NotMonitored),
+        Frame::Unreadable(reason) => {
+            return Verdict::Count { sensor: policy.first(), slot: Slot::malformed(reason) };
+        }
         Frame::Ip(packet) => packet,
     };
-    let Some(addresses) = packet.addresses else {
-        return Verdict::Count { sensor: policy.first(), slot: slot(packet.upper) };
-    };
-    let Some(sensor) = policy.sensor(&addresses) else {
-        return Verdict::Pass(Passed::NotMonitored);
-    };
-    if is_link_control(&packet) {
+    let (sensor, slot) = (packet.sensor, packet.slot);
+    // Most of what arrives asks for a connection that no rule names: that must cost no lookup.
+    if packet.is_request && !policy.is_named(slot) {
+        return Verdict::Count { sensor, slot };
+    }
+    let packet = packet.blurred(frame);
+    if is_link_control(frame, &packet) {
         return Verdict::Pass(Passed::Link);
     }
-    let slot = slot(packet.upper);
-    let reason = if policy.is_management(&addresses, slot) {
-        Passed::Management
-    } else {
-        // Above all others, a request for a connection must not cost a lookup.
-        if slot.is_tcp() && packet.tcp_flags(frame).is_none_or(TcpFlags::is_request) {
-            return Verdict::Count { sensor, slot };
-        }
-        match answers(frame, &packet.blurred(frame), policy, memory) {
-            None => return Verdict::Count { sensor, slot },
-            Some(reason) => reason,
-        }
+    let Some(reason) = reason(frame, &packet, policy, memory) else {
+        return Verdict::Count { sensor, slot };
     };
-    if packet.fragment != 0 && !matches!(packet.upper, Ok(Upper::Fragment(_))) {
-        flow::admit_rest(frame, &packet.blurred(frame), reason, memory);
+    if packet.fragment != 0 && !slot.is_fragment() {
+        flow::admit_rest(frame, &packet, reason, memory);
     }
     Verdict::Pass(reason)
+}
+
+/// Why a packet to a sensor is let in; `None` if it is unsolicited.
+#[inline(always)]
+fn reason<R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    packet: &Packet,
+    policy: &P,
+    memory: &M,
+) -> Option<Passed> {
+    if policy.is_named(packet.slot) {
+        if policy.is_allowed(packet.pair(frame)?.source(), packet.slot) {
+            return Some(Passed::Management);
+        }
+        // Nothing that the host has sent is answered by a request. One that no rule names has been counted.
+        if packet.slot.is_tcp() && packet.tcp_flags(frame)?.is_request() {
+            return None;
+        }
+    }
+    answers(frame, packet, policy, memory)
 }
 
 /// Why a packet is let in that belongs to something the host has sent; `None` if it doesn't.
@@ -77,12 +91,12 @@ fn answers<R: Read + ?Sized, P: Policy, M: Memory>(
     policy: &P,
     memory: &M,
 ) -> Option<Passed> {
-    match packet.upper {
-        Ok(Upper::Fragment(_)) => flow::admitted(frame, packet, memory),
-        Ok(
-            Upper::Icmp { kind: DESTINATION_UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, .. }
-            | Upper::Icmpv6 { kind: DESTINATION_UNREACHABLE_V6..=PARAMETER_PROBLEM_V6, .. },
-        ) => about(frame, packet, policy, memory),
+    match packet.slot.kind() {
+        SlotKind::Fragment(_) => flow::admitted(frame, packet, memory),
+        SlotKind::Icmp(DESTINATION_UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM, _)
+        | SlotKind::Icmpv6(DESTINATION_UNREACHABLE_V6..=PARAMETER_PROBLEM_V6, _) => {
+            about(frame, packet, policy, memory)
+        }
         _ => flow::is_reply(frame, packet, memory).then_some(Passed::Reply),
     }
 }
@@ -101,7 +115,8 @@ fn about<R: Read + ?Sized, P: Policy, M: Memory>(
         return None;
     }
     if let Some(service) = service(&quoted)
-        && policy.is_management(&quoted.pair.reversed().addresses(), service)
+        && policy.is_named(service)
+        && policy.is_allowed(quoted.pair.destination(), service)
     {
         return Some(Passed::Management);
     }
@@ -121,39 +136,27 @@ const fn service(sent: &Quoted) -> Option<Slot> {
     }
 }
 
-/// The slot that an unsolicited packet belongs to.
-#[inline(always)]
-#[must_use]
-pub const fn slot(upper: Result<Upper, Malformed>) -> Slot {
-    match upper {
-        Ok(Upper::Tcp { destination, .. }) => Slot::tcp(destination),
-        Ok(Upper::Udp { destination, .. }) => Slot::udp(destination),
-        Ok(Upper::Icmp { kind, code, .. }) => Slot::icmp(kind, code),
-        Ok(Upper::Icmpv6 { kind, code, .. }) => Slot::icmpv6(kind, code),
-        Ok(Upper::ProtocolV4(protocol)) => Slot::protocol_v4(protocol),
-        Ok(Upper::ProtocolV6(protocol)) => Slot::protocol_v6(protocol),
-        Ok(Upper::Fragment(protocol)) => Slot::fragment(protocol),
-        Err(reason) => Slot::malformed(reason),
-    }
-}
-
 /// Whether the packet keeps the link itself working: without it the host would lose its address or its
 /// router. IPv6 tells by hop limits and link-local addresses what comes from the link itself; IPv4's DHCP
 /// can come through relays, so a packet from anywhere that looks like a DHCP server's passes.
 #[inline(always)]
 #[must_use]
-pub fn is_link_control(packet: &Packet) -> bool {
-    match (packet.upper, &packet.addresses) {
-        (Ok(Upper::Udp { source, destination }), Some(addresses)) => is_dhcp(source, destination, addresses),
-        (Ok(Upper::Icmpv6 { kind, .. }), Some(Addresses::V6 { source, .. })) => match kind {
-            // RFC 4861 §6.1, §7.1: a hop limit of 255 shows that no router forwarded it.
-            ROUTER_SOLICITATION..=REDIRECT => packet.hop_limit == 255,
-            // RFC 3810 §5: hop limit 1, from a link-local or, before there is one, the unspecified address.
-            MLD_QUERY..=MLD_DONE | MLD_V2_REPORT => {
-                packet.hop_limit == 1 && (is_link_local(*source) || *source == [0; 16])
-            }
-            _ => false,
-        },
+pub fn is_link_control<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
+    match packet.slot.kind() {
+        // Answers to this host as a DHCP client (RFC 2131 §4.1, RFC 8415 §7.2).
+        SlotKind::Udp(68) if !packet.is_ipv6() => {
+            packet.leading(frame).is_some_and(|ports| ports.first == 67)
+        }
+        SlotKind::Udp(546) => packet.pair(frame).is_some_and(|pair| pair.destination().is_link_local()),
+        // RFC 4861 §6.1, §7.1: a hop limit of 255 shows that no router forwarded it.
+        SlotKind::Icmpv6(ROUTER_SOLICITATION..=REDIRECT, _) => packet.hop_limit(frame) == Some(255),
+        // RFC 3810 §5: hop limit 1, from a link-local or, before there is one, the unspecified address.
+        SlotKind::Icmpv6(MLD_QUERY..=MLD_DONE | MLD_V2_REPORT, _) => {
+            packet.hop_limit(frame) == Some(1)
+                && packet
+                    .pair(frame)
+                    .is_some_and(|pair| pair.source().is_link_local() || pair.source().is_unspecified_v6())
+        }
         _ => false,
     }
 }
@@ -173,18 +176,3 @@ const MLD_DONE: u8 = 132;
 const ROUTER_SOLICITATION: u8 = 133;
 const REDIRECT: u8 = 137;
 const MLD_V2_REPORT: u8 = 143;
-
-/// Answers to this host as a DHCP client (RFC 2131 §4.1, RFC 8415 §7.2).
-#[inline(always)]
-fn is_dhcp(source: u16, destination: u16, addresses: &Addresses) -> bool {
-    match addresses {
-        Addresses::V4 { .. } => source == 67 && destination == 68,
-        Addresses::V6 { destination: to, .. } => destination == 546 && is_link_local(*to),
-    }
-}
-
-/// `fe80::/10` (RFC 4291 §2.5.6).
-#[inline(always)]
-pub(crate) const fn is_link_local(address: [u8; 16]) -> bool {
-    address[0] == 0xfe && address[1] & 0xc0 == 0x80
-}

@@ -201,6 +201,31 @@ impl Slot {
         self.0 < UDP
     }
 
+    /// Whether it counts fragments after the first.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_fragment(self) -> bool {
+        self.0 >= FRAGMENT && self.0 < MALFORMED
+    }
+
+    /// Whether it counts packets with a broken header.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_malformed(self) -> bool {
+        self.0 >= MALFORMED
+    }
+
+    /// What it counts.
+    #[must_use]
+    #[inline(always)]
+    pub const fn kind(self) -> SlotKind {
+        match Self::describe(self.0) {
+            Some(kind) => kind,
+            // No constructor makes such a slot.
+            None => SlotKind::Malformed(Malformed::Ipv4Truncated),
+        }
+    }
+
     /// The slot's number within its sensor.
     #[must_use]
     #[inline(always)]
@@ -224,6 +249,7 @@ impl Slot {
 
     /// What the slot numbered `index` counts; `None` for the unused ones and those out of range.
     #[must_use]
+    #[inline(always)]
     pub const fn describe(index: u32) -> Option<SlotKind> {
         // Each branch has checked that the difference fits.
         #[expect(clippy::cast_possible_truncation, reason = "the range of each branch bounds the value")]

@@ -3,19 +3,20 @@
 //! Any bytes give exactly one outcome. The functions run in the kernel, where the verifier must see that
 //! every loop ends and every read is within the packet, so all reading goes through [`Read`].
 
+mod address;
 mod header;
 mod ip;
 mod read;
 mod upper;
 
+pub use address::{Address, Pair, halves, padded};
 pub use header::Wire;
-pub use ip::{Addresses, MAX_EXTENSIONS};
-pub use read::{Leading, Pair, Quoted, halves, padded};
-pub use upper::{TcpFlags, Upper, protocol};
+pub use ip::MAX_EXTENSIONS;
+pub use read::{Leading, Quoted};
+pub use upper::{TcpFlags, protocol};
 
-use crate::layout::Malformed;
+use crate::layout::{Malformed, Slot};
 use header::{Ethernet, VlanTag, ether_type};
-use upper::Payload;
 
 /// A received frame.
 pub trait Read {
@@ -47,65 +48,67 @@ impl Read for [u8] {
     }
 }
 
+/// Tells whose packets are.
+pub trait Sensors {
+    /// The sensor that monitors packets to this address.
+    fn sensor(&self, destination: Address) -> Option<u32>;
+}
+
+/// One sensor that monitors everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything;
+
+impl Sensors for Everything {
+    #[inline(always)]
+    fn sensor(&self, _destination: Address) -> Option<u32> {
+        Some(0)
+    }
+}
+
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// Neither IPv4 nor IPv6 within two VLAN tags.
     NonIp,
+    /// An IP header too broken to say where the packet goes.
+    Unreadable(Malformed),
+    /// An IP packet that is nobody's.
+    Elsewhere,
     /// An IP packet, broken or not.
     Ip(Packet),
 }
 
-/// An IP packet.
+/// An IP packet: what every packet is asked for. The rest is read when it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// Where it comes from and goes to; `None` if the header is too broken to say.
-    pub addresses: Option<Addresses>,
-    /// The IPv4 time to live or the IPv6 hop limit; 0 if the header is too broken to say.
-    pub hop_limit: u8,
-    /// What it carries, or what is wrong with it.
-    pub upper: Result<Upper, Malformed>,
+    /// Whose it is.
+    pub sensor: u32,
+    /// 4 or 6.
+    pub version: u8,
+    /// The slot of what it carries, or of what is wrong with it.
+    pub slot: Slot,
+    /// It is a TCP segment that asks for a connection: SYN without ACK.
+    pub is_request: bool,
     /// Offset in the frame of the IP header.
     pub network: usize,
-    /// Offset of the header that tells which datagram this is a fragment of, the first or with
-    /// [`Upper::Fragment`] a later one; 0 if it is none.
+    /// Offset of the header that tells which datagram this is a fragment of, the first or, with a slot of
+    /// fragments, a later one; 0 if it is none.
     pub fragment: usize,
-    /// Offset of what it carries; 0 if the IP headers are broken.
+    /// Offset of what it carries; anything if the IP headers are broken.
     pub at: usize,
-    /// Offset behind it, never behind the frame's end; 0 if the IP headers are broken.
+    /// Offset behind it, never behind the frame's end; anything if the IP headers are broken.
     pub end: usize,
-}
-
-impl Packet {
-    #[inline(always)]
-    const fn unreadable(reason: Malformed) -> Self {
-        Self { addresses: None, hop_limit: 0, upper: Err(reason), network: 0, fragment: 0, at: 0, end: 0 }
-    }
-
-    /// What the payload says; the network header's own fields are to be filled in.
-    #[inline(always)]
-    fn carrying<R: Read + ?Sized>(frame: &R, network: usize, payload: Result<Payload, Malformed>) -> Self {
-        match payload {
-            Err(reason) => Self { network, ..Self::unreadable(reason) },
-            Ok(payload) => Self {
-                addresses: None,
-                hop_limit: 0,
-                upper: upper::upper(frame, &payload),
-                network,
-                fragment: payload.fragment,
-                at: payload.at,
-                end: payload.end,
-            },
-        }
-    }
 }
 
 /// VLAN tags that are looked through: one customer tag within one service tag (IEEE 802.1ad).
 const MAX_VLAN_TAGS: usize = 2;
 
 /// Parses a frame from its Ethernet header on.
+///
+/// Whose a packet is, is asked as soon as its destination is read: what follows is read for nobody else, and
+/// the kernel's program keeps no address in mind meanwhile.
 #[inline(always)]
-pub fn parse<R: Read + ?Sized>(frame: &R) -> Frame {
+pub fn parse<R: Read + ?Sized, S: Sensors>(frame: &R, sensors: &S) -> Frame {
     let Some(ethernet) = frame.read::<Ethernet>(0) else {
         return Frame::NonIp;
     };
@@ -122,8 +125,8 @@ pub fn parse<R: Read + ?Sized>(frame: &R) -> Frame {
         at = frame.blurred(at + size_of::<VlanTag>());
     }
     match ether_type {
-        ether_type::IPV4 => Frame::Ip(ip::ipv4(frame, at)),
-        ether_type::IPV6 => Frame::Ip(ip::ipv6(frame, at)),
+        ether_type::IPV4 => ip::ipv4(frame, at, sensors),
+        ether_type::IPV6 => ip::ipv6(frame, at, sensors),
         _ => Frame::NonIp,
     }
 }

@@ -75,33 +75,35 @@ pub struct Gate {
     /// Not 0 if any bit is set: the verifier prunes the rest if none is.
     pub any: u64,
     /// The bits, lowest slot first.
-    pub bits: [u64; GATE_WORDS],
+    pub bits: [u8; GATE_BYTES],
 }
 
-/// Words of the [`Gate`].
-pub const GATE_WORDS: usize = (SENSOR_SLOTS / u64::BITS) as usize;
+/// Bytes of the [`Gate`].
+pub const GATE_BYTES: usize = (SENSOR_SLOTS / u8::BITS) as usize;
+
+const _: () = assert!(size_of::<Gate>() == size_of::<u64>() + GATE_BYTES);
 
 impl Gate {
     /// No rule names anything.
     #[expect(clippy::large_stack_arrays, reason = "it initialises a static, and a box once")]
-    pub const CLOSED: Self = Self { any: 0, bits: [0; GATE_WORDS] };
+    pub const CLOSED: Self = Self { any: 0, bits: [0; GATE_BYTES] };
 
     /// Opens the gate for a service.
     pub const fn open(&mut self, service: Slot) {
-        let (word, bit) = Self::place(service);
-        self.bits[word] |= bit;
+        let (byte, bit) = Self::place(service);
+        self.bits[byte] |= bit;
         self.any = 1;
     }
 
-    /// The word and the bit that stand for a service.
+    /// The byte and the bit that stand for a service.
     #[inline(always)]
     #[must_use]
-    pub const fn place(service: Slot) -> (usize, u64) {
-        ((service.index() / u64::BITS) as usize, 1 << (service.index() % u64::BITS))
+    pub const fn place(service: Slot) -> (usize, u8) {
+        ((service.index() / u8::BITS) as usize, 1 << (service.index() % u8::BITS))
     }
 }
 
-// SAFETY: integers of one size: any bytes are a valid value.
+// SAFETY: integers only, laid out without padding (the assertion above): any bytes are a valid value.
 #[cfg(feature = "aya")]
 unsafe impl aya::Pod for Gate {}
 

@@ -30,6 +30,9 @@ const fn labels() -> [[u8; LABEL]; Malformed::ALL.len()] {
 /// Logs the reason if `slot` counts malformed packets.
 #[inline(always)]
 pub fn malformed(ctx: &XdpContext, slot: Slot, length: usize) {
+    if !slot.is_malformed() {
+        return;
+    }
     let reason = slot.index().wrapping_sub(Slot::malformed(Malformed::ALL[0]).index()) as usize;
     if let Some(label) = LABELS.get(opaque(reason)) {
         // SAFETY: labels and the padding are ASCII.

@@ -6,10 +6,10 @@ use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{HashMap, LpmTrie};
 use sensor_common::classify::Policy;
 use sensor_common::layout::Slot;
-use sensor_common::parse::Addresses;
+use sensor_common::parse::{Address, Sensors};
 use sensor_common::policy::{
-    GATE_WORDS, Gate, InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored, Rules,
-    halves, lookup,
+    GATE_BYTES, Gate, InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored, Rules,
+    lookup,
 };
 
 use crate::verifier::opaque;
@@ -63,60 +63,65 @@ pub fn observing() -> bool {
 /// The policy that the agent set when it loaded the program.
 pub struct LoadTime;
 
-impl Policy for LoadTime {
+impl Sensors for LoadTime {
     #[inline(always)]
-    fn sensor(&self, addresses: &Addresses) -> Option<u32> {
-        match addresses {
-            Addresses::V4 { destination, .. } => sensor_v4(*destination),
-            Addresses::V6 { destination, .. } => sensor_v6(*destination),
-        }
+    fn sensor(&self, destination: Address) -> Option<u32> {
+        if destination.is_ipv6() { sensor_v6(destination) } else { sensor_v4(destination) }
     }
+}
 
+impl Policy for LoadTime {
     #[inline(always)]
     fn first(&self) -> u32 {
         load_time!(MONITORED.first)
     }
 
     #[inline(always)]
-    fn is_management(&self, addresses: &Addresses, service: Slot) -> bool {
+    fn is_named(&self, service: Slot) -> bool {
         if load_time!(GATE.any) == 0 {
             return false;
         }
-        let (word, bit) = Gate::place(service);
-        let word = opaque(word);
-        if word >= GATE_WORDS || load_time!(GATE.bits[word]) & bit == 0 {
-            return false;
-        }
-        is_allowed(addresses, service)
+        let (byte, bit) = Gate::place(service);
+        let byte = opaque(byte);
+        byte < GATE_BYTES && load_time!(GATE.bits[byte]) & bit != 0
+    }
+
+    #[inline(always)]
+    fn is_allowed(&self, source: Address, service: Slot) -> bool {
+        // SAFETY: the agent fills the map before it attaches the program, and nothing changes it afterwards.
+        let Some(naming) = (unsafe { SERVICES.get(service.index()) }) else { return false };
+        let holding = if source.is_ipv6() {
+            SOURCES_V6.get(Key::new(128, source.octets()))
+        } else {
+            SOURCES_V4.get(Key::new(32, source.octets_v4()))
+        };
+        holding.is_some_and(|holding| holding & naming != 0)
     }
 }
 
-/// Whether a rule that names the service holds for the source.
 #[inline(always)]
-fn is_allowed(addresses: &Addresses, service: Slot) -> bool {
-    // SAFETY: the agent fills the map before it attaches the program, and nothing changes it afterwards.
-    let Some(naming) = (unsafe { SERVICES.get(service.index()) }) else { return false };
-    let holding = match addresses {
-        Addresses::V4 { source, .. } => SOURCES_V4.get(Key::new(32, *source)),
-        Addresses::V6 { source, .. } => SOURCES_V6.get(Key::new(128, *source)),
-    };
-    holding.is_some_and(|holding| holding & naming != 0)
-}
-
-#[inline(always)]
-fn sensor_v4(destination: [u8; 4]) -> Option<u32> {
+fn sensor_v4(destination: Address) -> Option<u32> {
     let known = match load_time!(MONITORED.lookup_v4) {
         lookup::EVERYTHING => return Some(load_time!(MONITORED.first)),
-        lookup::TRIE => return PREFIXES_V4.get(Key::new(32, destination)).copied(),
+        lookup::TRIE => return PREFIXES_V4.get(Key::new(32, destination.octets_v4())).copied(),
         known => known as usize,
     };
-    let destination = u32::from_ne_bytes(destination);
-    for index in 0..MAX_INLINE_PREFIXES {
+    let destination = u32::from_ne_bytes(destination.octets_v4());
+    let holds = |index: usize| {
+        (destination ^ load_time!(MONITORED.v4[index].address)) & load_time!(MONITORED.v4[index].mask) == 0
+    };
+    // Most hosts have one address. It is not worth a loop.
+    if known == 0 {
+        return None;
+    }
+    if holds(0) {
+        return Some(load_time!(MONITORED.v4[0].sensor));
+    }
+    for index in 1..MAX_INLINE_PREFIXES {
         if index >= known {
             break;
         }
-        let address = load_time!(MONITORED.v4[index].address);
-        if (destination ^ address) & load_time!(MONITORED.v4[index].mask) == 0 {
+        if holds(index) {
             return Some(load_time!(MONITORED.v4[index].sensor));
         }
     }
@@ -124,22 +129,31 @@ fn sensor_v4(destination: [u8; 4]) -> Option<u32> {
 }
 
 #[inline(always)]
-fn sensor_v6(destination: [u8; 16]) -> Option<u32> {
+fn sensor_v6(destination: Address) -> Option<u32> {
     let known = match load_time!(MONITORED.lookup_v6) {
         lookup::EVERYTHING => return Some(load_time!(MONITORED.first)),
-        lookup::TRIE => return PREFIXES_V6.get(Key::new(128, destination)).copied(),
+        lookup::TRIE => return PREFIXES_V6.get(Key::new(128, destination.octets())).copied(),
         known => known as usize,
     };
-    let destination = halves(destination);
-    for index in 0..MAX_INLINE_PREFIXES {
-        if index >= known {
-            break;
-        }
+    let destination = destination.halves;
+    let holds = |index: usize| {
         let high = (destination[0] ^ load_time!(MONITORED.v6[index].address[0]))
             & load_time!(MONITORED.v6[index].mask[0]);
         let low = (destination[1] ^ load_time!(MONITORED.v6[index].address[1]))
             & load_time!(MONITORED.v6[index].mask[1]);
-        if high | low == 0 {
+        high | low == 0
+    };
+    if known == 0 {
+        return None;
+    }
+    if holds(0) {
+        return Some(load_time!(MONITORED.v6[0].sensor) as u32);
+    }
+    for index in 1..MAX_INLINE_PREFIXES {
+        if index >= known {
+            break;
+        }
+        if holds(index) {
             return Some(load_time!(MONITORED.v6[index].sensor) as u32);
         }
     }

@@ -297,25 +297,22 @@ fn arp() -> Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Everything;
-    use sensor_common::classify::{Policy, verdict};
+    use crate::table::WithoutRules;
+    use sensor_common::classify::verdict;
     use sensor_common::flow::Forgetful;
     use sensor_common::layout::SlotKind;
-    use sensor_common::parse::Addresses;
+    use sensor_common::parse::{Address, Sensors};
     use std::collections::HashSet;
+    use std::net::IpAddr;
 
     struct Demo;
 
-    impl Policy for Demo {
-        fn sensor(&self, addresses: &Addresses) -> Option<u32> {
-            match addresses {
-                Addresses::V4 { destination: [198, 51, 101, _], .. } => None,
-                _ => Everything.sensor(addresses),
+    impl Sensors for Demo {
+        fn sensor(&self, destination: Address) -> Option<u32> {
+            match destination.ip() {
+                IpAddr::V4(destination) if destination.octets()[..3] == [198, 51, 101] => None,
+                _ => Some(0),
             }
-        }
-
-        fn is_management(&self, _addresses: &Addresses, _service: Slot) -> bool {
-            false
         }
     }
 
@@ -323,7 +320,7 @@ mod tests {
     fn the_truth_is_what_the_parser_finds() {
         for sample in Mix::new(1).take(20_000) {
             assert_eq!(
-                verdict(sample.frame.as_slice(), &Demo, &Forgetful),
+                verdict(sample.frame.as_slice(), &WithoutRules(Demo), &Forgetful),
                 sample.verdict,
                 "{:02x?}",
                 sample.frame

@@ -13,8 +13,8 @@ mod transport;
 use crate::frame::Frame;
 use sensor_common::classify::{Policy, Verdict};
 use sensor_common::layout::{Passed, Slot};
-use sensor_common::parse::Addresses;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use sensor_common::parse::{Address, Sensors};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The sensors that the table's verdicts are about, as the agent's configuration: two, IPv4 and IPv6 each.
 pub const TWO_SENSORS: &str = r#"
@@ -89,37 +89,39 @@ fn count(sensor: u32, slot: Slot) -> Verdict {
 #[derive(Clone, Copy, Debug)]
 pub struct TwoSensors;
 
-impl Policy for TwoSensors {
-    fn sensor(&self, addresses: &Addresses) -> Option<u32> {
-        match addresses {
-            Addresses::V4 { destination, .. } => match destination {
+impl Sensors for TwoSensors {
+    fn sensor(&self, destination: Address) -> Option<u32> {
+        match destination.ip() {
+            IpAddr::V4(destination) => match destination.octets() {
                 [198, 51, 100, 7] => Some(0),
                 [198, 51, 100, 128..=255] => Some(1),
                 _ => None,
             },
-            Addresses::V6 { destination, .. } => match destination {
+            IpAddr::V6(destination) => match destination.octets() {
                 [0x20, 0x01, 0x0d, 0xb8, 0, 7, 0, 0, ..] => Some(0),
                 [0x20, 0x01, 0x0d, 0xb8, 0, 8, ..] => Some(1),
                 _ => None,
             },
         }
     }
+}
 
-    fn is_management(&self, _addresses: &Addresses, _service: Slot) -> bool {
-        false
+/// What a host without rules monitors, for the host build of the classifier.
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutRules<S>(pub S);
+
+impl<S: Sensors> Sensors for WithoutRules<S> {
+    fn sensor(&self, destination: Address) -> Option<u32> {
+        self.0.sensor(destination)
     }
 }
 
-/// One sensor that monitors everything, for the host build of the classifier.
-#[derive(Clone, Copy, Debug)]
-pub struct Everything;
-
-impl Policy for Everything {
-    fn sensor(&self, _addresses: &Addresses) -> Option<u32> {
-        Some(0)
+impl<S: Sensors> Policy for WithoutRules<S> {
+    fn is_named(&self, _service: Slot) -> bool {
+        false
     }
 
-    fn is_management(&self, _addresses: &Addresses, _service: Slot) -> bool {
+    fn is_allowed(&self, _source: Address, _service: Slot) -> bool {
         false
     }
 }

@@ -2,9 +2,9 @@
 
 use sensor_common::classify::{Policy, Verdict};
 use sensor_common::layout::{Passed, Slot};
-use sensor_common::parse::Addresses;
+use sensor_common::parse::{Address, Sensors};
 use sensor_tests::frame::{ETHERNET, Frame, SENSOR_V4, SENSOR_V6, frame};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One sensor, and an administrator who may reach SSH, SNMP and ping.
 pub const RULES: &str = r#"
@@ -22,21 +22,26 @@ icmp_echo = true
 /// [`RULES`], for the host build of the classifier.
 pub struct Rules;
 
+impl Sensors for Rules {
+    fn sensor(&self, destination: Address) -> Option<u32> {
+        let monitored = match destination.ip() {
+            IpAddr::V4(destination) => destination == SENSOR_V4,
+            IpAddr::V6(destination) => destination.octets()[..8] == SENSOR_V6.octets()[..8],
+        };
+        monitored.then_some(0)
+    }
+}
+
 impl Policy for Rules {
-    fn sensor(&self, addresses: &Addresses) -> Option<u32> {
-        match addresses {
-            Addresses::V4 { destination, .. } => (*destination == SENSOR_V4.octets()).then_some(0),
-            Addresses::V6 { destination, .. } => (destination[..8] == SENSOR_V6.octets()[..8]).then_some(0),
-        }
+    fn is_named(&self, service: Slot) -> bool {
+        [Slot::tcp(22), Slot::udp(161), Slot::ECHO_REQUEST, Slot::ECHO_REQUEST_V6].contains(&service)
     }
 
-    fn is_management(&self, addresses: &Addresses, service: Slot) -> bool {
-        let listed = match addresses {
-            Addresses::V4 { source, .. } => source[..3] == [203, 0, 113],
-            Addresses::V6 { source, .. } => source[..6] == [0x20, 1, 0xd, 0xb8, 0xb, 0xad],
-        };
-        let services = [Slot::tcp(22), Slot::udp(161), Slot::ECHO_REQUEST, Slot::ECHO_REQUEST_V6];
-        listed && services.contains(&service)
+    fn is_allowed(&self, source: Address, _service: Slot) -> bool {
+        match source.ip() {
+            IpAddr::V4(source) => source.octets()[..3] == [203, 0, 113],
+            IpAddr::V6(source) => source.octets()[..6] == [0x20, 1, 0xd, 0xb8, 0xb, 0xad],
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::packet::Ends;
 use super::{Flow, FlowKey, Fragment, FragmentKey, Stamp, Use};
-use crate::classify::is_link_local;
-use crate::parse::{Addresses, Frame, Packet, Quoted, Read, Upper, parse};
+use crate::layout::SlotKind;
+use crate::parse::{Everything, Frame, Packet, Quoted, Read, parse};
 
 /// The clocks and tables: the kernel's maps, or a test's.
 pub trait Memory {
@@ -38,11 +38,11 @@ pub trait Memory {
 /// Remembers what the host begins with a frame that it sends, and that what it began goes on.
 #[inline(always)]
 pub fn remember<R: Read + ?Sized, M: Memory>(frame: &R, memory: &M) {
-    let Frame::Ip(packet) = parse(frame) else { return };
-    if asks_for_address(&packet) {
+    let Frame::Ip(packet) = parse(frame, &Everything) else { return };
+    let packet = packet.blurred(frame);
+    if asks_for_address(frame, &packet) {
         return;
     }
-    let packet = packet.blurred(frame);
     let Some((ends, sent)) = Ends::sent(frame, &packet) else { return };
     let place = ends.place;
     if !sent.begins() && !is_used(memory, place) {
@@ -106,16 +106,13 @@ pub(super) fn touch<M: Memory>(memory: &M, place: Use) {
 
 /// Whether the host, as a DHCP client, speaks to a server: the answers pass as link control.
 #[inline(always)]
-fn asks_for_address(packet: &Packet) -> bool {
-    match (packet.upper, packet.addresses) {
-        (Ok(Upper::Udp { source, destination }), Some(Addresses::V4 { .. })) => {
-            source == 68 && destination == 67
-        }
-        (Ok(Upper::Udp { source, .. }), Some(Addresses::V6 { source: from, .. })) => {
-            source == 546 && is_link_local(from)
-        }
-        _ => false,
+fn asks_for_address<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
+    let SlotKind::Udp(destination) = packet.slot.kind() else { return false };
+    let Some(ports) = packet.leading(frame) else { return false };
+    if packet.is_ipv6() {
+        return ports.first == 546 && packet.pair(frame).is_some_and(|pair| pair.source().is_link_local());
     }
+    ports.first == 68 && destination == 67
 }
 
 /// A memory of nothing: to it, every packet is the first.

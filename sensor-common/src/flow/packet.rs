@@ -1,7 +1,8 @@
 //! Which conversation a packet would belong to, and where to look first whether there is any.
 
 use super::{FlowKey, Sent, Use};
-use crate::parse::{Packet, Pair, Quoted, Read, Upper, protocol};
+use crate::layout::SlotKind;
+use crate::parse::{Packet, Pair, Quoted, Read, protocol};
 
 /// The two ends of a conversation, without addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,23 +19,23 @@ impl Ends {
     /// belongs to none.
     #[inline(always)]
     pub(super) fn sent<R: Read + ?Sized>(frame: &R, packet: &Packet) -> Option<(Self, Sent)> {
-        Some(match packet.upper {
-            Ok(Upper::Tcp { .. }) => {
+        Some(match packet.slot.kind() {
+            SlotKind::Tcp(_) => {
                 let (ports, flags) = (packet.leading(frame)?, packet.tcp_flags(frame)?);
                 (Self::tcp(ports.first, ports.second), Sent::tcp(flags)?)
             }
-            Ok(Upper::Udp { .. }) => {
+            SlotKind::Udp(_) => {
                 let ports = packet.leading(frame)?;
                 (Self::udp(ports.first, ports.second), Sent::Datagram)
             }
-            Ok(Upper::Icmp { kind: ECHO, .. }) => {
-                (Self::echo(protocol::ICMP, packet.leading(frame)?.third), Sent::Echo)
-            }
-            Ok(Upper::Icmpv6 { kind: ECHO_V6, .. }) => {
+            SlotKind::Icmp(ECHO, _) => (Self::echo(protocol::ICMP, packet.leading(frame)?.third), Sent::Echo),
+            SlotKind::Icmpv6(ECHO_V6, _) => {
                 (Self::echo(protocol::ICMPV6, packet.leading(frame)?.third), Sent::Echo)
             }
-            Ok(Upper::ProtocolV4(number) | Upper::ProtocolV6(number)) => (Self::other(number), Sent::Other),
-            Ok(Upper::Icmp { .. } | Upper::Icmpv6 { .. } | Upper::Fragment(_)) | Err(_) => return None,
+            SlotKind::ProtocolV4(number) | SlotKind::ProtocolV6(number) => (Self::other(number), Sent::Other),
+            SlotKind::Icmp(..) | SlotKind::Icmpv6(..) | SlotKind::Fragment(_) | SlotKind::Malformed(_) => {
+                return None;
+            }
         })
     }
 
@@ -42,23 +43,25 @@ impl Ends {
     /// itself.
     #[inline(always)]
     pub(super) fn received<R: Read + ?Sized>(frame: &R, packet: &Packet) -> Option<(Self, bool)> {
-        Some(match packet.upper {
-            Ok(Upper::Tcp { .. }) => {
+        Some(match packet.slot.kind() {
+            SlotKind::Tcp(_) => {
                 let (ports, flags) = (packet.leading(frame)?, packet.tcp_flags(frame)?);
                 (Self::tcp(ports.second, ports.first), flags.rst())
             }
-            Ok(Upper::Udp { .. }) => {
+            SlotKind::Udp(_) => {
                 let ports = packet.leading(frame)?;
                 (Self::udp(ports.second, ports.first), false)
             }
-            Ok(Upper::Icmp { kind: ECHO_REPLY, .. }) => {
+            SlotKind::Icmp(ECHO_REPLY, _) => {
                 (Self::echo(protocol::ICMP, packet.leading(frame)?.third), false)
             }
-            Ok(Upper::Icmpv6 { kind: ECHO_REPLY_V6, .. }) => {
+            SlotKind::Icmpv6(ECHO_REPLY_V6, _) => {
                 (Self::echo(protocol::ICMPV6, packet.leading(frame)?.third), false)
             }
-            Ok(Upper::ProtocolV4(number) | Upper::ProtocolV6(number)) => (Self::other(number), false),
-            Ok(Upper::Icmp { .. } | Upper::Icmpv6 { .. } | Upper::Fragment(_)) | Err(_) => return None,
+            SlotKind::ProtocolV4(number) | SlotKind::ProtocolV6(number) => (Self::other(number), false),
+            SlotKind::Icmp(..) | SlotKind::Icmpv6(..) | SlotKind::Fragment(_) | SlotKind::Malformed(_) => {
+                return None;
+            }
         })
     }
 

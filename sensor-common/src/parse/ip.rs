@@ -1,28 +1,9 @@
 //! IPv4 and IPv6, down to where the upper layer starts.
 
-use super::header::{Extension, Ipv4, Ipv6, octets4, octets6};
-use super::upper::{Payload, protocol};
-use super::{Packet, Read};
+use super::header::{Extension, Ipv4, Ipv6};
+use super::upper::{Payload, Upper, protocol, upper};
+use super::{Frame, Packet, Pair, Read, Sensors};
 use crate::layout::Malformed;
-
-/// Source and destination of a packet, in network order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Addresses {
-    /// IPv4.
-    V4 {
-        /// Source address.
-        source: [u8; 4],
-        /// Destination address.
-        destination: [u8; 4],
-    },
-    /// IPv6.
-    V6 {
-        /// Source address.
-        source: [u8; 16],
-        /// Destination address.
-        destination: [u8; 16],
-    },
-}
 
 /// IPv6 extension headers that are followed. RFC 8200 §4.1 knows seven in a sensible order; a packet with
 /// more than eight is malformed.
@@ -30,65 +11,48 @@ pub const MAX_EXTENSIONS: usize = 8;
 
 /// IPv4 header, options included (RFC 791 §3.1).
 #[inline(always)]
-pub(super) fn ipv4<R: Read + ?Sized>(frame: &R, at: usize) -> Packet {
+pub(super) fn ipv4<R: Read + ?Sized, S: Sensors>(frame: &R, at: usize, sensors: &S) -> Frame {
     let Some(header) = frame.read::<Ipv4>(at) else {
-        return Packet::unreadable(Malformed::Ipv4Truncated);
+        return Frame::Unreadable(Malformed::Ipv4Truncated);
     };
     if header.version() != 4 {
-        return Packet::unreadable(Malformed::Ipv4Version);
+        return Frame::Unreadable(Malformed::Ipv4Version);
     }
-    Packet {
-        addresses: Some(Addresses::V4 {
-            source: octets4(header.source),
-            destination: octets4(header.destination),
-        }),
-        hop_limit: header.time_to_live,
-        ..Packet::carrying(frame, at, ipv4_payload(frame, at, &header))
-    }
-}
-
-#[inline(always)]
-fn ipv4_payload<R: Read + ?Sized>(frame: &R, at: usize, header: &Ipv4) -> Result<Payload, Malformed> {
-    let header_length = header.header_length();
-    if header_length < size_of::<Ipv4>() || header_length > header.total_length() {
-        return Err(Malformed::Ipv4HeaderLength);
-    }
-    let end = at + header.total_length();
-    if end > frame.length() {
-        return Err(Malformed::Ipv4TotalLength);
-    }
-    Ok(Payload {
+    let Some(sensor) = sensors.sensor(Pair::v4(&header).destination()) else {
+        return Frame::Elsewhere;
+    };
+    // Also where the packet turns out to be broken: a value for each way would have to be kept on all of them.
+    let payload = Payload {
         protocol: header.protocol,
-        at: at + header_length,
-        end,
+        at: at + header.header_length(),
+        end: at + header.total_length(),
         fragment: if header.is_fragment() { at } else { 0 },
         more_fragments: header.more_fragments(),
-        later_fragment: header.fragment_offset() != 0,
-        ipv6: false,
-    })
+        later_fragment: header.is_fragment() && header.fragment_offset() != 0,
+        version: 4,
+    };
+    let upper = if payload.at < at + size_of::<Ipv4>() || payload.at > payload.end {
+        Upper::malformed(Malformed::Ipv4HeaderLength)
+    } else if payload.end > frame.length() {
+        Upper::malformed(Malformed::Ipv4TotalLength)
+    } else {
+        upper(frame, &payload)
+    };
+    Frame::Ip(packet(sensor, at, &payload, upper))
 }
 
 /// IPv6 header and extension headers (RFC 8200 §3, §4).
 #[inline(always)]
-pub(super) fn ipv6<R: Read + ?Sized>(frame: &R, at: usize) -> Packet {
+pub(super) fn ipv6<R: Read + ?Sized, S: Sensors>(frame: &R, at: usize, sensors: &S) -> Frame {
     let Some(header) = frame.read::<Ipv6>(at) else {
-        return Packet::unreadable(Malformed::Ipv6Truncated);
+        return Frame::Unreadable(Malformed::Ipv6Truncated);
     };
     if header.version() != 6 {
-        return Packet::unreadable(Malformed::Ipv6Version);
+        return Frame::Unreadable(Malformed::Ipv6Version);
     }
-    Packet {
-        addresses: Some(Addresses::V6 {
-            source: octets6(header.source),
-            destination: octets6(header.destination),
-        }),
-        hop_limit: header.hop_limit,
-        ..Packet::carrying(frame, at, ipv6_payload(frame, at, &header))
-    }
-}
-
-#[inline(always)]
-fn ipv6_payload<R: Read + ?Sized>(frame: &R, at: usize, header: &Ipv6) -> Result<Payload, Malformed> {
+    let Some(sensor) = sensors.sensor(Pair::v6(&header).destination()) else {
+        return Frame::Elsewhere;
+    };
     let start = at + size_of::<Ipv6>();
     let mut payload = Payload {
         protocol: header.next_header,
@@ -97,25 +61,38 @@ fn ipv6_payload<R: Read + ?Sized>(frame: &R, at: usize, header: &Ipv6) -> Result
         fragment: 0,
         more_fragments: false,
         later_fragment: false,
-        ipv6: true,
+        version: 6,
     };
+    let upper = match extensions(frame, &mut payload) {
+        Err(reason) => Upper::malformed(reason),
+        Ok(()) => upper(frame, &payload),
+    };
+    Frame::Ip(packet(sensor, at, &payload, upper))
+}
+
+#[inline(always)]
+const fn packet(sensor: u32, network: usize, payload: &Payload, upper: Upper) -> Packet {
+    let (Upper { slot, is_request }, &Payload { version, fragment, at, end, .. }) = (upper, payload);
+    Packet { sensor, version, slot, is_request, network, fragment, at, end }
+}
+
+/// Steps over all extension headers that `payload` starts with.
+#[inline(always)]
+fn extensions<R: Read + ?Sized>(frame: &R, payload: &mut Payload) -> Result<(), Malformed> {
     if payload.end > frame.length() {
         return Err(Malformed::Ipv6PayloadLength);
     }
     for _ in 0..MAX_EXTENSIONS {
-        if !is_extension(payload.protocol) {
-            return Ok(payload);
-        }
-        extension(frame, &mut payload)?;
         // What follows in a later fragment is data of the middle of the datagram, not a header.
-        if payload.later_fragment {
-            return Ok(payload);
+        if payload.later_fragment || !is_extension(payload.protocol) {
+            return Ok(());
         }
+        extension(frame, payload)?;
     }
-    if is_extension(payload.protocol) {
+    if is_extension(payload.protocol) && !payload.later_fragment {
         return Err(Malformed::Ipv6ExtensionDepth);
     }
-    Ok(payload)
+    Ok(())
 }
 
 #[inline(always)]

@@ -1,80 +1,10 @@
 //! What only few packets are asked for is read when it is asked for, from the offsets that the parser left.
 //!
-//! The structures here have no variants: all of their bytes have a value whatever the packet is, so that the
-//! compiler never computes with what was not set. The verifier would refuse that.
+//! As in [`super::address`], the structures here have no variants.
 
-use super::header::{self, Extension, Icmp, Ipv4, Ipv6, octets4, octets6};
+use super::header::{self, Extension, Icmp, Ipv4, Ipv6};
 use super::upper::protocol;
-use super::{Addresses, Packet, Read, TcpFlags, Wire};
-
-/// Source and destination of a packet in the form that is compared and hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pair {
-    /// Source address as its bytes lie in memory; an IPv4 address is followed by zeros.
-    pub source: [u64; 2],
-    /// Destination address, likewise.
-    pub destination: [u64; 2],
-    /// 4 or 6.
-    pub version: u8,
-}
-
-impl Pair {
-    /// That of a packet that goes the other way.
-    #[must_use]
-    #[inline(always)]
-    pub const fn reversed(self) -> Self {
-        Self { source: self.destination, destination: self.source, version: self.version }
-    }
-
-    /// The same addresses as their octets.
-    #[must_use]
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the rest of an IPv4 address is zeros")]
-    pub const fn addresses(self) -> Addresses {
-        if self.version == 4 {
-            Addresses::V4 {
-                source: (self.source[0] as u32).to_ne_bytes(),
-                destination: (self.destination[0] as u32).to_ne_bytes(),
-            }
-        } else {
-            Addresses::V6 { source: octets(self.source), destination: octets(self.destination) }
-        }
-    }
-
-    #[inline(always)]
-    fn v4(header: &Ipv4) -> Self {
-        let (source, destination) = (octets4(header.source), octets4(header.destination));
-        Self { source: padded(source), destination: padded(destination), version: 4 }
-    }
-
-    #[inline(always)]
-    fn v6(header: &Ipv6) -> Self {
-        let (source, destination) = (octets6(header.source), octets6(header.destination));
-        Self { source: halves(source), destination: halves(destination), version: 6 }
-    }
-}
-
-/// An IPv4 address in the form of [`Pair`].
-#[inline(always)]
-#[must_use]
-pub const fn padded(octets: [u8; 4]) -> [u64; 2] {
-    [u32::from_ne_bytes(octets) as u64, 0]
-}
-
-/// An IPv6 address in two halves, as they lie in memory: what compares and copies in two instructions.
-#[inline(always)]
-#[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "the halves are what is left of either side")]
-pub const fn halves(octets: [u8; 16]) -> [u64; 2] {
-    let bits = u128::from_ne_bytes(octets);
-    [bits as u64, (bits >> 64) as u64]
-}
-
-/// The inverse of [`halves`].
-#[inline(always)]
-const fn octets([low, high]: [u64; 2]) -> [u8; 16] {
-    ((high as u128) << 64 | low as u128).to_ne_bytes()
-}
+use super::{Packet, Pair, Read, TcpFlags, Wire};
 
 /// The first bytes of what a packet carries, by its protocol: as much as an ICMP error quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +54,28 @@ impl Packet {
         }
     }
 
-    /// Source and destination.
+    /// Whether it is an IPv6 packet.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn pair<R: Read + ?Sized>(&self, frame: &R) -> Option<Pair> {
+    pub const fn is_ipv6(&self) -> bool {
+        self.version == 6
+    }
+
+    /// Source and destination; always there for a frame that this was parsed from.
+    #[must_use]
+    #[inline(always)]
+    pub fn pair<R: Read + ?Sized>(&self, frame: &R) -> Option<Pair> {
         if self.is_ipv6() {
             return Some(Pair::v6(&frame.read(self.network)?));
         }
         Some(Pair::v4(&frame.read(self.network)?))
+    }
+
+    /// The IPv6 hop limit.
+    #[inline(always)]
+    pub(crate) fn hop_limit<R: Read + ?Sized>(&self, frame: &R) -> Option<u8> {
+        let header: Ipv6 = frame.read(self.network)?;
+        Some(header.hop_limit)
     }
 
     /// The first bytes of what it carries; `None` if there are less than eight.
@@ -168,11 +113,6 @@ impl Packet {
             return quoted_ipv6(frame, at, self.end);
         }
         quoted_ipv4(frame, at, self.end)
-    }
-
-    #[inline(always)]
-    const fn is_ipv6(&self) -> bool {
-        matches!(self.addresses, Some(Addresses::V6 { .. }))
     }
 }
 

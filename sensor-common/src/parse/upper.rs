@@ -2,7 +2,7 @@
 
 use super::Read;
 use super::header::{Icmp, Tcp, Udp};
-use crate::layout::Malformed;
+use crate::layout::{Malformed, Slot};
 
 /// IP protocol numbers that the parser tells apart (IANA "Assigned Internet Protocol Numbers").
 pub mod protocol {
@@ -68,44 +68,25 @@ impl TcpFlags {
 }
 
 /// What an IP packet carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upper {
-    /// A TCP segment.
-    Tcp {
-        /// Source port.
-        source: u16,
-        /// Destination port.
-        destination: u16,
-        /// Control bits.
-        flags: TcpFlags,
-    },
-    /// A UDP datagram.
-    Udp {
-        /// Source port.
-        source: u16,
-        /// Destination port.
-        destination: u16,
-    },
-    /// An ICMP message over IPv4.
-    Icmp {
-        /// Type.
-        kind: u8,
-        /// Code.
-        code: u8,
-    },
-    /// An ICMPv6 message over IPv6.
-    Icmpv6 {
-        /// Type.
-        kind: u8,
-        /// Code.
-        code: u8,
-    },
-    /// Another protocol over IPv4; ICMPv6 over IPv4 is one.
-    ProtocolV4(u8),
-    /// Another protocol over IPv6; ICMP over IPv6 is one.
-    ProtocolV6(u8),
-    /// A fragment other than the first, of this protocol.
-    Fragment(u8),
+pub(super) struct Upper {
+    /// What it counts as.
+    pub slot: Slot,
+    /// TCP's SYN without ACK.
+    pub is_request: bool,
+}
+
+impl Upper {
+    /// Anything but a request for a connection.
+    #[inline(always)]
+    const fn no_request(slot: Slot) -> Self {
+        Self { slot, is_request: false }
+    }
+
+    /// Nothing that could be read.
+    #[inline(always)]
+    pub const fn malformed(reason: Malformed) -> Self {
+        Self::no_request(Slot::malformed(reason))
+    }
 }
 
 /// Where the upper layer lies within the frame.
@@ -121,62 +102,62 @@ pub(super) struct Payload {
     pub more_fragments: bool,
     /// A fragment other than the first.
     pub later_fragment: bool,
-    pub ipv6: bool,
+    /// 4 or 6.
+    pub version: u8,
 }
 
 #[inline(always)]
-pub(super) fn upper<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Result<Upper, Malformed> {
+pub(super) fn upper<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Upper {
     if payload.later_fragment {
-        return Ok(Upper::Fragment(payload.protocol));
+        return Upper::no_request(Slot::fragment(payload.protocol));
     }
     match payload.protocol {
         protocol::TCP => tcp(frame, payload),
         protocol::UDP => udp(frame, payload),
-        protocol::ICMP if !payload.ipv6 => {
-            let header = icmp(frame, payload).ok_or(Malformed::IcmpTruncated)?;
-            Ok(Upper::Icmp { kind: header.kind, code: header.code })
-        }
-        protocol::ICMPV6 if payload.ipv6 => {
-            let header = icmp(frame, payload).ok_or(Malformed::Icmpv6Truncated)?;
-            Ok(Upper::Icmpv6 { kind: header.kind, code: header.code })
-        }
-        other if payload.ipv6 => Ok(Upper::ProtocolV6(other)),
-        other => Ok(Upper::ProtocolV4(other)),
+        protocol::ICMP if payload.version == 4 => match icmp(frame, payload) {
+            Some(header) => Upper::no_request(Slot::icmp(header.kind, header.code)),
+            None => Upper::malformed(Malformed::IcmpTruncated),
+        },
+        protocol::ICMPV6 if payload.version == 6 => match icmp(frame, payload) {
+            Some(header) => Upper::no_request(Slot::icmpv6(header.kind, header.code)),
+            None => Upper::malformed(Malformed::Icmpv6Truncated),
+        },
+        other if payload.version == 6 => Upper::no_request(Slot::protocol_v6(other)),
+        other => Upper::no_request(Slot::protocol_v4(other)),
     }
 }
 
 /// TCP header (RFC 9293 §3.1). One that a fragment cuts short is broken too: RFC 1858 and RFC 7112 ask for
 /// whole headers in the first fragment.
 #[inline(always)]
-fn tcp<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Result<Upper, Malformed> {
-    if payload.at + size_of::<Tcp>() > payload.end {
-        return Err(Malformed::TcpTruncated);
-    }
-    let header = frame.read::<Tcp>(payload.at).ok_or(Malformed::TcpTruncated)?;
+fn tcp<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Upper {
+    let Some(header) = frame.read::<Tcp>(payload.at) else {
+        return Upper::malformed(Malformed::TcpTruncated);
+    };
     let length = header.header_length();
     if length < size_of::<Tcp>() || payload.at + length > payload.end {
-        return Err(Malformed::TcpDataOffset);
+        // What was read may be padding behind the packet. Asked here, that costs only what is broken.
+        let is_whole = payload.at + size_of::<Tcp>() <= payload.end;
+        return Upper::malformed(if is_whole { Malformed::TcpDataOffset } else { Malformed::TcpTruncated });
     }
-    Ok(Upper::Tcp {
-        source: header.source.get(),
-        destination: header.destination.get(),
-        flags: TcpFlags(header.flags),
-    })
+    Upper { slot: Slot::tcp(header.destination.get()), is_request: TcpFlags(header.flags).is_request() }
 }
 
 /// UDP header (RFC 768).
 #[inline(always)]
-fn udp<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Result<Upper, Malformed> {
+fn udp<R: Read + ?Sized>(frame: &R, payload: &Payload) -> Upper {
     if payload.at + size_of::<Udp>() > payload.end {
-        return Err(Malformed::UdpTruncated);
+        return Upper::malformed(Malformed::UdpTruncated);
     }
-    let header = frame.read::<Udp>(payload.at).ok_or(Malformed::UdpTruncated)?;
+    let Some(header) = frame.read::<Udp>(payload.at) else {
+        return Upper::malformed(Malformed::UdpTruncated);
+    };
     let length = header.length();
     let beyond = payload.at + length > payload.end && !payload.more_fragments;
     if length < size_of::<Udp>() || beyond {
-        return Err(Malformed::UdpLength);
+        return Upper::malformed(Malformed::UdpLength);
     }
-    Ok(Upper::Udp { source: header.source.get(), destination: header.destination.get() })
+    Upper::no_request(Slot::udp(header.destination.get()))
 }
 
 #[inline(always)]

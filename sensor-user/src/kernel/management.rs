@@ -78,8 +78,8 @@ mod tests {
 
     /// What the program does with the tables.
     fn lets_in(management: &Management, source: IpAddr, service: Slot) -> bool {
-        let (word, bit) = Gate::place(service);
-        if management.gate.bits[word] & bit == 0 {
+        let (byte, bit) = Gate::place(service);
+        if management.gate.bits[byte] & bit == 0 {
             return false;
         }
         let holding = match source {
