@@ -4,7 +4,7 @@ use aya_ebpf::programs::XdpContext;
 use aya_log_ebpf::debug;
 use sensor_common::layout::{Malformed, Slot};
 
-use crate::verifier::opaque;
+use crate::verifier::below;
 
 /// Longest label, in bytes.
 const LABEL: usize = 24;
@@ -34,7 +34,8 @@ pub fn malformed(ctx: &XdpContext, slot: Slot, length: usize) {
         return;
     }
     let reason = slot.index().wrapping_sub(Slot::malformed(Malformed::ALL[0]).index()) as usize;
-    if let Some(label) = LABELS.get(opaque(reason)) {
+    if let Some(reason) = below::<{ LABELS.len() }>(reason) {
+        let label = &LABELS[reason];
         // SAFETY: labels and the padding are ASCII.
         let label = unsafe { core::str::from_utf8_unchecked(label) };
         debug!(ctx, "malformed packet of {} bytes: {}", length, label);

@@ -11,7 +11,7 @@ use sensor_common::flow::{
 };
 use sensor_common::parse::protocol;
 
-use crate::verifier::opaque;
+use crate::verifier::below;
 
 /// `BPF_F_MMAPABLE` (Linux 5.5): the agent can set one stamp without writing all of them.
 const MMAPABLE: u32 = 1 << 10;
@@ -103,12 +103,7 @@ fn table(key: &FlowKey) -> &'static LruHashMap<FlowKey, Flow> {
 #[inline(always)]
 fn stamp(place: Use) -> Option<*mut Stamp> {
     let uses = USES.get_ptr_mut(0)?;
-    // The compiler knows that a port has 16 bits and would leave out the comparison; the verifier does not
-    // know, once the bytes of a port were swapped.
-    let index = opaque(place.index()) as usize;
-    if index >= USES_LENGTH {
-        return None;
-    }
+    let index = below::<USES_LENGTH>(place.index() as usize)?;
     // SAFETY: the element is `USES_LENGTH` bytes long.
     Some(unsafe { uses.cast::<Stamp>().add(index) })
 }

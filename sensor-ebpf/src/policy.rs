@@ -12,7 +12,7 @@ use sensor_common::policy::{
     lookup,
 };
 
-use crate::verifier::opaque;
+use crate::verifier::below;
 
 #[map]
 static PREFIXES_V4: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
@@ -82,8 +82,7 @@ impl Policy for LoadTime {
             return false;
         }
         let (byte, bit) = Gate::place(service);
-        let byte = opaque(byte);
-        byte < GATE_BYTES && load_time!(GATE.bits[byte]) & bit != 0
+        below::<GATE_BYTES>(byte).is_some_and(|byte| load_time!(GATE.bits[byte]) & bit != 0)
     }
 
     #[inline(always)]
