@@ -8,8 +8,9 @@ use anyhow::{Result, ensure};
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
+use sensor_common::parse::Everything;
 use sensor_tests::mix::{self, Mix, Port, Sample};
-use sensor_tests::table::Everything;
+use sensor_tests::table::WithoutRules;
 use sensor_tests::wire::MTU;
 
 use super::capture::{self, Survey};
@@ -110,7 +111,7 @@ fn replay(path: &Path) -> Result<impl Iterator<Item = Result<Sample>> + use<>> {
 
 /// What must become of a frame: the same code as in the kernel, built for the host.
 fn judge(frame: &[u8]) -> Verdict {
-    verdict(frame, &Everything, &Forgetful)
+    verdict(frame, &WithoutRules(Everything), &Forgetful)
 }
 
 fn port(frame: &[u8]) -> Option<Port> {
