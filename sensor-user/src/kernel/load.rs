@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, anyhow};
-use aya::maps;
 use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{self, Map};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
@@ -63,7 +63,7 @@ impl Variant {
     }
 }
 
-/// The programs and the maps of their own, loaded and verified. What they are attached by, and the maps that
+/// The programs and the maps of their own. What they are attached by, and the maps that
 /// outlive them, are held elsewhere.
 #[derive(Debug)]
 pub struct Loaded {
@@ -98,10 +98,7 @@ impl Loaded {
         fill(&mut ebpf, policy::SOURCES_V6, management.sources_v6, Ipv6Addr::octets)?;
         fill_services(&mut ebpf, management.services)?;
         let mut loaded = Self { ebpf, multi_buffer: host::has_multi_buffer() };
-        verified(Variant::Linear.program(), loaded.xdp(Variant::Linear)?.load())?;
-        if loaded.multi_buffer {
-            verified(Variant::MultiBuffer.program(), loaded.xdp(Variant::MultiBuffer)?.load())?;
-        }
+        loaded.xdp(Variant::Linear)?;
         verified(EGRESS, loaded.egress()?.load())?;
         Ok(loaded)
     }
@@ -112,12 +109,18 @@ impl Loaded {
         self.multi_buffer
     }
 
-    /// One of the XDP programs.
+    /// One of the XDP programs, loaded if it is not yet: few interfaces take [`Variant::MultiBuffer`], which
+    /// the kernel verifies for several times as long as the other.
     ///
     /// # Errors
-    /// It is not in the object.
+    /// The kernel refuses it.
     pub fn xdp(&mut self, variant: Variant) -> Result<&mut Xdp> {
-        self.program(variant.program())
+        let name = variant.program();
+        let program: &mut Xdp = self.program(name)?;
+        if program.fd().is_err() {
+            verified(name, program.load())?;
+        }
+        Ok(program)
     }
 
     /// The program that remembers what the host sends.
@@ -126,6 +129,14 @@ impl Loaded {
     /// It is not in the object.
     pub fn egress(&mut self) -> Result<&mut SchedClassifier> {
         self.program(EGRESS)
+    }
+
+    /// One of the programs' maps.
+    ///
+    /// # Errors
+    /// It is not in the object.
+    pub fn map(&mut self, name: &str) -> Result<&mut Map> {
+        self.ebpf.map_mut(name).with_context(|| format!("no map {name} in the object"))
     }
 
     fn program<'a, P>(&'a mut self, name: &str) -> Result<&'a mut P>

@@ -1,7 +1,7 @@
 //! The sensor's own programs that are in the kernel, whichever agent loaded them.
 
 use anyhow::{Context, Result};
-use aya::maps::{Map, MapData, MapInfo};
+use aya::maps::{Map, MapData, MapInfo, MapType};
 use aya::programs::{ProgramInfo, loaded_programs};
 use sensor_common::policy;
 
@@ -32,12 +32,24 @@ pub fn guard_of(number: u32) -> Result<Option<Guard>> {
     let maps = program.map_ids().context("cannot ask the kernel for the program's maps")?;
     for id in maps.unwrap_or_default() {
         let info = MapInfo::from_id(id).context("cannot ask the kernel about a map")?;
-        if info.name_as_str() == Some(policy::GUARD) {
+        if is_guard(&info) {
             let map = MapData::from_id(id).context("cannot open the guard's map")?;
             return Guard::new(Map::from_map_data(map)?).map(Some);
         }
     }
     Ok(None)
+}
+
+/// Whether a map of our program's is the guard: by its name, or else by its layout, which no other has. aya names no
+/// maps where the kernel's release has two numbers, as `7.3-cloud-amd64`.
+fn is_guard(map: &MapInfo) -> bool {
+    match map.name_as_str() {
+        Some("") => {
+            let is_array = matches!(map.map_type(), Ok(MapType::Array));
+            is_array && map.value_size() as usize == size_of::<u64>() && map.max_entries() == 1
+        }
+        name => name == Some(policy::GUARD),
+    }
 }
 
 fn find(number: u32) -> Option<ProgramInfo> {
