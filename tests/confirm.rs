@@ -10,6 +10,7 @@ use sensor_tests::cli::sensor;
 use sensor_tests::counts::Counts;
 use sensor_tests::frame::frame;
 use sensor_tests::mix;
+use sensor_tests::pace;
 use sensor_tests::pins::Pins;
 use sensor_tests::sender::Sender;
 use sensor_tests::skip::root_or_skip;
@@ -18,9 +19,20 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const WITHIN: &str = "3s";
-/// Longer than [`WITHIN`].
-const AFTERWARDS: Duration = Duration::from_millis(3_200);
+/// How long there is to confirm.
+fn within() -> Duration {
+    pace::time(Duration::from_secs(3))
+}
+
+/// Waits until that is over, counted from `attached`.
+fn wait_until_over(attached: Instant) {
+    thread::sleep((within() + Duration::from_millis(200)).saturating_sub(attached.elapsed()));
+}
+
+/// The launch of an agent that waits for as long.
+fn unconfirmed(launch: Launch) -> Launch {
+    launch.argument("--confirm-within").argument(&format!("{}s", within().as_secs()))
+}
 
 struct Scene {
     wire: Wire,
@@ -43,17 +55,15 @@ impl Scene {
     }
 
     fn attach(&self) -> Result<Agent> {
-        let agent = self.launch().argument("--confirm-within").argument(WITHIN).start()?;
+        let agent = unconfirmed(self.launch()).start()?;
         ensure!(!self.is_reachable()?, "the server can be reached");
         Ok(agent)
     }
 
     fn is_reachable(&self) -> Result<bool> {
         let server = "198.51.100.7:22".parse()?;
-        self.wire
-            .far
-            .namespace
-            .run(|| std::net::TcpStream::connect_timeout(&server, Duration::from_millis(300)).is_ok())
+        let patience = pace::time(Duration::from_millis(300));
+        self.wire.far.namespace.run(|| std::net::TcpStream::connect_timeout(&server, patience).is_ok())
     }
 }
 
@@ -71,7 +81,7 @@ fn it_undoes_itself_without_the_agent(#[case] signal: Signal) -> Result<()> {
     if signal == Signal::SIGKILL {
         agent.wait()?;
     }
-    thread::sleep(AFTERWARDS.saturating_sub(attached.elapsed()));
+    wait_until_over(attached);
     ensure!(scene.is_reachable()?, "the server cannot be reached");
     let late = sensor(&scene.wire.near.namespace, &["confirm"])?;
     assert_eq!(late.code, 1, "{}", late.stdout);
@@ -90,11 +100,11 @@ fn what_passes_unconfirmed_is_counted() -> Result<()> {
     let sender = Sender::new(&wire)?;
     let syn = frame().ipv4().tcp(23).syn().bytes();
     let mut truth = Counts::default();
-    let mut agent = launch().argument("--confirm-within").argument(WITHIN).start()?;
+    let mut agent = unconfirmed(launch()).start()?;
     let attached = Instant::now();
     sender.send(&[&syn; 5])?;
     agent.stop(Signal::SIGKILL)?;
-    thread::sleep(AFTERWARDS.saturating_sub(attached.elapsed()));
+    wait_until_over(attached);
     sender.send(&[&syn; 7])?;
     // A new agent is a new decision.
     let agent = launch().start()?;
@@ -144,7 +154,7 @@ fn what_is_confirmed_stays(#[case] kill: bool) -> Result<()> {
     let again = sensor(near, &["confirm"])?;
     assert_eq!(again.code, 1, "{}", again.stdout);
     ensure!(again.stderr.contains("nothing awaits a confirmation"), "{}", again.stderr);
-    thread::sleep(AFTERWARDS.saturating_sub(attached.elapsed()));
+    wait_until_over(attached);
     ensure!(!scene.is_reachable()?, "the server can be reached");
     ensure!(kill || agent.ended()?.is_none(), "the agent has ended: {}", agent.stderr());
     Ok(())

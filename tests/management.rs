@@ -9,6 +9,7 @@ use sensor_common::layout::{Passed, Slot};
 use sensor_tests::agent::Launch;
 use sensor_tests::frame::{Frame, frame};
 use sensor_tests::metrics::Page;
+use sensor_tests::pace::PATIENCE;
 use sensor_tests::skip::root_or_skip;
 use sensor_tests::wire::Wire;
 use sensor_user::kernel::Variant;
@@ -85,11 +86,12 @@ fn rules_hold_in_the_kernel() -> Result<()> {
             continue;
         }
         for (name, frame, slot) in cases() {
-            let outcome = kernel.run(variant, &frame.bytes()).context(name)?;
             let expected =
                 slot.map_or(Verdict::Pass(Passed::Management), |slot| Verdict::Count { sensor: 0, slot });
+            let outcome = kernel.run(variant, &frame.bytes(), expected).context(name)?;
             assert_eq!((outcome.verdict, outcome.dropped), (expected, slot.is_some()), "{name}");
         }
+        kernel.nothing_else_moved()?;
     }
     Ok(())
 }
@@ -111,10 +113,10 @@ fn thousands_of_sources() -> Result<()> {
             (neighbour, Verdict::Count { sensor: 0, slot: Slot::tcp(22) }),
         ] {
             let syn = frame().ipv4().from(from).tcp(22).syn().bytes();
-            assert_eq!(kernel.run(Variant::Linear, &syn)?.verdict, expected, "{from}");
+            assert_eq!(kernel.run(Variant::Linear, &syn, expected)?.verdict, expected, "{from}");
         }
     }
-    Ok(())
+    kernel.nothing_else_moved()
 }
 
 /// A real TCP conversation through the real program: who is allowed has it, who isn't is counted.
@@ -141,9 +143,8 @@ fn a_conversation_with_the_administrator() -> Result<()> {
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(rule).start()?;
     let server: SocketAddr = "198.51.100.7:22".parse()?;
 
-    let mut stream =
-        wire.far.namespace.run(|| TcpStream::connect_timeout(&server, Duration::from_secs(5)))??;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut stream = wire.far.namespace.run(|| TcpStream::connect_timeout(&server, PATIENCE))??;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut answer = [0; 5];
     stream.write_all(b"hello")?;
     stream.read_exact(&mut answer)?;

@@ -11,13 +11,12 @@ use sensor_tests::counts::Counts;
 use sensor_tests::frame::frame;
 use sensor_tests::metrics::Page;
 use sensor_tests::namespace::Namespace;
+use sensor_tests::pace::until;
 use sensor_tests::pins::Pins;
 use sensor_tests::sender::Sender;
 use sensor_tests::skip::root_or_skip;
 use sensor_tests::wire::{MTU, Wire};
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// Sensors by name, each with a prefix of documentation addresses of its own.
 fn config(sensors: &[&str]) -> String {
@@ -198,17 +197,11 @@ fn a_hang_up_reloads() -> Result<()> {
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config(&["a"])).start()?;
     agent.rewrite_config(&config(&["a", "b"]))?;
     agent.signal(Signal::SIGHUP)?;
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while agent.counts()?.sensors.len() != 2 {
-        ensure!(Instant::now() < deadline, "not reloaded: {}", agent.stderr());
-        thread::sleep(Duration::from_millis(20));
-    }
+    until(|| Ok(agent.counts()?.sensors.len() == 2), || format!("not reloaded: {}", agent.stderr()))?;
     agent.rewrite_config("nonsense")?;
     agent.signal(Signal::SIGHUP)?;
-    while !agent.stderr().contains("not reloaded, the old configuration stays") {
-        ensure!(Instant::now() < deadline, "it said nothing: {}", agent.stderr());
-        thread::sleep(Duration::from_millis(20));
-    }
+    let said = || agent.stderr().contains("not reloaded, the old configuration stays");
+    until(|| Ok(said()), || format!("it said nothing: {}", agent.stderr()))?;
     assert_eq!(agent.counts()?.sensors.len(), 2);
     Ok(())
 }

@@ -7,10 +7,12 @@ use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
 use sensor_tests::agent::{Agent, Launch};
+use sensor_tests::bpf::lift_memory_limit;
 use sensor_tests::cli::sensor;
 use sensor_tests::counts::Counts;
 use sensor_tests::frame::frame;
 use sensor_tests::mix::{self, Mix, Sample};
+use sensor_tests::pace;
 use sensor_tests::pins::Pins;
 use sensor_tests::random::Random;
 use sensor_tests::sender::{Sender, cpus, pin_to_cpu};
@@ -73,6 +75,7 @@ fn a_layout_that_does_not_fit_is_refused(#[case] name: &str) -> Result<()> {
     let directory = std::fs::read_dir(pins.path())?.next().expect("something is pinned")?.path();
     let path = directory.join(name);
     std::fs::remove_file(&path)?;
+    lift_memory_limit();
     aya::maps::Array::<_, u32>::create(7, 0)?.pin(&path)?;
     let (code, said) = launch(&wire, &pins).fail()?;
     assert_eq!(code, 1, "{said}");
@@ -129,7 +132,7 @@ fn an_interface_may_go_and_come_back() -> Result<()> {
 /// Packets that are made up; they come again and again.
 const BATCH: usize = 20_000;
 /// How many packets arrive while the agent is killed and reloaded.
-const FLOOD_PACKETS: u64 = 10_000_000;
+const FLOOD_PACKETS: usize = 10_000_000;
 /// How often it is killed, and how often it is reloaded.
 const TIMES: usize = 50;
 
@@ -161,11 +164,12 @@ fn nothing_is_lost_whenever_the_agent_is_killed() -> Result<()> {
     for flood in floods {
         truth.merge(&flood);
     }
-    ensure!(truth.packets() >= FLOOD_PACKETS);
+    ensure!(truth.packets() >= pace::amount(FLOOD_PACKETS) as u64);
     let counts = agent.counts()?;
     assert_eq!(counts.packets(), truth.packets(), "of slots and passed");
     assert_eq!(counts, truth);
-    eprintln!("{} packets, {TIMES} kills, {TIMES} reloads: difference 0", truth.packets());
+    let times = pace::amount(TIMES);
+    eprintln!("{} packets, {times} kills, {times} reloads: difference 0", truth.packets());
     Ok(())
 }
 
@@ -177,8 +181,9 @@ fn flood(wire: &Wire, number: u64, troubled: &AtomicBool) -> Result<Counts> {
     let samples: Vec<Sample> = Mix::new(number).take(BATCH).collect();
     let frames: Vec<&[u8]> = samples.iter().map(|sample| sample.frame.as_slice()).collect();
     let sender = Sender::new(wire)?;
+    let packets = pace::amount(FLOOD_PACKETS) as u64;
     let mut rounds = 0;
-    while rounds * BATCH as u64 * 2 < FLOOD_PACKETS || !troubled.load(Ordering::Relaxed) {
+    while rounds * BATCH as u64 * 2 < packets || !troubled.load(Ordering::Relaxed) {
         sender.send(&frames)?;
         rounds += 1;
     }
@@ -192,7 +197,7 @@ fn flood(wire: &Wire, number: u64, troubled: &AtomicBool) -> Result<Counts> {
 /// Kills and reloads the agent, at moments that have nothing to do with what it is doing.
 fn trouble(agent: &mut Agent, wire: &Wire, pins: &Pins) -> Result<()> {
     let mut random = Random::new(7);
-    for time in 0..TIMES {
+    for time in 0..pace::amount(TIMES) {
         // One sensor more, then one less: its counters are made beside those that count.
         let more =
             format!("{}[[sensor]]\nname = \"more-{time}\"\nprefixes = [\"203.0.113.0/24\"]\n", mix::SENSOR);

@@ -4,6 +4,7 @@ use anyhow::Result;
 use sensor_tests::foreign::{Foreign, Verdict};
 use sensor_tests::frame::frame;
 use sensor_tests::namespace::Namespace;
+use sensor_tests::pace;
 use sensor_tests::sender::{Sender, cpus, pin_to_cpu};
 use sensor_tests::skip::root_or_skip;
 use sensor_tests::wire::Wire;
@@ -26,7 +27,8 @@ fn a_flood_from_every_cpu_arrives_whole() -> Result<()> {
     }
     let wire = Wire::new()?;
     let _program = Foreign::attach(&wire.near, Verdict::Drop)?;
-    let frames = vec![frame().ipv4().tcp(23).syn().padded(60).bytes(); EACH];
+    let each = pace::amount(EACH);
+    let frames = vec![frame().ipv4().tcp(23).syn().padded(60).bytes(); each];
     let cpus = cpus()?;
     thread::scope(|scope| {
         let senders: Vec<_> = cpus
@@ -41,7 +43,7 @@ fn a_flood_from_every_cpu_arrives_whole() -> Result<()> {
             .collect();
         senders.into_iter().try_for_each(|sender| sender.join().expect("no sender panics"))
     })?;
-    assert_eq!(received(&wire)?, (EACH * cpus.len()) as u64);
+    assert_eq!(received(&wire)?, (each * cpus.len()) as u64);
     Ok(())
 }
 

@@ -1,23 +1,28 @@
 //! What several integration tests need of the agent's own code: the loaded program, without an interface.
 
-use anyhow::{Result, ensure};
-use aya::TestRun as _;
-use aya::TestRunOptions;
+use anyhow::{Context as _, Result, bail, ensure};
+use aya::maps::{Map, MapData, PerCpuArray};
+use aya::{TestRun as _, TestRunOptions};
 use sensor_common::classify::Verdict;
-use sensor_common::layout::{Counter, Passed, Slot};
+use sensor_common::layout::{
+    COUNTERS, Counter, PAGE_SLOTS, Page, Passed, SENSOR_PAGES, SIDE_PAGES, Slot, first_page,
+};
 use sensor_tests::skip::skip;
 use sensor_user::cli::Run;
 use sensor_user::config::{Config, KernelLog};
-use sensor_user::counters::Snapshot;
-use sensor_user::kernel::{Counters, Loaded, Options, Pins, Shared, Variant};
+use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};
+use std::collections::HashMap;
 use std::io::Write as _;
 
 /// The program in the kernel, run by `BPF_PROG_TEST_RUN`.
 pub struct Kernel {
     /// Its programs.
     pub loaded: Loaded,
-    counters: Counters,
-    before: Snapshot,
+    pages: PerCpuArray<MapData, Page>,
+    /// The sensors' numbers, in the order of the configuration.
+    numbers: Vec<u32>,
+    /// Pages as they were when last looked at; zeros at first.
+    seen: HashMap<u32, Vec<Counter>>,
 }
 
 /// What the program did with one frame.
@@ -34,6 +39,9 @@ pub struct Outcome {
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
+/// The page of what passes.
+const SIDE: u32 = 0;
+
 impl Kernel {
     /// Loads the program with the tables of a configuration file.
     pub fn load(tables: &str, observe: bool) -> Result<Self> {
@@ -48,10 +56,9 @@ impl Kernel {
             guarded: false,
             log: KernelLog::Off,
         };
-        let loaded = Loaded::new(&options, &mut shared)?;
-        let mut counters = shared.counters(&numbers)?;
-        let before = counters.drain()?;
-        Ok(Self { loaded, counters, before })
+        let mut loaded = Loaded::new(&options, &mut shared)?;
+        let pages = map(&mut loaded, COUNTERS)?.try_into()?;
+        Ok(Self { loaded, pages, numbers, seen: HashMap::new() })
     }
 
     /// Whether this kernel has the program; if not, the test of this name is skipped, and said to be.
@@ -63,23 +70,84 @@ impl Kernel {
         has
     }
 
-    /// Gives the program one frame of at least 14 bytes.
+    /// Gives the program one frame of at least 14 bytes, and looks where it is expected to be counted, and at
+    /// what passes. [`Kernel::nothing_else_moved`] looks at everything else, in the end.
     ///
     /// # Errors
-    /// If not exactly one counter moved, or not by one packet.
-    pub fn run(&mut self, variant: Variant, frame: &[u8]) -> Result<Outcome> {
+    /// If not exactly one counter moved there, or not by one packet.
+    pub fn run(&mut self, variant: Variant, frame: &[u8], expected: Verdict) -> Result<Outcome> {
         let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::new() };
         let action = self.loaded.xdp(variant)?.test_run(options)?.return_value;
         ensure!(matches!(action, XDP_DROP | XDP_PASS), "the program returned {action}");
-        let after = self.counters.drain()?;
-        let moved = moved(&self.before, &after);
-        self.before = after;
+        let mut moved = self.moved(SIDE)?;
+        if let Verdict::Count { sensor, slot } = expected {
+            let number = *self.numbers.get(sensor as usize).context("no such sensor")?;
+            moved.extend(self.moved(first_page(number) + slot.page())?);
+        }
         let [(verdict, counter)] = moved[..] else {
-            anyhow::bail!("{} counters moved, not one: {moved:?}", moved.len());
+            bail!("{} counters moved where {expected:?} is counted, not one: {moved:?}", moved.len());
         };
         ensure!(counter.packets == 1, "{verdict:?} moved by {} packets", counter.packets);
-        Ok(Outcome { verdict, bytes: counter.bytes, dropped: action == XDP_DROP })
+        let bytes = if matches!(verdict, Verdict::Pass(_)) { 0 } else { counter.bytes };
+        Ok(Outcome { verdict, bytes, dropped: action == XDP_DROP })
     }
+
+    /// Looks at every counter of every sensor.
+    ///
+    /// # Errors
+    /// If one is not as [`Kernel::run`] has left it.
+    pub fn nothing_else_moved(mut self) -> Result<()> {
+        for page in 0..self.pages.len() {
+            let moved = self.moved(page)?;
+            ensure!(moved.is_empty(), "something else was counted too: {moved:?}");
+        }
+        Ok(())
+    }
+
+    /// Every counter of a page that differs from what was seen, and by how much.
+    fn moved(&mut self, page: u32) -> Result<Vec<(Verdict, Counter)>> {
+        let mut now = vec![Counter::default(); PAGE_SLOTS as usize];
+        for cpu in self.pages.get(&page, 0)?.iter() {
+            for (sum, counter) in now.iter_mut().zip(&cpu.0) {
+                sum.packets += counter.packets;
+                sum.bytes += counter.bytes;
+            }
+        }
+        let before = self.seen.remove(&page).unwrap_or_else(|| vec![Counter::default(); now.len()]);
+        let mut moved = Vec::new();
+        for (place, (before, now)) in (0..).zip(before.iter().zip(&now)) {
+            if before != now {
+                let by = Counter { packets: now.packets - before.packets, bytes: now.bytes - before.bytes };
+                moved.push((self.meaning(page, place)?, by));
+            }
+        }
+        self.seen.insert(page, now);
+        Ok(moved)
+    }
+
+    /// What the counter at a place of a page counts.
+    fn meaning(&self, page: u32, place: u32) -> Result<Verdict> {
+        let Some(page) = page.checked_sub(SIDE_PAGES) else {
+            let reason = Passed::ALL.get(place as usize).context("an unused side counter moved")?;
+            return Ok(Verdict::Pass(*reason));
+        };
+        let (number, page) = (page / SENSOR_PAGES, page % SENSOR_PAGES);
+        let sensor = self.numbers.iter().position(|known| *known == number).context("no such sensor")?;
+        let kind = Slot::describe(page * PAGE_SLOTS + place).context("an unused counter moved")?;
+        Ok(Verdict::Count { sensor: u32::try_from(sensor)?, slot: kind.into() })
+    }
+}
+
+/// A map of the programs, with a descriptor of its own.
+///
+/// # Errors
+/// If none is called so.
+pub fn map(loaded: &mut Loaded, name: &str) -> Result<Map> {
+    let info = match loaded.map(name)? {
+        Map::Array(map) | Map::LruHashMap(map) | Map::PerCpuArray(map) => map.info()?,
+        _ => bail!("{name} is a map of an unexpected kind"),
+    };
+    Ok(Map::from_map_data(MapData::from_id(info.id())?)?)
 }
 
 /// The configuration with these tables.
@@ -89,23 +157,4 @@ pub fn config(tables: &str) -> Result<Config> {
     let flags =
         Run { interfaces: vec!["eth0".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
     Ok(Config::load(flags)?)
-}
-
-/// Every counter that differs, and by how much.
-fn moved(before: &Snapshot, after: &Snapshot) -> Vec<(Verdict, Counter)> {
-    let passed = Passed::ALL.iter().map(|&reason| {
-        let packets = after.passed(reason) - before.passed(reason);
-        (Verdict::Pass(reason), Counter { packets, bytes: 0 })
-    });
-    let counted =
-        (0..).zip(before.sensors.iter().zip(&after.sensors)).flat_map(|(sensor, (before, after))| {
-            after.iter_nonzero().map(move |(kind, after)| {
-                let slot = Slot::from(kind);
-                let before = before.get(slot);
-                let by =
-                    Counter { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
-                (Verdict::Count { sensor, slot }, by)
-            })
-        });
-    passed.chain(counted).filter(|(_, by)| *by != Counter::default()).collect()
 }

@@ -3,6 +3,7 @@
 use crate::counts::Counts;
 use crate::http::{self, Response};
 use crate::namespace::Namespace;
+use crate::pace::PATIENCE;
 use crate::pins::Pins;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
@@ -22,9 +23,6 @@ use tempfile::NamedTempFile;
 
 /// Where the agent listens unless told otherwise; in each namespace it is another place.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 19_817);
-
-/// How long the agent may take to start, and to stop.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How to start an agent.
 #[derive(Clone, Debug)]
@@ -117,7 +115,7 @@ impl Launch {
     /// Starts it and waits for it to end: its exit code, and its standard error.
     ///
     /// # Errors
-    /// If it doesn't end within 20 s, or dies of a signal.
+    /// If it doesn't end, or dies of a signal.
     pub fn fail(self) -> Result<(i32, String)> {
         let mut agent = self.spawn()?;
         let status = agent.wait()?;
@@ -235,7 +233,7 @@ impl Agent {
         loop {
             if self.ended()?.is_some() {
                 let status = self.wait()?;
-                bail!("the agent did not start ({status}): {}", self.last_words());
+                bail!("the agent did not start ({status}): {}", self.stderr());
             }
             // Someone else's server may be what answers, so the agent must still be alive afterwards.
             let ready = self.get("/readyz").is_ok_and(|response| response.status == 200);
@@ -293,7 +291,7 @@ impl Agent {
     /// Sends it a signal, and waits for it to end.
     ///
     /// # Errors
-    /// If it doesn't end within 20 s.
+    /// If it doesn't end.
     pub fn stop(&mut self, signal: Signal) -> Result<ExitStatus> {
         self.signal(signal)?;
         self.wait()
@@ -302,7 +300,7 @@ impl Agent {
     /// Waits for it to end.
     ///
     /// # Errors
-    /// If it doesn't within 20 s.
+    /// If it doesn't.
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;
         loop {

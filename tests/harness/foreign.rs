@@ -27,6 +27,7 @@ impl Foreign {
     /// # Errors
     /// Without root, or when the interface has a program already.
     pub fn attach(interface: &Interface, verdict: Verdict) -> Result<Self> {
+        bpf::lift_memory_limit();
         let program = load(verdict).context("cannot load a program of two instructions")?;
         let link = interface
             .namespace

@@ -1,10 +1,10 @@
 //! As much HTTP as it takes to read a page.
 
 use crate::namespace::Namespace;
+use crate::pace::PATIENCE;
 use anyhow::{Context as _, Result, ensure};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -27,9 +27,6 @@ impl Response {
         })
     }
 }
-
-/// How long a peer may keep silent before it is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Connects from inside a namespace.
 ///

@@ -13,6 +13,8 @@ pub mod metrics;
 pub mod mix;
 pub mod model;
 pub mod namespace;
+pub mod order;
+pub mod pace;
 pub mod pins;
 pub mod random;
 pub mod sender;

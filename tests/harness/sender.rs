@@ -90,7 +90,10 @@ pub fn cpus() -> Result<Vec<usize>> {
 }
 
 /// A socket that sends to the interface and receives nothing: its protocol is 0.
-fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// Without `CAP_NET_RAW`, or when there is no such interface.
+pub fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
     #[expect(clippy::cast_possible_truncation, reason = "address families are small numbers")]
     const FAMILY: libc::sa_family_t = libc::AF_PACKET.cast_unsigned() as libc::sa_family_t;
     #[expect(clippy::cast_possible_truncation, reason = "an address has 20 bytes")]

@@ -4,12 +4,13 @@
 //! by itself, so what arrives is what was sent.
 
 use crate::namespace::Namespace;
+use crate::pace::{PATIENCE, until};
 use anyhow::{Context as _, Result};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// One end of a wire.
 #[derive(Debug)]
@@ -75,12 +76,10 @@ impl Interface {
     }
 
     fn wait_for_carrier(&self) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !self.namespace.ip(&format!("link show {}", self.name))?.contains("LOWER_UP") {
-            anyhow::ensure!(Instant::now() < deadline, "{} has no carrier after 5 s", self.name);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+        until(
+            || Ok(self.namespace.ip(&format!("link show {}", self.name))?.contains("LOWER_UP")),
+            || format!("{} has no carrier", self.name),
+        )
     }
 
     /// Gives the interface an address, as `192.0.2.1/24`.
@@ -180,8 +179,7 @@ impl Flow {
     }
 
     fn wait_until_received(&self, packets: u64) -> Result<()> {
-        let patience = Duration::from_secs(10);
-        let mut deadline = Instant::now() + patience;
+        let mut deadline = Instant::now() + PATIENCE;
         let mut before = 0;
         while self.received.load(Ordering::Relaxed) < packets {
             // One reader is enough: the others take what it finds.
@@ -192,11 +190,11 @@ impl Flow {
             let received = self.received.load(Ordering::Relaxed);
             if received > before {
                 before = received;
-                deadline = Instant::now() + patience;
+                deadline = Instant::now() + PATIENCE;
             }
             anyhow::ensure!(
                 Instant::now() < deadline,
-                "{} took in {received} of {packets} packets and then none for {patience:?}",
+                "{} took in {received} of {packets} packets and then none for {PATIENCE:?}",
                 self.name,
             );
             std::thread::yield_now();

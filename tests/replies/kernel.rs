@@ -1,11 +1,10 @@
 //! The egress program and its maps.
 
-use crate::common::Kernel;
+use crate::common::{Kernel, map};
 use anyhow::{Result, ensure};
-use aya::maps::{Array, HashMap, Map, MapData, MapInfo};
+use aya::maps::{Array, HashMap};
 use aya::{TestRun as _, TestRunOptions};
 use sensor_common::flow::{self, Flow, FlowKey, Fragment, FragmentKey, USES_LENGTH, Uses};
-use sensor_user::kernel::Variant;
 
 /// What the egress program returns: on to the next filter.
 const TC_ACT_UNSPEC: u32 = u32::MAX;
@@ -19,32 +18,16 @@ static NOTHING: Uses = Uses([0; USES_LENGTH]);
 /// If a map is not there.
 pub fn forget(kernel: &mut Kernel) -> Result<()> {
     for name in [flow::FLOWS_TCP, flow::FLOWS] {
-        let mut table = HashMap::<_, FlowKey, Flow>::try_from(map(kernel, name)?)?;
+        let mut table = HashMap::<_, FlowKey, Flow>::try_from(map(&mut kernel.loaded, name)?)?;
         let keys = table.keys().collect::<Result<Vec<_>, _>>()?;
         keys.iter().try_for_each(|key| table.remove(key))?;
     }
-    let mut table = HashMap::<_, FragmentKey, Fragment>::try_from(map(kernel, flow::FRAGMENTS)?)?;
+    let mut table = HashMap::<_, FragmentKey, Fragment>::try_from(map(&mut kernel.loaded, flow::FRAGMENTS)?)?;
     let keys = table.keys().collect::<Result<Vec<_>, _>>()?;
     keys.iter().try_for_each(|key| table.remove(key))?;
-    let mut uses = Array::<_, Uses>::try_from(map(kernel, flow::USES)?)?;
+    let mut uses = Array::<_, Uses>::try_from(map(&mut kernel.loaded, flow::USES)?)?;
     uses.set(0, NOTHING, 0)?;
     Ok(())
-}
-
-/// A map of the programs, found as anybody can: by its name among those that they use.
-///
-/// # Errors
-/// If none is called so.
-fn map(kernel: &mut Kernel, name: &str) -> Result<Map> {
-    let mut ids = kernel.loaded.egress()?.info()?.map_ids()?.unwrap_or_default();
-    ids.extend(kernel.loaded.xdp(Variant::Linear)?.info()?.map_ids()?.unwrap_or_default());
-    for id in ids {
-        let info = MapInfo::from_id(id)?;
-        if info.name_as_str() == Some(name) {
-            return Ok(Map::from_map_data(MapData::from_id(id)?)?);
-        }
-    }
-    anyhow::bail!("the programs have no map {name}");
 }
 
 /// Gives the egress program a frame that the host sends, of at least 14 bytes.

@@ -59,12 +59,13 @@ fn the_loaded_programs_agree_with_the_table() -> Result<()> {
                 match step {
                     Step::Sent(frame) => send(&mut kernel, &frame.bytes()).with_context(here)?,
                     Step::Arrives(frame, expected) => {
-                        let found = kernel.run(variant, &frame.bytes()).with_context(here)?;
+                        let found = kernel.run(variant, &frame.bytes(), expected).with_context(here)?;
                         assert_eq!(found.verdict, expected, "{}", here());
                     }
                 }
             }
         }
+        kernel.nothing_else_moved()?;
     }
     Ok(())
 }
@@ -105,11 +106,13 @@ fn the_loaded_programs_agree_with_the_host_build() -> Result<()> {
                     remember(bytes.as_slice(), &model);
                 } else {
                     let expected = verdict(bytes.as_slice(), &Rules, &model);
-                    assert_eq!(kernel.run(variant, &bytes)?.verdict, expected, "{step}: {bytes:02x?}");
+                    let found = kernel.run(variant, &bytes, expected)?;
+                    assert_eq!(found.verdict, expected, "{step}: {bytes:02x?}");
                     replies += u32::from(expected == Verdict::Pass(Passed::Reply));
                 }
             }
         }
+        kernel.nothing_else_moved()?;
         assert!(replies > 100, "{replies} replies are too few to tell");
     }
     Ok(())

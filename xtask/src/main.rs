@@ -1,11 +1,13 @@
 //! The project's tasks: what a person or a CI job types after `cargo xtask`.
 
+mod aarch64;
 mod build;
 mod cargo;
 mod demo;
 mod setup;
 mod shell;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -29,24 +31,24 @@ enum Task {
     Demo(demo::Demo),
     /// Run every test, those that need root included
     Test(test::Test),
+    /// Build the agent for 64-bit ARM and run the tests that need no kernel on an emulated processor
+    Aarch64,
+    /// Run the integration tests in virtual machines, on kernels from 5.10 to the newest
+    Vm(vm::Vm),
 }
 
 fn main() -> ExitCode {
+    let passed = |passed: bool| if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     let done = match Xtask::parse().task {
-        Task::Setup => setup::run(),
-        Task::Build => build::run(),
-        Task::Demo(demo) => demo::run(&demo),
-        Task::Test(test) => match test::run(&test) {
-            Ok(true) => Ok(()),
-            Ok(false) => return ExitCode::FAILURE,
-            Err(error) => Err(error),
-        },
+        Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
+        Task::Build => build::run().map(|()| ExitCode::SUCCESS),
+        Task::Demo(demo) => demo::run(&demo).map(|()| ExitCode::SUCCESS),
+        Task::Aarch64 => aarch64::run().map(passed),
+        Task::Test(test) => test::run(&test).map(passed),
+        Task::Vm(vm) => vm::run(&vm).map(passed),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }

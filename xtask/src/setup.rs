@@ -3,12 +3,15 @@
 //! Each thing is first looked for, then brought; each gets one line that says what was taken and why. What
 //! is there stays as it is, so a second run changes nothing.
 
-mod apt;
+pub mod apt;
 mod compiler;
 mod linker;
 mod record;
 mod toolchain;
 mod tools;
+mod vm;
+
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -52,6 +55,7 @@ pub fn run() -> Result<()> {
     let mut report = Report { verbose: true, changed: false };
     toolchain::bring(&mut report)?;
     tools::bring(&mut report)?;
+    vm::bring(&mut report)?;
     tools::look_for_components(&report);
     println!("setup: {}", if report.changed { "done" } else { "everything was there, nothing to do" });
     Ok(())
@@ -72,4 +76,28 @@ pub fn for_building() -> Result<()> {
 pub fn for_testing() -> Result<Tools> {
     for_building()?;
     tools::bring(&mut Report { verbose: false, changed: false })
+}
+
+/// Brings programs and libraries for another kind of processor, each named with its package; silent when they are
+/// there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_crossing(programs: &[(&str, &str)], (folder, package): (&str, &str)) -> Result<()> {
+    let mut report = Report { verbose: false, changed: false };
+    for (program, package) in programs {
+        tools::installed(program, &[package], &mut report)?;
+    }
+    if !Path::new(folder).is_dir() {
+        apt::install(folder, &[package], &mut report)?;
+    }
+    Ok(())
+}
+
+/// Brings what virtual machines are made with; silent when it is there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_machines() -> Result<()> {
+    vm::bring(&mut Report { verbose: false, changed: false })
 }

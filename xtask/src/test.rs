@@ -3,7 +3,7 @@
 //! The integration tests make namespaces and load XDP programs: they run as root, through `sudo` where need
 //! be. A failing or hanging program does not keep the others from running, and nothing is skipped in silence.
 
-mod outcome;
+pub mod outcome;
 mod program;
 
 use std::env;
@@ -17,10 +17,11 @@ use anyhow::{Context, Result};
 use crate::cargo::{self, Executable};
 use crate::setup::{self, Tools};
 use crate::shell;
+use crate::vm;
 use outcome::Outcome;
 
 /// The name of the package whose tests need root, as its folder in the workspace.
-const INTEGRATION: &str = "tests";
+pub const INTEGRATION: &str = "tests";
 
 /// Integration tests at once. Each loads counters for every CPU; a machine with many CPUs would run out of
 /// memory long before it ran out of CPUs.
@@ -32,6 +33,10 @@ const AT_ONCE: usize = 4;
 pub struct Test {
     /// Run only the tests whose names contain this
     filter: Option<String>,
+    /// Leave out the virtual machine, which otherwise runs the integration tests on another kernel, and which
+    /// is left out too when only some tests are to run
+    #[arg(long)]
+    no_vm: bool,
 }
 
 /// Runs the tests and tells whether all passed.
@@ -40,7 +45,7 @@ pub struct Test {
 /// When setup fails or the tests do not compile.
 pub fn run(test: &Test) -> Result<bool> {
     let tools = setup::for_testing()?;
-    let built = cargo::build(&["--workspace", "--exclude", "sensor-ebpf", "--lib", "--bins", "--tests"])?;
+    let built = build()?;
     let program = |name: &str| {
         let found = built.iter().find(|built| built.target == name && !built.test);
         found.with_context(|| format!("cargo built {name} but does not say where"))
@@ -63,8 +68,20 @@ pub fn run(test: &Test) -> Result<bool> {
     println!("\ndocumentation examples");
     total.add(documentation(test.filter.as_deref()));
     total.skip(skips.read());
+    if test.filter.is_none() && !test.no_vm {
+        println!("\nintegration tests on Linux {}", vm::USUAL);
+        total.add(vm::usual(&built));
+    }
     println!("\n{total}");
     Ok(total.failed.is_empty())
+}
+
+/// Builds every test, and the programs that tests run.
+///
+/// # Errors
+/// When they do not compile.
+pub fn build() -> Result<Vec<Executable>> {
+    cargo::build(&["--workspace", "--exclude", "sensor-ebpf", "--lib", "--bins", "--tests"])
 }
 
 /// The examples in the documentation, which cargo itself must build and run.

@@ -121,7 +121,8 @@ fn apt_get() -> Result<Command> {
     Ok(command)
 }
 
-fn parse_candidate(policy: &str) -> Option<String> {
+/// Reads what `apt-cache policy` prints.
+pub fn parse_candidate(policy: &str) -> Option<String> {
     let version = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
     (version != "(none)").then(|| version.to_owned())
 }

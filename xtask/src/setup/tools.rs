@@ -70,7 +70,7 @@ pub fn look_for_components(report: &Report) {
 }
 
 /// A program that one of `packages` installs, the first that apt has.
-fn installed(program: &str, packages: &[&str], report: &mut Report) -> Result<PathBuf> {
+pub(super) fn installed(program: &str, packages: &[&str], report: &mut Report) -> Result<PathBuf> {
     if let Some(path) = shell::find(program) {
         report.have(program, &path.display().to_string());
         return Ok(path);

@@ -1,0 +1,66 @@
+//! How long tests wait and how much they send, on this machine and on an emulated one.
+
+use anyhow::{Result, ensure};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Far longer than anything takes, on an emulated processor too: it only keeps a test from hanging.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How often a test looks whether what it waits for has come.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// How many times slower than on a processor of its own a test may be where processors are emulated.
+const SLOWER: u32 = 3;
+
+/// How many times less is sent there.
+const LESS: usize = 20;
+
+/// Whether the processors are emulated: who starts the machine says so in `SENSOR_TESTS_EMULATED`.
+fn is_emulated() -> bool {
+    std::env::var_os("SENSOR_TESTS_EMULATED").is_some()
+}
+
+/// A time within which something must have happened, or must not happen; longer where processors are emulated.
+#[must_use]
+pub fn time(usual: Duration) -> Duration {
+    if is_emulated() { usual * SLOWER } else { usual }
+}
+
+/// How much a long test does: less where processors are emulated, and never nothing.
+#[must_use]
+pub fn amount(usual: usize) -> usize {
+    if is_emulated() { usual.div_ceil(LESS) } else { usual }
+}
+
+/// Waits for something to come true.
+///
+/// # Errors
+/// If it does not, with what there is instead; or if it cannot be told.
+pub fn until(mut is_so: impl FnMut() -> Result<bool>, instead: impl FnOnce() -> String) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so()? {
+        ensure!(Instant::now() < deadline, "still not so after {PATIENCE:?}: {}", instead());
+        thread::sleep(GLANCE);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_waited_for() -> Result<()> {
+        let mut looks = 0;
+        until(
+            || {
+                looks += 1;
+                Ok(looks == 3)
+            },
+            String::new,
+        )?;
+        assert_eq!(looks, 3);
+        Ok(())
+    }
+}

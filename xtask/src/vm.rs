@@ -1,0 +1,192 @@
+//! `cargo xtask vm`: the integration tests inside virtual machines, on the kernels that sensors really run on.
+//!
+//! Each machine gets a first file system of our own with the tests, the agent and a few modules, and nothing
+//! else. All kernels run before the summary; what a machine said is kept in `target/vm/<kernel>/`.
+
+mod archive;
+mod cpio;
+mod image;
+mod kernel;
+mod modules;
+mod nic;
+mod qemu;
+mod table;
+mod watch;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo::{self, Executable};
+use crate::test::outcome::Outcome;
+use crate::{setup, shell, test};
+use image::Payload;
+use kernel::Kernel;
+use qemu::{Accelerator, Machine};
+use table::Row;
+use watch::{Judged, News, Watch};
+
+/// The kernel that `cargo xtask test` runs on, beside the host's.
+pub const USUAL: &str = "6.1";
+
+/// Processors of a machine: packets arrive on several.
+const CPUS: usize = 2;
+
+/// The host's kind of processor, which the tests were built for, as the compiler calls it.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Programs of tests that do not run inside, and why.
+const OUTSIDE: [(&str, &str); 5] = [
+    ("demo", "it runs cargo xtask"),
+    ("parser", "no kernel has a part in it"),
+    ("remote", "it needs ssh and its server"),
+    ("sensor_tests", "no kernel has a part in the harness's own tests"),
+    ("world", "it needs ssh, curl, dig and their servers"),
+];
+
+/// What `cargo xtask vm` takes.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask vm\n  cargo xtask vm 5.10 newest\n  cargo xtask vm 6.1 --test lifecycle\n  \
+                  cargo xtask vm --kernel /boot/vmlinuz-6.1.0-50-amd64 --modules /lib/modules/6.1.0-50-amd64"
+)]
+pub struct Vm {
+    /// Kernels to run on: 5.10, 6.1, 6.12, newest [default: all of them]
+    kernels: Vec<String>,
+    /// Run on this kernel instead: the image that boots
+    #[arg(long, value_name = "FILE", requires = "modules", conflicts_with = "kernels")]
+    kernel: Option<PathBuf>,
+    /// The folder with that kernel's modules
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    modules: Option<PathBuf>,
+    /// Run only these programs of tests, as `counts`
+    #[arg(long = "test", value_name = "NAME")]
+    tests: Vec<String>,
+}
+
+/// Runs the tests on every kernel asked for, prints the table, and tells whether all passed.
+///
+/// # Errors
+/// When what building needs is missing, or the tests do not compile.
+pub fn run(vm: &Vm) -> Result<bool> {
+    setup::for_testing()?;
+    let built = test::build()?;
+    let given = match (&vm.kernel, &vm.modules) {
+        (Some(image), Some(modules)) => Some(Kernel::given(image, modules)?),
+        _ => None,
+    };
+    let mut payload = payload(&built)?;
+    if !vm.tests.is_empty() {
+        if let Some(unknown) =
+            vm.tests.iter().find(|name| payload.programs.iter().all(|(known, _)| known != *name))
+        {
+            bail!("no program of tests is called {unknown}, or it does not run inside");
+        }
+        payload.programs.retain(|(name, _)| vm.tests.contains(name));
+    }
+    let names = if vm.kernels.is_empty() { kernel::names() } else { vm.kernels.clone() };
+    let wanted = match given {
+        Some(kernel) => vec![(kernel.name.clone(), Ok(kernel))],
+        None => names.into_iter().map(|name| (name.clone(), Kernel::named(&name))).collect(),
+    };
+    let rows: Vec<Row> = matrix(wanted, &payload);
+    println!("\n{}", table::Table(&rows));
+    Ok(rows.iter().all(|row| row.outcome().failed.is_empty()))
+}
+
+/// Runs the tests on the usual kernel, as a part of all tests.
+pub fn usual(built: &[Executable]) -> Outcome {
+    let rows = payload(built).map(|payload| matrix(vec![(USUAL.to_owned(), Kernel::named(USUAL))], &payload));
+    match rows {
+        Ok(rows) => {
+            println!("\n{}", table::Table(&rows));
+            let mut total = Outcome::default();
+            for row in rows {
+                total.add(row.into_outcome());
+            }
+            total
+        }
+        Err(error) => Outcome::broken(&format!("kernel {USUAL}"), &format!("{error:#}")),
+    }
+}
+
+/// Builds the first process and gathers what goes into every machine.
+fn payload(built: &[Executable]) -> Result<Payload> {
+    if !cfg!(target_arch = "x86_64") {
+        bail!("the machines are x86-64 and run what was built for this host: use an x86-64 host");
+    }
+    setup::for_machines()?;
+    let statically = format!("target.{TARGET}.rustflags=[\"-Ctarget-feature=+crt-static\"]");
+    let init =
+        ["--config", &statically, "--target", TARGET, "--package", "sensor-guest", "--bin", "guest-init"];
+    let init = cargo::build(&init)?.into_iter().find(|built| built.target == "guest-init");
+    let init = init.context("cargo built guest-init but does not say where")?.path;
+    let agent = built.iter().find(|built| built.target == "sensor" && !built.test);
+    let agent = agent.context("cargo built the agent but does not say where")?.path.clone();
+    let folder = shell::workspace().join(test::INTEGRATION);
+    let inside = |built: &&Executable| {
+        built.test && built.package == folder && OUTSIDE.iter().all(|(name, _)| *name != built.target)
+    };
+    let mut programs: Vec<(String, PathBuf)> =
+        built.iter().filter(inside).map(|built| (built.target.clone(), built.path.clone())).collect();
+    programs.sort();
+    for (name, why) in OUTSIDE {
+        println!("vm: not inside: {name}: {why}");
+    }
+    Ok(Payload { init, agent, programs, cpus: CPUS })
+}
+
+/// Runs on each kernel, whatever becomes of the others.
+fn matrix(kernels: Vec<(String, Result<Kernel>)>, payload: &Payload) -> Vec<Row> {
+    let mut accelerator = None;
+    let mut rows = Vec::new();
+    for (name, kernel) in kernels {
+        let start = Instant::now();
+        let judged = kernel.and_then(|kernel| on(&kernel, payload, &mut accelerator));
+        let judged = judged.unwrap_or_else(|error| Judged {
+            outcome: Outcome { failed: vec![format!("{error:#}")], ..Outcome::default() },
+            ..Judged::default()
+        });
+        for note in &judged.notes {
+            println!("vm: {name}: {note}");
+        }
+        rows.push(Row { name, judged, accelerator, took: start.elapsed() });
+    }
+    rows
+}
+
+/// Runs on one kernel. The first one tries out whether KVM works here.
+fn on(kernel: &Kernel, payload: &Payload, accelerator: &mut Option<Accelerator>) -> Result<Judged> {
+    let folder = shell::workspace().join("target/vm").join(&kernel.name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let initramfs = folder.join("initramfs.cpio");
+    let built_in = image::write(payload, &kernel.modules, &initramfs)?;
+    let machine =
+        Machine { kernel: &kernel.image, initramfs: &initramfs, cpus: payload.cpus, folder: &folder };
+    let accelerator = *accelerator.get_or_insert_with(|| machine.accelerator());
+    println!("\nvm: {}, {}", kernel.name, accelerator.name());
+    let start = Instant::now();
+    let mut watch = Watch::new(payload.programs.iter().map(|(name, _)| name.clone()));
+    let ended = machine.run(accelerator, &mut watch, |news| tell(news, start.elapsed()))?;
+    // A hundred megabytes that the next run makes anew.
+    let _ = fs::remove_file(&initramfs);
+    let console = fs::read(machine.console()).unwrap_or_default();
+    let mut judged = watch.judge(&ended, &String::from_utf8_lossy(&console));
+    if !built_in.is_empty() {
+        judged.notes.push(format!("taken to be built in: {}", built_in.join(", ")));
+    }
+    Ok(judged)
+}
+
+fn tell(news: &News, after: Duration) {
+    let seconds = after.as_secs();
+    match news {
+        News::Ready(release) => println!("vm: {seconds:4} s: Linux {release} is up"),
+        News::Ended(name, passed, failed) => {
+            println!("vm: {seconds:4} s: {name}: {passed} passed, {failed} failed");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The first file system of a virtual machine: the first process, the tests and what they run, the modules.
+//!
+//! Programs are linked as they were built; the libraries that they name come along, at the same places.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use sensor_guest::path;
+
+use super::cpio::{Archive, DATA, PROGRAM};
+use super::modules;
+use crate::shell;
+
+/// Programs that tests run, beside the agent.
+const TOOLS: [&str; 4] = ["ip", "tc", "setpriv", "sh"];
+
+/// What tests read from the workspace.
+const TEXTS: [&str; 1] = ["README.md"];
+
+/// Programs find what they look for as in any Debian.
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What goes into every machine.
+pub struct Payload {
+    /// The first process.
+    pub init: PathBuf,
+    /// The agent.
+    pub agent: PathBuf,
+    /// Programs of tests, by name.
+    pub programs: Vec<(String, PathBuf)>,
+    /// How many processors the machine has.
+    pub cpus: usize,
+}
+
+/// Writes the file system for a kernel with these modules, and returns the modules that it has not.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn write(payload: &Payload, modules: &Path, to: &Path) -> Result<Vec<String>> {
+    let (modules, missing) = modules::needed(modules)?;
+    let file = File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
+    let mut archive = Archive::new(BufWriter::new(file));
+    // The kernel gives the first process its standard streams before anything is mounted.
+    archive.device(Path::new("/dev/console"), (5, 1))?;
+    archive.file(Path::new("/init"), PROGRAM, &stripped(&payload.init)?)?;
+
+    let mut order = Vec::new();
+    for module in modules {
+        let path = format!("/vm/module/{}.ko", module.name);
+        archive.file(Path::new(&path), DATA, &module.content)?;
+        order.push(path);
+    }
+    archive.file(Path::new(path::MODULES), DATA, order.join("\n").as_bytes())?;
+
+    let mut programs = Vec::new();
+    let mut libraries = BTreeSet::new();
+    for (name, file) in &payload.programs {
+        let path = format!("/vm/test/{name}");
+        archive.file(Path::new(&path), PROGRAM, &stripped(file)?)?;
+        programs.push(format!("{name}\t{path}"));
+        libraries.extend(libraries_of(file)?);
+    }
+    archive.file(Path::new(path::PROGRAMS), DATA, programs.join("\n").as_bytes())?;
+    archive.file(Path::new("/vm/sensor"), PROGRAM, &stripped(&payload.agent)?)?;
+    libraries.extend(libraries_of(&payload.agent)?);
+    for tool in TOOLS {
+        let file = shell::find(tool).ok_or_else(|| anyhow!("no {tool} here to take along"))?;
+        archive.file(&Path::new("/usr/bin").join(tool), PROGRAM, &read(&file)?)?;
+        libraries.extend(libraries_of(&file)?);
+    }
+    for library in libraries {
+        archive.file(&library, PROGRAM, &read(&library)?)?;
+    }
+    for text in TEXTS {
+        let file = shell::workspace().join(text);
+        archive.file(&file, DATA, &read(&file)?)?;
+    }
+    archive.folder(Path::new(path::FOLDER))?;
+    // Tests wait more than they compute.
+    let threads = (2 * payload.cpus).to_string();
+    let variables = [
+        ("PATH", PATH),
+        ("HOME", "/"),
+        ("SENSOR_BIN", "/vm/sensor"),
+        ("SENSOR_VM_NIC", sensor_guest::NIC),
+        ("SENSOR_SKIPS", path::SKIPS),
+        ("RUST_TEST_THREADS", &threads),
+    ];
+    let environment = variables.map(|(name, value)| format!("{name}={value}")).join("\n");
+    archive.file(Path::new(path::ENVIRONMENT), DATA, environment.as_bytes())?;
+    archive.finish()?;
+    Ok(missing)
+}
+
+/// A program without what only a debugger reads, which is most of it.
+fn stripped(file: &Path) -> Result<Vec<u8>> {
+    let to = file.with_extension("stripped");
+    let strip = shell::capture(
+        Command::new("strip").arg("--strip-debug").arg("-o").arg(&to).arg(file),
+        Duration::from_mins(1),
+    );
+    // Without binutils the machine is only larger.
+    let bytes = read(if strip.is_ok() { &to } else { file })?;
+    let _ = fs::remove_file(&to);
+    Ok(bytes)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// The libraries that a program loads, and their loader; none of a static one.
+fn libraries_of(program: &Path) -> Result<Vec<PathBuf>> {
+    let listed = Command::new("ldd")
+        .arg(program)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run ldd")?;
+    Ok(libraries(&String::from_utf8_lossy(&listed.stdout)))
+}
+
+/// Reads what `ldd` prints: `libc.so.6 => /lib/libc.so.6 (0x7f…)`, `/lib64/ld-linux-x86-64.so.2 (0x7f…)`.
+fn libraries(listed: &str) -> Vec<PathBuf> {
+    let path = |line: &str| {
+        let file = line.split_once(" => ").map_or(line, |(_, file)| file).trim();
+        let file = file.split(" (0x").next()?;
+        file.starts_with('/').then(|| PathBuf::from(file))
+    };
+    listed.lines().filter_map(path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_read_from_ldd() {
+        let listed = "\tlinux-vdso.so.1 (0x00007ffe)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x00007f10)\n\
+                      \t/lib64/ld-linux-x86-64.so.2 (0x00007f20)\n";
+        let paths = ["/lib/x/libc.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
+        assert_eq!(libraries(listed), paths);
+        assert_eq!(libraries("\tstatically linked\n"), Vec::<PathBuf>::new());
+    }
+}
