@@ -181,7 +181,7 @@ impl Link {
 }
 
 /// Calls bpf(2) with the leading part of its attributes; the kernel takes the rest for zeros.
-fn bpf(command: u32, attributes: &mut [u32]) -> io::Result<i32> {
+pub(super) fn bpf(command: u32, attributes: &mut [u32]) -> io::Result<i32> {
     // `union bpf_attr` is 8-byte aligned.
     #[repr(C, align(8))]
     struct Attributes([u32; 16]);
@@ -199,7 +199,7 @@ fn bpf(command: u32, attributes: &mut [u32]) -> io::Result<i32> {
     Ok(i32::try_from(result).expect("a descriptor or 0"))
 }
 
-fn descriptor(of: BorrowedFd<'_>) -> u32 {
+pub(super) fn descriptor(of: BorrowedFd<'_>) -> u32 {
     of.as_raw_fd().cast_unsigned()
 }
 
@@ -209,7 +209,7 @@ fn descriptor_of(of: &OwnedFd) -> u32 {
 
 /// A pointer as it lies in memory; only little-endian machines are supported.
 #[expect(clippy::cast_possible_truncation, reason = "the halves are what is left of either side")]
-const fn split(pointer: u64) -> [u32; 2] {
+pub(super) const fn split(pointer: u64) -> [u32; 2] {
     [pointer as u32, (pointer >> 32) as u32]
 }
 

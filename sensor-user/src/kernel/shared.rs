@@ -194,7 +194,7 @@ impl Shared {
     /// # Errors
     /// The kernel does not hand out the maps.
     pub fn counters(&self, numbers: &[u32]) -> Result<Counters> {
-        Ok(Counters::new(self.generations()?, numbers.to_vec()))
+        Counters::new(self.generations()?, numbers.to_vec())
     }
 
     /// The moment by which the attachment must be confirmed.
