@@ -1,6 +1,7 @@
 //! The project's tasks: what a person or a CI job types after `cargo xtask`.
 
 mod aarch64;
+mod bench;
 mod build;
 mod cargo;
 mod demo;
@@ -29,6 +30,8 @@ enum Task {
     Build,
     /// Show the sensor at work: a private namespace, real packets, the ranking and the metrics
     Demo(demo::Demo),
+    /// Measure the sensor against what one would otherwise use: packets, drains, scrapes, memory
+    Bench(bench::Bench),
     /// Run every test, those that need root included
     Test(test::Test),
     /// Build the agent for 64-bit ARM and run the tests that need no kernel on an emulated processor
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
         Task::Build => build::run().map(|()| ExitCode::SUCCESS),
         Task::Demo(demo) => demo::run(&demo).map(|()| ExitCode::SUCCESS),
+        Task::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Task::Aarch64 => aarch64::run().map(passed),
         Task::Test(test) => test::run(&test).map(passed),
         Task::Vm(vm) => vm::run(&vm).map(passed),

@@ -50,9 +50,9 @@ pub fn run(test: &Test) -> Result<bool> {
         let found = built.iter().find(|built| built.target == name && !built.test);
         found.with_context(|| format!("cargo built {name} but does not say where"))
     };
-    let (agent, xtask) = (program("sensor")?, program("xtask")?);
+    let handed = [program("sensor")?, program("xtask")?, program("sensor-bench")?];
     let skips = Skips::start()?;
-    let environment = Environment::new(&agent.path, &xtask.path, &tools, &skips.file);
+    let environment = Environment::new(handed.map(|built| built.path.as_path()), &tools, &skips.file);
 
     let mut programs: Vec<&Executable> = built.iter().filter(|built| built.test).collect();
     programs.sort_by_key(|built| name(built));
@@ -105,12 +105,13 @@ fn documentation(filter: Option<&str>) -> Outcome {
 struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    fn new(agent: &Path, xtask: &Path, tools: &Tools, skips: &Path) -> Self {
+    fn new([agent, xtask, bench]: [&Path; 3], tools: &Tools, skips: &Path) -> Self {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE);
         let path = |path: &Path| path.display().to_string();
         let mut variables = vec![
             ("SENSOR_BIN", path(agent)),
             ("XTASK", path(xtask)),
+            ("SENSOR_BENCH", path(bench)),
             ("PROMTOOL", path(&tools.promtool)),
             ("SSHD", path(&tools.sshd)),
             ("SENSOR_SKIPS", path(skips)),

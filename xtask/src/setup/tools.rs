@@ -1,4 +1,4 @@
-//! Programs that the tests and the demo run: `ip`, `promtool`, and those of the tests' world around a
+//! Programs that the tests, the demo and the benchmark run: `ip`, `promtool`, and those of the tests' world around a
 //! sensor host, `sshd` and `dig` for two.
 
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ const INSTALLED: &[(&str, &[&str])] = &[
     ("dnsmasq", &["dnsmasq-base"]),
     ("ping", &["iputils-ping"]),
     ("unshare", &["util-linux"]),
+    // The benchmark compares with it; its service is installed disabled.
+    ("nft", &["nftables"]),
     ("getent", &["libc-bin"]),
 ];
 

@@ -1,0 +1,229 @@
+//! The `bpf` system call: programs of a few instructions, their maps, and `BPF_PROG_TEST_RUN`.
+//!
+//! Timing wants nothing between the clock and the call, and the programs come as bare instructions.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
+use anyhow::{Context as _, Result};
+
+/// What an XDP program says of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Something went wrong.
+    Aborted = 0,
+    /// Dropped.
+    Drop = 1,
+    /// Let through.
+    Pass = 2,
+}
+
+/// A map with one element of eight bytes, at the same place as long as it lives.
+///
+/// # Errors
+/// Without root.
+pub fn array() -> Result<OwnedFd> {
+    create_map(ARRAY, 8).context("cannot make an array")
+}
+
+/// A table of programs with one entry, into which a program can jump.
+///
+/// # Errors
+/// Without root.
+pub fn table_of_programs() -> Result<OwnedFd> {
+    create_map(PROGRAM_ARRAY, 4).context("cannot make a table of programs")
+}
+
+/// Puts a program into the table.
+///
+/// # Errors
+/// The program is of another kind than the one that jumps.
+pub fn aim(table: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<()> {
+    let (key, value) = (0_u32, program.as_raw_fd());
+    let attributes = Element {
+        map: number(table),
+        reserved: 0,
+        key: (&raw const key) as u64,
+        value: (&raw const value) as u64,
+        flags: 0,
+    };
+    call(MAP_UPDATE_ELEM, &attributes).map(drop).context("cannot put a program into the table")
+}
+
+/// Loads an XDP program.
+///
+/// # Errors
+/// The verifier refuses it; or without root.
+pub fn load(instructions: &[u64]) -> Result<OwnedFd> {
+    let attributes = Load {
+        program_type: XDP,
+        instruction_count: u32::try_from(instructions.len())?,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        unused: [0; 5],
+        interface: 0,
+        // As aya loads the sensor's: a program jumps only to one with the same (Linux 6.17).
+        expected_attach_type: ATTACH_XDP,
+        rest: [0; 7],
+    };
+    descriptor(call(PROG_LOAD, &attributes)).context("the kernel refuses a program of the benchmark")
+}
+
+/// Attaches a program to an interface of the calling thread's namespace as long as the result lives.
+///
+/// # Errors
+/// The driver cannot, or there is a program already.
+pub fn attach(program: BorrowedFd<'_>, interface: u32, mode: Mode) -> Result<OwnedFd> {
+    let attributes = Link {
+        program: number(program),
+        interface,
+        attach_type: ATTACH_XDP,
+        flags: mode as u32,
+        rest: [0; 6],
+    };
+    descriptor(call(LINK_CREATE, &attributes)).context("cannot attach a program")
+}
+
+/// Where in the kernel to attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In the network stack.
+    Generic = 2,
+    /// In the driver.
+    Native = 4,
+}
+
+/// Runs a program over one frame `repeat` times, and gives its last verdict.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> Result<u32> {
+    run(program, frame, repeat, 0, 0).context("cannot run a program over a frame")
+}
+
+/// Sends a program `repeat` frames of its own to redirect, in batches, as a driver would (Linux 5.18).
+///
+/// # Errors
+/// The kernel refuses.
+pub fn send_live(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> Result<()> {
+    const LIVE_FRAMES: u32 = 2;
+    const BATCH: u32 = 64;
+    run(program, frame, repeat, LIVE_FRAMES, BATCH).map(drop).context("cannot send live frames")
+}
+
+fn run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32, flags: u32, batch: u32) -> io::Result<u32> {
+    let mut attributes = TestRun {
+        program: number(program),
+        verdict: 0,
+        length: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        length_out: 0,
+        frame: frame.as_ptr() as u64,
+        frame_out: 0,
+        repeat,
+        duration: 0,
+        context: [0; 3],
+        flags,
+        cpu: 0,
+        batch,
+        padding: 0,
+    };
+    // SAFETY: the kernel reads and writes as many bytes as it is told, which are there; the frame is as long
+    // as said, is only read, and outlives the call.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, PROG_TEST_RUN, &raw mut attributes, size_of::<TestRun>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(attributes.verdict) }
+}
+
+const MAP_CREATE: libc::c_int = 0;
+const MAP_UPDATE_ELEM: libc::c_int = 2;
+const PROG_LOAD: libc::c_int = 5;
+const PROG_TEST_RUN: libc::c_int = 10;
+const LINK_CREATE: libc::c_int = 28;
+
+const ARRAY: u32 = 2;
+const PROGRAM_ARRAY: u32 = 3;
+const XDP: u32 = 6;
+const ATTACH_XDP: u32 = 37;
+
+// The leading fields of `union bpf_attr` for each command.
+
+#[repr(C)]
+struct Map {
+    kind: u32,
+    key_size: u32,
+    value_size: u32,
+    entries: u32,
+    rest: [u64; 4],
+}
+
+#[repr(C)]
+struct Element {
+    map: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+struct Load {
+    program_type: u32,
+    instruction_count: u32,
+    instructions: u64,
+    license: u64,
+    /// The verifier's log, the kernel's version, flags, and the program's name.
+    unused: [u64; 5],
+    interface: u32,
+    expected_attach_type: u32,
+    rest: [u64; 7],
+}
+
+#[repr(C)]
+struct Link {
+    program: u32,
+    interface: u32,
+    attach_type: u32,
+    flags: u32,
+    rest: [u64; 6],
+}
+
+#[repr(C)]
+struct TestRun {
+    program: u32,
+    verdict: u32,
+    length: u32,
+    length_out: u32,
+    frame: u64,
+    frame_out: u64,
+    repeat: u32,
+    duration: u32,
+    /// Of the context, in and out: none.
+    context: [u64; 3],
+    flags: u32,
+    cpu: u32,
+    batch: u32,
+    padding: u32,
+}
+
+fn create_map(kind: u32, value_size: u32) -> io::Result<OwnedFd> {
+    let attributes = Map { kind, key_size: 4, value_size, entries: 1, rest: [0; 4] };
+    descriptor(call(MAP_CREATE, &attributes))
+}
+
+fn number(descriptor: BorrowedFd<'_>) -> u32 {
+    descriptor.as_fd().as_raw_fd().cast_unsigned()
+}
+
+fn descriptor(result: io::Result<libc::c_long>) -> io::Result<OwnedFd> {
+    let descriptor = i32::try_from(result?).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just given this descriptor to us, and to no one else.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// What `attributes` point to must outlive the call.
+fn call<T>(command: libc::c_int, attributes: &T) -> io::Result<libc::c_long> {
+    // SAFETY: the kernel reads as many bytes as it is told, which are there.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

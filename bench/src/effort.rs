@@ -1,0 +1,46 @@
+//! How much is measured: enough for a narrow spread, or just enough to see that everything runs.
+
+use std::time::Duration;
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Rounds of packets, each with every case once.
+    pub rounds: usize,
+    /// Packets that a program sees in one round.
+    pub packets: u32,
+    /// How long live frames are sent in one round.
+    pub flood: Duration,
+    /// Rounds of live frames.
+    pub floods: usize,
+    /// Drains and scrapes of each kind.
+    pub readings: usize,
+    /// How many sensors there are when drains and scrapes are measured; each a power of two.
+    pub sensors: &'static [u8],
+    /// Whether pages with a series for every port are measured too.
+    pub every_port: bool,
+}
+
+impl Effort {
+    /// A few minutes.
+    pub const FULL: Self = Self {
+        rounds: 61,
+        packets: 200_000,
+        flood: Duration::from_millis(400),
+        floods: 15,
+        readings: 41,
+        sensors: &[1, 4, 16],
+        every_port: true,
+    };
+
+    /// A few seconds: it shows that everything runs, and not much more.
+    pub const QUICK: Self = Self {
+        rounds: 3,
+        packets: 5_000,
+        flood: Duration::from_millis(30),
+        floods: 2,
+        readings: 3,
+        sensors: &[1],
+        every_port: false,
+    };
+}

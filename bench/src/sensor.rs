@@ -1,0 +1,134 @@
+//! The sensor's own programs, loaded with a configuration by the agent's own loader, without an interface.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use anyhow::{Context as _, Result};
+use sensor_common::layout::{Passed, Slot};
+use sensor_user::cli::Run;
+use sensor_user::config::{Config, KernelLog};
+use sensor_user::counters::Snapshot;
+use sensor_user::kernel::{Counters, Loaded, Options, Pins, Shared, Variant};
+
+use crate::bpf;
+
+/// The programs, and their counters.
+pub struct Sensor {
+    loaded: Loaded,
+    program: OwnedFd,
+    /// What reads the counters.
+    pub counters: Counters,
+}
+
+impl Sensor {
+    /// Loads them.
+    ///
+    /// # Errors
+    /// Without root, or as the agent would fail.
+    pub fn load(tables: &str, observe: bool) -> Result<Self> {
+        let mut file = tempfile::NamedTempFile::new().context("cannot make a configuration file")?;
+        file.write_all(tables.as_bytes())?;
+        let flags =
+            Run { interfaces: vec!["lo".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
+        let Config { sensors, allow, pins, .. } = Config::load(flags)?;
+        let mut shared = Shared::open(Pins::passing(&pins)?)?;
+        let numbers = shared.assign(&sensors, &[])?;
+        let options = Options {
+            sensors: &sensors,
+            numbers: &numbers,
+            allow: &allow,
+            observe,
+            guarded: false,
+            log: KernelLog::Off,
+        };
+        let mut loaded = Loaded::new(&options, &mut shared)?;
+        let program = loaded.xdp(Variant::Linear)?.fd()?.as_fd().try_clone_to_owned()?;
+        Ok(Self { loaded, program, counters: shared.counters(&numbers)? })
+    }
+
+    /// The XDP program for frames in one buffer.
+    pub fn program(&self) -> BorrowedFd<'_> {
+        self.program.as_fd()
+    }
+
+    /// Has the host send a frame, for the sensor to remember.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn sends(&mut self, frame: &[u8]) -> Result<()> {
+        let egress = self.loaded.egress()?.fd()?.as_fd();
+        bpf::test_run(egress, frame, 1).map(drop)
+    }
+}
+
+/// By how much counters grew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Packets that were dropped, or that would have been.
+    pub unsolicited: u64,
+    /// Packets that were let through.
+    pub passed: u64,
+}
+
+impl Growth {
+    /// Between two drains.
+    pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
+        let all = |of: &Snapshot| -> u64 { of.sensors.iter().map(|slots| slots.total().packets).sum() };
+        let passed = |of: &Snapshot| -> u64 { Passed::ALL.iter().map(|&reason| of.passed(reason)).sum() };
+        Self { unsolicited: all(after) - all(before), passed: passed(after) - passed(before) }
+    }
+
+    /// All packets that were counted.
+    pub const fn packets(self) -> u64 {
+        self.unsolicited + self.passed
+    }
+}
+
+/// How many counters grew between two drains.
+pub fn slots_grown(before: &Snapshot, after: &Snapshot) -> usize {
+    let pairs = before.sensors.iter().zip(&after.sensors);
+    pairs
+        .map(|(before, after)| {
+            after.iter_nonzero().filter(|&(kind, now)| before.get(Slot::from(kind)) != now).count()
+        })
+        .sum()
+}
+
+/// The configuration of so many sensors with a prefix of each IP version; packets of the harness are for the
+/// first.
+///
+/// # Panics
+/// If there are more than 100.
+pub fn sensors(count: u8) -> String {
+    assert!(count <= 100, "the prefixes are in one /16");
+    (0..count).fold(String::new(), |mut tables, number| {
+        let third = FIRST_NETWORK + number;
+        let group = 7 + u16::from(number);
+        writeln!(
+            tables,
+            "[[sensor]]\nname = \"sensor-{number}\"\nprefixes = [\"198.51.{third}.0/24\", \
+             \"2001:db8:{group:x}::/64\"]"
+        )
+        .expect("a string can be written to");
+        tables
+    })
+}
+
+/// The third byte of the first sensor's IPv4 prefix; the others' follow.
+pub const FIRST_NETWORK: u8 = 100;
+
+/// The port that [`allow`] names.
+pub const ALLOWED_PORT: u16 = 22;
+
+/// A rule that lets so many networks reach a port. They are all over the address space, and sources that are
+/// drawn are in none of them, however near: a lookup goes as deep as it can.
+pub fn allow(prefixes: usize) -> String {
+    let networks =
+        (1_u32..).map(|number| Ipv4Addr::from_bits(number.wrapping_mul(0x9e37_79b9) & 0xffff_fe00));
+    // Above are multicast addresses and those that nobody has.
+    let networks = networks.filter(|network| network.octets()[0] < 224).take(prefixes);
+    let listed: Vec<_> = networks.map(|network| format!("\"{network}/24\"")).collect();
+    format!("[[allow]]\nfrom = [{}]\ntcp = [{ALLOWED_PORT}]\n", listed.join(", "))
+}

@@ -1,0 +1,107 @@
+//! The benchmark, run as quickly as it goes: it measures what it says, and says it in its form.
+//!
+//! No time is asserted: only that each figure is there, and that a ratio is that of what it compares.
+
+use anyhow::{Context as _, Result, ensure};
+use sensor_tests::agent;
+use sensor_tests::sender::cpus;
+use sensor_tests::skip::{root_or_skip, skip};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The benchmark: what `SENSOR_BENCH` names, or else the one beside the agent.
+fn bench() -> Result<Option<PathBuf>> {
+    if let Some(path) = std::env::var_os("SENSOR_BENCH") {
+        return Ok(Some(path.into()));
+    }
+    let beside = agent::binary()?.with_file_name("sensor-bench");
+    Ok(beside.is_file().then_some(beside))
+}
+
+/// Measures, and gives what it says and the folder of what it wrote.
+fn measure(bench: &PathBuf, arguments: &[&str]) -> Result<(String, tempfile::TempDir)> {
+    let folder = tempfile::tempdir()?;
+    let mut command = Command::new(bench);
+    command.arg("--quick").arg("--agent").arg(agent::binary()?).arg("--output").arg(folder.path());
+    let output = command.args(arguments).output().context("cannot run the benchmark")?;
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the benchmark failed: {complaints}");
+    Ok((String::from_utf8(output.stdout)?, folder))
+}
+
+#[test]
+fn everything_is_measured() -> Result<()> {
+    let name = "everything_is_measured";
+    if !root_or_skip(name) {
+        return Ok(());
+    }
+    let Some(bench) = bench()? else {
+        skip(name, "the benchmark is not built");
+        return Ok(());
+    };
+    // Live frames take one CPU to send and one to receive.
+    let alone = cpus()?.len() == 1;
+    let sections = if alone { &["path", "drain", "agent"][..] } else { &["path", "veth", "drain", "agent"] };
+    let arguments: Vec<_> = sections.iter().flat_map(|section| ["--section", section]).collect();
+    let (said, folder) = measure(&bench, &arguments)?;
+
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(folder.path().join("bench.json"))?)?;
+    assert_eq!(report["quick"], true);
+    assert!(report["machine"]["kernel"].is_string() && report["machine"]["cpus"].is_u64());
+    let figures = report["figures"].as_array().context("figures is a list")?;
+    let of = |section: &str| figures.iter().filter(|figure| figure["section"] == section).count();
+    assert!(sections.iter().all(|section| of(section) > 0), "{said}");
+    for figure in figures {
+        check(figure, figures).with_context(|| figure["id"].to_string())?;
+    }
+
+    // Three targets are of the path, one of veth needs nothing to compare with, and two are of the agent.
+    let targets = report["targets"].as_array().context("targets is a list")?;
+    let measured = targets.iter().filter(|target| target["met"].is_boolean()).count();
+    assert!(measured >= if alone { 5 } else { 6 }, "{targets:#?}");
+    for target in targets {
+        let what = target["what"].as_str().context("a target says what it is about")?;
+        assert!(said.contains(what), "{what} is not in the table:\n{said}");
+    }
+
+    let plot = std::fs::read_to_string(folder.path().join("bench.svg"))?;
+    assert!(plot.starts_with("<svg ") && plot.ends_with("</svg>\n"));
+    Ok(())
+}
+
+/// A figure has a sample for each round, or says why it has none.
+fn check(figure: &Value, figures: &[Value]) -> Result<()> {
+    let samples = figure["samples"].as_array().context("samples is a list")?;
+    assert_eq!(figure["rounds"], samples.len());
+    if samples.is_empty() {
+        let note = figure["note"].as_str().context("there is no reason")?;
+        assert!(figure["section"] == "veth" && note.starts_with("skipped: "), "{note}");
+        return Ok(());
+    }
+    let value = &figure["value"];
+    let [low, median, high] = ["p25", "median", "p75"].map(|key| value[key].as_f64().unwrap_or(-1.0));
+    assert!(0.0 < low && low <= median && median <= high, "{value}");
+    if let Some(baseline) = figure["baseline"].as_str() {
+        ensure!(figures.iter().any(|other| other["id"] == baseline), "{baseline} was not measured");
+        let ratio = figure["ratio_to_baseline"]["median"].as_f64();
+        assert!(ratio.is_some_and(|ratio| ratio > 0.0), "{ratio:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_section_can_be_measured_alone() -> Result<()> {
+    let name = "a_section_can_be_measured_alone";
+    if !root_or_skip(name) {
+        return Ok(());
+    }
+    let Some(bench) = bench()? else {
+        skip(name, "the benchmark is not built");
+        return Ok(());
+    };
+    let (said, _folder) = measure(&bench, &["--section", "drain"])?;
+    assert!(said.contains("1 sensor, every TCP port has counted") && !said.contains("XDP_DROP alone:"));
+    assert!(said.contains("not measured"), "{said}");
+    Ok(())
+}

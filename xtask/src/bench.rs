@@ -1,0 +1,51 @@
+//! `cargo xtask bench`: builds the benchmark and the agent for release, and runs it as root.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{cargo, setup, shell};
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask bench\n  cargo xtask bench --section path --section veth\n\n\
+                        Leave the machine alone meanwhile: it takes some minutes."
+)]
+pub struct Bench {
+    /// Just enough to see that everything runs: a few seconds, and figures that mean little
+    #[arg(long)]
+    quick: bool,
+    /// Measure only this, one of path, veth, drain and agent; may be given again
+    #[arg(long, value_name = "NAME")]
+    section: Vec<String>,
+    /// Where to write bench.json and bench.svg [default: target/bench]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// When it does not build, is not root and cannot become it, or measures something else than it should.
+pub fn run(bench: &Bench) -> Result<()> {
+    setup::for_testing()?;
+    let packages = ["--release", "--package", "sensor-bench", "--package", "sensor-user", "--bins"];
+    let built = cargo::build(&packages)?;
+    let path = |name: &str| {
+        let found = built.iter().find(|built| built.target == name);
+        found.map(|built| &built.path).with_context(|| format!("cargo built {name} but does not say where"))
+    };
+    let mut command = shell::as_root(path("sensor-bench")?)?;
+    let output = bench.output.clone().unwrap_or_else(|| shell::workspace().join("target/bench"));
+    command.arg("--agent").arg(path("sensor")?).arg("--output").arg(output);
+    if bench.quick {
+        command.arg("--quick");
+    }
+    for section in &bench.section {
+        command.args(["--section", section]);
+    }
+    let status = command.status().context("cannot run the benchmark")?;
+    ensure!(status.success(), "the benchmark failed ({status})");
+    Ok(())
+}
