@@ -34,7 +34,17 @@ pub struct Bed {
     /// The thread of the kernel that receives.
     thread: u32,
     source: Source,
+    source_to_one_port: Source,
     frame: Vec<u8>,
+}
+
+/// Where packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// Each to another port.
+    Random,
+    /// All to the same.
+    One,
 }
 
 /// What has arrived.
@@ -76,33 +86,38 @@ impl Bed {
         sched_setaffinity(Pid::from_raw(thread.cast_signed()), &only).context("cannot pin the receiver")?;
         prefer(thread).context("cannot raise the receiver's priority")?;
 
-        let source = Source::new(Draw::ipv4().with_checksums(), far)?;
+        let source = |draw: Draw| Source::new(draw.with_checksums(), far);
         let bed = Self {
             near,
             reader: cpus[(cpus.len() - 1) / 2],
             sender,
             receiver: CpuClock::of_process(thread)?,
             thread,
-            source,
+            source: source(Draw::ipv4())?,
+            source_to_one_port: source(Draw::ipv4().one_port())?,
             frame: template(&wire.near)?,
             wire,
         };
-        ensure!(bed.flood(Duration::from_millis(5))?.packets > 0, "no live frame arrives (Linux 5.18)");
+        ensure!(bed.flood(Duration::from_millis(5), Ports::Random)?.packets > 0, "no live frame arrives (Linux 5.18)");
         Ok(bed)
     }
 
-    /// Sends as much as goes, for that long.
+    /// Sends as much as goes, for that long, to such ports.
     ///
     /// # Errors
     /// The kernel cannot send live frames.
-    pub fn flood(&self, duration: Duration) -> Result<Flood> {
+    pub fn flood(&self, duration: Duration, ports: Ports) -> Result<Flood> {
+        let source = match ports {
+            Ports::Random => &self.source,
+            Ports::One => &self.source_to_one_port,
+        };
         let (packets, delivered, time) = (self.received()?, self.delivered()?, self.receiver.now()?);
         self.wire.far.namespace.run(|| {
             pin_to_cpu(self.sender)?;
             prefer(0)?;
             let end = Instant::now() + duration;
             while Instant::now() < end {
-                bpf::send_live(self.source.program(), &self.frame, PACKETS)?;
+                bpf::send_live(source.program(), &self.frame, PACKETS)?;
             }
             anyhow::Ok(())
         })??;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::bed::Bed;
+use super::bed::{Bed, Ports};
 use super::capture::Capture;
 use super::rules::{Filter, Rules};
 use crate::bpf::{self, Mode, Verdict};
@@ -22,6 +22,8 @@ pub enum Way {
     Reading,
     /// The sensor.
     Sensor,
+    /// The sensor, one of whose counters is in the CPU's cache.
+    OnePort,
     /// The sensor, behind the driver.
     Generic,
     /// nftables at the interface's ingress, all packets in one counter.
@@ -57,10 +59,11 @@ impl Programs {
 
 impl Way {
     /// All of them, the one that the others are compared with first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Bare,
         Self::Reading,
         Self::Sensor,
+        Self::OnePort,
         Self::Generic,
         Self::Nft,
         Self::NftPorts,
@@ -74,6 +77,7 @@ impl Way {
             Self::Bare => "bare",
             Self::Reading => "reading",
             Self::Sensor => "sensor",
+            Self::OnePort => "one_port",
             Self::Generic => "generic",
             Self::Nft => "nft",
             Self::NftPorts => "nft_ports",
@@ -88,6 +92,7 @@ impl Way {
             Self::Bare => "XDP_DROP alone",
             Self::Reading => "XDP_DROP after reading the ports",
             Self::Sensor => "sensor",
+            Self::OnePort => "sensor, always the same port",
             Self::Generic => "sensor, generic mode",
             Self::Nft => "nftables, netdev ingress: counter drop",
             Self::NftPorts => "nftables, netdev ingress: a counter for each port, drop",
@@ -98,7 +103,7 @@ impl Way {
 
     /// Whether it must run everywhere; others may not be installed.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Bare | Self::Reading | Self::Sensor)
+        matches!(self, Self::Bare | Self::Reading | Self::Sensor | Self::OnePort)
     }
 
     /// Floods the bed, and gives the CPU time of a packet in nanoseconds. `thorough`: counts are compared even
@@ -116,8 +121,9 @@ impl Way {
     ) -> Result<f64> {
         let before = programs.sensor.counters.drain()?;
         // What comes first warms up.
-        let first = bed.flood(duration / 4)?;
-        let flood = bed.flood(duration)?;
+        let ports = if self == Self::OnePort { Ports::One } else { Ports::Random };
+        let first = bed.flood(duration / 4, ports)?;
+        let flood = bed.flood(duration, ports)?;
         ensure!(flood.packets > 0, "no packet arrived");
 
         let all = first.packets + flood.packets;
@@ -160,7 +166,7 @@ impl Way {
         match self {
             Self::Bare => xdp(programs.bare.as_fd(), Mode::Native),
             Self::Reading => xdp(programs.reading.as_fd(), Mode::Native),
-            Self::Sensor => xdp(programs.sensor.program(), Mode::Native),
+            Self::Sensor | Self::OnePort => xdp(programs.sensor.program(), Mode::Native),
             Self::Generic => xdp(programs.sensor.program(), Mode::Generic),
             Self::Nft => rules(Filter::Nft),
             Self::NftPorts => rules(Filter::NftPorts),
