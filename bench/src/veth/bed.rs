@@ -98,7 +98,10 @@ impl Bed {
             frame: template(&wire.near)?,
             wire,
         };
-        ensure!(bed.flood(Duration::from_millis(5), Ports::Random)?.packets > 0, "no live frame arrives (Linux 5.18)");
+        ensure!(
+            bed.flood(Duration::from_millis(5), Ports::Random)?.packets > 0,
+            "no live frame arrives (Linux 5.18)"
+        );
         Ok(bed)
     }
 
