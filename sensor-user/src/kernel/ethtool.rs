@@ -131,7 +131,7 @@ impl Ethtool {
         // The last byte stays zero.
         let room = request.ifr_name.len() - 1;
         for (place, byte) in request.ifr_name[..room].iter_mut().zip(self.interface.bytes()) {
-            *place = byte.cast_signed();
+            *place = libc::c_char::from_ne_bytes([byte]);
         }
         request.ifr_ifru.ifru_data = question.as_mut_ptr().cast();
         // SAFETY: the socket is open; the request and the buffer that it points to outlive the call, which
