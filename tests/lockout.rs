@@ -23,17 +23,24 @@ fn an_interface_without_ethernet_headers_is_refused() -> Result<()> {
     refused(&commands, "tunnel0", &["tunnel0", "no Ethernet header"])
 }
 
-/// After these `ip` commands the agent refuses the interface in one line with these words.
-fn refused(commands: &[&str], interface: &str, words: &[&str]) -> Result<()> {
-    if !root_or_skip("lockout") {
-        return Ok(());
-    }
+/// A wire whose near end's namespace was given these `ip` commands.
+fn wire_after(commands: &[&str]) -> Result<Wire> {
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     near.sysctl("ipv4/nexthop_compat_mode", "0")?;
     for command in commands {
         near.ip(command)?;
     }
+    Ok(wire)
+}
+
+/// After these `ip` commands the agent refuses the interface in one line with these words.
+fn refused(commands: &[&str], interface: &str, words: &[&str]) -> Result<()> {
+    if !root_or_skip("lockout") {
+        return Ok(());
+    }
+    let wire = wire_after(commands)?;
+    let near = &wire.near.namespace;
     let (code, said) = Launch::new(near).interface(interface).fail()?;
     assert_eq!(code, 1, "{said}");
     let last = said.lines().last().unwrap_or_default();
@@ -67,12 +74,8 @@ fn somebody_must_be_able_to_connect(#[case] commands: &[&str]) -> Result<()> {
     if !root_or_skip("lockout") {
         return Ok(());
     }
-    let wire = Wire::new()?;
+    let wire = wire_after(commands)?;
     let near = &wire.near.namespace;
-    near.sysctl("ipv4/nexthop_compat_mode", "0")?;
-    for command in commands {
-        near.ip(command)?;
-    }
     let check = |tables: &str| {
         let mut file = tempfile::NamedTempFile::new()?;
         file.write_all(tables.as_bytes())?;

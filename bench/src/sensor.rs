@@ -8,7 +8,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use anyhow::{Context as _, Result};
 use sensor_common::layout::{Passed, Slot};
 use sensor_user::cli::Run;
-use sensor_user::config::{Config, KernelLog};
+use sensor_user::config::Config;
 use sensor_user::counters::Snapshot;
 use sensor_user::kernel::{Counters, Loaded, Options, Pins, Shared, Variant};
 
@@ -32,17 +32,10 @@ impl Sensor {
         file.write_all(tables.as_bytes())?;
         let flags =
             Run { interfaces: vec!["lo".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
-        let Config { sensors, allow, pins, .. } = Config::load(flags)?;
-        let mut shared = Shared::open(Pins::passing(&pins)?)?;
-        let numbers = shared.assign(&sensors, &[])?;
-        let options = Options {
-            sensors: &sensors,
-            numbers: &numbers,
-            allow: &allow,
-            observe,
-            guarded: false,
-            log: KernelLog::Off,
-        };
+        let config = Config { observe, ..Config::load(flags)? };
+        let mut shared = Shared::open(Pins::passing(&config.pins)?)?;
+        let numbers = shared.assign(&config.sensors, &[])?;
+        let options = Options { config: &config, numbers: &numbers, guarded: false };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let program = loaded.xdp(Variant::Linear)?.fd()?.as_fd().try_clone_to_owned()?;
         Ok(Self { loaded, program, counters: shared.counters(&numbers)? })

@@ -9,7 +9,7 @@ use sensor_common::layout::{
 };
 use sensor_tests::skip::skip;
 use sensor_user::cli::Run;
-use sensor_user::config::{Config, KernelLog};
+use sensor_user::config::Config;
 use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -45,17 +45,10 @@ const SIDE: u32 = 0;
 impl Kernel {
     /// Loads the program with the tables of a configuration file.
     pub fn load(tables: &str, observe: bool) -> Result<Self> {
-        let Config { sensors, allow, pins, .. } = config(tables)?;
-        let mut shared = Shared::open(Pins::passing(&pins)?)?;
-        let numbers = shared.assign(&sensors, &[])?;
-        let options = Options {
-            sensors: &sensors,
-            numbers: &numbers,
-            allow: &allow,
-            observe,
-            guarded: false,
-            log: KernelLog::Off,
-        };
+        let config = Config { observe, ..config(tables)? };
+        let mut shared = Shared::open(Pins::passing(&config.pins)?)?;
+        let numbers = shared.assign(&config.sensors, &[])?;
+        let options = Options { config: &config, numbers: &numbers, guarded: false };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let pages = map(&mut loaded, COUNTERS)?.try_into()?;
         Ok(Self { loaded, pages, numbers, seen: HashMap::new() })

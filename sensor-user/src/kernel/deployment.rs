@@ -62,7 +62,7 @@ impl Deployment {
         let mut shared = Shared::open(pins)?;
         let numbers = shared.assign(&config.sensors, &[])?;
         let awaited = awaits_confirmation(config, &shared)?;
-        let loaded = load(config, &mut shared, &numbers, awaited)?;
+        let loaded = Loaded::new(&Options { config, numbers: &numbers, guarded: awaited }, &mut shared)?;
         let guard = shared.guard()?;
         Ok(Self { attached: Vec::new(), loaded, shared, numbers, guard })
     }
@@ -140,7 +140,8 @@ impl Deployment {
                 bail!("nobody has confirmed in time: the sensor is about to detach itself")
             }
         };
-        let mut loaded = load(config, &mut self.shared, &numbers, awaited)?;
+        let mut loaded =
+            Loaded::new(&Options { config, numbers: &numbers, guarded: awaited }, &mut self.shared)?;
 
         let new: Vec<_> = interfaces
             .iter()
@@ -317,18 +318,6 @@ fn awaits_confirmation(config: &Config, shared: &Shared) -> Result<bool> {
         }
         Confirmation::Given | Confirmation::Missed => Ok(false),
     }
-}
-
-fn load(config: &Config, shared: &mut Shared, numbers: &[u32], guarded: bool) -> Result<Loaded> {
-    let options = Options {
-        sensors: &config.sensors,
-        numbers,
-        allow: &config.allow,
-        observe: config.observe,
-        guarded,
-        log: config.kernel_log,
-    };
-    Loaded::new(&options, shared)
 }
 
 /// Attaches to interfaces, or takes over what an earlier agent left pinned there. What the host sends is

@@ -17,7 +17,7 @@ use super::log::RateLimited;
 use super::management::Management;
 use super::monitored::Lookup;
 use super::shared::Shared;
-use crate::config::{Allow, KernelLog, Sensor};
+use crate::config::{Config, KernelLog};
 
 /// The object with the programs, compiled by the same build as the agent.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
@@ -25,18 +25,12 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 /// What a loaded program is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// What is monitored.
-    pub sensors: &'a [Sensor],
-    /// The sensors' numbers, in their order.
+    /// What is monitored, who may reach the host, and what the programs log.
+    pub config: &'a Config,
+    /// The sensors' numbers, in the order of the configuration.
     pub numbers: &'a [u32],
-    /// Who may reach the host, and where.
-    pub allow: &'a [Allow],
-    /// Count and pass, drop nothing.
-    pub observe: bool,
     /// Let everything pass from the moment that the guard says.
     pub guarded: bool,
-    /// What the programs log.
-    pub log: KernelLog,
 }
 
 /// Which of the two programs.
@@ -78,11 +72,12 @@ impl Loaded {
     /// The kernel refuses: no memory, no capability, or too old.
     pub fn new(options: &Options, shared: &mut Shared) -> Result<Self> {
         host::lift_memory_limit();
-        let lookup = Lookup::new(options.sensors, options.numbers);
-        let management = Management::new(options.allow);
-        let observe = u32::from(options.observe);
-        let guarded = u32::from(options.guarded);
-        let level = log_level(options.log);
+        let &Options { config, numbers, guarded } = options;
+        let lookup = Lookup::new(&config.sensors, numbers);
+        let management = Management::new(&config.allow);
+        let observe = u32::from(config.observe);
+        let guarded = u32::from(guarded);
+        let level = log_level(config.kernel_log);
         let mut settings = EbpfLoader::new();
         settings
             .override_global(policy::MONITORED, &lookup.monitored, true)
@@ -217,7 +212,7 @@ fn explain(error: EbpfError, options: &Options) -> anyhow::Error {
         .filter_map(|error| error.downcast_ref::<std::io::Error>())
         .any(|error| matches!(error.raw_os_error(), Some(libc::ENOMEM)));
     if out_of_memory {
-        let sensors = u32::try_from(options.sensors.len()).unwrap_or(u32::MAX);
+        let sensors = u32::try_from(options.config.sensors.len()).unwrap_or(u32::MAX);
         let kib = layout::pages(sensors.min(layout::MAX_SENSORS)) as usize * size_of::<layout::Page>() / 1024;
         return anyhow!(
             "no memory for the counters: {sensors} sensors take {kib} KiB for each CPU; configure fewer"
