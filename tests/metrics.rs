@@ -7,12 +7,13 @@ use sensor_tests::agent::{Agent, Launch};
 use sensor_tests::http;
 use sensor_tests::metrics::Page;
 use sensor_tests::mix::{self, Mix};
+use sensor_tests::prometheus::promtool;
 use sensor_tests::sender::Sender;
 use sensor_tests::skip::{root_or_skip, skip};
 use sensor_tests::wire::Wire;
+use sensor_tests::workspace;
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// An agent that has counted nothing yet.
@@ -33,20 +34,6 @@ fn agent() -> Result<(Wire, Agent)> {
     let (wire, agent) = idle_agent()?;
     feed(&wire)?;
     Ok((wire, agent))
-}
-
-/// The workspace's folder.
-fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace")
-}
-
-/// `PROMTOOL`, or the one that `cargo xtask setup` brought, or the system's.
-fn promtool() -> Option<PathBuf> {
-    let brought = workspace().join("target/tools/prometheus/usr/bin/promtool");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).map(|folder| folder.join("promtool")).collect::<Vec<_>>();
-    let named = std::env::var_os("PROMTOOL").map(PathBuf::from);
-    named.into_iter().chain([brought]).chain(installed).find(|path| path.is_file())
 }
 
 #[test]

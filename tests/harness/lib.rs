@@ -16,9 +16,17 @@ pub mod namespace;
 pub mod order;
 pub mod pace;
 pub mod pins;
+pub mod prometheus;
 pub mod random;
 pub mod sender;
 pub mod skip;
 pub mod table;
 pub mod wire;
 pub mod world;
+
+/// The workspace's folder.
+#[must_use]
+pub fn workspace() -> &'static std::path::Path {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests)
+}

@@ -113,6 +113,7 @@ impl Environment {
             ("XTASK", path(xtask)),
             ("SENSOR_BENCH", path(bench)),
             ("PROMTOOL", path(&tools.promtool)),
+            ("PROMETHEUS", path(&tools.prometheus)),
             ("SSHD", path(&tools.sshd)),
             ("SENSOR_SKIPS", path(skips)),
             ("RUST_TEST_THREADS", threads.to_string()),

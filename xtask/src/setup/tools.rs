@@ -14,6 +14,8 @@ use crate::{cargo, shell};
 pub struct Tools {
     /// `promtool`.
     pub promtool: PathBuf,
+    /// The Prometheus server.
+    pub prometheus: PathBuf,
     /// `sshd`.
     pub sshd: PathBuf,
 }
@@ -45,6 +47,8 @@ struct Unpacked {
 
 const PROMTOOL: Unpacked =
     Unpacked { program: "promtool", package: "prometheus", folder: "usr/bin", version: "--version" };
+const PROMETHEUS: Unpacked =
+    Unpacked { program: "prometheus", package: "prometheus", folder: "usr/bin", version: "--version" };
 const SSHD: Unpacked =
     Unpacked { program: "sshd", package: "openssh-server", folder: "usr/sbin", version: "-V" };
 
@@ -56,7 +60,11 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
     for (program, packages) in INSTALLED {
         installed(program, packages, report)?;
     }
-    Ok(Tools { promtool: unpacked(&PROMTOOL, report)?, sshd: unpacked(&SSHD, report)? })
+    Ok(Tools {
+        promtool: unpacked(&PROMTOOL, report)?,
+        prometheus: unpacked(&PROMETHEUS, report)?,
+        sshd: unpacked(&SSHD, report)?,
+    })
 }
 
 /// Says whether the formatter and the linter are there. Neither building nor testing needs them.

@@ -1,0 +1,229 @@
+//! What a report says, before it is written in any form.
+//!
+//! Everything here is computed once, from whole packets; the page, the tables and the figures only show it. All
+//! numbers of packets are exact below 2^53.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use super::service::Service;
+
+/// Rows of the ranking over all sensors.
+pub const TOP: usize = 5;
+/// Columns of a sensor's ranking; a service that ranked lower in the previous period is "outside top 10".
+pub const TOP_OF_A_SENSOR: usize = 10;
+
+/// A report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// What it covers.
+    pub period: Period,
+    /// What it compares with: as many days right before, or the calendar period before.
+    pub previous: Period,
+    /// The region that the others are compared with, if one was named.
+    pub home: Option<String>,
+    /// All packets.
+    pub totals: Totals,
+    /// The [`TOP`] services over all sensors.
+    pub top: Vec<Ranked>,
+    /// How these went, in the same order.
+    pub curves: Vec<Curve>,
+    /// Every sensor that was seen in the period, those of the home region first, then by region and name.
+    pub sensors: Vec<SensorReport>,
+    /// Averages month by month.
+    pub monthly: Vec<Month>,
+    /// What rose most against the previous period, in packets per sensor and day.
+    pub rose: Vec<Change>,
+    /// What fell most.
+    pub fell: Vec<Change>,
+    /// Services that had no packet in the previous period.
+    pub new: Vec<Change>,
+    /// Where traffic went well above its own baseline, the latest first.
+    pub surges: Vec<Surge>,
+    /// How surges were found.
+    pub method: Method,
+    /// What was missing, and what else a reader must know; sentences.
+    pub notes: Vec<String>,
+}
+
+/// Some whole days.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Period {
+    /// What it is called: `2023Q4`, or `2023-10-01 to 2023-10-15`.
+    pub name: String,
+    /// Its first day.
+    pub from: Date,
+    /// Its last day.
+    pub to: Date,
+    /// The time zone whose midnights divide its days, by its IANA name or offset.
+    pub zone: String,
+}
+
+/// Sums over all sensors and the whole period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// All that was counted.
+    pub packets: u64,
+    /// Of these, to ports without a series of their own: they cannot be ranked.
+    pub unranked: u64,
+    /// All that was counted in the previous period.
+    pub previous_packets: u64,
+    /// Days on which sensors observed, added over sensors.
+    pub sensor_days: f64,
+}
+
+/// A row of a ranking.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ranked {
+    /// 1 is the first.
+    pub rank: usize,
+    /// What it is about.
+    pub service: Service,
+    /// Its packets.
+    pub packets: u64,
+    /// Its part of all packets, 0 to 1.
+    pub share: f64,
+    /// Its rank in the previous period, if it was among the first [`TOP_OF_A_SENSOR`].
+    pub previous_rank: Option<usize>,
+}
+
+/// A service from day to day.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Curve {
+    /// What it is about.
+    pub service: Service,
+    /// Packets per sensor for each day of the period; nothing for days on which no sensor observed.
+    pub days: Vec<Option<f64>>,
+}
+
+/// A sensor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SensorReport {
+    /// Its name.
+    pub name: String,
+    /// Its region, empty if it has none.
+    pub region: String,
+    /// All its packets.
+    pub packets: u64,
+    /// Days that it observed.
+    pub observed_days: f64,
+    /// These as a part of the period, 0 to 1.
+    pub coverage: f64,
+    /// Runs of days on which it observed for less than nine tenths.
+    pub gaps: Vec<Gap>,
+    /// Its first [`TOP_OF_A_SENSOR`] services.
+    pub top: Vec<Ranked>,
+}
+
+/// Days on which a sensor observed little or nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The first.
+    pub from: Date,
+    /// The last.
+    pub to: Date,
+}
+
+/// A calendar month, or the part of it that is in the period.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Month {
+    /// As `2023-10`.
+    pub month: String,
+    /// The home region; nothing without one, or if it observed nothing.
+    pub home: Option<Average>,
+    /// All other regions.
+    pub overseas: Option<Average>,
+    /// All sensors.
+    pub all: Option<Average>,
+    /// Each region.
+    pub regions: BTreeMap<String, Average>,
+}
+
+/// Packets per sensor and day, over the days on which sensors observed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Average {
+    /// Packets.
+    pub packets: u64,
+    /// Days, added over sensors.
+    pub sensor_days: f64,
+    /// The first by the second.
+    pub per_sensor_day: f64,
+}
+
+/// How a service changed from the previous period to this one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// What it is about.
+    pub service: Service,
+    /// Packets per sensor and day.
+    pub now: f64,
+    /// The same in the previous period.
+    pub before: f64,
+}
+
+/// Who saw a surge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// One sensor only.
+    SensorOnly,
+    /// Sensors of one region only.
+    RegionOnly,
+    /// Most sensors, of every region.
+    Global,
+    /// Some sensors, of several regions.
+    Mixed,
+    /// The sensors that saw it had nothing in their baseline.
+    NewPort,
+}
+
+/// Traffic of a service well above its baseline, on one day or several in a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Surge {
+    /// What it is about.
+    pub service: Service,
+    /// Its first day.
+    pub from: Date,
+    /// Its last day.
+    pub to: Date,
+    /// The day on which most sensors saw it; the numbers below are of that day.
+    pub peak: Date,
+    /// Who saw it.
+    pub verdict: Verdict,
+    /// Sensors that reported and could be judged.
+    pub judged: usize,
+    /// The sensors that saw it, those with most packets first.
+    pub sensors: Vec<SurgeOnSensor>,
+}
+
+/// The numbers that a surge rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SurgeOnSensor {
+    /// The sensor's name.
+    pub sensor: String,
+    /// Its region.
+    pub region: String,
+    /// Packets on the day.
+    pub packets: u64,
+    /// The median of the days before.
+    pub baseline: f64,
+    /// How likely so many or more are without a surge.
+    pub p: f64,
+}
+
+/// How surges were found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Method {
+    /// The largest part of the findings that may be false, on average.
+    pub false_discovery_rate: f64,
+    /// Cells that were tested: a day of a service on a sensor each.
+    pub tested: u64,
+    /// Days of a baseline.
+    pub baseline_days: usize,
+    /// Fewer packets than this in a day are never a surge.
+    pub floor: u64,
+    /// Less than this many times the baseline is never a surge.
+    pub ratio: f64,
+}

@@ -1,0 +1,182 @@
+//! Debian's Prometheus: the server, and `promtool`.
+
+use crate::http;
+use crate::namespace::Namespace;
+use crate::pace::until;
+use crate::workspace;
+use anyhow::{Context as _, Result, ensure};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// `promtool`: what `PROMTOOL` names, or what `cargo xtask setup` brought, or the system's.
+#[must_use]
+pub fn promtool() -> Option<PathBuf> {
+    program("PROMTOOL", "promtool")
+}
+
+/// The server: what `PROMETHEUS` names, or what `cargo xtask setup` brought, or the system's.
+#[must_use]
+pub fn server() -> Option<PathBuf> {
+    program("PROMETHEUS", "prometheus")
+}
+
+fn program(variable: &str, name: &str) -> Option<PathBuf> {
+    let brought = workspace().join("target/tools/prometheus/usr/bin").join(name);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).map(|folder| folder.join(name)).collect::<Vec<_>>();
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    named.into_iter().chain([brought]).chain(installed).find(|path| path.is_file())
+}
+
+/// Runs `promtool` and gives what it says.
+///
+/// # Errors
+/// If it isn't there, or fails; the error has what it said.
+pub fn run_promtool<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Result<String> {
+    let program = promtool().context("promtool is not here: `cargo xtask setup` brings it")?;
+    let output = Command::new(&program).args(arguments).output().context("cannot run promtool")?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    ensure!(output.status.success(), "promtool: {said}");
+    Ok(said)
+}
+
+/// A running server with a folder of its own; dropping it kills it and removes the folder.
+#[derive(Debug)]
+pub struct Prometheus {
+    child: Child,
+    namespace: Namespace,
+    /// Where it answers.
+    pub listen: SocketAddr,
+    folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts a server with this configuration (YAML) in a namespace, and waits until it is ready. Further flags
+    /// come after those for its address, its folder and a retention of ten years.
+    ///
+    /// # Errors
+    /// If it isn't there or does not start; the error has its log.
+    pub fn start(namespace: &Namespace, listen: SocketAddr, config: &str, flags: &[&str]) -> Result<Self> {
+        Self::with_folder(namespace, listen, config, flags, tempfile::tempdir()?)
+    }
+
+    /// As [`Prometheus::start`], in a folder whose `data` may already have blocks, as `promtool` makes them.
+    ///
+    /// # Errors
+    /// As [`Prometheus::start`].
+    pub fn with_folder(
+        namespace: &Namespace,
+        listen: SocketAddr,
+        config: &str,
+        flags: &[&str],
+        folder: TempDir,
+    ) -> Result<Self> {
+        let program = server().context("prometheus is not here: `cargo xtask setup` brings it")?;
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("prometheus.yml"), config)?;
+        let log = File::create(path("log"))?;
+        let mut command = Command::new(program);
+        command
+            .arg(format!("--config.file={}", path("prometheus.yml").display()))
+            .arg(format!("--web.listen-address={listen}"))
+            .args(flags)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        if !flags.contains(&"--enable-feature=agent") {
+            command
+                .arg(format!("--storage.tsdb.path={}", path("data").display()))
+                .arg("--storage.tsdb.retention.time=10y");
+        }
+        let inside = namespace.clone();
+        // SAFETY: `enter` makes one system call, which is allowed between fork and exec.
+        unsafe { command.pre_exec(move || inside.enter().map_err(std::io::Error::other)) };
+        let child = command.spawn().context("cannot run prometheus")?;
+        let server = Self { child, namespace: namespace.clone(), listen, folder };
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&self) -> Result<()> {
+        until(
+            || Ok(http::get(&self.namespace, self.listen, "/-/ready").is_ok_and(|it| it.status == 200)),
+            || format!("prometheus is not ready: {}", self.log()),
+        )
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Its folder, with `prometheus.yml` and `data`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its address for clients in the same namespace.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+
+    /// The answer to an instant query, evaluated at a time in Unix seconds or now: its `data.result`.
+    ///
+    /// # Errors
+    /// If it refuses the query, with its reason.
+    pub fn query(&self, expression: &str, time: Option<f64>) -> Result<Vec<serde_json::Value>> {
+        let time = time.map(|time| format!("&time={time}")).unwrap_or_default();
+        self.api(&format!("/api/v1/query?query={}{time}", encode(expression)))
+    }
+
+    /// The answer to a range query with times and step in seconds: its `data.result`.
+    ///
+    /// # Errors
+    /// If it refuses the query, with its reason.
+    pub fn query_range(
+        &self,
+        expression: &str,
+        (start, end): (f64, f64),
+        step: f64,
+    ) -> Result<Vec<serde_json::Value>> {
+        let expression = encode(expression);
+        self.api(&format!("/api/v1/query_range?query={expression}&start={start}&end={end}&step={step}"))
+    }
+
+    fn api(&self, path: &str) -> Result<Vec<serde_json::Value>> {
+        let response = http::get(&self.namespace, self.listen, path)?;
+        let mut answer: serde_json::Value =
+            serde_json::from_str(&response.body).with_context(|| format!("{path}: {}", response.body))?;
+        ensure!(response.status == 200, "{path}: {}", answer["error"]);
+        match answer["data"]["result"].take() {
+            serde_json::Value::Array(rows) => Ok(rows),
+            other => Ok(vec![other]),
+        }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
+fn encode(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
