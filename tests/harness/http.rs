@@ -62,20 +62,59 @@ pub fn request(namespace: &Namespace, address: SocketAddr, method: &str, path: &
 }
 
 fn parse(answer: &[u8]) -> Result<Response> {
-    let text = String::from_utf8(answer.to_vec()).context("the answer is not text")?;
-    let (head, body) = text.split_once("\r\n\r\n").context("the answer has no end of its headers")?;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, body) = answer.split_at(end.context("the answer has no end of its headers")?);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).context("the answer is not text");
+    let head = text(head)?;
     let status = head
         .strip_prefix("HTTP/1.1 ")
         .and_then(|rest| rest.get(..3)?.parse().ok())
         .with_context(|| format!("not an HTTP status: {head:?}"))?;
-    let response = Response { status, head: head.to_owned(), body: body.to_owned() };
-    ensure!(
-        !response.header("transfer-encoding").is_some_and(|it| it.contains("chunked")),
-        "the answer is chunked, which this client can't read",
-    );
+    let mut response = Response { status, head, body: String::new() };
+    let body = &body[4..];
+    if response.header("transfer-encoding").is_some_and(|it| it.contains("chunked")) {
+        response.body = text(&from_chunks(body)?)?;
+        return Ok(response);
+    }
     if let Some(length) = response.header("content-length") {
         let length: usize = length.parse().context("content-length is no number")?;
         ensure!(body.len() == length || body.is_empty(), "{} bytes of {length} came", body.len());
     }
+    response.body = text(body)?;
     Ok(response)
+}
+
+/// Puts a body together that came in chunks (RFC 9112 §7.1); trailers are left out.
+fn from_chunks(mut chunks: &[u8]) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|two| two == b"\r\n").context("a chunk has no length")?;
+        let line = std::str::from_utf8(&chunks[..end]).context("a chunk's length is not text")?;
+        let length = line.split(';').next().unwrap_or(line).trim_end();
+        let length = usize::from_str_radix(length, 16).with_context(|| format!("no length: {line:?}"))?;
+        if length == 0 {
+            return Ok(body);
+        }
+        let rest = &chunks[end + 2..];
+        let (chunk, rest) = rest.split_at_checked(length).context("the last chunk is cut off")?;
+        body.extend(chunk);
+        chunks = rest.strip_prefix(b"\r\n").context("a chunk has no end")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[test]
+    fn chunks_are_put_together() -> Result<()> {
+        let answer = format!("{CHUNKED}3;name=value\r\nab\r\r\nA\r\n0123456789\r\n0\r\n\r\n");
+        assert_eq!(parse(answer.as_bytes())?.body, "ab\r0123456789");
+        for cut in CHUNKED.len()..answer.len() - "0\r\n\r\n".len() {
+            assert!(parse(&answer.as_bytes()[..cut]).is_err(), "{cut} bytes");
+        }
+        Ok(())
+    }
 }

@@ -4,6 +4,7 @@ mod aarch64;
 mod bench;
 mod build;
 mod cargo;
+mod dashboards;
 mod demo;
 mod setup;
 mod shell;
@@ -32,6 +33,8 @@ enum Task {
     Demo(demo::Demo),
     /// Measure the sensor against what one would otherwise use: packets, drains, scrapes, memory
     Bench(bench::Bench),
+    /// Write the fleet's Grafana dashboards
+    Dashboards,
     /// Run every test, those that need root included
     Test(test::Test),
     /// Build the agent for 64-bit ARM and run the tests that need no kernel on an emulated processor
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Build => build::run().map(|()| ExitCode::SUCCESS),
         Task::Demo(demo) => demo::run(&demo).map(|()| ExitCode::SUCCESS),
         Task::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
+        Task::Dashboards => dashboards::run().map(|()| ExitCode::SUCCESS),
         Task::Aarch64 => aarch64::run().map(passed),
         Task::Test(test) => test::run(&test).map(passed),
         Task::Vm(vm) => vm::run(&vm).map(passed),

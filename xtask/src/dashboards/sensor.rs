@@ -1,0 +1,338 @@
+//! One sensor: what it sees now and in the range, and how much of the time it was there.
+
+use serde_json::{Value, json};
+
+use super::{
+    board::{Board, Uid, Variable, region},
+    overview::{STATES, links},
+    panel::{Panel, Query, colour},
+    query::{self, HOURS, RANKED},
+    service::Names,
+};
+
+/// The chosen sensor.
+const IT: &str = r#"sensor="$sensor""#;
+
+/// The dashboard.
+pub fn board(names: &Names) -> Value {
+    Board::new(
+        Uid::Sensor,
+        "Sensor fleet: one sensor",
+        "What one sensor sees now and in the range. From hours, so ranges of hours and days are exact.",
+        "now-7d",
+        "1m",
+    )
+    .variable(&region())
+    .variable(&Variable::one("sensor", "Sensor", r#"label_values(sensor_info{region=~"$region"}, sensor)"#))
+    .row("$sensor")
+    .panel(&state())
+    .panel(&live())
+    .panel(&total())
+    .panel(&per_day())
+    .panel(&coverage())
+    .panel(&exported())
+    .row("Services")
+    .panel(&now(names))
+    .panel(&period(names))
+    .panel(&top_5(names))
+    .panel(&protocols())
+    .row("In detail, the last 24 hours")
+    .panel(&icmp())
+    .panel(&malformed())
+    .panel(&passed())
+    .row("Coverage")
+    .panel(&hours_observed())
+    .json()
+}
+
+fn state() -> Panel {
+    Panel::number(
+        "State",
+        "Whether the sensor observes at the end of the range. Detached: its host answers, but the program isn't attached, so
+         nothing is counted. Down: the host does not answer.",
+    )
+    .query(Query::instant(query::state(IT)))
+    .option("colorMode", "background".into())
+    .words(&STATES)
+    .link("Show the agents", &Uid::Agents.with(""))
+}
+
+fn live() -> Panel {
+    Panel::number(
+        "Packets a second",
+        "Unsolicited packets a second over the last five minutes before the end of the range, from the raw counters.",
+    )
+    .query(Query::instant(format!("sum(rate(sensor_packets_total{{{IT}}}[5m]))")))
+    .unit("pps", 2)
+}
+
+fn packets(selector: &str) -> String {
+    format!("sum_over_time(sensor:packets:increase1h{{{selector}}}[$__range] {HOURS})")
+}
+
+fn observed() -> String {
+    format!("sum_over_time(sensor:observed:ratio1h{{{IT}}}[$__range] {HOURS})")
+}
+
+fn total() -> Panel {
+    Panel::number(
+        "Packets in the range",
+        "All unsolicited packets of the hours that lie wholly in the range, exact; the hour in progress isn't in it.",
+    )
+    .query(Query::instant(format!("sum({})", packets(IT))))
+    .unit("locale", 0)
+}
+
+fn per_day() -> Panel {
+    Panel::number(
+        "Packets per observed day",
+        "The packets of the range's whole hours by the time that the sensor observed in them, as a day's worth.",
+    )
+    .query(Query::instant(format!("24 * {}", query::per_sensor_day("", &packets(IT), &observed()))))
+    .unit("locale", 0)
+}
+
+fn coverage() -> Panel {
+    Panel::number(
+        "Coverage",
+        "The share of the range's recorded hours in which the sensor was scraped with its program attached. The hours are those
+         in which any sensor of the fleet was.",
+    )
+    .query(Query::instant(format!(
+        "sum({}) / scalar(max(count_over_time(sensor:observed:ratio1h[$__range] {HOURS})))",
+        observed()
+    )))
+    .unit("percentunit", 1)
+    .thresholds(&[(None, colour::VERMILION), (Some(0.9), colour::ORANGE), (Some(0.99), colour::BLUE)])
+}
+
+fn exported() -> Panel {
+    Panel::number(
+        "Without a series of their own",
+        "The share of the last hour's packets to ports that have no series of their own, and that are in none of the rankings.
+         If it grows, raise `max_ports`; /api/v1/slots of the agent has every port.",
+    )
+    .query(Query::instant(format!(
+        "sum(increase(sensor_packets_total{{{IT},port=\"other\"}}[1h])) / sum(increase(sensor_packets_total{{{IT}}}[1h]))"
+    )))
+    .unit("percentunit", 1)
+    .thresholds(&[(None, colour::BLUE), (Some(0.5), colour::ORANGE)])
+}
+
+fn now(names: &Names) -> Panel {
+    let selector = format!("sensor_packets_total{{{IT},{RANKED}}}[1h]");
+    let top = format!("topk(10, sum by (protocol, port) (increase({selector})))");
+    let share = format!("{top} / on () group_left () sum(increase(sensor_packets_total{{{IT}}}[1h]))");
+    named(
+        Panel::table(
+            "Top 10 now",
+            "The services with most packets in the 60 minutes before the end of the range, from the raw counters: an estimate, as
+             Prometheus extends what it has scraped to the full hour. Share: of everything that the sensor counted.",
+        )
+        .size(9, 10)
+        .query(Query::table(query::service(&top)))
+        .query(Query::table(query::service(&share)))
+        .transform("merge", &json!({}))
+        .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
+        .transform(
+            "organize",
+            &json!({
+                "excludeByName": { "Time": true, "protocol": true, "port": true },
+                "indexByName": { "service": 0, "Value #A": 1, "Value #B": 2 },
+                "renameByName": { "service": "Service", "Value #A": "Packets", "Value #B": "Share" },
+            }),
+        ),
+        names,
+    )
+}
+
+fn period(names: &Names) -> Panel {
+    let selector = format!("sensor:packets:increase1h{{{IT},{RANKED}}}[$__range]");
+    let top = format!("topk(10, sum by (protocol, port) (sum_over_time({selector} {HOURS})))");
+    let share = format!("{top} / on () group_left () sum({})", packets(IT));
+    let before = format!(
+        "sum by (protocol, port) (sum_over_time({selector} @ ${{__from:date:seconds}} {HOURS})) and on (protocol, port) {top}"
+    );
+    let others = format!(
+        "sum by (protocol, port) (sum_over_time(region:packets:increase1h{{{RANKED}}}[$__range] {HOURS}) and on (protocol, port) {top}) \
+         / on () group_left () (sum(sum_over_time(sensor:observed:ratio1h[$__range] {HOURS})) / 24)"
+    );
+    named(
+        Panel::table(
+            "Top 10 in the range",
+            "The services with most packets in the hours that lie wholly in the range, exact: how many, their share of everything
+             that the sensor counted, how many there were in the equally long period before, and for comparison what an average
+             sensor of the fleet got a day. Services with equal counts are in no particular order.",
+        )
+        .size(15, 10)
+        .query(Query::table(query::service(&top)))
+        .query(Query::table(query::service(&share)))
+        .query(Query::table(query::service(&before)))
+        .query(Query::table(query::service(&others)))
+        .transform("merge", &json!({}))
+        .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
+        .transform(
+            "organize",
+            &json!({
+                "excludeByName": { "Time": true, "protocol": true, "port": true },
+                "indexByName": { "service": 0, "Value #A": 1, "Value #B": 2, "Value #C": 3, "Value #D": 4 },
+                "renameByName": {
+                    "service": "Service", "Value #A": "Packets", "Value #B": "Share", "Value #C": "Period before",
+                    "Value #D": "Fleet, per sensor and day",
+                },
+            }),
+        ),
+        names,
+    )
+}
+
+fn named(table: Panel, names: &Names) -> Panel {
+    table
+        .unit("locale", 0)
+        .on("byName", "Share", &[("unit", "percentunit".into()), ("decimals", 1.into())])
+        .on(
+            "byName",
+            "Service",
+            &[
+                ("mappings", names.mappings()),
+                (
+                    "links",
+                    links(
+                        "Show ${__value.text} on all sensors",
+                        &Uid::Port.with("var-service=${__value.raw}"),
+                    ),
+                ),
+            ],
+        )
+}
+
+fn top_5(names: &Names) -> Panel {
+    let selector = format!("sensor:packets:increase1h{{{IT},{RANKED}}}");
+    let ranking = format!("sum by (protocol, port) (sum_over_time({selector}[$__range] @ end() {HOURS}))");
+    let series = format!("sum by (protocol, port) (avg_over_time({selector}[$__interval] {HOURS}))");
+    let mut panel = Panel::curves(
+        "Top 5 services",
+        "The five services with most packets in the range, in the order of their colours: the packets of the hour that ended at
+         the point, exact; over long ranges, the average of several hours. A curve leads to all sensors' view of it.",
+    )
+    .size(12, 10);
+    for place in 1..=5 {
+        panel = panel.query(
+            Query::range(query::service(&query::place(&series, &ranking, place)), "1h").legend("{{service}}"),
+        );
+    }
+    panel.colours_by_place().overrides(names.overrides()).unit("short", 1).axis("packets an hour").link(
+        "Show ${__field.labels.service} on all sensors",
+        &Uid::Port.with("var-service=${__field.labels.service}"),
+    )
+}
+
+fn protocols() -> Panel {
+    let kinds = [
+        ("TCP", r#"protocol="tcp""#),
+        ("UDP", r#"protocol="udp""#),
+        ("ICMP and ICMPv6", r#"protocol=~"icmp|icmpv6""#),
+        ("other protocols", r#"protocol!~"tcp|udp|icmp|icmpv6|malformed""#),
+        ("malformed", r#"protocol="malformed""#),
+    ];
+    let mut panel = Panel::curves(
+        "All packets, by protocol",
+        "Everything that the sensor counted, stacked: the packets of the hour that ended at the point, exact; over long ranges, the
+         average of several hours. Ports without a series of their own and fragments are in it.",
+    )
+    .size(12, 10);
+    for (name, selector) in kinds {
+        panel = panel.query(
+            Query::range(
+                format!(
+                    "sum(avg_over_time(sensor:packets:increase1h{{{IT},{selector}}}[$__interval] {HOURS}))"
+                ),
+                "1h",
+            )
+            .legend(name),
+        );
+    }
+    panel
+        .colours_by_place()
+        .custom(json!({ "fillOpacity": 60, "lineWidth": 1, "stacking": { "mode": "normal", "group": "A" } }))
+        .unit("short", 1)
+        .axis("packets an hour")
+}
+
+/// A table of what a family with details has grown by in a day.
+fn details(title: &str, description: &str, expression: &str, columns: &[(&str, &str)]) -> Panel {
+    let hidden = json!({ "Time": true });
+    let order: serde_json::Map<String, Value> =
+        columns.iter().zip(0_u32..).map(|((label, _), at)| ((*label).to_owned(), at.into())).collect();
+    let names: serde_json::Map<String, Value> = columns
+        .iter()
+        .map(|(label, name)| ((*label).to_owned(), (*name).into()))
+        .chain([("Value".to_owned(), "Packets".into())])
+        .collect();
+    Panel::table(title, description)
+        .size(8, 9)
+        .query(Query::table(format!("sort_desc({expression})")))
+        .transform(
+            "organize",
+            &json!({ "excludeByName": hidden, "indexByName": order, "renameByName": names }),
+        )
+        .unit("locale", 0)
+}
+
+fn icmp() -> Panel {
+    details(
+        "ICMP types",
+        "ICMP and ICMPv6 packets by type and code in the 24 hours before the end of the range, from the raw counters. 8 (128 in
+         version 6) is ping; 3 and 11 (1 and 3) are mostly backscatter, errors about packets that others sent in this
+         sensor's name.",
+        &format!("sum by (protocol, type, code) (increase(sensor_icmp_packets_total{{{IT}}}[1d])) > 0"),
+        &[("protocol", "Protocol"), ("type", "Type"), ("code", "Code")],
+    )
+}
+
+fn malformed() -> Panel {
+    details(
+        "Malformed packets",
+        "Packets with a broken header by the first thing found wrong, in the 24 hours before the end of the range, from the raw
+         counters. They are counted and dropped, and never ranked. No rows: none came.",
+        &format!("sum by (reason) (increase(sensor_malformed_packets_total{{{IT}}}[1d])) > 0"),
+        &[("reason", "Reason")],
+    )
+}
+
+fn passed() -> Panel {
+    details(
+        "Let through by the host",
+        "Packets that the host of this sensor was let have, by reason, in the 24 hours before the end of the range, from the raw
+         counters: they are the host's, all its sensors together, and not in any other number here. Management is what a rule
+         allows, reply what the host had asked for.",
+        &format!(
+            "sum by (reason) (increase(sensor_passed_packets_total[1d]) and on (job, instance) last_over_time(sensor_info{{{IT}}}[1d])) > 0"
+        ),
+        &[("reason", "Reason")],
+    )
+}
+
+fn hours_observed() -> Panel {
+    Panel::new(
+        "timeseries",
+        "Time observed",
+        "The share of each hour in which the sensor was scraped with its program attached, at the moment when the hour ended. A
+         gap: not at all. What was missed here wasn't counted, and lowers the totals, though not the averages per observed day.",
+    )
+    .size(24, 6)
+    .query(
+        Query::range(
+            format!("max(avg_over_time(sensor:observed:ratio1h{{{IT}}}[$__interval] {HOURS}))"),
+            "1h",
+        )
+        .legend("observed"),
+    )
+    .option("legend", json!({ "displayMode": "list", "placement": "bottom", "showLegend": false, "calcs": [] }))
+    .option("tooltip", json!({ "mode": "single", "sort": "none" }))
+    .custom(json!({ "drawStyle": "bars", "fillOpacity": 80, "lineWidth": 0 }))
+    .unit("percentunit", 0)
+    .default("min", json!(0))
+    .default("max", json!(1))
+    .default("color", json!({ "mode": "fixed", "fixedColor": colour::BLUE }))
+}
