@@ -173,7 +173,8 @@ impl Drop for Prometheus {
 }
 
 /// Percent-encodes all but unreserved characters (RFC 3986 §2.3).
-fn encode(text: &str) -> String {
+#[must_use]
+pub fn encode(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

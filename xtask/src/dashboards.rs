@@ -11,6 +11,7 @@ mod port;
 mod query;
 mod sensor;
 mod service;
+mod surge;
 
 use std::path::Path;
 

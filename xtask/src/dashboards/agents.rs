@@ -200,7 +200,7 @@ fn ports() -> Panel {
     .unit("percentunit", 0)
     .default("max", json!(1))
     .thresholds(&[(None, colour::BLUE), (Some(0.9), colour::ORANGE), (Some(1.0), colour::VERMILION)])
-    .link("Show ${__field.labels.sensor}", &Uid::Sensor.with("var-sensor=${__field.labels.sensor}"))
+    .link("Show ${__field.labels.sensor}", &Uid::Sensor.without_regions("var-sensor=${__field.labels.sensor}"))
 }
 
 /// A curve for each agent.

@@ -34,6 +34,12 @@ impl Uid {
         }
     }
 
+    /// The address of the dashboard with the same data source and time, and with these variables: for those that have
+    /// no regions to hand on, or none to take.
+    pub fn without_regions(self, variables: &str) -> String {
+        format!("/d/{}?${{__url_time_range}}&var-datasource=${{datasource}}&{variables}", self.name())
+    }
+
     /// The address of the dashboard with the same data source, regions and time, and with these variables.
     pub fn with(self, variables: &str) -> String {
         let regions = if self == Self::Agents { "" } else { "&${region:queryparam}" };

@@ -7,6 +7,7 @@ use super::{
     panel::{Panel, Query, colour},
     query::{self, DAYS, RANKED, REGION, SENSORS},
     service::Names,
+    surge,
 };
 
 /// Where a service leads, from a series.
@@ -33,6 +34,9 @@ pub fn board(names: &Names) -> Value {
     .panel(&coverage())
     .row("Which sensors are up")
     .panel(&grid())
+    .row("Surges and alerts")
+    .panel(&surge::everywhere(names))
+    .panel(&alerts())
     .row("Home and overseas")
     .panel(&months())
     .panel(&by_region())
@@ -147,6 +151,38 @@ fn grid() -> Panel {
 /// What the numbers of [`query::state`] are called.
 pub const STATES: [(&str, &str, &str); 3] =
     [("0", "down", colour::VERMILION), ("1", "detached", colour::ORANGE), ("2", "observes", colour::BLUE)];
+
+fn alerts() -> Panel {
+    Panel::table(
+        "Alerts that fire",
+        "The fleet's alerts that fire at the end of the range, and on how many things each. Page: packets go uncounted, or a host
+         is open. Ticket: it can wait. News: something happens on the Internet. No rows: all is well.",
+    )
+    .size(7, 7)
+    .query(Query::table(
+        r#"sort_desc(count by (alertname, severity) (ALERTS{alertstate="firing",alertname=~"Sensor.+|Port.+|NewPort"}))"#,
+    ))
+    .transform(
+        "organize",
+        &json!({
+            "excludeByName": { "Time": true },
+            "indexByName": { "severity": 0, "alertname": 1, "Value": 2 },
+            "renameByName": { "severity": "Severity", "alertname": "Alert", "Value": "On" },
+        }),
+    )
+    .on(
+        "byName",
+        "Severity",
+        &[
+            ("mappings", json!([{ "type": "value", "options": {
+                "page": { "index": 0, "text": "page", "color": colour::VERMILION },
+                "ticket": { "index": 1, "text": "ticket", "color": colour::ORANGE },
+                "news": { "index": 2, "text": "news", "color": colour::SKY },
+            } }])),
+            ("custom.cellOptions", json!({ "type": "color-text" })),
+        ],
+    )
+}
 
 fn months() -> Panel {
     Panel::new(

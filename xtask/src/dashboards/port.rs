@@ -7,6 +7,7 @@ use super::{
     overview::links,
     panel::{Panel, Query, colour},
     query::{self, DAYS, DAYS_BEFORE, HOURS, REGION, SENSORS},
+    surge,
 };
 
 /// The chosen service's series.
@@ -55,6 +56,7 @@ pub fn board() -> Value {
     .panel(&seen_by())
     .panel(&above_now())
     .panel(&times_baseline())
+    .panel(&surge::of_service())
     .panel(&share_above())
     .panel(&bars())
     .panel(&heat())

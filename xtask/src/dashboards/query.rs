@@ -1,4 +1,4 @@
-//! The PromQL that panels share.
+//! The queries that panels share.
 //!
 //! The rollups have one sample an hour or a day, stamped within an hour (a day) after what it counts has ended, and an
 //! instant selector sees it for five minutes only. So every window is moved to where the samples are: evaluated at T, a

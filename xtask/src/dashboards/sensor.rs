@@ -8,6 +8,7 @@ use super::{
     panel::{Panel, Query, colour},
     query::{self, HOURS, RANKED},
     service::Names,
+    surge,
 };
 
 /// The chosen sensor.
@@ -36,6 +37,8 @@ pub fn board(names: &Names) -> Value {
     .panel(&period(names))
     .panel(&top_5(names))
     .panel(&protocols())
+    .row("Surges")
+    .panel(&surge::on_sensor(names))
     .row("In detail, the last 24 hours")
     .panel(&icmp())
     .panel(&malformed())
@@ -54,7 +57,7 @@ fn state() -> Panel {
     .query(Query::instant(query::state(IT)))
     .option("colorMode", "background".into())
     .words(&STATES)
-    .link("Show the agents", &Uid::Agents.with(""))
+    .link("Show the agents", &Uid::Agents.without_regions(""))
 }
 
 fn live() -> Panel {

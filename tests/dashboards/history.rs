@@ -1,0 +1,287 @@
+//! A fleet's history, as OpenMetrics: recorded hours and days of six months, and what was scraped in the last 30 hours.
+//!
+//! Small, and a function of its arguments: any sum over it can be computed anew. Six sensors in two regions, each on a
+//! host of its own; the last host goes silent two hours before the end, and before that was missing for a day.
+
+use anyhow::{Context as _, Result, ensure};
+use sensor_tests::prometheus::promtool;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+/// An hour in seconds.
+pub const HOUR: u64 = 3600;
+/// A day in seconds.
+pub const DAY: u64 = 24 * HOUR;
+/// The end: 2024-01-01 03:30:00 UTC, in Unix seconds.
+pub const END: u64 = 1_704_079_800;
+/// The first day that is recorded.
+pub const FIRST: u64 = END / DAY * DAY - 200 * DAY;
+/// When the last host went silent.
+pub const SILENT: u64 = END - 2 * HOUR;
+/// The midnight that began the day that the last host missed.
+pub const MISSED: u64 = END / DAY * DAY - 40 * DAY;
+/// Raw samples begin here.
+const SCRAPED: u64 = (END - 30 * HOUR) / HOUR * HOUR;
+/// Days from here on are recorded by the hour too.
+const HOURLY: u64 = END / DAY * DAY - 62 * DAY;
+/// From the end of an hour or day to when it is recorded, and a little more.
+const LATE: u64 = 10 * 60 + 7;
+/// Between two scrapes.
+const SCRAPE: usize = 120;
+
+/// The sensors with their regions.
+pub const SENSORS: [(&str, &str); 6] = [
+    ("japan-1", "japan"),
+    ("japan-2", "japan"),
+    ("japan-3", "japan"),
+    ("overseas-1", "overseas"),
+    ("overseas-2", "overseas"),
+    ("overseas-3.example", "overseas"),
+];
+
+/// Protocol, port, and about how many packets an hour.
+pub const SERVICES: [(&str, &str, u64); 18] = [
+    ("tcp", "23", 61),
+    ("tcp", "22", 47),
+    ("tcp", "6379", 40),
+    ("tcp", "8080", 33),
+    ("tcp", "80", 29),
+    ("icmp", "", 23),
+    ("tcp", "443", 19),
+    ("tcp", "3389", 17),
+    ("tcp", "445", 13),
+    ("tcp", "37215", 11),
+    ("udp", "53", 7),
+    ("tcp", "48101", 5),
+    ("icmpv6", "", 3),
+    ("gre", "", 2),
+    ("tcp", "other", 90),
+    ("udp", "other", 31),
+    ("udp", "fragment", 2),
+    ("malformed", "", 1),
+];
+
+/// The place in [`SERVICES`] of the port that surges.
+pub const SURGING: usize = 9;
+/// The surge: twenty times as much on every sensor, from the beginning of the last whole day on.
+pub const SURGE: u64 = END / DAY * DAY - DAY;
+
+/// Whether the sensor was there in the hour that begins then.
+pub fn observed(sensor: usize, hour: u64) -> bool {
+    sensor != 5 || (hour < SILENT / HOUR * HOUR && !(MISSED..MISSED + DAY).contains(&hour))
+}
+
+/// What the sensor counted of the service in the hour that begins then.
+pub fn packets(sensor: usize, service: usize, hour: u64) -> u64 {
+    if !observed(sensor, hour) {
+        return 0;
+    }
+    let (_, _, usual) = SERVICES[service];
+    // Sensors differ in how much they get, and a little in what.
+    let usual = usual * (10 + sensor as u64) / 8 + (service as u64 * 7 + sensor as u64 * 5) % 4;
+    let noise =
+        (hour / HOUR).wrapping_mul(2_654_435_761).wrapping_add(service as u64 * 97 + sensor as u64 * 31);
+    let usual = usual + (noise >> 7) % (usual / 2 + 1);
+    if service == SURGING && hour >= SURGE { usual * 20 } else { usual }
+}
+
+/// The sum over the hours in `[from, to)`, which are full hours.
+pub fn sum(sensor: usize, service: usize, from: u64, to: u64) -> u64 {
+    (from / HOUR..to / HOUR).map(|hour| packets(sensor, service, hour * HOUR)).sum()
+}
+
+/// Writes it as the blocks of a Prometheus, in its folder `data`.
+///
+/// # Errors
+/// If `promtool` fails.
+pub fn write(folder: &Path) -> Result<()> {
+    let mut text = String::new();
+    recorded(&mut text)?;
+    scraped(&mut text)?;
+    surges(&mut text)?;
+    text.push_str("# EOF\n");
+    let file = folder.join("history.txt");
+    std::fs::write(&file, text)?;
+    let output = Command::new(promtool().context("promtool is not here: `cargo xtask setup` brings it")?)
+        .args(["tsdb", "create-blocks-from", "--quiet", "--max-block-duration=8784h", "openmetrics"])
+        .args([&file, &folder.join("data")])
+        .output()?;
+    ensure!(output.status.success(), "promtool: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// The recorded series.
+fn recorded(text: &mut String) -> Result<()> {
+    let days = || (FIRST / DAY..END / DAY).map(|day| (day * DAY, DAY));
+    let hours = || (HOURLY / HOUR..END / HOUR).map(|hour| (hour * HOUR, HOUR));
+    let mut regions: Vec<&str> = SENSORS.iter().map(|(_, region)| *region).collect();
+    regions.dedup();
+    for (suffix, lateness, periods) in
+        [("1d", HOUR + LATE, days().collect::<Vec<_>>()), ("1h", LATE, hours().collect())]
+    {
+        for (service, (protocol, port, _)) in SERVICES.iter().enumerate() {
+            let labels = format!(r#"protocol="{protocol}",port="{port}""#);
+            for (sensor, (name, _)) in SENSORS.iter().enumerate() {
+                for &(start, length) in &periods {
+                    let value = sum(sensor, service, start, start + length);
+                    let at = start + length + lateness;
+                    if at <= END && any(sensor, start, length) > 0 {
+                        writeln!(
+                            text,
+                            r#"sensor:packets:increase{suffix}{{sensor="{name}",{labels}}} {value} {at}"#
+                        )?;
+                    }
+                }
+            }
+            for region in &regions {
+                for &(start, length) in &periods {
+                    let value: u64 =
+                        of(region).map(|sensor| sum(sensor, service, start, start + length)).sum();
+                    let at = start + length + lateness;
+                    if at <= END {
+                        writeln!(
+                            text,
+                            r#"region:packets:increase{suffix}{{region="{region}",{labels}}} {value} {at}"#
+                        )?;
+                    }
+                }
+            }
+        }
+        for (sensor, (name, region)) in SENSORS.iter().enumerate() {
+            for &(start, length) in &periods {
+                let (share, at) = (share(sensor, start, length), start + length + lateness);
+                if at <= END && share > 0.0 {
+                    let labels = format!(r#"sensor="{name}",region="{region}""#);
+                    writeln!(text, "sensor:observed:ratio{suffix}{{{labels}}} {share} {at}")?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The surge, as the rules judge it every half hour: all six sensors have it, "mixed" until the last time and "global" since.
+fn surges(text: &mut String) -> Result<()> {
+    let (protocol, port, usual) = SERVICES[SURGING];
+    let labels = format!(r#"protocol="{protocol}",port="{port}""#);
+    let judged: Vec<u64> = (END - 6 * HOUR..END).step_by(1800).map(|at| at + 61).collect();
+    let mut series =
+        |name: &str, value: u64| judged.iter().try_for_each(|at| writeln!(text, "{name} {value} {at}"));
+    for (sensor, (name, _)) in SENSORS.iter().enumerate() {
+        let packets = sum(sensor, SURGING, END - DAY, END);
+        series(&format!(r#"sensor:surge:packets1d{{sensor="{name}",{labels}}}"#), packets)?;
+        series(&format!(r#"sensor:surge:median28d{{sensor="{name}",{labels}}}"#), usual * 24)?;
+    }
+    series("fleet:surge:judged", 6)?;
+    let (before, after) = judged.split_at(judged.len() - 1);
+    for (verdict, times) in [("mixed", before), ("global", after)] {
+        for at in times {
+            writeln!(text, r#"service:surge:verdict{{{labels},verdict="{verdict}"}} 6 {at}"#)?;
+        }
+    }
+    Ok(())
+}
+
+/// The places of a region's sensors.
+pub fn of(region: &str) -> impl Iterator<Item = usize> {
+    SENSORS.iter().enumerate().filter(move |(_, (_, it))| *it == region).map(|(place, _)| place)
+}
+
+fn any(sensor: usize, start: u64, length: u64) -> usize {
+    (start / HOUR..(start + length) / HOUR).filter(|hour| observed(sensor, hour * HOUR)).count()
+}
+
+/// The share of a period in which a sensor was there.
+pub fn share(sensor: usize, start: u64, length: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a few hours")]
+    let share = any(sensor, start, length) as f64 / (length / HOUR) as f64;
+    share
+}
+
+/// What Prometheus scraped, each host's page every two minutes.
+fn scraped(text: &mut String) -> Result<()> {
+    for (sensor, (name, region)) in SENSORS.iter().enumerate() {
+        let host = format!(r#"job="sensor",instance="host-{sensor}:19817""#);
+        let end = if sensor == 5 { SILENT } else { END };
+        let mut series = |labels: &str, value: &dyn Fn(u64) -> f64| {
+            (SCRAPED..end).step_by(SCRAPE).try_for_each(|at| writeln!(text, "{labels} {} {at}", value(at)))
+        };
+        for (service, (protocol, port, _)) in SERVICES.iter().enumerate() {
+            let labels = format!(r#"{host},sensor="{name}",protocol="{protocol}",port="{port}""#);
+            series(&format!("sensor_packets_total{{{labels}}}"), &|at| counter(sensor, service, at))?;
+        }
+        // Growing by the second, in steps of so many seconds each; and those that stay.
+        let growing: [(&str, &str, u32); 16] = [
+            ("sensor_icmp_packets_total", r#"protocol="icmp",type="8",code="0""#, 300),
+            ("sensor_icmp_packets_total", r#"protocol="icmpv6",type="128",code="0""#, 3000),
+            ("sensor_malformed_packets_total", r#"reason="ipv4_header_length""#, 9000),
+            ("sensor_passed_packets_total", r#"reason="non_ip""#, 60),
+            ("sensor_passed_packets_total", r#"reason="management""#, 7),
+            ("sensor_passed_packets_total", r#"reason="reply""#, 3),
+            ("sensor_drain_failures_total", "", 50_000),
+            ("sensor_http_closed_connections_total", r#"reason="slow""#, 20_000),
+            ("sensor_http_closed_connections_total", r#"reason="crowded""#, 90_000),
+            ("sensor_drain_duration_seconds_bucket", r#"le="0.001""#, 30),
+            ("sensor_drain_duration_seconds_bucket", r#"le="0.005""#, 11),
+            ("sensor_drain_duration_seconds_bucket", r#"le="+Inf""#, 10),
+            ("sensor_drain_duration_seconds_count", "", 10),
+            ("sensor_drain_duration_seconds_sum", "", 5000),
+            ("process_cpu_seconds_total", "", 800),
+            ("sensor_time_seconds", "", 1),
+        ];
+        for (family, detail, every) in growing {
+            let sensor = match family {
+                "sensor_icmp_packets_total" | "sensor_malformed_packets_total" => {
+                    format!(r#",sensor="{name}""#)
+                }
+                _ => String::new(),
+            };
+            let detail = if detail.is_empty() { String::new() } else { format!(",{detail}") };
+            series(&format!("{family}{{{host}{sensor}{detail}}}"), &|at| float(at) / f64::from(every))?;
+        }
+        let mode = if sensor == 4 { "generic" } else { "native" };
+        let other = if sensor == 4 { "native" } else { "generic" };
+        let constant = [
+            (format!(r#"sensor_info{{{host},sensor="{name}",region="{region}"}}"#), 1.0),
+            (format!(r#"sensor_xdp_attached{{{host},interface="eth0",mode="{mode}"}}"#), 1.0),
+            (format!(r#"sensor_xdp_attached{{{host},interface="eth0",mode="{other}"}}"#), 0.0),
+            (format!(r#"sensor_exported_ports{{{host},sensor="{name}"}}"#), 44.0),
+            (format!(r#"sensor_build_info{{{host},version="0.1.0",schema="1"}}"#), 1.0),
+            (format!("process_resident_memory_bytes{{{host}}}"), 17_825_792.0),
+            (format!("process_open_fds{{{host}}}"), 40.0),
+            (format!("process_max_fds{{{host}}}"), 1024.0),
+            (format!("scrape_duration_seconds{{{host}}}"), 0.004),
+            (format!("scrape_samples_scraped{{{host}}}"), 120.0),
+        ];
+        for (labels, value) in constant {
+            series(&labels, &|_| value)?;
+        }
+        let restarted = float(SCRAPED + 20 * HOUR);
+        let started = |at: u64| if float(at) < restarted { 1_700_000_000.0 } else { restarted };
+        series(&format!("process_start_time_seconds{{{host}}}"), &started)?;
+        if end < END {
+            let alert =
+                format!(r#"ALERTS{{{host},alertname="SensorHostDown",alertstate="firing",severity="page"}}"#);
+            for at in (SCRAPED..END).step_by(SCRAPE) {
+                writeln!(text, "{alert} 1 {at}")?;
+            }
+        }
+        for at in (SCRAPED..END).step_by(SCRAPE) {
+            writeln!(text, "up{{{host}}} {} {at}", u8::from(at < end))?;
+        }
+    }
+    Ok(())
+}
+
+/// A counter that has, at each full hour, what was counted since the beginning of what was scraped.
+fn counter(sensor: usize, service: usize, at: u64) -> f64 {
+    let hour = at / HOUR * HOUR;
+    let part = packets(sensor, service, hour) * (at - hour) / HOUR;
+    float(sum(sensor, service, SCRAPED, hour) + part)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn float(value: u64) -> f64 {
+    value as f64
+}

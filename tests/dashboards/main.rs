@@ -1,0 +1,348 @@
+//! The fleet's dashboards: every query of every panel is run against a real Prometheus with months in it, as Grafana
+//! would run it, and must have an answer; the sums are those of the history.
+
+mod board;
+mod grafana;
+mod history;
+mod promql;
+mod structure;
+
+use anyhow::{Context as _, Result, ensure};
+use board::{Board, boards, list, text};
+use grafana::Open;
+use history::{DAY, END, FIRST, HOUR, MISSED, SENSORS, SERVICES};
+use sensor_tests::namespace::Namespace;
+use sensor_tests::prometheus::{self, Prometheus};
+use sensor_tests::skip::{root_or_skip, skip};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// 2023-10-01, in Unix seconds.
+const OCTOBER: u64 = 1_696_118_400;
+/// The last second of 2023.
+const NEW_YEAR: u64 = 1_704_067_199;
+
+/// What Grafana is told in a dashboard's address, and the range.
+type Way = (&'static str, Option<(u64, u64)>, &'static [(&'static str, &'static str)]);
+
+/// Ways to open the dashboards that differ in what the queries become.
+const WAYS: [(&str, Way); 11] = [
+    ("fleet-overview.json", ("as it is", None, &[])),
+    ("fleet-overview.json", ("a quarter", Some((OCTOBER, NEW_YEAR)), &[])),
+    ("fleet-overview.json", ("one region", None, &[("region", "overseas"), ("home", "overseas")])),
+    ("port.json", ("as it is", None, &[])),
+    ("port.json", ("a protocol without ports", None, &[("service", "icmp")])),
+    (
+        "port.json",
+        (
+            "one sensor, with a dot in its name",
+            None,
+            &[("sensors", "overseas-3.example"), ("service", "53/udp")],
+        ),
+    ),
+    ("port.json", ("a quarter", Some((OCTOBER, NEW_YEAR)), &[("service", "48101/tcp")])),
+    ("sensor.json", ("as it is", None, &[])),
+    ("sensor.json", ("a day", Some((END - DAY, END)), &[("sensor", "overseas-1")])),
+    ("agents.json", ("as it is", None, &[])),
+    ("agents.json", ("one agent", None, &[("instance", "host-4:19817")])),
+];
+
+/// A server with the history, or the reason why there is none.
+fn server(name: &str) -> Result<Option<(Prometheus, Namespace)>> {
+    if !root_or_skip(name) {
+        return Ok(None);
+    }
+    if prometheus::server().is_none() || prometheus::promtool().is_none() {
+        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
+        return Ok(None);
+    }
+    let namespace = Namespace::new()?;
+    let folder = tempfile::tempdir()?;
+    history::write(folder.path())?;
+    let listen = "127.0.0.1:9090".parse()?;
+    let server = Prometheus::with_folder(&namespace, listen, "global: {}\n", &[], folder)?;
+    Ok(Some((server, namespace)))
+}
+
+/// The range that a dashboard shows at first, such as `now-7d`.
+fn first_range(board: &Board) -> Result<(u64, u64)> {
+    let from = text(&board.json["time"], "from");
+    let length = from.strip_prefix("now-").with_context(|| format!("{}: {from}", board.file))?;
+    let (count, unit) = length.split_at(length.len() - 1);
+    let unit = if unit == "d" { DAY } else { HOUR };
+    Ok((END - count.parse::<u64>()? * unit, END))
+}
+
+#[test]
+fn every_panel_has_an_answer() -> Result<()> {
+    let Some((server, namespace)) = server("every_panel_has_an_answer")? else { return Ok(()) };
+    let boards = boards()?;
+    let mut asked = 0;
+    let mut wrong = Vec::new();
+    for (file, (way, range, address)) in WAYS {
+        let board = boards.iter().find(|board| board.file == file).context(file)?;
+        let range = range.map_or_else(|| first_range(board), Ok)?;
+        let mut open = Open::new((&server, &namespace), board, range, address)?;
+        for panel in board.panels() {
+            // A repeated panel is there once for each value.
+            let repeat = text(panel, "repeat").to_owned();
+            let values = open.values.get(&repeat).cloned().unwrap_or_else(|| vec![String::new()]);
+            let all = open.patterns.get(&repeat).cloned();
+            for value in values {
+                if !repeat.is_empty() {
+                    open.patterns.insert(repeat.clone(), value);
+                }
+                let mut all_series = Vec::new();
+                for target in list(panel, "targets") {
+                    asked += 1;
+                    let place = format!("{file}, {way}: {}, {}", text(panel, "title"), text(target, "refId"));
+                    let checked = open.ask(target).and_then(|series| {
+                        check(panel, target, &series)?;
+                        all_series.extend(series);
+                        Ok(())
+                    });
+                    if let Err(error) = checked {
+                        wrong.push(format!("{place}: {error:#}\n    {}", text(target, "expr")));
+                    }
+                }
+                if text(panel, "type") == "table"
+                    && let Err(error) = columns(panel, &all_series)
+                {
+                    wrong.push(format!("{file}, {way}: {}: {error:#}", text(panel, "title")));
+                }
+            }
+            if let Some(all) = all {
+                open.patterns.insert(repeat, all);
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{} of {asked} queries:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{asked} queries answered");
+    let known: BTreeSet<_> = WAYS.iter().map(|(file, _)| *file).collect();
+    assert_eq!(boards.iter().map(|board| board.file.as_str()).collect::<BTreeSet<_>>(), known);
+    Ok(())
+}
+
+/// That there are series with numbers, and that they have the labels by which the panel calls and links them.
+fn check(panel: &Value, target: &Value, series: &[Value]) -> Result<()> {
+    ensure!(!series.is_empty(), "no data");
+    let number =
+        |sample: &Value| sample[1].as_str().is_some_and(|it| it.parse::<f64>().is_ok_and(f64::is_finite));
+    let numbers = series.iter().any(|series| {
+        if target["instant"] == true {
+            number(&series["value"])
+        } else {
+            list(series, "values").iter().any(number)
+        }
+    });
+    ensure!(numbers, "no numbers");
+    // A range's panel is not one lonely point, unless it is the one that has a point a month.
+    let points = series.iter().map(|series| list(series, "values").len()).max().unwrap_or_default();
+    ensure!(target["instant"] == true || points > 1, "{points} points");
+    let legend = text(target, "legendFormat").replace("{{", "\0").replace("}}", "\0");
+    let links = panel["fieldConfig"]["defaults"]["links"]
+        .to_string()
+        .replace("${__field.labels.", "\0")
+        .replace('}', "\0");
+    for label in legend.split('\0').skip(1).step_by(2).chain(links.split('\0').skip(1).step_by(2)) {
+        // What follows a variable of another kind.
+        if label.is_empty() || !label.chars().all(|it| it.is_ascii_alphabetic()) {
+            continue;
+        }
+        ensure!(series.iter().all(|it| it["metric"][label].is_string()), "a series has no label {label}");
+    }
+    Ok(())
+}
+
+/// That a table's transformations name columns that are there.
+fn columns(panel: &Value, series: &[Value]) -> Result<()> {
+    let labels = series.iter().filter_map(|it| it["metric"].as_object()).flat_map(|it| it.keys());
+    let mut columns: BTreeSet<String> = labels.filter(|it| *it != "__name__").cloned().collect();
+    columns.insert("Time".to_owned());
+    match list(panel, "targets") {
+        [_] => drop(columns.insert("Value".to_owned())),
+        several => columns.extend(several.iter().map(|it| format!("Value #{}", text(it, "refId")))),
+    }
+    let mut moved = columns;
+    for transformation in list(panel, "transformations") {
+        let options = &transformation["options"];
+        let keys =
+            |name: &str| options[name].as_object().map(|it| it.keys().cloned().collect()).unwrap_or_default();
+        let have = |columns: &BTreeSet<String>, named: Vec<String>| {
+            let missing: Vec<_> = named.into_iter().filter(|it| !columns.contains(it)).collect();
+            ensure!(missing.is_empty(), "{} names {missing:?}, of {columns:?}", text(transformation, "id"));
+            Ok(())
+        };
+        match text(transformation, "id") {
+            "merge" => {}
+            "sortBy" => {
+                have(&moved, list(options, "sort").iter().map(|it| text(it, "field").to_owned()).collect())?
+            }
+            "groupBy" => {
+                have(&moved, keys("fields"))?;
+                moved = keys("fields").into_iter().collect();
+                if moved.remove("service") {
+                    moved.insert("service (allValues)".to_owned());
+                }
+            }
+            "extractFields" => {
+                have(&moved, vec![text(options, "source").to_owned()])?;
+                moved.extend((0..10).map(|at| at.to_string()));
+            }
+            "organize" => {
+                for part in ["excludeByName", "indexByName", "renameByName"] {
+                    have(&moved, keys(part))?;
+                }
+                let hidden: Vec<String> = keys("excludeByName");
+                let named = |it: &String| options["renameByName"][it].as_str().unwrap_or(it).to_owned();
+                moved = moved.iter().filter(|it| !hidden.contains(it)).map(named).collect();
+            }
+            other => anyhow::bail!("this test doesn't know {other}"),
+        }
+    }
+    Ok(())
+}
+
+/// The values of an instant query by the labels named.
+fn by(series: &[Value], labels: &[&str]) -> BTreeMap<Vec<String>, f64> {
+    let key = |it: &Value| labels.iter().map(|label| text(&it["metric"], label).to_owned()).collect();
+    let value = |it: &Value| it["value"][1].as_str().and_then(|it| it.parse().ok()).unwrap_or(f64::NAN);
+    series.iter().map(|it| (key(it), value(it))).collect()
+}
+
+/// What a panel's query answers over the last quarter of 2023.
+fn quarter(
+    server: &(Prometheus, Namespace),
+    (file, title, target): (&str, &str, usize),
+    address: &[(&str, &str)],
+) -> Result<Vec<Value>> {
+    let boards = boards()?;
+    let board = boards.iter().find(|board| board.file == file).context("no such file")?;
+    let open = Open::new((&server.0, &server.1), board, (OCTOBER, NEW_YEAR), address)?;
+    open.ask(&board.panel(title)?["targets"][target])
+}
+
+#[test]
+fn the_numbers_are_those_of_the_history() -> Result<()> {
+    let Some(server) = server("the_numbers_are_those_of_the_history")? else { return Ok(()) };
+    let (from, to) = (OCTOBER, NEW_YEAR + 1);
+    assert!(FIRST < from - (to - from), "the quarter before it is there too");
+    let of = |sensors: &[usize], services: &[usize], from: u64, to: u64| {
+        let each = sensors.iter().flat_map(|sensor| services.iter().map(move |service| (*sensor, *service)));
+        float(each.map(|(sensor, service)| history::sum(sensor, service, from, to)).sum())
+    };
+    let sensors: Vec<_> = (0..SENSORS.len()).collect();
+    let services: Vec<_> = (0..SERVICES.len()).collect();
+    let days = |sensors: &[usize], from, to| {
+        sensors.iter().map(|it| history::share(*it, from, to - from)).sum::<f64>() * float((to - from) / DAY)
+    };
+
+    // A quarter to its last second: not a packet of the days before and after.
+    let total = quarter(&server, ("fleet-overview.json", "Packets in the range", 0), &[])?;
+    assert_eq!(by(&total, &[])[&vec![]], of(&sensors, &services, from, to));
+    let average = quarter(&server, ("fleet-overview.json", "Packets per sensor and day", 0), &[])?;
+    close(by(&average, &[])[&vec![]], of(&sensors, &services, from, to) / days(&sensors, from, to))?;
+    // One sensor has hours of its last two months; the range is all of them.
+    let (from_hours, to_hours) = (END - 7 * DAY, END);
+    let board = boards()?;
+    let board = board.iter().find(|it| it.file == "sensor.json").context("no sensor.json")?;
+    let open = Open::new((&server.0, &server.1), board, (from_hours, to_hours), &[("sensor", "japan-2")])?;
+    let hours = open.ask(&board.panel("Packets in the range")?["targets"][0])?;
+    let full = |time: u64| time / HOUR * HOUR;
+    assert_eq!(by(&hours, &[])[&vec![]], of(&[1], &services, full(from_hours + HOUR - 1), full(to_hours)));
+
+    // The monthly comparison: each month by itself.
+    for (target, region) in [(0, "japan"), (1, "overseas")] {
+        let months = quarter(
+            &server,
+            ("fleet-overview.json", "Packets per sensor and day, by month", target),
+            &[("home", "japan")],
+        )?;
+        let points = list(&months[0], "values");
+        assert_eq!(points.len(), 3, "{points:?}");
+        let sensors: Vec<_> = history::of(region).collect();
+        for (point, days_in_month) in points.iter().zip([31, 30, 31]) {
+            let start = point[0].as_u64().context("not a time")?;
+            let end = start + days_in_month * DAY;
+            let value: f64 = point[1].as_str().context("not a value")?.parse()?;
+            close(value, of(&sensors, &services, start, end) / days(&sensors, start, end))?;
+        }
+        assert!(points.iter().any(|point| point[0].as_u64().is_some_and(|it| it < MISSED)));
+    }
+
+    // Table 1: ten services for each sensor, and the ten that lead.
+    let table = quarter(&server, ("fleet-overview.json", "Top 10 of each sensor", 0), &[])?;
+    let table = by(&table, &["region", "sensor", "service"]);
+    assert_eq!(table.len(), 10 * SENSORS.len());
+    for (sensor, (name, region)) in SENSORS.iter().enumerate() {
+        let ranked = SERVICES.iter().enumerate().filter(|(_, (protocol, port, _))| {
+            *protocol != "malformed" && !["other", "fragment"].contains(port)
+        });
+        let mut ranked: Vec<_> = ranked
+            .map(|(service, (protocol, port, _))| {
+                let service = history::sum(sensor, service, from, to);
+                (service, if port.is_empty() { (*protocol).to_owned() } else { format!("{port}/{protocol}") })
+            })
+            .collect();
+        ranked.sort_by_key(|(packets, _)| std::cmp::Reverse(*packets));
+        for (packets, service) in &ranked[..10] {
+            let key = vec![(*region).to_owned(), (*name).to_owned(), service.clone()];
+            assert_eq!(table.get(&key), Some(&float(*packets)), "{key:?}");
+        }
+    }
+
+    // The period before, at the range's beginning.
+    let before = quarter(&server, ("fleet-overview.json", "Top 10 services of the fleet", 2), &[])?;
+    let before = by(&before, &["service"]);
+    assert_eq!(before.len(), 10);
+    assert_eq!(before[&vec!["23/tcp".to_owned()]], of(&sensors, &[0], from - (to - from), from));
+    Ok(())
+}
+
+#[test]
+fn a_sensor_that_is_gone_and_a_port_that_surges_are_seen() -> Result<()> {
+    let Some(server) = server("a_sensor_that_is_gone_and_a_port_that_surges_are_seen")? else {
+        return Ok(());
+    };
+    let boards = boards()?;
+    let ask = |file: &str, title: &str, target: usize, address: &[(&str, &str)]| {
+        let board = boards.iter().find(|board| board.file == file).context("no such file")?;
+        let open = Open::new((&server.0, &server.1), board, first_range(board)?, address)?;
+        open.ask(&board.panel(title)?["targets"][target])
+    };
+    let one = |series: &[Value]| by(series, &[]).values().copied().collect::<Vec<_>>();
+    assert_eq!(one(&ask("fleet-overview.json", "Sensors that observe", 0, &[])?), [5.0]);
+    assert_eq!(one(&ask("fleet-overview.json", "Sensors that observe", 1, &[])?), [6.0]);
+    assert_eq!(one(&ask("fleet-overview.json", "Sensors that don't", 0, &[])?), [1.0]);
+    let states = by(&ask("fleet-overview.json", "$region", 0, &[])?, &["region", "sensor"]);
+    for (sensor, (name, region)) in SENSORS.iter().enumerate() {
+        let state = if sensor == 5 { 0.0 } else { 2.0 };
+        assert_eq!(states[&vec![(*region).to_owned(), (*name).to_owned()]], state, "{name}");
+    }
+    // One verdict, the newest; and none on what doesn't surge.
+    let verdicts = by(&ask("fleet-overview.json", "Surges now", 0, &[])?, &["service", "verdict"]);
+    assert_eq!(verdicts, BTreeMap::from([(vec!["37215/tcp".to_owned(), "global".to_owned()], 6.0)]));
+    for (service, verdict) in [("37215/tcp", ("global", 6.0)), ("icmp", ("no surge", 0.0))] {
+        let found = by(&ask("port.json", "Surge verdict", 0, &[("service", service)])?, &["verdict"]);
+        assert_eq!(found, BTreeMap::from([(vec![verdict.0.to_owned()], verdict.1)]), "{service}");
+    }
+    // Everywhere twenty times as much of one port; as usual of another.
+    for (service, share) in [("37215/tcp", 1.0), ("23/tcp", 0.0)] {
+        let address = [("service", service)];
+        let above = ask("port.json", "Share of sensors above baseline", 0, &address)?;
+        assert_eq!(one(&above), [share], "{service}");
+        let times = one(&ask("port.json", "All sensors, times baseline", 0, &address)?)[0];
+        assert!(if share > 0.0 { times > 15.0 } else { (0.7..1.5).contains(&times) }, "{service}: {times}");
+    }
+    Ok(())
+}
+
+fn close(found: f64, expected: f64) -> Result<()> {
+    ensure!((found / expected - 1.0).abs() < 1e-12, "{found} and not {expected}");
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+fn float(value: u64) -> f64 {
+    value as f64
+}

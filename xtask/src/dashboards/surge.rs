@@ -1,0 +1,167 @@
+//! Surges, as the rules of `fleet/rules/surge.yml` judge them every half hour.
+
+use serde_json::{Value, json};
+
+use super::{
+    board::Uid,
+    overview::links,
+    panel::{Panel, Query, colour},
+    query,
+    service::Names,
+};
+
+/// What every surge's description says.
+const RULE: &str = "A port surges on a sensor if its packets of the last 24 hours are 100 or more, more than twice the median of
+    its 28 days before, and more than on any one of those; days of outages are left out. Judged every half hour; what is over
+    stays for an hour.";
+
+/// The newest sample of the last two judgements.
+fn newest(series: &str) -> String {
+    format!("last_over_time({series}[65m])")
+}
+
+/// One verdict for each service: where the last two judgements differ, the newer.
+fn verdicts(selector: &str) -> String {
+    let series = format!("service:surge:verdict{selector}");
+    format!(
+        "({} and on (protocol, port, verdict) topk by (protocol, port) (1, max_over_time(timestamp({series})[65m:1m])))",
+        newest(&series)
+    )
+}
+
+/// How verdicts are coloured.
+fn words() -> Value {
+    let words = [
+        ("global", colour::VERMILION),
+        ("region-only", colour::ORANGE),
+        ("mixed", colour::ORANGE),
+        ("sensor-only", colour::SKY),
+        ("new port", colour::PURPLE),
+    ];
+    let options: serde_json::Map<String, Value> = words
+        .iter()
+        .enumerate()
+        .map(|(at, (word, colour))| {
+            ((*word).to_owned(), json!({ "index": at, "text": word, "color": colour }))
+        })
+        .collect();
+    json!([{ "type": "value", "options": options }])
+}
+
+fn list(title: &str, description: &str, names: &Names, queries: [String; 4]) -> Panel {
+    let columns = ["Sensors", "Of", "Packets in 24 hours", "Median of 28 days"];
+    let mut order =
+        serde_json::Map::from_iter([("service".to_owned(), json!(0)), ("verdict".to_owned(), json!(1))]);
+    let mut renamed = serde_json::Map::from_iter([
+        ("service".to_owned(), json!("Service")),
+        ("verdict".to_owned(), json!("Verdict")),
+    ]);
+    let mut panel = Panel::table(title, description).size(17, 7);
+    for (at, (query, column)) in queries.into_iter().zip(columns).enumerate() {
+        panel = panel.query(Query::table(query::service(&query)));
+        let value = format!("Value #{}", super::panel::reference(at));
+        order.insert(value.clone(), (at + 2).into());
+        renamed.insert(value, column.into());
+    }
+    panel
+        .transform("merge", &json!({}))
+        .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #C", "desc": true }] }))
+        .transform(
+            "organize",
+            &json!({
+                "excludeByName": { "Time": true, "protocol": true, "port": true },
+                "indexByName": order,
+                "renameByName": renamed,
+            }),
+        )
+        .unit("locale", 0)
+        .on(
+            "byName",
+            "Verdict",
+            &[
+                ("mappings", words()),
+                ("custom.cellOptions", json!({ "type": "color-background", "mode": "basic" })),
+            ],
+        )
+        .on(
+            "byName",
+            "Service",
+            &[
+                ("mappings", names.mappings()),
+                (
+                    "links",
+                    links(
+                        "Show ${__value.text} on all sensors",
+                        &Uid::Port.with("var-service=${__value.raw}"),
+                    ),
+                ),
+            ],
+        )
+}
+
+/// The surges of the whole fleet, with their verdicts.
+pub fn everywhere(names: &Names) -> Panel {
+    let verdicts = verdicts("");
+    list(
+        "Surges now",
+        &format!(
+            "Services that surge at the end of the range, on the whole fleet: the verdict, on how many sensors, of how many that
+             were judged, and on those sensors together the packets of the last 24 hours and the medians of the 28 days before.
+             Global: at least half of the sensors of every region. Region-only: several, of one region. New port: nothing in the
+             baseline. No rows: no surge. {RULE}"
+        ),
+        names,
+        [
+            verdicts.clone(),
+            format!("0 * {verdicts} + on () group_left () {}", newest("fleet:surge:judged")),
+            format!("sum by (protocol, port) ({})", newest("sensor:surge:packets1d")),
+            format!("sum by (protocol, port) ({})", newest("sensor:surge:median28d")),
+        ],
+    )
+}
+
+/// The surges of one sensor, with the fleet's verdicts on them.
+pub fn on_sensor(names: &Names) -> Panel {
+    let series = r#"{sensor="$sensor"}"#;
+    let here = newest(&format!("sensor:surge:packets1d{series}"));
+    let verdicts = format!("({} and on (protocol, port) {here})", verdicts(""));
+    list(
+        "Surges on this sensor now",
+        &format!(
+            "Services that surge on this sensor at the end of the range: the fleet's verdict, on how many sensors it surges, of how
+             many that were judged, and on this one the packets of the last 24 hours and the median of the 28 days before.
+             Sensor-only: this network alone sees it. No rows: no surge. {RULE}"
+        ),
+        names,
+        [
+            verdicts.clone(),
+            format!("0 * {verdicts} + on () group_left () {}", newest("fleet:surge:judged")),
+            format!("sum by (protocol, port) ({here})"),
+            format!("sum by (protocol, port) ({})", newest(&format!("sensor:surge:median28d{series}"))),
+        ],
+    )
+}
+
+/// The verdict on the chosen service.
+pub fn of_service() -> Panel {
+    let verdict = verdicts(r#"{protocol="$protocol",port="$port"}"#);
+    Panel::number(
+        "Surge verdict",
+        &format!(
+            "Whether the service surges at the end of the range, and where: the verdict, and on how many sensors. Global: at least
+             half of the sensors of every region. {RULE}"
+        ),
+    )
+    .size(8, 4)
+    .query(
+        Query::instant(format!(
+            r#"{verdict} or on () label_replace(vector(0), "verdict", "no surge", "", "")"#
+        ))
+        .legend("{{verdict}}"),
+    )
+    .option("textMode", "value_and_name".into())
+    .option("colorMode", "background".into())
+    .unit("suffix: sensors", 0)
+    .thresholds(&[(None, colour::BLUE), (Some(1.0), colour::ORANGE)])
+    .on("byName", "global", &[("color", json!({ "mode": "fixed", "fixedColor": colour::VERMILION }))])
+}
