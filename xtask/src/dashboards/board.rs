@@ -122,7 +122,7 @@ impl Variable {
             (None, Some(value)) => json!({ "selected": true, "text": value, "value": value }),
             (None, None) => json!({}),
         };
-        json!({
+        let mut variable = json!({
             "type": "query",
             "name": self.name,
             "label": self.label,
@@ -135,12 +135,15 @@ impl Variable {
             "sort": if self.numeric { 3 } else { 1 },
             "multi": self.multi,
             "includeAll": self.all.is_some(),
-            "allValue": self.all.filter(|all| !all.is_empty()),
             "hide": if self.hidden { 2 } else { 0 },
             "current": current,
             "options": [],
             "skipUrlSync": false,
-        })
+        });
+        if let Some(all) = self.all.filter(|all| !all.is_empty()) {
+            variable["allValue"] = all.into();
+        }
+        variable
     }
 }
 

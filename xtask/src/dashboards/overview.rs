@@ -20,7 +20,7 @@ pub fn board(names: &Names) -> Value {
         "Sensor fleet: overview",
         "What all sensors see, and which of them are up. Days are UTC's.",
         "now-90d",
-        "5m",
+        "15m",
     )
     .variable(&region())
     .variable(&sensors().hidden())
@@ -246,7 +246,10 @@ fn table_1(names: &Names) -> Panel {
     // PromQL gives a row for each sensor and service. These are put in order, gathered into a list for each sensor, and
     // the list's entries, which are numbered from 0, become the columns.
     let columns: serde_json::Map<String, Value> =
-        (0..10).map(|at: u32| (at.to_string(), format!("#{}", at + 1).into())).collect();
+        [("region".to_owned(), "Region".into()), ("sensor".to_owned(), "Sensor".into())]
+            .into_iter()
+            .chain((0..10).map(|at: u32| (at.to_string(), format!("#{}", at + 1).into())))
+            .collect();
     let order: serde_json::Map<String, Value> = ["region", "sensor"]
         .into_iter()
         .map(str::to_owned)
@@ -280,7 +283,7 @@ fn table_1(names: &Names) -> Panel {
         "organize",
         &json!({ "excludeByName": { "service (allValues)": true }, "indexByName": order, "renameByName": columns }),
     )
-    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "sensor" }] }))
+    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Sensor" }] }))
     .on(
         "byRegexp",
         "/^#/",
@@ -289,7 +292,7 @@ fn table_1(names: &Names) -> Panel {
             ("links", links("Show ${__value.text} on all sensors", &Uid::Port.with("var-service=${__value.raw}"))),
         ],
     )
-    .on("byName", "sensor", &[("links", links("Show ${__value.text}", &Uid::Sensor.with("var-sensor=${__value.raw}")))])
+    .on("byName", "Sensor", &[("links", links("Show ${__value.text}", &Uid::Sensor.with("var-sensor=${__value.raw}")))])
 }
 
 /// A link of some of a table's columns.

@@ -145,7 +145,7 @@ impl Panel {
         Self::new("table", title, description)
             .option("showHeader", true.into())
             .option("cellHeight", "sm".into())
-            .option("footer", json!({ "show": false, "reducer": ["sum"], "countRows": false, "fields": "" }))
+            .option("footer", json!({ "show": false, "reducer": ["sum"], "countRows": false }))
             .custom(json!({ "align": "auto", "filterable": true, "inspect": false }))
     }
 
