@@ -138,7 +138,8 @@ impl Variable {
             "hide": if self.hidden { 2 } else { 0 },
             "current": current,
             "options": [],
-            "skipUrlSync": false,
+            // A hidden variable follows the others; an address that set it would be hard to get rid of.
+            "skipUrlSync": self.hidden,
         });
         if let Some(all) = self.all.filter(|all| !all.is_empty()) {
             variable["allValue"] = all.into();
@@ -152,10 +153,17 @@ pub fn region() -> Variable {
     Variable::many("region", "Region", "label_values(sensor_info, region)", ".*")
 }
 
-/// The sensors of the chosen regions.
+/// Some of the sensors of the chosen regions.
 pub fn sensors() -> Variable {
-    Variable::many("sensors", "Sensors", "label_values(sensor_info{region=~\"$region\"}, sensor)", "")
+    Variable::many("sensors", "Sensors", SENSORS, "")
 }
+
+/// All sensors of the chosen regions, hidden. Not under the name of the choice: links between dashboards hand that on.
+pub fn all_sensors() -> Variable {
+    Variable::many("all_sensors", "Sensors", SENSORS, "").hidden()
+}
+
+const SENSORS: &str = "label_values(sensor_info{region=~\"$region\"}, sensor)";
 
 /// A dashboard on its way to JSON.
 #[derive(Debug)]

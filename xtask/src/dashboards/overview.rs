@@ -3,15 +3,18 @@
 use serde_json::{Value, json};
 
 use super::{
-    board::{Board, Uid, Variable, region, sensors},
+    board::{Board, Uid, Variable, all_sensors, region},
     panel::{Panel, Query, colour},
-    query::{self, DAYS, RANKED, REGION, SENSORS},
+    query::{self, DAYS, RANKED, REGION},
     service::Names,
     surge,
 };
 
 /// Where a service leads, from a series.
 const SERVICE: &str = "var-service=${__field.labels.service}";
+
+/// All sensors of the chosen regions, for series that don't say their region.
+const ALL: &str = r#"sensor=~"$all_sensors""#;
 
 /// The dashboard.
 pub fn board(names: &Names) -> Value {
@@ -23,7 +26,7 @@ pub fn board(names: &Names) -> Value {
         "15m",
     )
     .variable(&region())
-    .variable(&sensors().hidden())
+    .variable(&all_sensors())
     .variable(&Variable::one("home", "Home region", "label_values(sensor_info, region)").current("japan"))
     .row("Now")
     .panel(&observing())
@@ -239,9 +242,9 @@ fn by_region() -> Panel {
 
 fn table_1(names: &Names) -> Panel {
     let packets = format!(
-        "sum by (sensor, protocol, port) (sum_over_time(sensor:packets:increase1d{{{SENSORS},{RANKED}}}[$__range] {DAYS}))"
+        "sum by (sensor, protocol, port) (sum_over_time(sensor:packets:increase1d{{{ALL},{RANKED}}}[$__range] {DAYS}))"
     );
-    let place = query::regions(&format!("sensor:observed:ratio1d{{{SENSORS}}}[$__range] {DAYS}"));
+    let place = query::regions(&format!("sensor:observed:ratio1d{{{ALL}}}[$__range] {DAYS}"));
     let ranked = format!("topk by (sensor) (10, {packets}) * on (sensor) group_left (region) {place}");
     // PromQL gives a row for each sensor and service. These are put in order, gathered into a list for each sensor, and
     // the list's entries, which are numbered from 0, become the columns.
