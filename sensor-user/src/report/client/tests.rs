@@ -1,0 +1,123 @@
+//! What comes of servers that answer badly. What a real Prometheus answers is tested with one.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
+use rstest::rstest;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A server that gives the same answer to every request, and the address that it has.
+fn server(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            drop(stream.read(&mut request));
+            drop(stream.write_all(answer.as_bytes()));
+        }
+    });
+    url
+}
+
+fn connect(url: &str, patience: Duration) -> String {
+    let server = Server::new(url, None, None, patience).unwrap();
+    Client::connect(server).unwrap_err().to_string()
+}
+
+/// An answer with this status line, type and body.
+macro_rules! answer {
+    ($status:literal, $kind:literal, $body:literal) => {
+        concat!("HTTP/1.1 ", $status, "\r\nConnection: close\r\nContent-Type: ", $kind, "\r\n\r\n", $body)
+    };
+}
+
+#[rstest]
+#[case::web_page(answer!("200 OK", "text/html", "<h1>hello"), "is not a Prometheus, it gave 200 OK with text/html")]
+#[case::nothing_there(answer!("404 Not Found", "text/plain", "no"), "is not a Prometheus, it gave 404")]
+#[case::other_json(answer!("200 OK", "application/json", "[1]"), "JSON of another form")]
+#[case::cut_short(answer!("200 OK", "application/json", "{\"status\":"), "JSON of another form")]
+#[case::token(answer!("401 Unauthorized", "text/plain", ""), "pass --token-file")]
+#[case::forbidden(answer!("403 Forbidden", "application/json", "{}"), "pass --token-file")]
+#[case::proxy(answer!("502 Bad Gateway", "text/html", ""), "fails with 502")]
+#[case::elsewhere(
+    "HTTP/1.1 307 Moved\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    "points to nowhere"
+)]
+#[case::old(
+    answer!("200 OK", "application/json", r#"{"data":{"version":"2.24.0","goVersion":"go1.15"}}"#),
+    "is Prometheus 2.24.0: update it to 2.33"
+)]
+#[case::gave_up(
+    answer!("503 Service Unavailable", "application/json", r#"{"error":"query timed out in expression evaluation"}"#),
+    "query timed out in expression evaluation; give it a longer --query.timeout"
+)]
+#[case::partial(
+    answer!("200 OK", "application/json", r#"{"data":{"result":[]},"warnings":["store 2 is away"]}"#),
+    "only part of the answer: store 2 is away"
+)]
+#[case::no_number(
+    answer!("200 OK", "application/json", r#"{"data":{"result":[{"metric":{},"values":[[1,"one"]]}]}}"#),
+    "a sample that is no number"
+)]
+#[case::not_http("220 mail.example ESMTP\r\n", "cannot reach")]
+fn a_bad_answer_is_one_line(#[case] answer: &'static str, #[case] words: &str) {
+    let url = server(answer);
+    let said = connect(&url, PATIENCE);
+    assert!(said.contains(words) && said.contains(&url) && !said.contains('\n'), "{said}");
+}
+
+#[test]
+fn a_server_that_hangs_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let said = connect(&url, Duration::from_secs(1));
+    assert!(said.contains("did not answer within 1 s: pass a longer --timeout"), "{said}");
+}
+
+#[test]
+fn nobody_there() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = connect(&format!("http://{free}"), PATIENCE);
+    assert!(said.contains("cannot reach") && said.contains("refused"), "{said}");
+}
+
+#[test]
+fn a_server_without_tls() {
+    let url = server("HTTP/1.1 400 Bad Request\r\n\r\n").replace("http:", "https:");
+    let said = connect(&url, PATIENCE);
+    assert!(said.contains("cannot reach") && said.contains("--ca"), "{said}");
+}
+
+#[test]
+fn a_whole_answer() {
+    let url = server(answer!(
+        "200 OK",
+        "application/json; charset=utf-8",
+        r#"{"status":"success","data":{"version":"3.5.0","goVersion":"go1.24","result":
+            [{"metric":{"sensor":"a\"b","port":"23"},"values":[[60,"7"],[120,"NaN"],[180,"9007199254740991"]]}]},
+            "warnings":["PromQL info: this looks odd"]}"#
+    ));
+    let client = Client::connect(Server::new(&url, None, None, PATIENCE).unwrap()).unwrap();
+    let series = client.range("x", (60, 180), 60).unwrap();
+    assert_eq!(series.len(), 1);
+    assert_eq!((series[0].label("sensor"), series[0].label("none")), ("a\"b", ""));
+    let [(60, seven), (120, nothing), (180, most)] = series[0].values[..] else { panic!("{series:?}") };
+    assert!((seven - 7.0).abs() < f64::EPSILON && nothing.is_nan());
+    assert!((most - 9_007_199_254_740_991.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn files_that_do_not_serve() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let said = Server::new("http://x", Some(empty.path()), None, PATIENCE).unwrap_err().to_string();
+    assert!(said.contains("holds no token"), "{said}");
+    let server = Server::new("http://x", None, Some(empty.path()), PATIENCE).unwrap();
+    let said = Client::connect(server).unwrap_err().to_string();
+    assert!(said.contains("holds no certificate"), "{said}");
+}

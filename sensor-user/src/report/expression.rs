@@ -1,0 +1,108 @@
+//! What Prometheus is asked.
+//!
+//! Days that are over were recorded by `fleet/rules/rollup.yml`, which says how; the day in progress is read from
+//! the counters themselves, by the same expression.
+
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+
+/// An hour's record may have any time within the hour after it, and a day's within the day after that: so each is
+/// looked for up to the last moment of these.
+const HOUR_AFTER: &str = "offset -59m59s999ms";
+const DAY_AFTER: &str = "offset -1d59m59s999ms";
+
+/// Packets by protocol and port of a sensor, in the day that ends at the moment of evaluation.
+///
+/// UTC days were recorded as such; days of other zones, of `seconds`, are added up from hours.
+#[must_use]
+pub fn recorded_packets(sensor: &str, seconds: i64, utc: bool) -> String {
+    let sensor = quoted(sensor);
+    if utc {
+        format!("last_over_time(sensor:packets:increase1d{{sensor={sensor}}}[1d] {DAY_AFTER})")
+    } else {
+        format!("sum_over_time(sensor:packets:increase1h{{sensor={sensor}}}[{seconds}s] {HOUR_AFTER})")
+    }
+}
+
+/// The part of the day that ends at the moment of evaluation in which each sensor observed, 0 to 1.
+#[must_use]
+pub fn recorded_observation(seconds: i64, utc: bool) -> String {
+    if utc {
+        format!("max by (sensor, region) (last_over_time(sensor:observed:ratio1d[1d] {DAY_AFTER}))")
+    } else {
+        let hours = seconds / 3600;
+        format!(
+            "max by (sensor, region) (sum_over_time(sensor:observed:ratio1h[{seconds}s] {HOUR_AFTER})) / {hours}"
+        )
+    }
+}
+
+/// Packets by protocol and port of a sensor in the `seconds` before the moment of evaluation, from its counters:
+/// exact, as `rollup.yml` explains.
+#[must_use]
+pub fn counted_packets(sensor: &str, seconds: i64) -> String {
+    let counters = format!("sensor_packets_total{{sensor={}}}", quoted(sensor));
+    let (window, with_hour_before) = (format!("{seconds}s"), format!("{}s", seconds + 3600));
+    increase(&counters, &window, &with_hour_before)
+}
+
+/// The same, for whole hours that end at the moment of evaluation, hour by hour.
+#[must_use]
+pub fn counted_hours(sensor: &str, hours: i64) -> String {
+    let counters = format!("sensor_packets_total{{sensor={}}}", quoted(sensor));
+    // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
+    format!("sum_over_time(({})[{}m:1h])", increase(&counters, "1h", "2h"), hours * 60 - 30)
+}
+
+/// How much counters have grown within a window, exactly; `fleet/rules/rollup.yml` has it with an hour.
+#[must_use]
+pub fn increase(counters: &str, window: &str, with_hour_before: &str) -> String {
+    let last = format!("last_over_time({counters}[{window}])");
+    let before = format!("last_over_time({counters}[1d] offset {window})");
+    let just_before = format!("last_over_time({counters}[1h] offset {window})");
+    let first = format!("min_over_time({counters}[{window}])");
+    let most = format!("max_over_time({counters}[{window}])");
+    let resets = format!(
+        "(resets({counters}[{with_hour_before}]) - resets({counters}[1h] offset {window}) or \
+         resets({counters}[{window}])) > 0"
+    );
+    format!(
+        "sum by (sensor, protocol, port) (((({last} - ({before} or {first})) >= 0) unless {resets}) \
+         or {last} + clamp_min({most} - {just_before}, 0) * ({most} > bool {last}) or {last})"
+    )
+}
+
+/// In how many minutes of the `seconds` before the moment of evaluation each sensor was scraped with its program
+/// attached everywhere.
+#[must_use]
+pub fn observed_minutes(seconds: i64) -> String {
+    format!("count_over_time(({OBSERVING})[{}s:1m])", (seconds - 30).max(1))
+}
+
+/// Sensors that are scraped, with their program attached everywhere.
+pub const OBSERVING: &str = "max by (sensor, region) (sensor_info and on (instance, job) \
+                             (min by (instance, job) (sensor_xdp_attached) == 1))";
+
+/// A label's value as PromQL has it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_quotes() {
+        assert_eq!(quoted("a\"} or vector(1) #\\\n"), r#""a\"} or vector(1) #\\\n""#);
+    }
+}

@@ -1,0 +1,59 @@
+//! What was missing, and what else a reader must know: sentences.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use super::history::Observer;
+use super::period::Plan;
+use super::tally::{Tallied, WHOLE_DAY};
+
+/// Makes sure that the region to compare with is one.
+///
+/// # Errors
+/// No sensor is in it.
+pub fn check_home(home: Option<&str>, observers: &[Observer]) -> Result<()> {
+    let regions: BTreeSet<&str> = observers.iter().map(|observer| observer.region.as_str()).collect();
+    match home {
+        Some(home) if !regions.contains(home) => {
+            let regions: Vec<_> = regions.into_iter().filter(|region| !region.is_empty()).collect();
+            bail!("no sensor is in region {home:?}: pass as --home one of {}", regions.join(", "))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The notes of a report.
+#[must_use]
+pub fn notes(plan: &Plan, tallied: &Tallied) -> Vec<String> {
+    let mut notes = Vec::new();
+    if plan.unfinished {
+        notes.push(format!(
+            "The period was not over when this was written: it is covered until {}, that day in part.",
+            plan.period.to
+        ));
+    }
+    let with_gaps = tallied.sensors.iter().filter(|sensor| sensor.coverage < WHOLE_DAY).count();
+    if with_gaps > 0 {
+        notes.push(format!(
+            "{with_gaps} of {} sensors observed less than nine tenths of the period. Averages are over the days on \
+             which sensors observed; rankings are of the packets that were counted, and nothing was added for what \
+             was not.",
+            tallied.sensors.len()
+        ));
+    }
+    if tallied.totals.packets == 0 {
+        notes.push("No packet was counted in the period.".to_owned());
+    } else if tallied.totals.unranked > 0 {
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let share = tallied.totals.unranked as f64 / tallied.totals.packets as f64 * 100.0;
+        notes.push(format!(
+            "{share:.1} % of the packets went to ports without a series of their own. They are in all sums, but in \
+             no ranking; a port that got its series within the period is ranked by what was counted since."
+        ));
+    }
+    if tallied.totals.previous_packets == 0 {
+        notes.push(format!("Nothing is recorded of {}, so nothing is compared with it.", plan.previous.name));
+    }
+    notes
+}

@@ -1,0 +1,296 @@
+//! From the days of sensors to what a report says of them: sums, ranks, averages, coverage.
+//!
+//! Sensors come one after the other, so that a large fleet's days need never be in memory together. Sums are of
+//! whole packets, and averages are over the days on which sensors observed: an outage lowers none.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use super::history::{Counts, Observer};
+use super::model::{Average, Change, Curve, Gap, Month, Ranked, SensorReport, TOP, TOP_OF_A_SENSOR, Totals};
+use super::period::Plan;
+use super::service::Service;
+
+/// A day on which a sensor observed less than this is a gap.
+pub const WHOLE_DAY: f64 = 0.9;
+/// Rows of the tables of changes.
+const CHANGES: usize = 10;
+
+/// What is added up over sensors.
+#[derive(Debug)]
+pub struct Tally<'a> {
+    plan: &'a Plan,
+    home: Option<&'a str>,
+    period: Range<usize>,
+    previous: Range<usize>,
+    /// The part of each day of the period that is over, 0 to 1.
+    elapsed: Vec<f64>,
+    services: BTreeMap<Service, Sums>,
+    regions: BTreeMap<(String, String), Average>,
+    /// Sensors that observed on each day of the period, those that did for a part of it in part.
+    observers: Vec<f64>,
+    totals: Totals,
+    previous_sensor_days: f64,
+    sensors: Vec<SensorReport>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    now: u64,
+    before: u64,
+    /// For each day of the period.
+    days: Vec<u64>,
+}
+
+/// What has been added up.
+#[derive(Debug)]
+pub struct Tallied {
+    /// All packets.
+    pub totals: Totals,
+    /// First services.
+    pub top: Vec<Ranked>,
+    /// How these went.
+    pub curves: Vec<Curve>,
+    /// Sensors.
+    pub sensors: Vec<SensorReport>,
+    /// Months.
+    pub monthly: Vec<Month>,
+    /// What rose.
+    pub rose: Vec<Change>,
+    /// What fell.
+    pub fell: Vec<Change>,
+    /// What is new.
+    pub new: Vec<Change>,
+}
+
+impl<'a> Tally<'a> {
+    /// For a plan's periods; `now` in Unix seconds, `home` the region that others are compared with.
+    #[must_use]
+    pub fn new(plan: &'a Plan, home: Option<&'a str>, now: i64) -> Self {
+        let start = |day: Date| plan.days.position(day).unwrap_or(plan.days.dates.len());
+        let period = start(plan.period.from)..plan.days.dates.len();
+        let previous = start(plan.previous.from)..period.start;
+        #[expect(clippy::cast_precision_loss, reason = "a day's seconds")]
+        let elapsed = |day| {
+            let (start, end) = plan.days.span(day);
+            (end.min(now) - start) as f64 / (end - start) as f64
+        };
+        Self {
+            plan,
+            home,
+            elapsed: period.clone().map(elapsed).collect(),
+            observers: vec![0.0; period.len()],
+            period,
+            previous,
+            services: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            totals: Totals::default(),
+            previous_sensor_days: 0.0,
+            sensors: Vec::new(),
+        }
+    }
+
+    /// Days of the plan that are in the period.
+    #[must_use]
+    pub fn period(&self) -> Range<usize> {
+        self.period.clone()
+    }
+
+    /// Adds a sensor.
+    pub fn add(&mut self, observer: &Observer, counts: &Counts) {
+        let (now, before) = (self.period.clone(), self.previous.clone());
+        let packets: u64 = counts.all[now.clone()].iter().sum();
+        self.totals.packets += packets;
+        self.totals.unranked += counts.unranked[now.clone()].iter().sum::<u64>();
+        self.totals.previous_packets += counts.all[before.clone()].iter().sum::<u64>();
+        self.previous_sensor_days += observer.observed[before.clone()].iter().sum::<f64>();
+        let mut of_sensor = Vec::new();
+        let mut of_sensor_before = Vec::new();
+        for (service, days) in &counts.services {
+            let sum = |range: Range<usize>| days[range].iter().flatten().sum::<u64>();
+            let (packets, packets_before) = (sum(now.clone()), sum(before.clone()));
+            of_sensor.push((service, packets));
+            of_sensor_before.push((service, packets_before));
+            let sums = self.services.entry(service.clone()).or_default();
+            sums.now += packets;
+            sums.before += packets_before;
+            sums.days.resize(now.len(), 0);
+            for (total, day) in sums.days.iter_mut().zip(&days[now.clone()]) {
+                *total += day.unwrap_or(0);
+            }
+        }
+        self.add_months(observer, counts);
+        let observed = &observer.observed[now];
+        for (sum, share) in self.observers.iter_mut().zip(observed) {
+            *sum += share;
+        }
+        let observed_days: f64 = observed.iter().sum();
+        if observed_days == 0.0 && packets == 0 {
+            return;
+        }
+        self.sensors.push(SensorReport {
+            name: observer.name.clone(),
+            region: observer.region.clone(),
+            packets,
+            observed_days,
+            coverage: (observed_days / self.elapsed.iter().sum::<f64>()).min(1.0),
+            gaps: self.gaps(observed),
+            top: ranking(of_sensor, of_sensor_before, packets, TOP_OF_A_SENSOR),
+        });
+    }
+
+    fn add_months(&mut self, observer: &Observer, counts: &Counts) {
+        for day in self.period.clone() {
+            let month = month(self.plan.days.dates[day]);
+            let average = self.regions.entry((month, observer.region.clone())).or_default();
+            average.packets += counts.all[day];
+            average.sensor_days += observer.observed[day];
+        }
+    }
+
+    fn gaps(&self, observed: &[f64]) -> Vec<Gap> {
+        let mut gaps: Vec<Gap> = Vec::new();
+        let days = observed.iter().zip(&self.elapsed).zip(&self.plan.days.dates[self.period.clone()]);
+        for ((share, elapsed), &date) in days {
+            if *share >= WHOLE_DAY * elapsed {
+                continue;
+            }
+            match gaps.last_mut() {
+                Some(gap) if gap.to.tomorrow().ok() == Some(date) => gap.to = date,
+                _ => gaps.push(Gap { from: date, to: date }),
+            }
+        }
+        gaps
+    }
+
+    /// What a report says of all.
+    #[must_use]
+    pub fn finish(mut self) -> Tallied {
+        self.totals.sensor_days = self.observers.iter().sum();
+        let now = self.services.iter().map(|(service, sums)| (service, sums.now)).collect();
+        let before = self.services.iter().map(|(service, sums)| (service, sums.before)).collect();
+        let top = ranking(now, before, self.totals.packets, TOP);
+        let curves = top.iter().map(|ranked| self.curve(&ranked.service)).collect();
+        let [rose, fell, new] = self.changes();
+        let home = self.home;
+        self.sensors.sort_by(|a, b| {
+            let key = |sensor: &SensorReport| home.is_some_and(|home| sensor.region != home);
+            (key(a), &a.region, &a.name).cmp(&(key(b), &b.region, &b.name))
+        });
+        let monthly = self.monthly();
+        Tallied { totals: self.totals, top, curves, sensors: self.sensors, monthly, rose, fell, new }
+    }
+
+    fn curve(&self, service: &Service) -> Curve {
+        let days = self.services.get(service).map_or(&[][..], |sums| &sums.days);
+        let days = days.iter().zip(&self.observers).map(|(packets, observers)| per(*packets, *observers));
+        Curve { service: service.clone(), days: days.collect() }
+    }
+
+    /// What rose, fell and is new.
+    fn changes(&self) -> [Vec<Change>; 3] {
+        // Without a previous period everything would be new.
+        if self.previous_sensor_days == 0.0 {
+            return Default::default();
+        }
+        let change = |(service, sums): (&Service, &Sums)| Change {
+            service: service.clone(),
+            now: per(sums.now, self.totals.sensor_days).unwrap_or(0.0),
+            before: per(sums.before, self.previous_sensor_days).unwrap_or(0.0),
+        };
+        let changes: Vec<Change> = self.services.iter().map(change).collect();
+        let largest = |difference: &dyn Fn(&Change) -> f64| {
+            let mut changes: Vec<_> = changes.iter().filter(|change| difference(change) > 0.0).collect();
+            // The services are in order, and the sort keeps the order of equals.
+            changes.sort_by(|a, b| difference(b).total_cmp(&difference(a)));
+            changes.into_iter().take(CHANGES).cloned().collect::<Vec<_>>()
+        };
+        let old = |change: &Change| change.before > 0.0;
+        [
+            largest(&|change| if old(change) { change.now - change.before } else { 0.0 }),
+            largest(&|change| change.before - change.now),
+            largest(&|change| if old(change) { 0.0 } else { change.now }),
+        ]
+    }
+
+    fn monthly(&self) -> Vec<Month> {
+        let mut months: BTreeMap<&String, Month> = BTreeMap::new();
+        for ((month, region), average) in &self.regions {
+            let entry = months.entry(month).or_insert_with(|| Month {
+                month: month.clone(),
+                home: None,
+                overseas: None,
+                all: None,
+                regions: BTreeMap::new(),
+            });
+            let add = |to: &mut Option<Average>| {
+                let sum = to.get_or_insert_default();
+                sum.packets += average.packets;
+                sum.sensor_days += average.sensor_days;
+            };
+            add(&mut entry.all);
+            match self.home {
+                Some(home) if home == region => add(&mut entry.home),
+                Some(_) => add(&mut entry.overseas),
+                None => (),
+            }
+            entry.regions.insert(region.clone(), *average);
+        }
+        let mut months: Vec<Month> = months.into_values().collect();
+        for month in &mut months {
+            for average in [&mut month.home, &mut month.overseas, &mut month.all] {
+                *average = average.and_then(averaged);
+            }
+            month.regions = std::mem::take(&mut month.regions)
+                .into_iter()
+                .filter_map(|(region, average)| Some((region, averaged(average)?)))
+                .collect();
+        }
+        months
+    }
+}
+
+/// Nothing if no sensor observed.
+fn averaged(average: Average) -> Option<Average> {
+    let per_sensor_day = per(average.packets, average.sensor_days)?;
+    Some(Average { per_sensor_day, ..average })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an average")]
+fn per(packets: u64, sensor_days: f64) -> Option<f64> {
+    (sensor_days > 0.0).then(|| packets as f64 / sensor_days)
+}
+
+fn month(day: Date) -> String {
+    format!("{:04}-{:02}", day.year(), day.month())
+}
+
+/// The first services of a period, with the ranks that they had in the one before.
+#[expect(clippy::cast_precision_loss, reason = "a share")]
+fn ranking(now: Vec<(&Service, u64)>, before: Vec<(&Service, u64)>, all: u64, length: usize) -> Vec<Ranked> {
+    let before = ranked(before);
+    let previous = |service: &Service| {
+        before.iter().take(TOP_OF_A_SENSOR).position(|(before, _)| *before == service).map(|at| at + 1)
+    };
+    let rows = ranked(now).into_iter().take(length).enumerate();
+    rows.map(|(at, (service, packets))| Ranked {
+        rank: at + 1,
+        service: service.clone(),
+        packets,
+        share: packets as f64 / all as f64,
+        previous_rank: previous(service),
+    })
+    .collect()
+}
+
+/// By packets, most first; ties by protocol, then by port.
+fn ranked(mut services: Vec<(&Service, u64)>) -> Vec<(&Service, u64)> {
+    services.retain(|(_, packets)| *packets > 0);
+    services.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    services
+}
+
+#[cfg(test)]
+mod tests;
