@@ -9,11 +9,13 @@ pub mod expression;
 pub mod fleet;
 pub mod history;
 pub mod model;
+pub mod names;
 pub mod notes;
 pub mod period;
 pub mod request;
 pub mod service;
 pub mod tally;
+
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
