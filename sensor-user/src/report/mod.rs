@@ -15,7 +15,10 @@ pub mod period;
 pub mod request;
 pub mod service;
 pub mod tally;
+pub mod write;
 
+#[cfg(test)]
+mod fixture;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -77,5 +80,6 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &cli::Report) -> Resu
         surges: Vec::new(),
         method: Method::default(),
         notes,
+        publication: None,
     })
 }

@@ -46,6 +46,22 @@ pub struct Report {
     pub method: Method,
     /// What was missing, and what else a reader must know; sentences.
     pub notes: Vec<String>,
+    /// What was withheld, if this may leave the house; nothing in a report for the house.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publication: Option<Publication>,
+}
+
+/// What a report that may leave the house withholds: see [`publish`](super::publish).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Publication {
+    /// Counts below this are withheld: they are 0 here, shown as `<10`, or their row is left out.
+    pub threshold: u64,
+    /// All other numbers are rounded to as many significant digits.
+    pub digits: u8,
+    /// A surge is withheld if fewer sensors saw it.
+    pub surge_sensors: usize,
+    /// How many were.
+    pub surges_withheld: usize,
 }
 
 /// Some whole days.
@@ -72,6 +88,8 @@ pub struct Totals {
     pub previous_packets: u64,
     /// Days on which sensors observed, added over sensors.
     pub sensor_days: f64,
+    /// The same of the previous period.
+    pub previous_sensor_days: f64,
 }
 
 /// A row of a ranking.

@@ -32,7 +32,6 @@ pub struct Tally<'a> {
     /// Sensors that observed on each day of the period, those that did for a part of it in part.
     observers: Vec<f64>,
     totals: Totals,
-    previous_sensor_days: f64,
     sensors: Vec<SensorReport>,
 }
 
@@ -87,7 +86,6 @@ impl<'a> Tally<'a> {
             services: BTreeMap::new(),
             regions: BTreeMap::new(),
             totals: Totals::default(),
-            previous_sensor_days: 0.0,
             sensors: Vec::new(),
         }
     }
@@ -105,7 +103,7 @@ impl<'a> Tally<'a> {
         self.totals.packets += packets;
         self.totals.unranked += counts.unranked[now.clone()].iter().sum::<u64>();
         self.totals.previous_packets += counts.all[before.clone()].iter().sum::<u64>();
-        self.previous_sensor_days += observer.observed[before.clone()].iter().sum::<f64>();
+        self.totals.previous_sensor_days += observer.observed[before.clone()].iter().sum::<f64>();
         let mut of_sensor = Vec::new();
         let mut of_sensor_before = Vec::new();
         for (service, days) in &counts.services {
@@ -192,13 +190,13 @@ impl<'a> Tally<'a> {
     /// What rose, fell and is new.
     fn changes(&self) -> [Vec<Change>; 3] {
         // Without a previous period everything would be new.
-        if self.previous_sensor_days == 0.0 {
+        if self.totals.previous_sensor_days == 0.0 {
             return Default::default();
         }
         let change = |(service, sums): (&Service, &Sums)| Change {
             service: service.clone(),
             now: per(sums.now, self.totals.sensor_days).unwrap_or(0.0),
-            before: per(sums.before, self.previous_sensor_days).unwrap_or(0.0),
+            before: per(sums.before, self.totals.previous_sensor_days).unwrap_or(0.0),
         };
         let changes: Vec<Change> = self.services.iter().map(change).collect();
         let largest = |difference: &dyn Fn(&Change) -> f64| {

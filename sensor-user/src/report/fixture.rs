@@ -1,0 +1,214 @@
+//! A report made by hand for tests, with everything in it that a report can have.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::{Date, date};
+
+use super::model::{
+    Average, Change, Curve, Gap, Method, Month, Period, Ranked, Report, SensorReport, Surge, SurgeOnSensor,
+    Totals, Verdict,
+};
+use super::service::Service;
+
+/// A service as it is shown.
+pub fn service(shown: &str) -> Service {
+    let (port, protocol) = shown.split_once('/').unwrap_or(("", shown));
+    Service::from_labels(&protocol.to_lowercase(), port).expect("a service")
+}
+
+fn ranked(rank: usize, shown: &str, packets: u64, total: f64, previous_rank: Option<usize>) -> Ranked {
+    let exact = f64::from(u32::try_from(packets).expect("a small number"));
+    Ranked { rank, service: service(shown), packets, share: exact / total, previous_rank }
+}
+
+/// A curve with a worm in the middle and two days that nobody observed.
+fn curve(at: u32, shown: &str) -> Curve {
+    let days = (0..92_u32).map(|day| {
+        let noise = f64::from((day * 7919 + at * 104_729) % 97);
+        let base = 1900.0 / f64::from(at + 1) + noise;
+        let worm = if at == 2 && (40..52).contains(&day) { 600.0 } else { 0.0 };
+        (!(70..72).contains(&day)).then_some(base + worm)
+    });
+    Curve { service: service(shown), days: days.collect() }
+}
+
+fn average(packets: u64, sensor_days: f64) -> Average {
+    let exact = f64::from(u32::try_from(packets).expect("a small number"));
+    Average { packets, sensor_days, per_sensor_day: exact / sensor_days }
+}
+
+const SERVICES: [&str; 12] = [
+    "23/TCP",
+    "22/TCP",
+    "6379/TCP",
+    "8080/TCP",
+    "80/TCP",
+    "ICMP",
+    "443/TCP",
+    "3389/TCP",
+    "445/TCP",
+    "37215/TCP",
+    "53/UDP",
+    "4719/TCP",
+];
+
+fn sensor(at: usize, name: &str, region: &str) -> SensorReport {
+    let top = (0..10).map(|rank| {
+        let packets = 90_123 / (u64::try_from(rank).expect("small") + 1);
+        ranked(rank + 1, SERVICES[(rank + at) % SERVICES.len()], packets, 400_000.0, Some(rank + 1))
+    });
+    SensorReport {
+        name: name.to_owned(),
+        region: region.to_owned(),
+        packets: 412_345 + u64::try_from(at).expect("small"),
+        observed_days: 92.0,
+        coverage: 1.0,
+        gaps: Vec::new(),
+        top: top.collect(),
+    }
+}
+
+fn surge(shown: &str, from: Date, to: Date, verdict: Verdict, sensors: &[(&str, &str, u64)]) -> Surge {
+    let sensors = sensors.iter().map(|(sensor, region, packets)| SurgeOnSensor {
+        sensor: (*sensor).to_owned(),
+        region: (*region).to_owned(),
+        packets: *packets,
+        baseline: 12.5,
+        p: 3.2e-9,
+    });
+    Surge { service: service(shown), from, to, peak: from, verdict, judged: 6, sensors: sensors.collect() }
+}
+
+/// The names of its sensors, those of the home region first.
+pub const SENSORS: [(&str, &str); 6] = [
+    ("tokyo-dc3", "japan"),
+    ("osaka-edge", "japan"),
+    ("sapporo-lab", "japan"),
+    ("frankfurt-a7", "overseas"),
+    ("santiago-b2", "overseas"),
+    ("<b>=1|2,\"x\"", "overseas"),
+];
+
+/// A quarter of six sensors: one was out for some days, one has a name that means something to HTML, Markdown, CSV
+/// and spreadsheets, all the packets at one are few.
+pub fn report() -> Report {
+    let mut sensors: Vec<_> =
+        SENSORS.iter().enumerate().map(|(at, (name, region))| sensor(at, name, region)).collect();
+    sensors[1].gaps = vec![Gap { from: date(2023, 11, 3), to: date(2023, 11, 19) }];
+    sensors[1].observed_days = 75.25;
+    sensors[1].coverage = 75.25 / 92.0;
+    sensors[4].packets = 17;
+    sensors[4].top = vec![ranked(1, "23/TCP", 13, 17.0, Some(1)), ranked(2, "ICMP", 4, 17.0, None)];
+    let names = |range: std::ops::Range<usize>, packets: u64| {
+        SENSORS[range].iter().map(|(name, region)| (*name, *region, packets)).collect::<Vec<_>>()
+    };
+    let change = |shown, now, before| Change { service: service(shown), now, before };
+    let months = [("2023-10", 186.0), ("2023-11", 163.25), ("2023-12", 186.0)];
+    Report {
+        period: Period {
+            name: "2023Q4".to_owned(),
+            from: date(2023, 10, 1),
+            to: date(2023, 12, 31),
+            zone: "Asia/Tokyo".to_owned(),
+        },
+        previous: Period {
+            name: "2023Q3".to_owned(),
+            from: date(2023, 7, 1),
+            to: date(2023, 9, 30),
+            zone: "Asia/Tokyo".to_owned(),
+        },
+        home: Some("japan".to_owned()),
+        totals: Totals {
+            packets: 2_061_749,
+            unranked: 251_234,
+            previous_packets: 1_861_749,
+            sensor_days: 535.25,
+            previous_sensor_days: 552.0,
+        },
+        top: vec![
+            ranked(1, "23/TCP", 712_345, 2_061_749.0, Some(1)),
+            ranked(2, "22/TCP", 312_345, 2_061_749.0, Some(3)),
+            ranked(3, "37215/TCP", 212_345, 2_061_749.0, None),
+            ranked(4, "8080/TCP", 112_345, 2_061_749.0, Some(2)),
+            ranked(5, "ICMP", 92_345, 2_061_749.0, Some(6)),
+        ],
+        curves: ["23/TCP", "22/TCP", "37215/TCP", "8080/TCP", "ICMP"]
+            .iter()
+            .zip(0..)
+            .map(|(s, at)| curve(at, s))
+            .collect(),
+        sensors,
+        monthly: months
+            .iter()
+            .zip(0..)
+            .map(|((month, days), at)| Month {
+                month: (*month).to_owned(),
+                home: Some(average(380_000 + 9_000 * at, days / 2.0)),
+                overseas: Some(average(310_000 - 7_000 * at, days / 2.0)),
+                all: Some(average(690_000 + 2_000 * at, *days)),
+                regions: BTreeMap::from([
+                    ("japan".to_owned(), average(380_000 + 9_000 * at, days / 2.0)),
+                    ("overseas".to_owned(), average(310_000 - 7_000 * at, days / 2.0)),
+                ]),
+            })
+            .collect(),
+        rose: vec![change("37215/TCP", 396.7, 12.3), change("22/TCP", 583.6, 402.9)],
+        fell: vec![change("445/TCP", 101.2, 190.4), change("1433/TCP", 0.002, 31.7)],
+        new: vec![change("4719/TCP", 3.4, 0.0), change("31337/TCP", 0.004, 0.0)],
+        surges: vec![
+            surge("37215/TCP", date(2023, 11, 10), date(2023, 11, 21), Verdict::Global, &names(0..6, 1_234)),
+            surge(
+                "31337/TCP",
+                date(2023, 11, 5),
+                date(2023, 11, 5),
+                Verdict::SensorOnly,
+                &names(0..1, 4_321),
+            ),
+            surge("5060/UDP", date(2023, 10, 30), date(2023, 11, 1), Verdict::RegionOnly, &names(0..3, 333)),
+            surge("4719/TCP", date(2023, 10, 9), date(2023, 10, 9), Verdict::NewPort, &names(2..4, 77)),
+        ],
+        method: Method {
+            false_discovery_rate: 0.05,
+            tested: 55_200,
+            baseline_days: 28,
+            floor: 50,
+            ratio: 3.0,
+        },
+        notes: vec!["osaka-edge was not observed from 3 to 19 November.".to_owned()],
+        publication: None,
+    }
+}
+
+/// A report on a fleet of so many sensors, each with a gap, and ten times as many surges.
+pub fn fleet(sensors: usize) -> Report {
+    let mut report = report();
+    report.sensors = (0..sensors)
+        .map(|at| {
+            let region = if at < sensors / 3 { "japan" } else { "overseas" };
+            let mut sensor = sensor(at, &format!("{region}-{at:04}"), region);
+            sensor.gaps = vec![Gap { from: date(2023, 11, 3), to: date(2023, 11, 4) }];
+            sensor
+        })
+        .collect();
+    let one = report.surges[0].clone();
+    report.surges = vec![one; sensors * 10];
+    report
+}
+
+/// A report on a fleet that saw nothing.
+pub fn nothing() -> Report {
+    let mut report = report();
+    report.home = None;
+    report.totals = Totals::default();
+    report.method = Method::default();
+    report.top.clear();
+    report.curves.clear();
+    report.sensors.clear();
+    report.monthly.clear();
+    report.rose.clear();
+    report.fell.clear();
+    report.new.clear();
+    report.surges.clear();
+    report.notes.clear();
+    report
+}

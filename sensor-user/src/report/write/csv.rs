@@ -1,0 +1,226 @@
+//! Tables for spreadsheets and programs (RFC 4180): plain numbers, points in fractions, days as `2023-10-01`.
+//!
+//! A spreadsheet takes text that begins like a formula for one, and runs it. Text that comes from elsewhere gets an
+//! apostrophe in front of it then, which spreadsheets don't show.
+
+use crate::report::model::{Average, Report, TOP_OF_A_SENSOR, Verdict};
+use crate::report::names;
+use crate::report::service::Service;
+
+use super::File;
+use super::number;
+
+/// A table under way.
+struct Table {
+    text: String,
+    fields: usize,
+}
+
+impl Table {
+    fn new(headings: &[&str]) -> Self {
+        let mut table = Self { text: String::new(), fields: 0 };
+        for heading in headings {
+            table.text(heading);
+        }
+        table.end();
+        table
+    }
+
+    /// A field that nobody has to be protected from: a number, a day, a port.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and days, as they are written at the call")]
+    fn plain(&mut self, value: impl ToString) -> &mut Self {
+        if self.fields > 0 {
+            self.text.push(',');
+        }
+        self.fields += 1;
+        let value = value.to_string();
+        if value.contains([',', '"', '\n', '\r']) {
+            self.text.push('"');
+            self.text.push_str(&value.replace('"', "\"\""));
+            self.text.push('"');
+        } else {
+            self.text.push_str(&value);
+        }
+        self
+    }
+
+    /// A field that somebody else wrote.
+    fn text(&mut self, value: &str) -> &mut Self {
+        if value.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+            self.plain(format!("'{value}"))
+        } else {
+            self.plain(value)
+        }
+    }
+
+    /// A field that may have nothing in it.
+    fn maybe(&mut self, value: Option<impl ToString>) -> &mut Self {
+        self.plain(value.map(|value| value.to_string()).unwrap_or_default())
+    }
+
+    /// A service and what it is called.
+    fn service(&mut self, service: &Service) -> &mut Self {
+        self.text(&service.to_string()).plain(names::name(service).unwrap_or_default())
+    }
+
+    /// Ends the line.
+    fn end(&mut self) {
+        self.text.push_str("\r\n");
+        self.fields = 0;
+    }
+
+    fn file(self, name: &'static str) -> File {
+        (name, self.text.into_bytes())
+    }
+}
+
+/// All tables.
+pub fn tables(report: &Report) -> Vec<File> {
+    vec![
+        top(report),
+        sensors(report),
+        monthly(report),
+        surges(report),
+        changes(report),
+        coverage(report),
+        curves(report),
+    ]
+}
+
+/// A count without separators; `<10` if it is withheld.
+fn count(packets: u64, report: &Report) -> String {
+    match report.publication {
+        Some(publication) if packets < publication.threshold => number::count(packets, Some(publication)),
+        _ => packets.to_string(),
+    }
+}
+
+fn top(report: &Report) -> File {
+    let mut table = Table::new(&["rank", "service", "name", "packets", "share", "previous_rank"]);
+    for row in &report.top {
+        table.plain(row.rank).service(&row.service).plain(count(row.packets, report));
+        table.plain(row.share).maybe(row.previous_rank).end();
+    }
+    table.file("top.csv")
+}
+
+/// In the form of TSUBAME's own table.
+fn sensors(report: &Report) -> File {
+    let ranks: Vec<String> = (1..=TOP_OF_A_SENSOR).map(|rank| rank.to_string()).collect();
+    let headings: Vec<&str> =
+        ["sensor", "region"].into_iter().chain(ranks.iter().map(String::as_str)).collect();
+    let mut table = Table::new(&headings);
+    for sensor in &report.sensors {
+        table.text(&sensor.name).text(&sensor.region);
+        for at in 0..TOP_OF_A_SENSOR {
+            table.text(&sensor.top.get(at).map(|row| row.service.to_string()).unwrap_or_default());
+        }
+        table.end();
+    }
+    table.file("sensors.csv")
+}
+
+fn monthly(report: &Report) -> File {
+    let mut table =
+        Table::new(&["month", "group", "region", "packets", "sensor_days", "packets_per_sensor_day"]);
+    for month in &report.monthly {
+        let mut row = |group: &str, region: &str, average: &Average| {
+            table.plain(&month.month).plain(group).text(region).plain(count(average.packets, report));
+            table.plain(average.sensor_days).plain(average.per_sensor_day).end();
+        };
+        for (group, average) in [("home", &month.home), ("overseas", &month.overseas), ("all", &month.all)] {
+            if let Some(average) = average {
+                row(group, "", average);
+            }
+        }
+        for (region, average) in &month.regions {
+            row("region", region, average);
+        }
+    }
+    table.file("monthly.csv")
+}
+
+/// A line for each sensor that saw a surge.
+fn surges(report: &Report) -> File {
+    let mut table = Table::new(&[
+        "surge", "service", "name", "from", "to", "peak", "verdict", "sensors", "judged", "sensor", "region",
+        "packets", "baseline", "p",
+    ]);
+    for (at, surge) in report.surges.iter().enumerate() {
+        for seen in &surge.sensors {
+            table.plain(at + 1).service(&surge.service).plain(surge.from).plain(surge.to).plain(surge.peak);
+            table.plain(verdict(surge.verdict)).plain(surge.sensors.len()).plain(surge.judged);
+            table.text(&seen.sensor).text(&seen.region).plain(count(seen.packets, report));
+            table.plain(seen.baseline).plain(format!("{:e}", seen.p)).end();
+        }
+    }
+    table.file("surges.csv")
+}
+
+/// A verdict as in the JSON.
+const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NewPort => "new-port",
+        other => number::verdict(other),
+    }
+}
+
+fn changes(report: &Report) -> File {
+    let mut table = Table::new(&["change", "service", "name", "now_per_sensor_day", "before_per_sensor_day"]);
+    for (change, rows) in [("rose", &report.rose), ("fell", &report.fell), ("new", &report.new)] {
+        for row in rows {
+            table.plain(change).service(&row.service).plain(row.now).plain(row.before).end();
+        }
+    }
+    table.file("changes.csv")
+}
+
+fn coverage(report: &Report) -> File {
+    let mut table = Table::new(&["sensor", "region", "packets", "observed_days", "coverage", "gaps"]);
+    for sensor in &report.sensors {
+        let gaps: Vec<String> = sensor.gaps.iter().map(|gap| format!("{}/{}", gap.from, gap.to)).collect();
+        table.text(&sensor.name).text(&sensor.region).plain(count(sensor.packets, report));
+        table.plain(sensor.observed_days).plain(sensor.coverage).plain(gaps.join(" ")).end();
+    }
+    table.file("coverage.csv")
+}
+
+/// A line a day, a column a service.
+fn curves(report: &Report) -> File {
+    let services: Vec<String> = report.curves.iter().map(|curve| curve.service.to_string()).collect();
+    let headings: Vec<&str> = std::iter::once("day").chain(services.iter().map(String::as_str)).collect();
+    let mut table = Table::new(&headings);
+    let days = report.curves.iter().map(|curve| curve.days.len()).max().unwrap_or_default();
+    for (at, day) in report.period.from.series(jiff::Span::new().days(1)).take(days).enumerate() {
+        table.plain(day);
+        for curve in &report.curves {
+            table.maybe(curve.days.get(at).copied().flatten());
+        }
+        table.end();
+    }
+    table.file("curves.csv")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::plain("japan-1", "japan-1")]
+    #[case::comma("a,b", "\"a,b\"")]
+    #[case::quote("a\"b", "\"a\"\"b\"")]
+    #[case::line("a\nb", "\"a\nb\"")]
+    #[case::formula("=cmd()", "'=cmd()")]
+    #[case::plus("+1", "'+1")]
+    #[case::minus("-1", "'-1")]
+    #[case::at("@SUM(A1)", "'@SUM(A1)")]
+    #[case::formula_with_comma("=HYPERLINK(\"x\",1)", "\"'=HYPERLINK(\"\"x\"\",1)\"")]
+    #[case::unicode("東京", "東京")]
+    fn text_is_no_formula(#[case] text: &str, #[case] written: &str) {
+        let mut table = Table { text: String::new(), fields: 0 };
+        table.text(text).plain(-1.5).end();
+        assert_eq!(table.text, format!("{written},-1.5\r\n"));
+    }
+}

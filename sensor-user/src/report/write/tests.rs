@@ -1,0 +1,245 @@
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+
+use super::*;
+use crate::report::fixture;
+
+/// All files of a report by name.
+fn written(report: &Report) -> Vec<(String, Vec<u8>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let below = dir.path().join("a/b");
+    let files = write(report, &below).unwrap();
+    assert_eq!(fs::read_dir(&below).unwrap().count(), files.len(), "a file is left over");
+    files
+        .into_iter()
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .collect()
+}
+
+fn text(report: &Report, name: &str) -> String {
+    let (_, bytes) = written(report).into_iter().find(|(file, _)| file == name).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn all_files_are_written_and_the_same_each_time() {
+    let report = fixture::report();
+    let files = written(&report);
+    let names: BTreeSet<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+    let expected = [
+        "changes.csv",
+        "coverage.csv",
+        "curves.csv",
+        "curves.png",
+        "curves.svg",
+        "monthly.csv",
+        "monthly.png",
+        "monthly.svg",
+        "report.html",
+        "report.json",
+        "report.md",
+        "sensors.csv",
+        "surges.csv",
+        "top.csv",
+    ];
+    assert_eq!(names, BTreeSet::from(expected));
+    assert_eq!(files, written(&report));
+}
+
+#[test]
+fn a_directory_that_is_a_file_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("taken");
+    fs::write(&file, "").unwrap();
+    let error = format!("{:#}", write(&fixture::report(), &file).unwrap_err());
+    assert!(error.contains("taken") && error.contains("--output"), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("top.csv/in-the-way")).unwrap();
+    let error = format!("{:#}", write(&fixture::report(), dir.path()).unwrap_err());
+    assert!(error.contains("top.csv"), "{error}");
+    assert!(!dir.path().join(".top.csv.unfinished").exists());
+}
+
+const TABLES: &[(&str, usize, &str)] = &[
+    ("top.csv", 0, "rank,service,name,packets,share,previous_rank"),
+    ("top.csv", 3, "3,37215/TCP,Huawei routers,212345,0.10299265332491976,"),
+    ("sensors.csv", 0, "sensor,region,1,2,3,4,5,6,7,8,9,10"),
+    (
+        "sensors.csv",
+        1,
+        "tokyo-dc3,japan,23/TCP,22/TCP,6379/TCP,8080/TCP,80/TCP,ICMP,443/TCP,3389/TCP,445/TCP,37215/TCP",
+    ),
+    ("sensors.csv", 5, "santiago-b2,overseas,23/TCP,ICMP,,,,,,,,"),
+    (
+        "sensors.csv",
+        6,
+        "\"<b>=1|2,\"\"x\"\"\",overseas,ICMP,443/TCP,3389/TCP,445/TCP,37215/TCP,53/UDP,4719/TCP,23/TCP,22/TCP,6379/TCP",
+    ),
+    ("monthly.csv", 1, "2023-10,home,,380000,93,4086.021505376344"),
+    ("monthly.csv", 4, "2023-10,region,japan,380000,93,4086.021505376344"),
+    (
+        "surges.csv",
+        7,
+        "2,31337/TCP,,2023-11-05,2023-11-05,2023-11-05,sensor-only,1,6,tokyo-dc3,japan,4321,12.5,3.2e-9",
+    ),
+    ("changes.csv", 5, "new,4719/TCP,Geutebrueck cameras,3.4,0"),
+    ("coverage.csv", 2, "osaka-edge,japan,412346,75.25,0.8179347826086957,2023-11-03/2023-11-19"),
+    ("curves.csv", 0, "day,23/TCP,22/TCP,37215/TCP,8080/TCP,ICMP"),
+    ("curves.csv", 71, "2023-12-10,,,,,"),
+];
+
+#[test]
+fn tables_have_the_numbers_of_the_report() {
+    let files = written(&fixture::report());
+    for (name, line, expected) in TABLES {
+        let (_, bytes) = files.iter().find(|(file, _)| file == name).unwrap();
+        let text = std::str::from_utf8(bytes).unwrap();
+        assert_eq!(text.split("\r\n").nth(*line), Some(*expected), "{name}, line {line}");
+    }
+}
+
+/// What a reader must find, as HTML and as Markdown, in this order.
+const PAGE: &[(&str, &str)] = &[
+    ("Internet threat monitoring: 2023Q4", "# Internet threat monitoring: 2023Q4"),
+    ("1 Oct – 31 Dec 2023, days of Asia/Tokyo. Compared with 2023Q3", "days of Asia/Tokyo"),
+    (
+        "6 sensors counted 2,061,749 packets, 3,852 per sensor and day (+14 % against 2023Q3).",
+        "2,061,749 packets",
+    ),
+    ("Most went to 23/TCP (Telnet): 34.6 % of all, first before too.", "Most went to 23/TCP (Telnet)"),
+    ("37215/TCP (Huawei routers) is new in the top 5", "37215/TCP (Huawei routers) is new"),
+    ("A sensor at home (japan) got", "A sensor at home (japan) got"),
+    (
+        "4 surges were found, 1 on most sensors of every region and 1 on one sensor only",
+        "4 surges were found",
+    ),
+    ("1 of 6 sensors was observed for less than 90 %", "> **Coverage:** 1 of 6 sensors"),
+    ("outside top 10", "| 3 | 37215/TCP (Huawei routers) | 212,345 | 10.3 % | outside top 10 |"),
+    ("<div class=\"wide\">", "](curves.png)"),
+    ("Home: japan", "| **Home: japan** |"),
+    ("Overseas: overseas", "**Overseas: overseas**"),
+    (
+        "&lt;b&gt;=1|2,&quot;x&quot;",
+        "| &lt;b&gt;=1\\|2,\"x\" | ICMP | 443/TCP | 3389/TCP | 445/TCP | 37215/TCP | 53/UDP |",
+    ),
+    ("2023-10", "| 2023-10 | 4,086 | 3,333 | 1.23 | 3,710 |"),
+    ("<div class=\"narrow\">", "](monthly.png)"),
+    ("6 of 6", "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6 | 7,404 | 75.0 | 3e-9 |"),
+    ("sensor-only: tokyo-dc3", "sensor-only: tokyo-dc3 | 1 of 6"),
+    ("region-only: japan", "region-only: japan | 3 of 6"),
+    ("×32.3", "| 37215/TCP (Huawei routers) | 397 | 12.3 | ×32.3 |"),
+    ("−100 %", "| 1433/TCP (Microsoft SQL Server) | &lt;0.01 | 31.7 | −100 % |"),
+    ("Services without a packet in 2023Q3", "| 4719/TCP (Geutebrueck cameras) | 3.4 |"),
+    ("3 – 19 Nov 2023", "| osaka-edge | japan | 412,346 | 75.2 | 81.8 % | 3 – 19 Nov 2023 |"),
+    ("Benjamini–Hochberg over 55,200 cells", "Benjamini–Hochberg over 55,200 cells"),
+    ("osaka-edge was not observed from 3 to 19 November.", "- osaka-edge was not observed"),
+];
+
+#[test]
+fn the_page_has_everything_in_its_order() {
+    let report = fixture::report();
+    let (html, markdown) = (text(&report, "report.html"), text(&report, "report.md"));
+    let (_, mut html) = html.split_once("<body>").unwrap();
+    let mut markdown = markdown.as_str();
+    for (in_html, in_markdown) in PAGE {
+        html = html.split_once(in_html).unwrap_or_else(|| panic!("no {in_html} in {html}")).1;
+        markdown =
+            markdown.split_once(in_markdown).unwrap_or_else(|| panic!("no {in_markdown} in {markdown}")).1;
+    }
+}
+
+#[rstest]
+#[case::quarter(fixture::report())]
+#[case::fleet(fixture::fleet(60))]
+#[case::nothing(fixture::nothing())]
+fn pages_and_figures_are_well_formed(#[case] report: Report) {
+    for (name, bytes) in written(&report) {
+        let text = String::from_utf8_lossy(&bytes);
+        match name.rsplit_once('.').unwrap().1 {
+            "html" | "svg" => {
+                let text = text.strip_prefix("<!DOCTYPE html>\n").unwrap_or(&text);
+                let tree = resvg::usvg::roxmltree::Document::parse(text);
+                let tree = tree.unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
+                for scripted in tree.descendants().filter(resvg::usvg::roxmltree::Node::is_element) {
+                    assert_ne!(scripted.tag_name().name(), "script");
+                    let fetched = ["src", "href", "onload", "onclick"];
+                    assert!(!fetched.iter().any(|name| scripted.has_attribute(*name)), "{scripted:?}");
+                }
+            }
+            "png" => assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n"),
+            "json" => drop(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()),
+            "csv" => assert!(text.ends_with("\r\n")),
+            _ => assert!(text.starts_with("# Internet threat monitoring")),
+        }
+    }
+}
+
+#[test]
+fn a_figure_has_text_without_any_font_of_the_system() {
+    let figures = figures::draw(&fixture::report()).unwrap();
+    for figure in &figures {
+        let without = figure.wide.replace("<text", "<text opacity-was=\"1\" display=\"none\"");
+        assert_ne!(png::render(&figure.wide).unwrap(), png::render(&without).unwrap(), "{}", figure.svg);
+    }
+}
+
+#[test]
+fn a_large_fleet_gives_a_page_that_stays_usable() {
+    let report = fixture::fleet(1_000);
+    let files = written(&report);
+    let file = |name: &str| {
+        let (_, bytes) = files.iter().find(|(file, _)| file == name).unwrap();
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    let html = file("report.html");
+    assert!(html.len() < 1 << 20, "{} bytes", html.len());
+    assert!(html.contains("800 more sensors are in sensors.csv."));
+    assert!(html.contains("9,970 more surges are in surges.csv."));
+    assert!(html.contains("800 more sensors are in coverage.csv."));
+    assert_eq!(file("sensors.csv").lines().count(), 1_001);
+    assert_eq!(file("coverage.csv").lines().count(), 1_001);
+    assert_eq!(file("surges.csv").lines().count(), 60_001);
+}
+
+#[test]
+fn a_sensor_cannot_be_taken_for_complete_if_it_is_not() {
+    let mut report = fixture::fleet(60);
+    for sensor in &mut report.sensors[1..] {
+        sensor.gaps.clear();
+    }
+    let markdown = text(&report, "report.md");
+    let (_, coverage) = markdown.split_once("## Coverage").unwrap();
+    assert!(coverage.contains("59 had no day below 90 %"), "{coverage}");
+    assert!(coverage.contains("| japan-0000 |") && !coverage.contains("japan-0001"), "{coverage}");
+    assert!(!markdown.contains("**Coverage:**"), "nothing to warn of: {markdown}");
+}
+
+#[test]
+fn an_empty_report_says_so() {
+    let markdown = text(&fixture::nothing(), "report.md");
+    for sentence in ["No packet was counted.", "No sensor was seen in the period.", "Nothing rose."] {
+        assert!(markdown.contains(sentence), "no {sentence} in {markdown}");
+    }
+}
+
+#[test]
+fn nothing_is_new_if_nothing_is_known_of_the_previous_period() {
+    let mut report = fixture::report();
+    report.totals.previous_packets = 0;
+    report.totals.previous_sensor_days = 0.0;
+    for row in &mut report.top {
+        row.previous_rank = None;
+    }
+    let markdown = text(&report, "report.md");
+    assert!(
+        markdown.contains("3,852 per sensor and day. Most went to 23/TCP (Telnet): 34.6 % of all. A"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("| 1 | 23/TCP (Telnet) | 712,345 | 34.6 % | – |"), "{markdown}");
+    assert!(!markdown.contains("outside"), "{markdown}");
+}
