@@ -12,6 +12,7 @@ pub mod model;
 pub mod names;
 pub mod notes;
 pub mod period;
+pub mod publish;
 pub mod request;
 pub mod service;
 pub mod tally;

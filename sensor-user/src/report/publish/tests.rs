@@ -1,0 +1,203 @@
+use rstest::rstest;
+
+use super::*;
+use crate::report::fixture;
+use crate::report::write::write;
+
+fn published() -> Report {
+    publishable(&fixture::report(), &Options::default()).unwrap()
+}
+
+#[test]
+fn no_file_of_a_published_report_has_the_name_of_a_sensor() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |report: &Report| {
+        let files = write(report, dir.path()).unwrap();
+        let texts =
+            files.iter().map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned());
+        texts.collect::<String>()
+    };
+    let (house, public) = (of(&fixture::report()), of(&published()));
+    for (name, _) in fixture::SENSORS {
+        // The odd name is written in as many ways as there are forms.
+        let name = if name.contains('<') { "=1|2" } else { name };
+        assert!(house.contains(name), "{name} would never be found");
+        assert!(!public.contains(name), "{name} is in a file");
+    }
+}
+
+/// What stands where in the JSON of the report for the house, and of the published one.
+const TABLE: &[(&str, &str, &str)] = &[
+    ("/sensors/0/name", "\"tokyo-dc3\"", "\"japan-A\""),
+    ("/sensors/3/name", "\"frankfurt-a7\"", "\"overseas-A\""),
+    ("/sensors/0/region", "\"japan\"", "\"japan\""),
+    ("/period/from", "\"2023-10-01\"", "\"2023-10-01\""),
+    ("/period/zone", "\"Asia/Tokyo\"", "\"Asia/Tokyo\""),
+    ("/totals/packets", "2061749", "2060000"),
+    ("/totals/previous_packets", "1861749", "1860000"),
+    ("/totals/unranked", "251234", "251000"),
+    ("/totals/sensor_days", "535.25", "535.0"),
+    ("/top/0/packets", "712345", "712000"),
+    ("/top/0/share", "0.34550519971150706", "0.346"),
+    ("/top/0/previous_rank", "1", "1"),
+    ("/curves/0/days/1", "1962.0", "1960.0"),
+    ("/curves/0/days/70", "null", "null"),
+    ("/monthly/1/home/packets", "389000", "389000"),
+    ("/monthly/1/home/per_sensor_day", "4765.696784073507", "4770.0"),
+    ("/monthly/1/regions/japan/sensor_days", "81.625", "81.6"),
+    ("/rose/0/now", "396.7", "397.0"),
+    // 0.002 packets per sensor and day were one packet.
+    ("/fell/1/now", "0.002", "0.0"),
+    ("/fell/1/before", "31.7", "31.7"),
+    ("/new/0/now", "3.4", "3.4"),
+    // So were 0.004: two.
+    ("/new/1", "{\"before\":0.0,\"now\":0.004,\"service\":\"31337/TCP\"}", ""),
+    ("/surges/0/sensors/0/sensor", "\"tokyo-dc3\"", "\"\""),
+    ("/surges/0/sensors/0/region", "\"japan\"", "\"japan\""),
+    ("/surges/0/sensors/0/packets", "1234", "1230"),
+    ("/surges/0/sensors/0/p", "3.2e-9", "3e-9"),
+    // Of four surges, one sensor saw the second, and two the last.
+    ("/surges/1/verdict", "\"sensor-only\"", "\"region-only\""),
+    ("/surges/2/verdict", "\"region-only\"", ""),
+    (
+        "/notes/0",
+        "\"osaka-edge was not observed from 3 to 19 November.\"",
+        "\"Sensors have aliases, and their order tells nothing.\"",
+    ),
+    ("/publication", "", "{\"digits\":3,\"surge_sensors\":3,\"surges_withheld\":2,\"threshold\":10}"),
+];
+
+#[test]
+fn what_leaves_the_house_is_this() {
+    let house = serde_json::to_value(fixture::report()).unwrap();
+    let public = serde_json::to_value(published()).unwrap();
+    let at = |value: &serde_json::Value, pointer: &str| {
+        value.pointer(pointer).map(ToString::to_string).unwrap_or_default()
+    };
+    for (pointer, before, after) in TABLE {
+        assert_eq!(at(&house, pointer), *before, "{pointer} for the house");
+        assert_eq!(at(&public, pointer), *after, "{pointer} published");
+    }
+}
+
+#[test]
+fn gaps_and_small_counts_stay() {
+    let public = published();
+    assert!(public.sensors.iter().all(|sensor| sensor.gaps.is_empty()));
+    let outage = public.sensors.iter().find(|sensor| sensor.coverage < 0.9).unwrap();
+    assert_eq!((outage.coverage, outage.observed_days), (0.82, 75.0));
+    let quiet = public.sensors.iter().find(|sensor| sensor.packets == 17).unwrap();
+    assert_eq!(quiet.top.len(), 1, "13 packets may be told, 4 not");
+}
+
+#[test]
+fn a_note_that_names_no_sensor_stays() {
+    let mut report = fixture::report();
+    report.notes.push("The period was not over.".to_owned());
+    let public = publishable(&report, &Options::default()).unwrap();
+    assert_eq!(public.notes[0], "The period was not over.");
+}
+
+#[test]
+fn aliases_do_not_depend_on_the_order_of_sensors_and_do_not_follow_the_alphabet() {
+    let report = fixture::fleet(90);
+    let mut turned = report.clone();
+    turned.sensors.reverse();
+    let aliases = made_up(&report);
+    assert_eq!(aliases, made_up(&turned));
+
+    let distinct: BTreeSet<_> = aliases.values().collect();
+    assert_eq!(distinct.len(), 90);
+    // In the order of names, a random order of 60 goes up about every other time; the alphabet's always.
+    let ranks: Vec<_> = aliases
+        .iter()
+        .filter(|(name, _)| name.starts_with("overseas"))
+        .map(|(_, alias)| (alias.len(), alias))
+        .collect();
+    let up = ranks.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    assert!((15..45).contains(&up), "{up} of 59");
+}
+
+#[test]
+fn an_alias_is_nobodys_name() {
+    let mut report = fixture::report();
+    report.sensors[0].name = "japan-A".to_owned();
+    let public = publishable(&report, &Options::default()).unwrap();
+    let names: Vec<_> = public.sensors.iter().map(|sensor| sensor.name.as_str()).collect();
+    assert_eq!(names, ["japan-B", "japan-C", "japan-D", "overseas-A", "overseas-B", "overseas-C"]);
+}
+
+#[rstest]
+#[case(0, "A")]
+#[case(25, "Z")]
+#[case(26, "AA")]
+#[case(701, "ZZ")]
+#[case(702, "AAA")]
+fn letters_go_on_after_z(#[case] at: usize, #[case] shown: &str) {
+    assert_eq!(letters(at), shown);
+}
+
+#[rstest]
+#[case::withheld(9, 0)]
+#[case::least(10, 10)]
+#[case::exact(999, 999)]
+#[case::down(1_234, 1_230)]
+#[case::up(1_235, 1_240)]
+#[case::carried(9_996, 10_000)]
+#[case::largest(u64::MAX, 18_400_000_000_000_000_000)]
+fn counts_are_coarse(#[case] packets: u64, #[case] coarse: u64) {
+    assert_eq!(Coarse { threshold: 10, digits: 3 }.count(packets), coarse);
+}
+
+fn given(pairs: &[(&str, &str)]) -> Options {
+    let pairs = pairs.iter().map(|(name, alias)| ((*name).to_owned(), (*alias).to_owned()));
+    Options { aliases: Some(pairs.collect()), ..Options::default() }
+}
+
+const ALIASES: [(&str, &str); 6] = [
+    ("tokyo-dc3", "one"),
+    ("osaka-edge", "two"),
+    ("sapporo-lab", "three"),
+    ("frankfurt-a7", "four"),
+    ("santiago-b2", "five"),
+    ("<b>=1|2,\"x\"", "six"),
+];
+
+#[test]
+fn given_aliases_are_used() {
+    let public = publishable(&fixture::report(), &given(&ALIASES)).unwrap();
+    let names: BTreeSet<_> = public.sensors.iter().map(|sensor| sensor.name.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["one", "two", "three", "four", "five", "six"]));
+}
+
+#[rstest]
+#[case::lacking(&ALIASES[1..], "the sensor \"tokyo-dc3\" has no alias: add a line \"tokyo-dc3\" = \"…\"")]
+#[case::several_lacking(&ALIASES[2..], "has no alias, nor have 1 more")]
+#[case::twice(&[&ALIASES[..5], &[("<b>=1|2,\"x\"", "one")]].concat(), "have the same alias, \"one\"")]
+#[case::empty(&[&ALIASES[..5], &[("<b>=1|2,\"x\"", " ")]].concat(), "is empty: write one")]
+#[case::a_name(&[&ALIASES[..5], &[("<b>=1|2,\"x\"", "osaka-edge")]].concat(), "is the name of a sensor: choose another")]
+fn aliases_that_do_not_fit_are_refused(#[case] aliases: &[(&str, &str)], #[case] error: &str) {
+    let refused = publishable(&fixture::report(), &given(aliases)).unwrap_err().to_string();
+    assert!(refused.contains(error), "{refused}");
+}
+
+#[rstest]
+#[case::good("\"japan-1\" = \"a\"\nx = \"b\"\n", None)]
+#[case::number("a = \"b\"\n\"japan-1\" = 3\n", Some("aliases.toml:2: "))]
+#[case::no_toml("japan-1,a\n", Some("aliases.toml:1: "))]
+fn a_file_of_aliases_is_read(#[case] text: &str, #[case] error: Option<&str>) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("aliases.toml");
+    std::fs::write(&path, text).unwrap();
+    match (read_aliases(&path), error) {
+        (Ok(aliases), None) => assert_eq!(aliases.len(), 2),
+        (Err(refused), Some(error)) => assert!(refused.to_string().contains(error), "{refused}"),
+        (read, _) => panic!("{read:?}"),
+    }
+}
+
+#[test]
+fn a_file_of_aliases_that_is_not_there_is_named() {
+    let error = format!("{:#}", read_aliases(Path::new("/nowhere/aliases.toml")).unwrap_err());
+    assert!(error.contains("/nowhere/aliases.toml"), "{error}");
+}
