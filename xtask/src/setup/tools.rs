@@ -33,6 +33,8 @@ const INSTALLED: &[(&str, &[&str])] = &[
     // The benchmark compares with it; its service is installed disabled.
     ("nft", &["nftables"]),
     ("getent", &["libc-bin"]),
+    // Looks at the report's page.
+    ("chromium", &["chromium"]),
 ];
 
 /// A program whose package would start a server on every interface if it were installed.
