@@ -10,9 +10,6 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// The only target. A big-endian host would need another.
-const TARGET: &str = "bpfel-unknown-none";
-
 /// The instruction set: comparisons and arithmetic on half registers too (Linux 5.1). It
 /// saves instructions on every packet.
 const CPU: &str = "-Ctarget-cpu=v3";
@@ -45,11 +42,14 @@ fn compile() -> Result<(), String> {
     }
     println!("cargo::rerun-if-changed={}", record.display());
 
-    if env::var("CARGO_CFG_TARGET_ENDIAN").as_deref() == Ok("big") {
-        return Err("the XDP programs are built for little-endian machines only".to_owned());
-    }
+    // BPF has the byte order of the processor that it runs on.
+    let target = match env::var("CARGO_CFG_TARGET_ENDIAN").as_deref() {
+        Ok("little") => "bpfel-unknown-none",
+        Ok("big") => "bpfeb-unknown-none",
+        other => return Err(format!("cargo set CARGO_CFG_TARGET_ENDIAN to {other:?}")),
+    };
     let toolchain = Toolchain::read(&record)?;
-    let object = toolchain.build(&workspace)?;
+    let object = toolchain.build(&workspace, target)?;
     let embedded = variable("OUT_DIR")?.join("sensor.bpf.o");
     fs::copy(&object, &embedded)
         .map_err(|error| format!("cannot copy {} to {}: {error}", object.display(), embedded.display()))?;
@@ -95,7 +95,7 @@ impl Toolchain {
     ///
     /// The target directory is one of its own: the outer cargo holds the lock of the usual one, and debug,
     /// release and clippy builds of the agent share this one.
-    fn build(&self, workspace: &Path) -> Result<PathBuf, String> {
+    fn build(&self, workspace: &Path, target: &str) -> Result<PathBuf, String> {
         let directory = workspace.join("target/bpf");
         let mut cargo = Command::new(&self.cargo);
         for (name, _) in env::vars_os() {
@@ -105,7 +105,7 @@ impl Toolchain {
         }
         cargo
             .current_dir(workspace)
-            .args(["build", "--release", "--locked", "--package", "sensor-ebpf", "--target", TARGET])
+            .args(["build", "--release", "--locked", "--package", "sensor-ebpf", "--target", target])
             .arg("--target-dir")
             .arg(&directory)
             .args(self.build_std.then_some("-Zbuild-std=core"))
@@ -125,7 +125,7 @@ impl Toolchain {
                 "the XDP programs (sensor-ebpf) do not compile: the compiler's words are below".to_owned()
             );
         }
-        Ok(directory.join(TARGET).join("release/sensor-ebpf"))
+        Ok(directory.join(target).join("release/sensor-ebpf"))
     }
 }
 

@@ -26,11 +26,11 @@ const OFFSETS: usize = 0x8000;
 fn blurred(at: usize) -> usize {
     let mut stored = 0_u64;
     // SAFETY: it is a local variable.
-    unsafe { (&raw mut stored).write_volatile((at as u64) << u16::BITS) };
-    // SAFETY: the second pair of its bytes, which is where a little-endian machine keeps those bits.
+    unsafe { (&raw mut stored).write_volatile(((at as u64) << u16::BITS).to_le()) };
+    // SAFETY: the second pair of its bytes, which is where little-endian order has those bits.
     let pair = unsafe { (&raw const stored).cast::<u16>().add(1) };
     // SAFETY: likewise.
-    let at = unsafe { pair.read_volatile() };
+    let at = u16::from_le(unsafe { pair.read_volatile() });
     usize::from(at) & (OFFSETS - 1)
 }
 

@@ -44,15 +44,15 @@ impl Address {
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the rest of an IPv4 address is zeros")]
     pub const fn octets_v4(self) -> [u8; 4] {
-        (self.halves[0] as u32).to_ne_bytes()
+        (u64::from_le(self.halves[0]) as u32).to_le_bytes()
     }
 
     /// The 16 bytes of an IPv6 address.
     #[must_use]
     #[inline(always)]
     pub const fn octets(self) -> [u8; 16] {
-        let [low, high] = self.halves;
-        ((high as u128) << 64 | low as u128).to_ne_bytes()
+        let [first, last] = self.halves;
+        ((u64::from_le(last) as u128) << 64 | u64::from_le(first) as u128).to_le_bytes()
     }
 
     /// The address as everybody knows it.
@@ -115,7 +115,7 @@ impl Pair {
 #[inline(always)]
 #[must_use]
 pub const fn padded(octets: [u8; 4]) -> [u64; 2] {
-    [u32::from_ne_bytes(octets) as u64, 0]
+    [(u32::from_le_bytes(octets) as u64).to_le(), 0]
 }
 
 /// An IPv6 address in two halves, as they lie in memory: what compares and copies in two instructions.
@@ -123,6 +123,6 @@ pub const fn padded(octets: [u8; 4]) -> [u64; 2] {
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "the halves are what is left of either side")]
 pub const fn halves(octets: [u8; 16]) -> [u64; 2] {
-    let bits = u128::from_ne_bytes(octets);
-    [bits as u64, (bits >> 64) as u64]
+    let bits = u128::from_le_bytes(octets);
+    [(bits as u64).to_le(), ((bits >> 64) as u64).to_le()]
 }

@@ -30,8 +30,8 @@ pub(super) type Address6 = [Be16; 8];
 /// The four bytes of an IPv4 address.
 #[inline(always)]
 pub(super) const fn octets4([a, b]: Address4) -> [u8; 4] {
-    // One number, so that the compiler never takes the bytes apart. Machines are little-endian.
-    (a.0 as u32 | (b.0 as u32) << 16).to_le_bytes()
+    // One number, so that the compiler never takes the bytes apart.
+    (u16::from_le(a.0) as u32 | (u16::from_le(b.0) as u32) << 16).to_le_bytes()
 }
 
 /// The 16 bytes of an IPv6 address.

@@ -9,9 +9,6 @@ use super::Finding;
 use crate::config::DEFAULT_PINS;
 use crate::kernel::{Sockets, Version, check_capabilities, check_kernel};
 
-/// What a BPF file system says it is (`BPF_FS_MAGIC`).
-const BPF_FS: i64 = 0xcafe_4a11;
-
 /// Kernel features by the version that brought them, and what it costs to do without.
 const FEATURES: [(&str, Version, &str); 4] = [
     ("ring_buffer", Version::RING_BUFFER, "boot Linux 5.10 or newer: the programs cannot log without it"),
@@ -131,7 +128,7 @@ fn is_bpf_file_system(path: &Path) -> bool {
     let mut status: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the path ends with a zero, and both it and the struct outlive the call.
     let failed = unsafe { libc::statfs(path.as_ptr(), &raw mut status) } != 0;
-    !failed && status.f_type == BPF_FS
+    !failed && status.f_type == libc::BPF_FS_MAGIC
 }
 
 fn sockets() -> Finding {

@@ -81,9 +81,9 @@ impl Counters {
 fn read(map: &MapData, page: u32, per_cpu: &mut [Page]) -> io::Result<()> {
     // `enum bpf_cmd`
     const MAP_LOOKUP_ELEM: u32 = 1;
-    let [key_low, key_high] = split((&raw const page) as u64);
-    let [low, high] = split(per_cpu.as_mut_ptr() as u64);
+    let key = split((&raw const page) as u64);
+    let value = split(per_cpu.as_mut_ptr() as u64);
     // struct { map_fd; __aligned_u64 key; __aligned_u64 value; __u64 flags; }
-    let attributes = &mut [descriptor(map.fd().as_fd()), 0, key_low, key_high, low, high, 0, 0];
+    let attributes = &mut [descriptor(map.fd().as_fd()), 0, key[0], key[1], value[0], value[1], 0, 0];
     bpf(MAP_LOOKUP_ELEM, attributes).map(drop)
 }

@@ -7,6 +7,8 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd as _;
 
+use super::link::split;
+
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
 const GET_DRIVER: u32 = 0x03;
 const GET_STRINGS: u32 = 0x1b;
@@ -98,8 +100,8 @@ impl Ethtool {
     /// It does not say, or there is no such interface.
     pub fn features(&self) -> io::Result<HashMap<String, Feature>> {
         // Command, reserved, a 64-bit mask of the sets, and the count.
-        let mut counts = [GET_STRING_COUNTS, 0, 0, 0, 0];
-        counts[if cfg!(target_endian = "little") { 2 } else { 3 }] = 1 << FEATURE_NAMES;
+        let sets = split(1 << FEATURE_NAMES);
+        let mut counts = [GET_STRING_COUNTS, 0, sets[0], sets[1], 0];
         self.ask(&mut counts)?;
         let count = counts[4] as usize;
 

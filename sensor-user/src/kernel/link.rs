@@ -114,9 +114,9 @@ impl Link {
     fn raw_info(&self) -> io::Result<[u32; 16]> {
         let mut info = [0_u32; 16];
         let length = u32::try_from(size_of_val(&info)).expect("64 fits");
-        let [low, high] = split(info.as_mut_ptr() as u64);
+        let [first, second] = split(info.as_mut_ptr() as u64);
         // struct { bpf_fd; info_len; __aligned_u64 info; } info
-        bpf(OBJ_GET_INFO_BY_FD, &mut [descriptor_of(&self.0), length, low, high])?;
+        bpf(OBJ_GET_INFO_BY_FD, &mut [descriptor_of(&self.0), length, first, second])?;
         Ok(info)
     }
 
@@ -126,9 +126,9 @@ impl Link {
     /// The path is taken, or not on a BPF file system.
     pub fn pin(&self, path: &Path) -> io::Result<()> {
         let path = c_string(path)?;
-        let [low, high] = split(path.as_ptr() as u64);
+        let [first, second] = split(path.as_ptr() as u64);
         // struct { __aligned_u64 pathname; bpf_fd; file_flags; … } obj
-        bpf(OBJ_PIN, &mut [low, high, descriptor_of(&self.0), 0]).map(drop)
+        bpf(OBJ_PIN, &mut [first, second, descriptor_of(&self.0), 0]).map(drop)
     }
 
     /// The link that is pinned at `path`.
@@ -137,8 +137,8 @@ impl Link {
     /// There is none.
     pub fn from_pin(path: &Path) -> io::Result<Self> {
         let path = c_string(path)?;
-        let [low, high] = split(path.as_ptr() as u64);
-        bpf(OBJ_GET, &mut [low, high, 0, 0]).map(Self::owning)
+        let [first, second] = split(path.as_ptr() as u64);
+        bpf(OBJ_GET, &mut [first, second, 0, 0]).map(Self::owning)
     }
 
     /// Every XDP and TCX link on this interface that attaches this program.
@@ -207,10 +207,10 @@ fn descriptor_of(of: &OwnedFd) -> u32 {
     of.as_raw_fd().cast_unsigned()
 }
 
-/// A pointer as it lies in memory; only little-endian machines are supported.
-#[expect(clippy::cast_possible_truncation, reason = "the halves are what is left of either side")]
-pub(super) const fn split(pointer: u64) -> [u32; 2] {
-    [pointer as u32, (pointer >> 32) as u32]
+/// The two words that 64 bits, most often a pointer, are in memory.
+pub(super) const fn split(bits: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = bits.to_ne_bytes();
+    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
 }
 
 fn c_string(path: &Path) -> io::Result<CString> {

@@ -14,9 +14,6 @@ use sensor_common::layout::SCHEMA_VERSION;
 
 use super::link::Link;
 
-/// What a BPF file system says it is (`BPF_FS_MAGIC`).
-const BPF_FS: i64 = 0xcafe_4a11;
-
 /// The directory of one agent's pins.
 #[derive(Debug)]
 pub struct Pins {
@@ -225,7 +222,7 @@ fn is_bpf(directory: &Path) -> bool {
     let mut status: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the descriptor is open and the call writes to a struct that outlives it.
     let failed = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut status) } != 0;
-    !failed && status.f_type == BPF_FS
+    !failed && status.f_type == libc::BPF_FS_MAGIC
 }
 
 fn mount(place: &str) -> io::Result<()> {
