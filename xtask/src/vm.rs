@@ -38,12 +38,19 @@ const CPUS: usize = 2;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Programs of tests that do not run inside, and why.
-const OUTSIDE: [(&str, &str); 6] = [
+const OUTSIDE: [(&str, &str); 13] = [
     ("bench", "figures of emulated processors mean nothing"),
+    ("dashboards", "it needs Prometheus"),
     ("demo", "it runs cargo xtask"),
+    ("fleet", "it needs Prometheus"),
+    ("fleet_rules", "it needs Prometheus"),
     ("parser", "no kernel has a part in it"),
     ("remote", "it needs ssh and its server"),
+    ("remote_write", "it needs Prometheus"),
+    ("report", "it needs Prometheus"),
+    ("report_page", "it needs Chromium"),
     ("sensor_tests", "no kernel has a part in the harness's own tests"),
+    ("simulation", "it needs Prometheus"),
     ("world", "it needs ssh, curl, dig and their servers"),
 ];
 

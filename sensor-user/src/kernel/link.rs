@@ -208,9 +208,10 @@ fn descriptor_of(of: &OwnedFd) -> u32 {
 }
 
 /// The two words that 64 bits, most often a pointer, are in memory.
+#[expect(clippy::cast_possible_truncation, reason = "each word is a half")]
 pub(super) const fn split(bits: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = bits.to_ne_bytes();
-    [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
+    let (high, low) = ((bits >> 32) as u32, bits as u32);
+    if cfg!(target_endian = "big") { [high, low] } else { [low, high] }
 }
 
 fn c_string(path: &Path) -> io::Result<CString> {

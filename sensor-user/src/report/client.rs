@@ -255,11 +255,10 @@ impl Client {
             ureq::Error::HostNotFound => anyhow!("{url}: there is no such host: check --prometheus"),
             error => {
                 let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                let mend = match url.starts_with("https:") {
-                    true => {
-                        "check --prometheus, whether it runs and has TLS, and pass --ca FILE with who signs it"
-                    }
-                    false => "check --prometheus, and whether it runs",
+                let mend = if url.starts_with("https:") {
+                    "check --prometheus, whether it runs and has TLS, and pass --ca FILE with who signs it"
+                } else {
+                    "check --prometheus, and whether it runs"
                 };
                 anyhow!("cannot reach {url}: {cause}: {mend}")
             }

@@ -15,6 +15,7 @@ pub mod period;
 pub mod publish;
 pub mod request;
 pub mod service;
+pub mod surge;
 pub mod tally;
 pub mod write;
 
@@ -27,12 +28,10 @@ use jiff::Timestamp;
 use crate::cli;
 use client::{Client, Server};
 use history::Reader;
-use model::{Method, Report};
+use model::Report;
 use period::{Asked, Plan};
+use surge::{Detector, Settings};
 use tally::Tally;
-
-/// Days of a baseline.
-const BASELINE: usize = 28;
 
 /// Writes a report, and says where.
 ///
@@ -48,11 +47,20 @@ pub fn run(arguments: &cli::Report) -> Result<()> {
         }
     };
     let now = Timestamp::now();
-    let plan = Plan::new(asked, &arguments.time_zone, BASELINE, now)?;
+    let baseline = Settings::default().baseline_days;
+    let plan = Plan::new(asked, &arguments.time_zone, baseline, now)?;
     let server = Server::new(prometheus, token_file.as_deref(), authority.as_deref(), *timeout)?;
     let client = Client::connect(server)?;
     let report = make(&plan, &client, now.as_second(), arguments)?;
-    println!("{}", serde_json::to_string_pretty(&report)?);
+    let report = if arguments.publish {
+        let aliases = arguments.aliases.as_deref().map(publish::read_aliases).transpose()?;
+        publish::publishable(&report, &publish::Options { aliases, ..publish::Options::default() })?
+    } else {
+        report
+    };
+    for path in write::write(&report, &arguments.output)? {
+        println!("{}", path.display());
+    }
     Ok(())
 }
 
@@ -63,8 +71,14 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &cli::Report) -> Resu
     let home = arguments.home.as_deref();
     notes::check_home(home, &observers)?;
     let mut tally = Tally::new(plan, home, now);
-    fleet::read(&reader, &observers, |observer, counts| tally.add(observer, &counts))?;
+    let settings = Settings { false_discovery_rate: arguments.false_discovery_rate, ..Settings::default() };
+    let mut detector = Detector::new(settings, tally.period().start, plan.days.dates.clone());
+    fleet::read(&reader, &observers, |observer, counts| {
+        tally.add(observer, &counts);
+        detector.sensor(&observer.name, &observer.region, &observer.observed, &counts.services);
+    })?;
     let tallied = tally.finish();
+    let (surges, method) = detector.finish();
     let notes = notes::notes(plan, &tallied);
     Ok(Report {
         period: plan.period.clone(),
@@ -78,8 +92,8 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &cli::Report) -> Resu
         rose: tallied.rose,
         fell: tallied.fell,
         new: tallied.new,
-        surges: Vec::new(),
-        method: Method::default(),
+        surges,
+        method,
         notes,
         publication: None,
     })

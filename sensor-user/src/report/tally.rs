@@ -120,11 +120,11 @@ impl<'a> Tally<'a> {
             }
         }
         self.add_months(observer, counts);
-        let observed = &observer.observed[now];
-        for (sum, share) in self.observers.iter_mut().zip(observed) {
+        let shares = &observer.observed[now];
+        for (sum, share) in self.observers.iter_mut().zip(shares) {
             *sum += share;
         }
-        let observed_days: f64 = observed.iter().sum();
+        let observed_days: f64 = shares.iter().sum();
         if observed_days == 0.0 && packets == 0 {
             return;
         }
@@ -134,7 +134,7 @@ impl<'a> Tally<'a> {
             packets,
             observed_days,
             coverage: (observed_days / self.elapsed.iter().sum::<f64>()).min(1.0),
-            gaps: self.gaps(observed),
+            gaps: self.gaps(shares),
             top: ranking(of_sensor, of_sensor_before, packets, TOP_OF_A_SENSOR),
         });
     }
