@@ -76,11 +76,12 @@ impl Generator {
     /// # Errors
     /// If the row has a service of a kind that the table had not.
     pub fn traffic(&mut self, number: u8, row: &Row, listed: &BTreeSet<u16>) -> Result<Traffic> {
+        let ranks = u32::try_from(RANKS)?;
         let step = LAST_RANK + MORE_FOR_EACH_SENSOR * u32::from(number);
         let mut making = Making { number, samples: Vec::new(), random: &mut self.random };
         let mut beyond = listed.clone();
         for (rank, service) in (1..).zip(&row.services) {
-            let count = unseen(&mut self.counts, making.random, step * (RANKS as u32 + 1 - rank), step / 2);
+            let count = unseen(&mut self.counts, making.random, step * (ranks + 1 - rank), step / 2);
             match tcp_port(service)? {
                 Some(port) => {
                     beyond.remove(&port);
@@ -102,7 +103,7 @@ impl Generator {
         making.icmpv6(icmpv6);
         making.gre(gre);
         // More than the first rank has: these are never ranked.
-        let most = step * (RANKS as u32 + 1);
+        let most = step * (ranks + 1);
         making.malformed(most);
         making.fragments(most);
         making.tail(listed);

@@ -1,9 +1,9 @@
 //! The project's tasks: what a person or a CI job types after `cargo xtask`.
 
-mod aarch64;
 mod bench;
 mod build;
 mod cargo;
+mod cross;
 mod dashboards;
 mod demo;
 mod setup;
@@ -37,8 +37,8 @@ enum Task {
     Dashboards,
     /// Run every test, those that need root included
     Test(test::Test),
-    /// Build the agent for 64-bit ARM and run the tests that need no kernel on an emulated processor
-    Aarch64,
+    /// Build the agent for other processors and run the tests that need no kernel on emulated ones
+    Cross(cross::Cross),
     /// Run the integration tests in virtual machines, on kernels from 5.10 to the newest
     Vm(vm::Vm),
 }
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Task::Demo(demo) => demo::run(&demo).map(|()| ExitCode::SUCCESS),
         Task::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Task::Dashboards => dashboards::run().map(|()| ExitCode::SUCCESS),
-        Task::Aarch64 => aarch64::run().map(passed),
+        Task::Cross(cross) => cross::run(&cross).map(passed),
         Task::Test(test) => test::run(&test).map(passed),
         Task::Vm(vm) => vm::run(&vm).map(passed),
     };

@@ -19,7 +19,7 @@ pub struct Family {
 }
 
 /// Every metric of the agent but the process metrics.
-pub const FAMILIES: [&Family; 14] = [
+pub const FAMILIES: [&Family; 15] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -33,6 +33,7 @@ pub const FAMILIES: [&Family; 14] = [
     &DRAIN_DURATION,
     &DRAIN_FAILURES,
     &CLOSED,
+    &TIME,
     &BUILD_INFO,
 ];
 
@@ -130,6 +131,13 @@ pub(super) const CLOSED: Family = Family {
     labels: &["reason"],
     help: "HTTP connections that the agent closed on a peer that was too slow, \
            or to make room for a newer one.",
+};
+
+pub(super) const TIME: Family = Family {
+    name: "sensor_time_seconds",
+    kind: MetricType::GAUGE,
+    labels: &[],
+    help: "The host's clock when the page was made, in whole seconds since 1970-01-01 UTC.",
 };
 
 pub(super) const BUILD_INFO: Family = Family {

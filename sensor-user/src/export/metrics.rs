@@ -2,6 +2,8 @@
 //!
 //! A family is a function of the drain and of the agent's state. All of a page's counts are of one snapshot.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use prometheus::{Histogram, core::Collector, proto::MetricFamily};
 use sensor_common::layout::{Counter, Passed, SCHEMA_VERSION};
 
@@ -10,7 +12,7 @@ use super::{
     exporter::Exported,
     families::{
         ATTACHED, BUILD_INFO, BYTES, CLOSED, DRAIN_FAILURES, ICMP, INFO, MALFORMED, PACKETS, PASSED, PORTS,
-        WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
+        TIME, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
     },
 };
 use crate::{
@@ -43,6 +45,7 @@ pub(super) fn families(view: &View) -> Vec<MetricFamily> {
     families.extend(view.drain_duration.collect());
     families.extend(DRAIN_FAILURES.with([([], view.drain_failures)]));
     families.extend(CLOSED.with(view.http.closed().map(|(reason, count)| ([reason.into()], count))));
+    families.extend(TIME.with([([], unix_time())]));
     families.extend(build_info());
     families
 }
@@ -116,6 +119,11 @@ fn attached(view: &View) -> Option<MetricFamily> {
 
 fn ports(view: &View) -> Option<MetricFamily> {
     PORTS.with(view.sensors.iter().map(|sensor| ([sensor.name.clone()], sensor.selection.len() as u64)))
+}
+
+/// The host's clock: what Prometheus compares with its own. A clock that is before 1970 reads 0.
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn build_info() -> Option<MetricFamily> {

@@ -208,10 +208,9 @@ fn descriptor_of(of: &OwnedFd) -> u32 {
 }
 
 /// The two words that 64 bits, most often a pointer, are in memory.
-#[expect(clippy::cast_possible_truncation, reason = "each word is a half")]
-pub(super) const fn split(bits: u64) -> [u32; 2] {
-    let (high, low) = ((bits >> 32) as u32, bits as u32);
-    if cfg!(target_endian = "big") { [high, low] } else { [low, high] }
+pub(super) fn split(bits: u64) -> [u32; 2] {
+    let bytes = bits.to_ne_bytes();
+    [0, 4].map(|at| u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
 }
 
 fn c_string(path: &Path) -> io::Result<CString> {

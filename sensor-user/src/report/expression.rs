@@ -42,8 +42,7 @@ pub fn recorded_observation(seconds: i64, utc: bool) -> String {
 #[must_use]
 pub fn counted_packets(sensor: &str, seconds: i64) -> String {
     let counters = format!("sensor_packets_total{{sensor={}}}", quoted(sensor));
-    let (window, with_hour_before) = (format!("{seconds}s"), format!("{}s", seconds + 3600));
-    increase(&counters, &window, &with_hour_before)
+    increase(&counters, &format!("{seconds}s"))
 }
 
 /// The same, for whole hours that end at the moment of evaluation, hour by hour.
@@ -51,24 +50,20 @@ pub fn counted_packets(sensor: &str, seconds: i64) -> String {
 pub fn counted_hours(sensor: &str, hours: i64) -> String {
     let counters = format!("sensor_packets_total{{sensor={}}}", quoted(sensor));
     // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
-    format!("sum_over_time(({})[{}m:1h])", increase(&counters, "1h", "2h"), hours * 60 - 30)
+    format!("sum_over_time(({})[{}m:1h])", increase(&counters, "1h"), hours * 60 - 30)
 }
 
 /// How much counters have grown within a window, exactly; `fleet/rules/rollup.yml` has it with an hour.
 #[must_use]
-pub fn increase(counters: &str, window: &str, with_hour_before: &str) -> String {
+pub fn increase(counters: &str, window: &str) -> String {
     let last = format!("last_over_time({counters}[{window}])");
-    let before = format!("last_over_time({counters}[1d] offset {window})");
-    let just_before = format!("last_over_time({counters}[1h] offset {window})");
-    let first = format!("min_over_time({counters}[{window}])");
-    let most = format!("max_over_time({counters}[{window}])");
-    let resets = format!(
-        "(resets({counters}[{with_hour_before}]) - resets({counters}[1h] offset {window}) or \
-         resets({counters}[{window}])) > 0"
-    );
+    let base = format!("last_over_time({counters}[1d] offset {window})");
+    let min = format!("min_over_time({counters}[{window}])");
+    let max = format!("max_over_time({counters}[{window}])");
     format!(
-        "sum by (sensor, protocol, port) (((({last} - ({before} or {first})) >= 0) unless {resets}) \
-         or {last} + clamp_min({most} - {just_before}, 0) * ({most} > bool {last}) or {last})"
+        "sum by (sensor, protocol, port) (({last} - ({base} or {min}) \
+         unless (resets({counters}[{window}]) > 0 or {min} < {base})) \
+         or {last} + clamp_min({max} - {base}, 0) * ({max} > bool {last}) or {last})"
     )
 }
 
@@ -76,12 +71,14 @@ pub fn increase(counters: &str, window: &str, with_hour_before: &str) -> String 
 /// attached everywhere.
 #[must_use]
 pub fn observed_minutes(seconds: i64) -> String {
-    format!("count_over_time(({OBSERVING})[{}s:1m])", (seconds - 30).max(1))
+    let minutes = format!("count_over_time(({OBSERVING})[{}s:1m])", (seconds - 30).max(1));
+    // Whoever was there between two full minutes only is there all the same.
+    format!("{minutes} or 0 * group by (sensor, region) (last_over_time(sensor_info[{seconds}s]))")
 }
 
 /// Sensors that are scraped, with their program attached everywhere.
-pub const OBSERVING: &str = "max by (sensor, region) (sensor_info and on (instance, job) \
-                             (min by (instance, job) (sensor_xdp_attached) == 1))";
+const OBSERVING: &str = "group by (sensor, region) (sensor_info and on (job, instance) \
+                         (min by (job, instance) (max by (job, instance, interface) (sensor_xdp_attached)) == 1))";
 
 /// A label's value as PromQL has it.
 fn quoted(text: &str) -> String {

@@ -51,7 +51,8 @@ pub fn run(arguments: &cli::Report) -> Result<()> {
     let plan = Plan::new(asked, &arguments.time_zone, baseline, now)?;
     let server = Server::new(prometheus, token_file.as_deref(), authority.as_deref(), *timeout)?;
     let client = Client::connect(server)?;
-    let report = make(&plan, &client, now.as_second(), arguments)?;
+    // The second in progress included, or what was scraped in it would be left out.
+    let report = make(&plan, &client, now.as_second() + 1, arguments)?;
     let report = if arguments.publish {
         let aliases = arguments.aliases.as_deref().map(publish::read_aliases).transpose()?;
         publish::publishable(&report, &publish::Options { aliases, ..publish::Options::default() })?

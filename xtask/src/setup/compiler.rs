@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::apt;
 use crate::shell;
 
-/// The target the programs are built for.
+/// The target the programs are built for, most often. What has a `core` for it has one for `bpfeb-unknown-none` too.
 const TARGET: &str = "bpfel-unknown-none";
 
 /// The oldest release that compiles this workspace, as "1.95".

@@ -310,3 +310,13 @@ fn a_drain_gives_back_the_memory_of_the_one_before() {
     let spare = exporter.observe(Instant::now(), snapshot(&[&[(Slot::tcp(23), 1)]]), SECOND).unwrap();
     assert_eq!(spare.sensors[0].total().packets, 0);
 }
+
+#[test]
+fn the_page_says_what_time_it_is() {
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let before = now();
+    let page = started(&["a"], Instant::now()).page(Instant::now(), &attached(), scraper()).unwrap();
+    let values = parse(&page);
+    let said: u64 = values["sensor_time_seconds"].parse().unwrap();
+    assert!((before..=now()).contains(&said), "{said}, not {before}");
+}

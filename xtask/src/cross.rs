@@ -1,0 +1,97 @@
+//! `cargo xtask cross`: builds the agent for other processors, XDP programs included, and runs the tests that need no
+//! kernel on emulated ones.
+//!
+//! 64-bit ARM, where `char` has no sign, is what many sensor hosts are. IBM Z is the big-endian one: it shows that
+//! nothing depends on the order of bytes.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::{cargo, setup, shell};
+
+/// Downloading a standard library takes no longer where it works.
+const LOADING: Duration = Duration::from_mins(10);
+
+/// Tests that ask the kernel what an emulated process cannot: ethtool's questions, and for a map.
+const OUTSIDE: [&str; 2] = ["kernel::ethtool::", "kernel::series::"];
+
+/// What `cargo xtask cross` takes.
+#[derive(Args)]
+pub struct Cross {
+    /// For which processors; all of them if none is named
+    processors: Vec<Processor>,
+}
+
+/// A processor that is not the usual one.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Processor {
+    /// 64-bit ARM, little-endian
+    Aarch64,
+    /// IBM Z, big-endian
+    S390x,
+}
+
+/// Builds and tests, and tells whether all passed.
+///
+/// # Errors
+/// When what this needs is missing and cannot be brought.
+pub fn run(cross: &Cross) -> Result<bool> {
+    setup::for_building()?;
+    let processors = match &cross.processors[..] {
+        [] => Processor::value_variants(),
+        named => named,
+    };
+    let mut passed = true;
+    for processor in processors {
+        passed &= processor.test()?;
+    }
+    Ok(passed)
+}
+
+impl Processor {
+    /// What Rust, GNU and QEMU call it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "aarch64",
+            Self::S390x => "s390x",
+        }
+    }
+
+    /// Debian's package of the C library's headers and of the library to link with.
+    const fn library(self) -> &'static str {
+        match self {
+            Self::Aarch64 => "libc6-dev-arm64-cross",
+            Self::S390x => "libc6-dev-s390x-cross",
+        }
+    }
+
+    fn test(self) -> Result<bool> {
+        let name = self.name();
+        let target = format!("{name}-unknown-linux-gnu");
+        let (linker, emulator) = (format!("{name}-linux-gnu-gcc"), format!("qemu-{name}"));
+        let libraries = format!("/usr/{name}-linux-gnu");
+        setup::for_crossing(
+            &[(&*linker, &*format!("gcc-{name}-linux-gnu")), (&*emulator, "qemu-user")],
+            (&*libraries, self.library()),
+        )?;
+        shell::capture(Command::new("rustup").args(["target", "add", &*target]), LOADING)
+            .with_context(|| format!("no standard library for {target}"))?;
+        let variable = |of| format!("CARGO_TARGET_{}_{of}", target.to_uppercase().replace('-', "_"));
+        let status = cargo::command()
+            .args(["test", "--locked", "--target", &*target, "--no-fail-fast"])
+            .args(["--package", "sensor-common", "--package", "sensor-user", "--package", "sensor-tests"])
+            .args(["--lib", "--bins", "--test", "parser", "--"])
+            .args(OUTSIDE.into_iter().flat_map(|test| ["--skip", test]))
+            .env(variable("LINKER"), linker)
+            .env(variable("RUNNER"), format!("{emulator} -L {libraries}"))
+            .status()
+            .context("cannot run cargo")?;
+        if status.code().is_none() {
+            bail!("cargo ended by {status}");
+        }
+        Ok(status.success())
+    }
+}
