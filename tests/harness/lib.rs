@@ -20,6 +20,7 @@ pub mod pins;
 pub mod prometheus;
 pub mod random;
 pub mod sender;
+pub mod simulation;
 pub mod skip;
 pub mod table;
 pub mod wire;
