@@ -191,7 +191,7 @@ pub enum Verdict {
     RegionOnly,
     /// Most sensors, of every region.
     Global,
-    /// Some sensors, of several regions.
+    /// Some sensors, of several regions; or the only one that could be judged, which cannot tell local from worldwide.
     Mixed,
     /// The sensors that saw it had nothing in their baseline.
     NewPort,

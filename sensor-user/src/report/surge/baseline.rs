@@ -1,93 +1,218 @@
-//! What a sensor's earlier days say of the next one.
+//! What a sensor saw of a service in the days before.
+//!
+//! Both the usual level and how much it varies are taken from medians, so that an earlier surge or two in the
+//! baseline change neither. The cube root of a gamma-distributed value is close to a normal one (Wilson and
+//! Hilferty): with `v` for the square of the coefficient of variation, its median is `(1 - v/9) × mean^⅓` and its
+//! standard deviation `√(v/9) × mean^⅓`. So the median and the median deviation of cube roots give mean and
+//! variation of skewed counts too, where those of the counts themselves would give too low a mean.
 
-use super::tail::ln_upper_tail;
+/// Below this median, counts are too few for medians to tell their variation.
+pub(super) const SPARSE: f64 = 10.0;
 
-/// Dispersion that days have at least: a level that wanders by a fifth, as traffic does with the week.
-const LEAST_DISPERSION: f64 = 0.05;
-/// From the median absolute deviation to a standard deviation, for a normal distribution.
-const MAD_TO_SIGMA: f64 = 1.4826;
-/// How many standard deviations above the median the ninth decile of a normal distribution lies.
-const NINTH_DECILE: f64 = 1.2816;
-/// Fewest packets that a day is expected to bring, so that an empty baseline expects something.
-const LEAST_MEAN: f64 = 1.0;
+/// The least mean that is assumed: a port on which nothing was seen for four weeks is not known to have nothing.
+pub(super) const LEAST_MEAN: f64 = 1.0;
 
-/// A cell's baseline: its packets on earlier days.
+/// The dispersion that is assumed for sparse counts at least: they come in bursts.
+const SPARSE_DISPERSION: f64 = 1.0;
+
+/// Standard deviations of a normal distribution in one median absolute deviation.
+const DEVIATIONS: f64 = 1.482_602_218_505_602;
+
+/// Deviations beyond this many standard deviations count as this many.
+const CLIP: f64 = 2.0;
+
+/// The variance of a standard normal variable that is clipped so.
+const CLIPPED: f64 = 0.920_54;
+
+/// A day of a baseline: days before the day in question, and packets, if the service had a series.
+pub(super) type Earlier = (usize, Option<u64>);
+
+/// What a baseline says of the day after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Baseline {
-    /// Their median.
+    /// The median, days without a series as 0: what a reader is shown.
+    pub(super) shown: f64,
+    /// The median, days without a series as `unseen`: what is calculated with.
     pub(super) median: f64,
-    /// Nothing at all.
+    /// The mean, where it could not be found from the median.
+    pub(super) sparse_mean: Option<f64>,
+    /// Its own dispersion.
+    pub(super) dispersion: f64,
+    /// Days.
+    pub(super) days: usize,
+    /// There was nothing in it, other than on the day right before: a surge may begin shortly before midnight.
     pub(super) empty: bool,
-    mean: f64,
-    dispersion: f64,
+}
+
+/// Whether `packets` may be a surge at all, after the days `earlier`, the latest first.
+///
+/// They must be `ratio` times the median, and also `ratio` times what was reached on two earlier occasions in the
+/// baseline: what happens again and again, such as a scan on Mondays, is a habit. Days right before belong to the
+/// same surge and are no earlier occasion.
+pub(super) fn stands_out(packets: u64, earlier: &[Earlier], unseen: f64, ratio: f64) -> bool {
+    let most = super::number(packets) / ratio;
+    let below = earlier.iter().filter(|(_, count)| value(*count, unseen) <= most).count();
+    if most < LEAST_MEAN || 2 * below <= earlier.len() {
+        return false;
+    }
+    let mut occasions = 0;
+    let mut last = 0;
+    for &(before, count) in earlier {
+        if value(count, 0.0) > most {
+            occasions += u32::from(before - last > 2);
+            last = before;
+        }
+    }
+    occasions < 2
 }
 
 impl Baseline {
-    /// Of some days, which are sorted; nothing without any.
-    ///
-    /// What is expected is deliberately on the high side: the median and the dispersion of a few weeks are
-    /// uncertain themselves, and among millions of cells it is the underestimated ones that would alarm. So the
-    /// mean is the median and two of its standard errors, and the dispersion, the larger of what the median
-    /// deviation and the ninth decile say, is raised likewise.
-    pub(super) fn new(days: &mut [u64]) -> Option<Self> {
-        days.sort_unstable();
-        let (&most, number) = (days.last()?, super::number(days.len() as u64));
-        let middle = median(days);
-        let mut deviations: Vec<u64> = days.iter().map(|day| day.abs_diff(middle)).collect();
-        deviations.sort_unstable();
-        let decile = super::number(days[days.len() * 9 / 10]);
-        let (level, deviation) = (super::number(middle), super::number(median(&deviations)));
-        let sigma = (MAD_TO_SIGMA * deviation).max((decile - level) / NINTH_DECILE);
-        let expected = level.max(LEAST_MEAN);
-        let own = (sigma * sigma - expected).max(0.0) / (expected * expected);
-        // Small counts come in bursts, so few packets say little of how they vary.
-        let least = LEAST_DISPERSION + 1.0 / (1.0 + level);
-        let dispersion = own.max(least) * (1.0 + 2.0 * (2.0 / number).sqrt());
-        let variance = expected + dispersion * expected * expected;
-        let error = (variance * std::f64::consts::FRAC_PI_2 / number).sqrt();
-        Some(Self { median: level, empty: most == 0, mean: expected + 2.0 * error, dispersion })
+    /// Of the days `earlier`, the latest first. `high` are packets above which days right before the day in
+    /// question belong to the same surge; they tell nothing about sparse counts.
+    pub(super) fn new(earlier: &[Earlier], unseen: f64, high: f64, scratch: &mut Vec<f64>) -> Self {
+        let mut median_with = |unseen| {
+            scratch.clear();
+            scratch.extend(earlier.iter().map(|&(_, count)| value(count, unseen)));
+            median(scratch)
+        };
+        let (shown, median) = (median_with(0.0), median_with(unseen));
+        let (sparse_mean, dispersion) = if shown < SPARSE {
+            let (mean, dispersion) = sparse(earlier, unseen, high, scratch);
+            (Some(mean), dispersion)
+        } else {
+            scratch.clear();
+            scratch.extend(earlier.iter().map(|&(_, count)| value(count, unseen)));
+            (None, dispersion(scratch))
+        };
+        Self {
+            shown,
+            median,
+            sparse_mean,
+            dispersion,
+            days: earlier.len(),
+            empty: earlier.iter().all(|&(before, count)| before == 1 || count.unwrap_or(0) == 0),
+        }
     }
 
-    /// The chance of so many packets or more.
-    pub(super) fn chance(&self, packets: u64) -> f64 {
-        ln_upper_tail(packets, self.mean, self.dispersion).exp()
+    /// The mean that goes with the median if the dispersion is this.
+    pub(super) fn mean(&self, dispersion: f64) -> f64 {
+        self.sparse_mean.unwrap_or_else(|| {
+            let variation = (dispersion + 1.0 / self.median).min(5.4);
+            self.median / (1.0 - variation / 9.0).powi(3)
+        })
     }
 }
 
-/// The lower median of sorted numbers, 0 without any.
-fn median(sorted: &[u64]) -> u64 {
-    sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0)
+fn value(count: Option<u64>, unseen: f64) -> f64 {
+    count.map_or(unseen, super::number)
+}
+
+/// The dispersion of counts, from their cube roots; at least 0.
+pub(super) fn dispersion(counts: &mut [f64]) -> f64 {
+    let days = super::number(counts.len() as u64);
+    let usual = median(counts);
+    for count in counts.iter_mut() {
+        *count = count.cbrt();
+    }
+    let root = usual.cbrt();
+    for count in counts.iter_mut() {
+        *count = (*count - root).abs();
+    }
+    // The last factor takes off most of what the median deviation of few values is too small by.
+    let rough = median(counts) * DEVIATIONS * days / (days - 0.8);
+    // The median deviation alone wastes most of what so few days tell; so the squares of all are averaged, those
+    // from two deviations on as two.
+    let limit = CLIP * rough;
+    let squares = counts.iter().map(|distance| distance.min(limit).powi(2)).sum::<f64>() / (days - 1.0);
+    let deviation = (squares / CLIPPED).sqrt();
+    // Solves (deviation / root)² = (v/9) / (1 - v/9)² for v/9.
+    let square = (deviation / root).powi(2);
+    if square < 1e-12 {
+        return 0.0;
+    }
+    let ninth = (2.0 * square + 1.0 - (4.0 * square + 1.0).sqrt()) / (2.0 * square);
+    (9.0 * ninth - 1.0 / usual).max(0.0)
+}
+
+/// Mean and dispersion of counts that are mostly near 0, from moments: their medians say too little.
+fn sparse(earlier: &[Earlier], unseen: f64, high: f64, scratch: &mut Vec<f64>) -> (f64, f64) {
+    scratch.clear();
+    let mut last = 0;
+    for &(before, count) in earlier {
+        let count = value(count, unseen);
+        if count > high && before - last <= 2 {
+            last = before;
+        } else {
+            scratch.push(count);
+        }
+    }
+    let days = super::number(scratch.len().max(2) as u64);
+    let mean = scratch.iter().sum::<f64>() / days;
+    let variance = scratch.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / (days - 1.0);
+    let mean = mean.max(LEAST_MEAN);
+    (mean, ((variance - mean) / (mean * mean)).max(SPARSE_DISPERSION))
+}
+
+/// The median; 0 of nothing. Reorders.
+pub(super) fn median(values: &mut [f64]) -> f64 {
+    let half = values.len() / 2;
+    if values.is_empty() {
+        return 0.0;
+    }
+    let even = values.len().is_multiple_of(2);
+    let (lower, &mut upper, _) = values.select_nth_unstable_by(half, f64::total_cmp);
+    if even { f64::midpoint(lower.iter().copied().fold(f64::MIN, f64::max), upper) } else { upper }
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
 
-    use super::*;
+    use super::{super::tests::simulate::Random, *};
+
+    /// The middle one of what is found in many baselines, as a multiple of the truth: mean, then dispersion.
+    fn found(mean: f64, truth: f64, surging: usize) -> (f64, f64) {
+        let mut random = Random::new(7);
+        let (mut means, mut dispersions): (Vec<f64>, Vec<f64>) = (0..400)
+            .map(|_| {
+                let earlier: Vec<Earlier> = (0..28)
+                    .map(|day| {
+                        let times = if day < surging { 10 } else { 1 };
+                        (day + 1, Some(times * random.negative_binomial(mean, truth)))
+                    })
+                    .collect();
+                let baseline = Baseline::new(&earlier, 0.0, f64::MAX, &mut Vec::new());
+                (baseline.mean(baseline.dispersion) / mean, baseline.dispersion / truth)
+            })
+            .unzip();
+        (median(&mut means), median(&mut dispersions))
+    }
 
     #[rstest]
-    #[case::steady(&[100; 28], 100.0, false)]
-    #[case::one_flood(&[100, 100, 100, 100, 100, 100, 90_000], 100.0, false)]
-    #[case::nothing(&[0; 7], 0.0, true)]
-    #[case::hardly_anything(&[0, 0, 0, 0, 0, 0, 1], 0.0, false)]
-    fn the_median_stands_for_it(#[case] days: &[u64], #[case] median: f64, #[case] empty: bool) {
-        let baseline = Baseline::new(&mut days.to_vec()).unwrap();
-        assert!((baseline.median - median).abs() < f64::EPSILON);
-        assert_eq!(baseline.empty, empty);
+    #[case::steady(500.0, 0.02)]
+    #[case::as_often_seen(50.0, 0.1)]
+    #[case::skewed(5_000.0, 0.3)]
+    #[case::very_skewed(5_000.0, 1.0)]
+    fn mean_and_dispersion_come_out(#[case] mean: f64, #[case] truth: f64) {
+        let (of_mean, of_dispersion) = found(mean, truth, 0);
+        assert!((0.93..1.07).contains(&of_mean), "{of_mean} times the mean");
+        assert!((0.8..1.2).contains(&of_dispersion), "{of_dispersion} times the dispersion");
     }
 
     #[test]
-    fn no_days_say_nothing() {
-        assert_eq!(Baseline::new(&mut []), None);
+    fn an_earlier_surge_hardly_changes_them() {
+        let (of_mean, of_dispersion) = found(500.0, 0.05, 3);
+        assert!((0.95..1.15).contains(&of_mean), "{of_mean} times the mean");
+        assert!((1.0..2.5).contains(&of_dispersion), "{of_dispersion} times the dispersion");
     }
 
-    #[test]
-    fn what_varies_more_surprises_less() {
-        let steady = Baseline::new(&mut [1000; 28]).unwrap();
-        let mut wild: Vec<u64> = (0..28).map(|day| if day % 2 == 0 { 300 } else { 1700 }).collect();
-        let wild = Baseline::new(&mut wild).unwrap();
-        assert!(steady.chance(5000) < wild.chance(5000));
-        let short = Baseline::new(&mut [1000; 7]).unwrap();
-        assert!(steady.chance(5000) < short.chance(5000));
+    #[rstest]
+    #[case(&[], 0.0)]
+    #[case(&[3.0], 3.0)]
+    #[case(&[9.0, 1.0], 5.0)]
+    #[case(&[9.0, 1.0, 2.0], 2.0)]
+    #[case(&[4.0, 9.0, 1.0, 2.0], 3.0)]
+    fn medians(#[case] values: &[f64], #[case] expected: f64) {
+        assert!((median(&mut values.to_vec()) - expected).abs() < 1e-12);
     }
 }

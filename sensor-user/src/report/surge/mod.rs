@@ -1,88 +1,151 @@
-//! Surges: traffic of a service on a sensor well above its own baseline, and who else saw it.
+//! Which traffic is a surge: well above its own baseline, and not by chance.
 //!
-//! A cell is a day of a service on a sensor. Its baseline is the last 28 days before it on which the sensor
-//! observed for at least nine tenths. Counts vary more than a Poisson distribution says, so what is asked is how
-//! likely a negative-binomial distribution with the baseline's median and dispersion, both taken on the high side,
-//! makes so many packets or more. A cell counts only if it also has some packets and is some times its baseline.
-//! Benjamini and Hochberg's procedure over all cells then keeps the expected part of false findings below the
-//! rate that is asked for. Once one sensor's cell is a finding, others that would be one by themselves are counted
-//! as having seen it too, so that a near miss does not make a worldwide event look local.
+//! A *cell* is a day of a service on a sensor. It is compared with the days among the 28 before it on which the
+//! sensor observed; with fewer than seven of them, or if the sensor hardly observed on the day itself, it is not
+//! judged. The question is how likely so many packets or more would be if nothing had changed. Daily counts vary
+//! more than a Poisson distribution has it, so the answer is the tail of a negative-binomial one, whose mean comes
+//! from the baseline's median and whose dispersion from its median deviation: earlier surges don't raise either.
+//! No baseline is taken to be steadier than its service usually is on all sensors, and the tail is averaged over
+//! the uncertainty of both figures, which makes it heavier.
+//!
+//! A surge must also be large: at least `floor` packets, `ratio` times the median, and `ratio` times what was
+//! reached twice before in the baseline. Cells that are not have a chance of 1 and still count as tested; so
+//! Benjamini and Hochberg's procedure over all cells holds what it promises, however few of them are looked at
+//! closely. (Cells of one day rise together rather than against each other, which the procedure bears.)
+//!
+//! Who saw it is asked more gently than whether there is something: on a day on which one sensor made a
+//! discovery, those others count too whose own cell is as large and has a chance of at most 0.001, or 0.05
+//! divided by the sensors that were judged, if that is less. Otherwise sensors that just missed the level would
+//! make a worldwide event look local.
 
 mod baseline;
+mod chance;
 mod discovery;
 mod events;
+mod pool;
 mod tail;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
 
-use super::model::{Method, Surge, SurgeOnSensor};
-use super::service::Service;
-use super::tally::WHOLE_DAY;
-use baseline::Baseline;
-use events::{Day, Event, Sighting};
-use verdict::{Region, verdict};
+use self::{
+    baseline::{Baseline, Earlier},
+    chance::Usual,
+    events::{Day, Event, Sighting},
+    pool::Pool,
+    verdict::Region,
+};
+use super::{
+    model::{Method, Surge, SurgeOnSensor},
+    service::Service,
+};
 
-/// The chance below which a sensor is said to have seen what another sensor found.
-const NEAR: f64 = 0.001;
+/// Baselines that a service must have in its own pool; with fewer, the pool of all services speaks for it.
+const LEAST_POOLED: u32 = 10;
 
-/// How surges are found.
+/// Cells that are more likely than this by the simplest reckoning are not looked at more closely.
+const WORTH_A_LOOK: f64 = 0.001;
+
+/// What is a surge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// The largest part of the findings that may be false, on average: above 0, below 1.
+    /// The largest part of the discoveries that may be false, on average: 0 to 1.
     pub false_discovery_rate: f64,
-    /// Days of a baseline at most.
+    /// Days of a baseline.
     pub baseline_days: usize,
-    /// Days of a baseline at least; a sensor with fewer is not judged.
+    /// Days of these that the sensor must have observed.
     pub least_baseline_days: usize,
-    /// Fewer packets in a day are never a surge.
+    /// The part of a day that a sensor must have observed for the day to be judged, or to be in a baseline.
+    pub least_observed: f64,
+    /// Fewer packets than this in a day are never a surge.
     pub floor: u64,
-    /// Less than so many times the baseline is never a surge.
+    /// Less than this many times the baseline is never a surge.
     pub ratio: f64,
+    /// Packets that a service without a series may have had in a day; they were counted with others.
+    pub unseen: u64,
+    /// On a day with a discovery, sensors whose own cell has a chance of at most this saw it too.
+    pub saw_too: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { false_discovery_rate: 0.05, baseline_days: 28, least_baseline_days: 7, floor: 100, ratio: 3.0 }
+        Self {
+            false_discovery_rate: 0.05,
+            baseline_days: 28,
+            least_baseline_days: 7,
+            least_observed: 0.9,
+            floor: 50,
+            ratio: 2.0,
+            unseen: 10,
+            saw_too: 0.001,
+        }
     }
 }
 
-/// Looks for surges; sensors come one after the other, in any order.
+/// Finds surges; is shown one sensor after the other, in any order, each once.
 #[derive(Debug)]
 pub struct Detector {
     settings: Settings,
     first: usize,
     dates: Vec<Date>,
-    /// Names and regions.
-    sensors: Vec<(String, String)>,
-    /// For each day, how many sensors of each region were judged.
-    judged: Vec<BTreeMap<String, usize>>,
-    /// What may be a surge, by service and day.
-    candidates: BTreeMap<Service, BTreeMap<usize, Vec<Sighting>>>,
+    sensors: Vec<Sensor>,
+    services: Vec<Service>,
+    numbers: HashMap<Service, u32>,
+    pools: Vec<Pool>,
+    candidates: Vec<Candidate>,
     tested: u64,
+    scratch: Scratch,
+}
+
+#[derive(Debug)]
+struct Sensor {
+    name: String,
+    region: String,
+    /// By day.
+    judged: Vec<bool>,
+}
+
+/// A cell that may be a discovery.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    service: u32,
+    sensor: u32,
+    day: usize,
+    packets: u64,
+    baseline: Baseline,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    earlier: Vec<Earlier>,
+    values: Vec<f64>,
 }
 
 impl Detector {
-    /// Judges the days from the one with the index `first` on; those before it are baseline only.
+    /// For the days `dates`, of which those from index `first_judged_day` on are judged, and the others only
+    /// baseline.
     #[must_use]
-    pub fn new(settings: Settings, first: usize, dates: Vec<Date>) -> Self {
+    pub fn new(settings: Settings, first_judged_day: usize, dates: Vec<Date>) -> Self {
         Self {
             settings,
-            first,
-            judged: vec![BTreeMap::new(); dates.len()],
+            first: first_judged_day,
             dates,
             sensors: Vec::new(),
-            candidates: BTreeMap::new(),
+            services: Vec::new(),
+            numbers: HashMap::new(),
+            pools: Vec::new(),
+            candidates: Vec::new(),
             tested: 0,
+            scratch: Scratch::default(),
         }
     }
 
-    /// Adds a sensor: the part of each day that it observed, and for each service its packets on each day. A day
-    /// on which a service had no series brought too few packets for one, and counts as none.
+    /// Takes in a sensor: for each day of `dates` the part of it that was observed, 0 to 1, and the packets of
+    /// each service, nothing where it had no series. Days that are missing at the end were not observed.
     pub fn sensor(
         &mut self,
         name: &str,
@@ -90,55 +153,181 @@ impl Detector {
         observed: &[f64],
         services: &[(Service, Vec<Option<u64>>)],
     ) {
-        let number = u32::try_from(self.sensors.len()).unwrap_or(u32::MAX);
-        self.sensors.push((name.to_owned(), region.to_owned()));
-        let whole = |day: &usize| observed.get(*day).is_some_and(|share| *share >= WHOLE_DAY);
-        for day in (self.first..self.dates.len()).filter(whole) {
-            let before: Vec<usize> = (0..day).rev().filter(whole).take(self.settings.baseline_days).collect();
-            if before.len() < self.settings.least_baseline_days {
-                continue;
-            }
-            *self.judged[day].entry(region.to_owned()).or_default() += 1;
-            for (service, days) in services {
+        let days = self.dates.len();
+        let up: Vec<bool> = (0..days)
+            .map(|day| observed.get(day).is_some_and(|part| *part >= self.settings.least_observed))
+            .collect();
+        let judged: Vec<bool> = (0..days)
+            .map(|day| {
+                let window = &up[day.saturating_sub(self.settings.baseline_days)..day];
+                let observed = window.iter().filter(|up| **up).count();
+                day >= self.first && up[day] && observed >= self.settings.least_baseline_days.max(2)
+            })
+            .collect();
+        let sensor = u32::try_from(self.sensors.len()).unwrap_or(u32::MAX);
+        for (service, counts) in services {
+            let service = self.number(service);
+            self.pool(service, &up, counts);
+            for (day, count) in counts.iter().enumerate().take(days) {
+                let &Some(packets) = count else { continue };
+                if !judged[day] {
+                    continue;
+                }
                 self.tested += 1;
-                let packets = |day: usize| days.get(day).copied().flatten().unwrap_or(0);
-                if let Some(sighting) =
-                    self.settings.judge(number, packets(day), before.iter().map(|&day| packets(day)))
-                {
-                    let days = self.candidates.entry(service.clone()).or_default();
-                    days.entry(day).or_default().push(sighting);
+                if packets < self.settings.floor {
+                    continue;
+                }
+                if let Some(baseline) = self.look(&up, counts, day, packets) {
+                    self.candidates.push(Candidate { service, sensor, day, packets, baseline });
                 }
             }
         }
+        self.sensors.push(Sensor { name: name.to_owned(), region: region.to_owned(), judged });
     }
 
-    /// What was found, the latest first, and how.
+    /// All surges, the latest first, then by service; and how they were found.
     #[must_use]
     pub fn finish(self) -> (Vec<Surge>, Method) {
-        let Settings { false_discovery_rate, baseline_days, floor, ratio, .. } = self.settings;
-        let chances = self.candidates.values().flat_map(BTreeMap::values).flatten().map(|it| it.p).collect();
-        let level = discovery::level(chances, self.tested, false_discovery_rate);
-        let found =
-            |sightings: &[Sighting]| sightings.iter().any(|it| level.is_some_and(|level| it.p <= level));
-        let mut surges = Vec::new();
-        for (service, days) in &self.candidates {
-            let days = days.iter().filter(|(_, sightings)| found(sightings));
-            let days = days.map(|(&day, sightings)| Day { day, sightings: sightings.clone() });
-            surges.extend(events::merge(service, days).iter().filter_map(|event| self.surge(event)));
-        }
-        surges.sort_by(|a, b| (b.to, b.from).cmp(&(a.to, a.from)).then_with(|| a.service.cmp(&b.service)));
-        (surges, Method { false_discovery_rate, tested: self.tested, baseline_days, floor, ratio })
+        let method = Method {
+            false_discovery_rate: self.settings.false_discovery_rate,
+            tested: self.tested,
+            baseline_days: self.settings.baseline_days,
+            floor: self.settings.floor,
+            ratio: self.settings.ratio,
+        };
+        let chances = self.chances();
+        let level = discovery::level(chances.clone(), self.tested, self.settings.false_discovery_rate);
+        let regions = self.regions();
+        let mut surges: Vec<Surge> = level
+            .map(|level| self.events(&chances, level, &regions))
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|event| self.surge(&event, &regions))
+            .collect();
+        surges.sort_by(|a, b| {
+            (b.to, b.from).cmp(&(a.to, a.from)).then_with(|| a.service.cmp(&b.service)).then_with(|| {
+                let names = |surge: &Surge| {
+                    surge.sensors.iter().map(|sensor| sensor.sensor.clone()).collect::<Vec<_>>()
+                };
+                names(a).cmp(&names(b))
+            })
+        });
+        (surges, method)
     }
 
-    fn surge(&self, event: &Event) -> Option<Surge> {
-        let peak = event.peak()?;
-        let mut regions: BTreeMap<&str, Region> = BTreeMap::new();
-        for (region, &judged) in &self.judged[peak.day] {
-            regions.entry(region).or_default().judged = judged;
+    fn number(&mut self, service: &Service) -> u32 {
+        if let Some(number) = self.numbers.get(service) {
+            return *number;
         }
-        let mut sensors = Vec::new();
+        let number = u32::try_from(self.services.len()).unwrap_or(u32::MAX);
+        self.services.push(service.clone());
+        self.numbers.insert(service.clone(), number);
+        self.pools.push(Pool::default());
+        number
+    }
+
+    /// Adds the dispersions of baselines that don't overlap to the service's pool.
+    fn pool(&mut self, service: u32, up: &[bool], counts: &[Option<u64>]) {
+        for (up, counts) in up
+            .chunks(self.settings.baseline_days.max(1))
+            .zip(counts.chunks(self.settings.baseline_days.max(1)))
+        {
+            let values = &mut self.scratch.values;
+            values.clear();
+            values.extend(
+                counts.iter().zip(up).filter(|(_, up)| **up).filter_map(|(count, _)| count.map(number)),
+            );
+            if values.len() >= self.settings.least_baseline_days.max(2)
+                && baseline::median(values) >= baseline::SPARSE
+            {
+                self.pools[service as usize].add(baseline::dispersion(values));
+            }
+        }
+    }
+
+    /// The baseline of a cell, if the cell may be a discovery.
+    fn look(&mut self, up: &[bool], counts: &[Option<u64>], day: usize, packets: u64) -> Option<Baseline> {
+        let Scratch { earlier, values } = &mut self.scratch;
+        earlier.clear();
+        let first = day.saturating_sub(self.settings.baseline_days);
+        earlier.extend((first..day).rev().filter(|at| up[*at]).map(|at| (day - at, counts[at])));
+        let unseen = number(self.settings.unseen);
+        if !baseline::stands_out(packets, earlier, unseen, self.settings.ratio) {
+            return None;
+        }
+        let baseline = Baseline::new(earlier, unseen, number(packets) / self.settings.ratio, values);
+        (chance::at_least(packets, &baseline) <= self.settings.saw_too.max(WORTH_A_LOOK)).then_some(baseline)
+    }
+
+    /// Of each candidate.
+    fn chances(&self) -> Vec<f64> {
+        let mut all = Pool::default();
+        for pool in &self.pools {
+            all.add_all(pool);
+        }
+        let otherwise = Usual { dispersion: all.median(1).unwrap_or(0.0), own: false };
+        let of_service = |pool: &Pool| {
+            pool.median(LEAST_POOLED).map_or(otherwise, |dispersion| Usual { dispersion, own: true })
+        };
+        let usual: Vec<Usual> = self.pools.iter().map(of_service).collect();
+        self.candidates
+            .iter()
+            .map(|cell| chance::chance(cell.packets, &cell.baseline, usual[cell.service as usize]))
+            .collect()
+    }
+
+    /// By day: the regions with sensors that were judged.
+    fn regions(&self) -> Vec<BTreeMap<&str, Region>> {
+        let mut days = vec![BTreeMap::<&str, Region>::new(); self.dates.len()];
+        for sensor in &self.sensors {
+            for (day, regions) in days.iter_mut().enumerate() {
+                if sensor.judged[day] {
+                    regions.entry(&sensor.region).or_default().judged += 1;
+                }
+            }
+        }
+        days
+    }
+
+    fn events(&self, chances: &[f64], level: f64, regions: &[BTreeMap<&str, Region>]) -> Vec<Event> {
+        let mut days: BTreeMap<(u32, usize), Vec<usize>> = BTreeMap::new();
+        for (index, cell) in self.candidates.iter().enumerate() {
+            days.entry((cell.service, cell.day)).or_default().push(index);
+        }
+        let mut seen: BTreeMap<u32, Vec<Day>> = BTreeMap::new();
+        for ((service, day), cells) in days {
+            if !cells.iter().any(|index| chances[*index] <= level) {
+                continue;
+            }
+            let judged: usize = regions[day].values().map(|region| region.judged).sum();
+            let gently = level.max(self.settings.saw_too.min(0.05 / number(judged as u64)));
+            let sightings = cells
+                .into_iter()
+                .filter(|index| chances[*index] <= gently)
+                .map(|index| {
+                    let cell = &self.candidates[index];
+                    Sighting {
+                        sensor: cell.sensor,
+                        packets: cell.packets,
+                        baseline: cell.baseline.shown,
+                        p: chances[index],
+                        new: cell.baseline.empty,
+                    }
+                })
+                .collect();
+            seen.entry(service).or_default().push(Day { day, sightings });
+        }
+        seen.into_iter()
+            .flat_map(|(service, days)| events::merge(&self.services[service as usize], days))
+            .collect()
+    }
+
+    fn surge(&self, event: &Event, regions: &[BTreeMap<&str, Region>]) -> Option<Surge> {
+        let (first, last, peak) = (event.days.first()?, event.days.last()?, event.peak()?);
+        let mut regions = regions[peak.day].clone();
+        let mut sensors = Vec::with_capacity(peak.sightings.len());
         for sighting in &peak.sightings {
-            let (name, region) = self.sensors.get(sighting.sensor as usize)?;
+            let Sensor { name, region, .. } = &self.sensors[sighting.sensor as usize];
             regions.entry(region).or_default().saw += 1;
             sensors.push(SurgeOnSensor {
                 sensor: name.clone(),
@@ -151,33 +340,18 @@ impl Detector {
         sensors.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.sensor.cmp(&b.sensor)));
         Some(Surge {
             service: event.service.clone(),
-            from: self.dates[event.days.first()?.day],
-            to: self.dates[event.days.last()?.day],
+            from: self.dates[first.day],
+            to: self.dates[last.day],
             peak: self.dates[peak.day],
-            verdict: verdict(&regions, event.new_to(peak)),
+            verdict: verdict::verdict(&regions, event.new_to(peak)),
             judged: regions.values().map(|region| region.judged).sum(),
             sensors,
         })
     }
 }
 
-impl Settings {
-    /// Whether a cell may be a surge.
-    fn judge(&self, sensor: u32, packets: u64, before: impl Iterator<Item = u64>) -> Option<Sighting> {
-        if packets < self.floor {
-            return None;
-        }
-        let baseline = Baseline::new(&mut before.collect::<Vec<_>>())?;
-        if number(packets) < self.ratio * baseline.median {
-            return None;
-        }
-        let p = baseline.chance(packets);
-        (p < NEAR).then_some(Sighting { sensor, packets, baseline: baseline.median, p, new: baseline.empty })
-    }
-}
-
-/// A count as a number to reckon with.
-#[expect(clippy::cast_precision_loss, reason = "statistics need no more digits")]
-fn number(count: u64) -> f64 {
+/// A count as a number to calculate with; exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "chances need no more digits than these")]
+const fn number(count: u64) -> f64 {
     count as f64
 }

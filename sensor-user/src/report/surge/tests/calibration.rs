@@ -1,0 +1,76 @@
+//! The promised rate is kept on histories without a surge, and surges are found with the right verdict.
+
+use std::ops::Range;
+
+use rstest::rstest;
+
+use super::{
+    super::Settings,
+    simulate::{BEFORE, DAYS, ROUGH, Shape, dates, detect, quiet, tcp, whole},
+};
+use crate::report::model::Verdict;
+
+/// Every cell is independent and its true distribution the assumed one; what is tested is the estimates.
+const STEADY: Shape = Shape { dispersions: &[0.02, 0.05, 0.1], wandering: 0.0, trouble: false, ..ROUGH };
+
+#[rstest]
+#[case::of_every_kind(ROUGH, 200)]
+#[case::steady(STEADY, 100)]
+#[case::few_sensors(Shape { sensors: 1, services: 60, ..ROUGH }, 200)]
+#[case::bursts(Shape { dispersions: &[1.0, 2.0], ..ROUGH }, 100)]
+#[case::small_counts(Shape { means: (0.0, 3.0), ..ROUGH }, 100)]
+fn chance_is_no_surge(#[case] shape: Shape, #[case] reports: u64) {
+    let wrong = (0..reports).filter(|seed| !detect(Settings::default(), &quiet(*seed, &shape)).0.is_empty());
+    let wrong = u64::try_from(wrong.count()).unwrap();
+    println!("{wrong} of {reports} reports have a false alarm");
+    assert!(20 * wrong <= reports, "{wrong} of {reports} reports have a false alarm");
+}
+
+/// Ports with 200 packets a day on each of twenty sensors, in their weekly pattern.
+const PORTS: Shape = Shape {
+    sensors: 20,
+    services: 10,
+    // 200.
+    means: (5.298, 5.298),
+    dispersions: &[0.02],
+    spread: 0.0,
+    wandering: 0.0,
+    trouble: false,
+};
+
+/// In how many of 100 reports two days with `times` the packets at `surging` sensors are found, with this verdict.
+fn found(times: f64, surging: &Range<usize>, verdict: Verdict) -> usize {
+    let found = (0..100).filter(|seed| {
+        let day = BEFORE + 30;
+        let mut sensors = quiet(*seed, &PORTS);
+        for sensor in &mut sensors[surging.clone()] {
+            for count in sensor.services[3].1[day..day + 2].iter_mut().flatten() {
+                *count = whole(times * super::super::number(*count));
+            }
+        }
+        let (surges, _) = detect(Settings::default(), &sensors);
+        let days = &dates(DAYS)[day..day + 2];
+        surges.iter().any(|surge| {
+            surge.service == tcp(3)
+                && days.contains(&surge.peak)
+                && (surge.verdict, surge.judged) == (verdict, 20)
+        })
+    });
+    found.count()
+}
+
+#[rstest]
+#[case::one_sensor(7..8, Verdict::SensorOnly)]
+#[case::a_region(10..20, Verdict::RegionOnly)]
+#[case::everywhere(0..20, Verdict::Global)]
+#[case::some(7..13, Verdict::Mixed)]
+fn a_surge_is_found(#[case] surging: Range<usize>, #[case] verdict: Verdict) {
+    let found = found(4.0, &surging, verdict);
+    println!("{found} of 100 found as {verdict:?}");
+    assert!(found >= 95, "{found} of 100 found as {verdict:?}");
+}
+
+#[test]
+fn half_as_much_again_is_no_surge() {
+    assert_eq!(found(1.5, &(7..8), Verdict::SensorOnly), 0);
+}
