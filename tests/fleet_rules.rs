@@ -1,11 +1,13 @@
-//! The fleet's rules: a real `promtool` accepts them, they give what their tests say, and the report asks for the
-//! same as they record.
+//! The fleet's rules and configurations: a real `promtool` accepts them, they give what their tests say, none is
+//! without a test, and the report asks for the same as they record.
 
 use anyhow::{Context as _, Result, ensure};
+use rstest::rstest;
 use sensor_tests::prometheus::{promtool, run_promtool};
 use sensor_tests::skip::skip;
 use sensor_tests::workspace;
 use sensor_user::report::expression;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -60,5 +62,73 @@ fn the_report_reads_counters_as_the_rules_do() -> Result<()> {
     // The rule takes the sum of what it finds at the last full hour.
     let expression = expression.trim_start_matches("sumbysensor,protocol,port");
     assert!(rules.contains(expression), "{expression}\nis not in\n{rules}");
+    Ok(())
+}
+
+/// Names after a key at the start of a list's item, as in `- record: NAME`.
+fn names(text: &str, key: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("- ")?.strip_prefix(key));
+    lines.map(|name| name.trim().to_owned()).collect()
+}
+
+/// Whether a text has a name as a whole word: `sensor:packets:increase1h` is no mention of `increase1`.
+fn mentions(text: &str, name: &str) -> bool {
+    let part = |character: char| character.is_ascii_alphanumeric() || "_:".contains(character);
+    text.match_indices(name)
+        .any(|(at, _)| !text[..at].ends_with(part) && !text[at + name.len()..].starts_with(part))
+}
+
+/// What a test file asks for: its input series would not do.
+fn asked(text: &str) -> String {
+    let expressions = text.lines().filter_map(|line| line.trim().strip_prefix("- expr: "));
+    expressions.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_rule_has_a_test() -> Result<()> {
+    let mut tests = String::new();
+    for path in files("rules/tests")? {
+        tests += &asked(&fs::read_to_string(path)?);
+        tests.push('\n');
+    }
+    let mut rules = BTreeSet::new();
+    for path in files("rules")? {
+        let text = fs::read_to_string(path)?;
+        rules.extend(names(&text, "record: "));
+        rules.extend(names(&text, "alert: "));
+    }
+    ensure!(rules.len() > 30, "only {} rules were found", rules.len());
+    let untested: Vec<_> = rules.iter().filter(|name| !mentions(&tests, name)).collect();
+    assert_eq!(untested, Vec::<&String>::new(), "no test in fleet/rules/tests asks for these");
+    Ok(())
+}
+
+#[test]
+fn every_alert_says_how_bad_it_is_and_what_to_do() -> Result<()> {
+    let text = fs::read_to_string(workspace().join("fleet/rules/alerts.yml"))?;
+    for alert in text.split("- alert: ").skip(1) {
+        let name = alert.lines().next().unwrap_or_default();
+        for part in ["severity: ", "summary: ", "description: "] {
+            assert!(alert.contains(part), "{name} has no {part}");
+        }
+    }
+    Ok(())
+}
+
+#[rstest]
+#[case::scraping("prometheus.yml", &[])]
+#[case::receiving("central.yml", &[])]
+#[case::behind_nat("agent.yml", &["--agent"])]
+fn configurations_are_valid(#[case] name: &str, #[case] flags: &[&str]) -> Result<()> {
+    if !promtool_or_skip("configurations_are_valid") {
+        return Ok(());
+    }
+    let file = workspace().join("fleet").join(name).display().to_string();
+    let arguments = ["check", "config"].iter().chain(flags).copied().chain([file.as_str()]);
+    let said = run_promtool(arguments)?;
+    ensure!(said.contains("SUCCESS"), "{said}");
+    if flags.is_empty() {
+        ensure!(said.contains("rule files found"), "it reads no rules: {said}");
+    }
     Ok(())
 }

@@ -23,6 +23,7 @@ pub mod sender;
 pub mod simulation;
 pub mod skip;
 pub mod table;
+pub mod victoria;
 pub mod wire;
 pub mod world;
 

@@ -26,7 +26,12 @@ pub fn server() -> Option<PathBuf> {
 }
 
 fn program(variable: &str, name: &str) -> Option<PathBuf> {
-    let brought = workspace().join("target/tools/prometheus/usr/bin").join(name);
+    brought(variable, "prometheus", name)
+}
+
+/// What an environment variable names, or what `cargo xtask setup` unpacked of a package, or the system's.
+pub(crate) fn brought(variable: &str, package: &str, name: &str) -> Option<PathBuf> {
+    let brought = workspace().join("target/tools").join(package).join("usr/bin").join(name);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).map(|folder| folder.join(name)).collect::<Vec<_>>();
     let named = std::env::var_os(variable).map(PathBuf::from);
@@ -53,6 +58,7 @@ pub struct Prometheus {
     namespace: Namespace,
     /// Where it answers.
     pub listen: SocketAddr,
+    flags: Vec<String>,
     folder: TempDir,
 }
 
@@ -77,31 +83,31 @@ impl Prometheus {
         flags: &[&str],
         folder: TempDir,
     ) -> Result<Self> {
-        let program = server().context("prometheus is not here: `cargo xtask setup` brings it")?;
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("prometheus.yml"), config)?;
-        let log = File::create(path("log"))?;
-        let mut command = Command::new(program);
-        command
-            .arg(format!("--config.file={}", path("prometheus.yml").display()))
-            .arg(format!("--web.listen-address={listen}"))
-            .args(flags)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        if !flags.contains(&"--enable-feature=agent") {
-            command
-                .arg(format!("--storage.tsdb.path={}", path("data").display()))
-                .arg("--storage.tsdb.retention.time=10y");
-        }
-        let inside = namespace.clone();
-        // SAFETY: `enter` makes one system call, which is allowed between fork and exec.
-        unsafe { command.pre_exec(move || inside.enter().map_err(std::io::Error::other)) };
-        let child = command.spawn().context("cannot run prometheus")?;
-        let server = Self { child, namespace: namespace.clone(), listen, folder };
+        std::fs::write(folder.path().join("prometheus.yml"), config)?;
+        let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+        let child = spawn(namespace, listen, &flags, folder.path())?;
+        let server = Self { child, namespace: namespace.clone(), listen, flags, folder };
         server.wait_until_ready()?;
         Ok(server)
+    }
+
+    /// Kills it. Its folder stays, for [`Prometheus::start_again`].
+    ///
+    /// # Errors
+    /// If it is gone already.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again in its folder, after [`Prometheus::kill`].
+    ///
+    /// # Errors
+    /// As [`Prometheus::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        self.child = spawn(&self.namespace, self.listen, &self.flags, self.folder.path())?;
+        self.wait_until_ready()
     }
 
     fn wait_until_ready(&self) -> Result<()> {
@@ -153,15 +159,44 @@ impl Prometheus {
     }
 
     fn api(&self, path: &str) -> Result<Vec<serde_json::Value>> {
-        let response = http::get(&self.namespace, self.listen, path)?;
-        let mut answer: serde_json::Value =
-            serde_json::from_str(&response.body).with_context(|| format!("{path}: {}", response.body))?;
-        ensure!(response.status == 200, "{path}: {}", answer["error"]);
-        match answer["data"]["result"].take() {
-            serde_json::Value::Array(rows) => Ok(rows),
-            other => Ok(vec![other]),
-        }
+        api(&self.namespace, self.listen, path)
     }
+}
+
+/// What a server answers that has this API: its `data.result`.
+pub(crate) fn api(namespace: &Namespace, listen: SocketAddr, path: &str) -> Result<Vec<serde_json::Value>> {
+    let response = http::get(namespace, listen, path)?;
+    let mut answer: serde_json::Value =
+        serde_json::from_str(&response.body).with_context(|| format!("{path}: {}", response.body))?;
+    ensure!(response.status == 200, "{path}: {}", answer["error"]);
+    match answer["data"]["result"].take() {
+        serde_json::Value::Array(rows) => Ok(rows),
+        other => Ok(vec![other]),
+    }
+}
+
+/// Runs the server in its folder; its log there goes on.
+fn spawn(namespace: &Namespace, listen: SocketAddr, flags: &[String], folder: &Path) -> Result<Child> {
+    let program = server().context("prometheus is not here: `cargo xtask setup` brings it")?;
+    let log = File::options().create(true).append(true).open(folder.join("log"))?;
+    let mut command = Command::new(program);
+    command
+        .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+        .arg(format!("--web.listen-address={listen}"))
+        .args(flags)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    if !flags.iter().any(|flag| flag == "--enable-feature=agent") {
+        command
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg("--storage.tsdb.retention.time=10y");
+    }
+    let inside = namespace.clone();
+    // SAFETY: `enter` makes one system call, which is allowed between fork and exec.
+    unsafe { command.pre_exec(move || inside.enter().map_err(std::io::Error::other)) };
+    command.spawn().context("cannot run prometheus")
 }
 
 impl Drop for Prometheus {

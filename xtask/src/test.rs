@@ -114,6 +114,7 @@ impl Environment {
             ("SENSOR_BENCH", path(bench)),
             ("PROMTOOL", path(&tools.promtool)),
             ("PROMETHEUS", path(&tools.prometheus)),
+            ("VICTORIA_METRICS", path(&tools.victoria_metrics)),
             ("SSHD", path(&tools.sshd)),
             ("SENSOR_SKIPS", path(skips)),
             ("RUST_TEST_THREADS", threads.to_string()),

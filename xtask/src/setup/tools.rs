@@ -16,6 +16,8 @@ pub struct Tools {
     pub promtool: PathBuf,
     /// The Prometheus server.
     pub prometheus: PathBuf,
+    /// VictoriaMetrics, the server.
+    pub victoria_metrics: PathBuf,
     /// `sshd`.
     pub sshd: PathBuf,
 }
@@ -51,6 +53,12 @@ const PROMTOOL: Unpacked =
     Unpacked { program: "promtool", package: "prometheus", folder: "usr/bin", version: "--version" };
 const PROMETHEUS: Unpacked =
     Unpacked { program: "prometheus", package: "prometheus", folder: "usr/bin", version: "--version" };
+const VICTORIA_METRICS: Unpacked = Unpacked {
+    program: "victoria-metrics",
+    package: "victoria-metrics",
+    folder: "usr/bin",
+    version: "--version",
+};
 const SSHD: Unpacked =
     Unpacked { program: "sshd", package: "openssh-server", folder: "usr/sbin", version: "-V" };
 
@@ -65,6 +73,7 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
     Ok(Tools {
         promtool: unpacked(&PROMTOOL, report)?,
         prometheus: unpacked(&PROMETHEUS, report)?,
+        victoria_metrics: unpacked(&VICTORIA_METRICS, report)?,
         sshd: unpacked(&SSHD, report)?,
     })
 }

@@ -1,0 +1,83 @@
+//! Debian's VictoriaMetrics: another engine that takes remote write.
+
+use crate::http;
+use crate::namespace::Namespace;
+use crate::pace::until;
+use crate::prometheus::{api, brought, encode};
+use anyhow::{Context as _, Result};
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// The server: what `VICTORIA_METRICS` names, or what `cargo xtask setup` brought, or the system's.
+#[must_use]
+pub fn server() -> Option<PathBuf> {
+    brought("VICTORIA_METRICS", "victoria-metrics", "victoria-metrics")
+}
+
+/// A running server with a folder of its own; dropping it kills it and removes the folder.
+#[derive(Debug)]
+pub struct VictoriaMetrics {
+    child: Child,
+    namespace: Namespace,
+    listen: SocketAddr,
+    folder: TempDir,
+}
+
+impl VictoriaMetrics {
+    /// Starts a server in a namespace, and waits until it answers.
+    ///
+    /// # Errors
+    /// If it isn't there or does not start; the error has its log.
+    pub fn start(namespace: &Namespace, listen: SocketAddr) -> Result<Self> {
+        let program = server().context("victoria-metrics is not here: `cargo xtask setup` brings it")?;
+        let folder = tempfile::tempdir()?;
+        let log = File::create(folder.path().join("log"))?;
+        let mut command = Command::new(program);
+        command
+            .arg(format!("-storageDataPath={}", folder.path().join("data").display()))
+            .arg(format!("-httpListenAddr={listen}"))
+            // A query sees what came just now.
+            .arg("-search.latencyOffset=1ms")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let inside = namespace.clone();
+        // SAFETY: `enter` makes one system call, which is allowed between fork and exec.
+        unsafe { command.pre_exec(move || inside.enter().map_err(std::io::Error::other)) };
+        let child = command.spawn().context("cannot run victoria-metrics")?;
+        let server = Self { child, namespace: namespace.clone(), listen, folder };
+        until(
+            || Ok(http::get(namespace, listen, "/health").is_ok_and(|it| it.status == 200)),
+            || format!("victoria-metrics does not answer: {}", server.log()),
+        )?;
+        Ok(server)
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The answer to an instant query, evaluated now: its `data.result`.
+    ///
+    /// # Errors
+    /// If it refuses the query, with its reason.
+    pub fn query(&self, expression: &str) -> Result<Vec<serde_json::Value>> {
+        // What it has answered once is answered from its cache otherwise.
+        let path = format!("/api/v1/query?nocache=1&query={}", encode(expression));
+        api(&self.namespace, self.listen, &path)
+    }
+}
+
+impl Drop for VictoriaMetrics {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
