@@ -40,8 +40,8 @@ pub(super) struct Baseline {
     pub(super) dispersion: f64,
     /// Days.
     pub(super) days: usize,
-    /// There was nothing in it, other than on the day right before: a surge may begin shortly before midnight.
-    pub(super) empty: bool,
+    /// How many days before the cell the first packets in it came; 0 if there were none.
+    pub(super) known: usize,
 }
 
 /// Whether `packets` may be a surge at all, after the days `earlier`, the latest first.
@@ -90,7 +90,12 @@ impl Baseline {
             sparse_mean,
             dispersion,
             days: earlier.len(),
-            empty: earlier.iter().all(|&(before, count)| before == 1 || count.unwrap_or(0) == 0),
+            known: earlier
+                .iter()
+                .filter(|(_, count)| count.is_some_and(|packets| packets > 0))
+                .map(|(before, _)| *before)
+                .max()
+                .unwrap_or(0),
         }
     }
 

@@ -22,6 +22,14 @@ pub(super) fn level(mut chances: Vec<f64>, tested: u64, rate: f64) -> Option<f64
     passed
 }
 
+/// The chance that none of `tested` tests is news, by their smallest chances (Simes 1986); those that are left out
+/// have a chance of 1.
+pub(super) fn any(mut chances: Vec<f64>, tested: u32) -> f64 {
+    chances.sort_by(f64::total_cmp);
+    let ranks = (1..).map(f64::from);
+    chances.into_iter().zip(ranks).map(|(chance, rank)| chance * f64::from(tested) / rank).fold(1.0, f64::min)
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -52,5 +60,14 @@ mod tests {
         let mut reversed = chances.to_vec();
         reversed.reverse();
         assert_eq!(level(reversed, tested, rate), expected);
+    }
+
+    #[rstest]
+    #[case::one_of_many(&[0.001], 100, 0.1)]
+    #[case::many(&[0.01, 0.01, 0.01, 0.01], 4, 0.01)]
+    #[case::none(&[], 4, 1.0)]
+    #[case::never_above_one(&[0.5], 4, 1.0)]
+    fn somewhere(#[case] chances: &[f64], #[case] tested: u32, #[case] expected: f64) {
+        assert!((any(chances.to_vec(), tested) - expected).abs() < 1e-12);
     }
 }

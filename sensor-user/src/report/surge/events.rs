@@ -17,8 +17,8 @@ pub(super) struct Sighting {
     pub(super) baseline: f64,
     /// The chance.
     pub(super) p: f64,
-    /// Its baseline was empty.
-    pub(super) new: bool,
+    /// How many days before the first packets in its baseline came; 0 if there were none.
+    pub(super) known: usize,
 }
 
 /// A service on a day on which at least one sensor made a discovery.
@@ -55,11 +55,14 @@ impl Event {
         self.days.iter().rev().max_by_key(|day| (day.sightings.len(), day.packets()))
     }
 
-    /// Whether every sensor of `peak` had an empty baseline when it saw the event for the first time; on later
-    /// days the event itself is in the baseline.
+    /// Whether no sensor of `peak` had a packet in its baseline before the event, when it first saw it; a surge may
+    /// begin shortly before midnight, so the day right before the event is left out. A sensor with few packets may
+    /// see an event late: what it had of it until then makes the port no older.
     pub(super) fn new_to(&self, peak: &Day) -> bool {
+        let begin = self.days.first().map_or(peak.day, |day| day.day);
         peak.sightings.iter().all(|at_peak| {
-            self.days.iter().find_map(|day| day.seen_by(at_peak.sensor)).is_some_and(|first| first.new)
+            let first = self.days.iter().find_map(|day| Some((day.day, day.seen_by(at_peak.sensor)?)));
+            first.is_some_and(|(day, sighting)| sighting.known <= day - begin + 1)
         })
     }
 
@@ -92,8 +95,8 @@ mod tests {
 
     use super::*;
 
-    fn day(day: usize, sensors: &[(u32, u64, bool)]) -> Day {
-        let sighting = |&(sensor, packets, new)| Sighting { sensor, packets, baseline: 0.0, p: 0.0, new };
+    fn day(day: usize, sensors: &[(u32, u64, usize)]) -> Day {
+        let sighting = |&(sensor, packets, known)| Sighting { sensor, packets, baseline: 0.0, p: 0.0, known };
         Day { day, sightings: sensors.iter().map(sighting).collect() }
     }
 
@@ -109,28 +112,31 @@ mod tests {
     #[case::nobody_in_common(&[(3, 1), (4, 2)], "3, 4")]
     #[case::one_after_the_other_by_turns(&[(3, 1), (4, 2), (5, 1)], "3 5, 4")]
     fn days_merge(#[case] seen: &[(usize, u32)], #[case] expected: &str) {
-        let events = merge(&service(), seen.iter().map(|&(at, sensor)| day(at, &[(sensor, 100, false)])));
+        let events = merge(&service(), seen.iter().map(|&(at, sensor)| day(at, &[(sensor, 100, 28)])));
         let days =
             |event: &Event| event.days.iter().map(|day| day.day.to_string()).collect::<Vec<_>>().join(" ");
         assert_eq!(events.iter().map(days).collect::<Vec<_>>().join(", "), expected);
     }
 
     #[rstest]
-    #[case::most_sensors(&[day(1, &[(1, 900, false)]), day(2, &[(1, 100, false), (2, 100, false)])], 2)]
-    #[case::then_most_packets(&[day(1, &[(1, 100, false)]), day(2, &[(1, 300, false)]), day(3, &[(1, 200, false)])], 2)]
-    #[case::then_the_first(&[day(1, &[(1, 100, false)]), day(2, &[(1, 100, false)])], 1)]
+    #[case::most_sensors(&[day(1, &[(1, 900, 28)]), day(2, &[(1, 100, 28), (2, 100, 28)])], 2)]
+    #[case::then_most_packets(&[day(1, &[(1, 100, 28)]), day(2, &[(1, 300, 28)]), day(3, &[(1, 200, 28)])], 2)]
+    #[case::then_the_first(&[day(1, &[(1, 100, 28)]), day(2, &[(1, 100, 28)])], 1)]
     fn the_peak(#[case] days: &[Day], #[case] expected: usize) {
         let event = Event { service: service(), days: days.to_vec() };
         assert_eq!(event.peak().map(|day| day.day), Some(expected));
     }
 
     #[rstest]
-    #[case::at_once(&[day(1, &[(1, 9, true)])], true)]
+    #[case::at_once(&[day(1, &[(1, 9, 0)])], true)]
     // On the second day, the first is in the baseline.
-    #[case::and_went_on(&[day(1, &[(1, 8, true)]), day(2, &[(1, 9, false)])], true)]
-    #[case::spread(&[day(1, &[(1, 8, true)]), day(2, &[(1, 9, false), (2, 9, true)])], true)]
-    #[case::known_to_one(&[day(1, &[(1, 8, true)]), day(2, &[(1, 9, false), (2, 9, false)])], false)]
-    #[case::known(&[day(1, &[(1, 8, false)])], false)]
+    #[case::and_went_on(&[day(1, &[(1, 8, 0)]), day(2, &[(1, 9, 28)])], true)]
+    #[case::spread(&[day(1, &[(1, 8, 0)]), day(2, &[(1, 9, 28), (2, 9, 0)])], true)]
+    #[case::known_to_one(&[day(1, &[(1, 8, 0)]), day(2, &[(1, 9, 28), (2, 9, 28)])], false)]
+    // The second had too few packets until the fifth day, but none before the first.
+    #[case::late(&[day(1, &[(1, 8, 1)]), day(3, &[(1, 9, 3)]), day(5, &[(1, 9, 5), (2, 9, 5)])], true)]
+    #[case::late_but_known(&[day(1, &[(1, 8, 1)]), day(2, &[(1, 9, 2), (2, 9, 3)])], false)]
+    #[case::known(&[day(1, &[(1, 8, 28)])], false)]
     fn new_ports(#[case] days: &[Day], #[case] expected: bool) {
         let event = Event { service: service(), days: days.to_vec() };
         assert_eq!(event.peak().map(|peak| event.new_to(peak)), Some(expected));

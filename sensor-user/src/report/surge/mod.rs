@@ -11,7 +11,10 @@
 //! A surge must also be large: at least `floor` packets, `ratio` times the median, and `ratio` times what was
 //! reached twice before in the baseline. Cells that are not have a chance of 1 and still count as tested; so
 //! Benjamini and Hochberg's procedure over all cells holds what it promises, however few of them are looked at
-//! closely. (Cells of one day rise together rather than against each other, which the procedure bears.)
+//! closely. (Cells of one day rise together rather than against each other, which the procedure bears.) A worm that
+//! a thousand sensors see would by its many discoveries make room for false ones elsewhere, each an event of its
+//! own to a reader; so the procedure is also held over the days of services, each with the chance by Simes' test
+//! that it surged nowhere.
 //!
 //! Who saw it is asked more gently than whether there is something: on a day on which one sensor made a
 //! discovery, those others count too whose own cell is as large and has a chance of at most 0.001, or 0.05
@@ -97,7 +100,8 @@ pub struct Detector {
     numbers: HashMap<Service, u32>,
     pools: Vec<Pool>,
     candidates: Vec<Candidate>,
-    tested: u64,
+    /// By service and day: the cells that were tested.
+    tested: Vec<Vec<u32>>,
     scratch: Scratch,
 }
 
@@ -139,7 +143,7 @@ impl Detector {
             numbers: HashMap::new(),
             pools: Vec::new(),
             candidates: Vec::new(),
-            tested: 0,
+            tested: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -173,7 +177,7 @@ impl Detector {
                 if !judged[day] {
                     continue;
                 }
-                self.tested += 1;
+                self.tested[service as usize][day] += 1;
                 if packets < self.settings.floor {
                     continue;
                 }
@@ -188,18 +192,21 @@ impl Detector {
     /// All surges, the latest first, then by service; and how they were found.
     #[must_use]
     pub fn finish(self) -> (Vec<Surge>, Method) {
+        let rate = self.settings.false_discovery_rate;
+        let tested = self.tested.iter().flatten().copied().map(u64::from).sum();
         let method = Method {
-            false_discovery_rate: self.settings.false_discovery_rate,
-            tested: self.tested,
+            false_discovery_rate: rate,
+            tested,
             baseline_days: self.settings.baseline_days,
             floor: self.settings.floor,
             ratio: self.settings.ratio,
         };
         let chances = self.chances();
-        let level = discovery::level(chances.clone(), self.tested, self.settings.false_discovery_rate);
+        let level = discovery::level(chances.clone(), tested, rate);
         let regions = self.regions();
+        let days = level.map(|_| self.days(&chances)).unwrap_or_default();
         let mut surges: Vec<Surge> = level
-            .map(|level| self.events(&chances, level, &regions))
+            .map(|level| self.events(days, &chances, level, &regions))
             .unwrap_or_default()
             .into_iter()
             .filter_map(|event| self.surge(&event, &regions))
@@ -223,6 +230,7 @@ impl Detector {
         self.services.push(service.clone());
         self.numbers.insert(service.clone(), number);
         self.pools.push(Pool::default());
+        self.tested.push(vec![0; self.dates.len()]);
         number
     }
 
@@ -289,11 +297,31 @@ impl Detector {
         days
     }
 
-    fn events(&self, chances: &[f64], level: f64, regions: &[BTreeMap<&str, Region>]) -> Vec<Event> {
+    /// The candidates of each service and day on which the service surged somewhere, whichever its cells are:
+    /// these days too are held to the rate.
+    fn days(&self, chances: &[f64]) -> BTreeMap<(u32, usize), Vec<usize>> {
         let mut days: BTreeMap<(u32, usize), Vec<usize>> = BTreeMap::new();
         for (index, cell) in self.candidates.iter().enumerate() {
             days.entry((cell.service, cell.day)).or_default().push(index);
         }
+        let somewhere = |(service, day): (u32, usize), cells: &[usize]| {
+            let chances = cells.iter().map(|index| chances[*index]).collect();
+            discovery::any(chances, self.tested[service as usize][day])
+        };
+        let tested = self.tested.iter().flatten().filter(|cells| **cells > 0).count();
+        let all = days.iter().map(|(key, cells)| somewhere(*key, cells)).collect();
+        let level = discovery::level(all, tested as u64, self.settings.false_discovery_rate);
+        days.retain(|key, cells| level.is_some_and(|level| somewhere(*key, cells) <= level));
+        days
+    }
+
+    fn events(
+        &self,
+        days: BTreeMap<(u32, usize), Vec<usize>>,
+        chances: &[f64],
+        level: f64,
+        regions: &[BTreeMap<&str, Region>],
+    ) -> Vec<Event> {
         let mut seen: BTreeMap<u32, Vec<Day>> = BTreeMap::new();
         for ((service, day), cells) in days {
             if !cells.iter().any(|index| chances[*index] <= level) {
@@ -311,7 +339,7 @@ impl Detector {
                         packets: cell.packets,
                         baseline: cell.baseline.shown,
                         p: chances[index],
-                        new: cell.baseline.empty,
+                        known: cell.baseline.known,
                     }
                 })
                 .collect();
