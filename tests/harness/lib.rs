@@ -19,6 +19,7 @@ pub mod pace;
 pub mod pins;
 pub mod prometheus;
 pub mod random;
+pub mod report;
 pub mod sender;
 pub mod simulation;
 pub mod skip;

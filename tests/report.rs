@@ -1,0 +1,152 @@
+//! `sensor report` on simulated histories: what it says is what was simulated, to the packet.
+
+use anyhow::{Context as _, Result};
+use jiff::civil::date;
+use rstest::rstest;
+use sensor_tests::prometheus::{promtool, server};
+use sensor_tests::report::Report;
+use sensor_tests::simulation::options::{Options, Resolution, Scenario};
+use sensor_tests::simulation::served::Served;
+use sensor_tests::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
+use sensor_tests::skip::{root_or_skip, skip};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Whether this machine can serve histories; `name` is skipped otherwise.
+fn served_or_skip(name: &str) -> bool {
+    let here = promtool().is_some() && server().is_some();
+    if !here {
+        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
+    }
+    here && root_or_skip(name)
+}
+
+/// Half a year up to the end of 2023.
+fn half_a_year(sensors: u32, scenario: Scenario, seed: u64) -> Result<Options> {
+    Ok(Options { scenario, seed, ..Options::months(sensors, 6, date(2024, 1, 1))? })
+}
+
+fn ranking<'a>(truth: &'a Truth, period: &str) -> Result<&'a Ranking> {
+    truth.rankings.iter().find(|it| it.period.name == period).with_context(|| format!("no {period}"))
+}
+
+fn expected(places: &[Place], length: usize) -> Vec<(String, u64)> {
+    places.iter().take(length).map(|place| (place.service.clone(), place.packets)).collect()
+}
+
+fn found(rows: &Value) -> Vec<(String, u64)> {
+    let rows = rows.as_array().map_or(&[][..], Vec::as_slice);
+    let row = |row: &Value| Some((row["service"].as_str()?.to_owned(), row["packets"].as_u64()?));
+    rows.iter().filter_map(row).collect()
+}
+
+fn near(found: &Value, expected: Option<f64>) -> bool {
+    match (found["per_sensor_day"].as_f64(), expected) {
+        (Some(found), Some(expected)) => (found - expected).abs() <= 1e-9 * expected,
+        (found, expected) => found.is_none() && expected.is_none(),
+    }
+}
+
+#[test]
+fn a_quarter_is_what_was_simulated() -> Result<()> {
+    if !served_or_skip("a_quarter_is_what_was_simulated") {
+        return Ok(());
+    }
+    let Served { truth, server, namespace } = Served::new(&half_a_year(40, Scenario::Usual, 1)?, false)?;
+    let report = Report::write(&namespace, &server, "--quarter 2023Q4 --home japan")?;
+    let (now, before) = (ranking(&truth, "2023Q4")?, ranking(&truth, "2023Q3")?);
+
+    // Sums, exact.
+    let packets = |sensor: &str| {
+        let sensor = truth.sensor(sensor).context("no such sensor")?;
+        anyhow::Ok(truth.packets(sensor, &now.period).iter().sum::<u64>())
+    };
+    let counted = report.packets()?;
+    for (sensor, found) in &counted {
+        assert_eq!(*found, packets(sensor)?, "{sensor}");
+    }
+    let all: u64 = (0..truth.sensors.len()).flat_map(|at| truth.packets(at, &now.period)).sum();
+    assert_eq!((report.total(), counted.iter().map(|(_, packets)| packets).sum()), (Some(all), all));
+
+    // Ranks.
+    assert_eq!(found(&report.json["top"]), expected(&now.fleet, 5));
+    for row in report.rows("top") {
+        let first = before.fleet.iter().take(10).position(|place| row["service"] == place.service.as_str());
+        assert_eq!(row["previous_rank"].as_u64(), first.map(|at| at as u64 + 1), "{row}");
+    }
+    for sensor in report.rows("sensors") {
+        let at = sensor["name"].as_str().and_then(|name| truth.sensor(name)).context("no such sensor")?;
+        assert_eq!(found(&sensor["top"]), expected(&now.sensors[at], 10), "{}", sensor["name"]);
+    }
+
+    // Averages over observed days.
+    let months: Vec<_> = truth.months.iter().filter(|month| now.period.first <= month.first).collect();
+    assert_eq!(report.rows("monthly").len(), months.len());
+    for (row, month) in report.rows("monthly").iter().zip(months) {
+        let average = |home: bool| truth.per_sensor_day(month, |sensor| (sensor.region == "japan") == home);
+        assert!(near(&row["home"], average(true)) && near(&row["overseas"], average(false)), "{row}");
+    }
+
+    surges_are_those_of(&truth, &report);
+    Ok(())
+}
+
+/// Every surge that was simulated in the period is there with its verdict, and no other.
+fn surges_are_those_of(truth: &Truth, report: &Report) {
+    let verdict = |verdict| match verdict {
+        Verdict::SensorOnly => "sensor-only",
+        Verdict::RegionOnly => "region-only",
+        Verdict::Global => "global",
+        Verdict::Mixed => "mixed",
+        Verdict::NewPort => "new-port",
+    };
+    let simulated = |event: &Event| Some((event.service.clone()?, verdict(event.verdict?).to_owned()));
+    let simulated: BTreeSet<_> = truth.events.iter().filter_map(simulated).collect();
+    let row = |row: &Value| Some((row["service"].as_str()?.to_owned(), row["verdict"].as_str()?.to_owned()));
+    let reported: BTreeSet<_> = report.rows("surges").iter().filter_map(row).collect();
+    assert_eq!(reported, simulated, "left: reported, right: simulated");
+}
+
+/// Noise, drift, outages, births and restarts are no surges. The promise is that one report in twenty has one; these
+/// have none, and are always the same.
+#[rstest]
+#[case(1)]
+#[case(2)]
+#[case(3)]
+fn nothing_is_taken_for_a_surge(#[case] seed: u64) -> Result<()> {
+    if !served_or_skip("nothing_is_taken_for_a_surge") {
+        return Ok(());
+    }
+    let Served { server, namespace, .. } = Served::new(&half_a_year(30, Scenario::Quiet, seed)?, false)?;
+    let report = Report::write(&namespace, &server, "--quarter 2023Q4")?;
+    assert!(report.rows("surges").is_empty(), "{:?}", report.rows("surges"));
+    assert!(report.json["method"]["tested"].as_u64() > Some(100_000), "{}", report.json["method"]);
+    Ok(())
+}
+
+/// Samples of each minute go through the fleet's rules; the days of any zone are exact.
+#[test]
+fn days_are_exact_through_the_rules() -> Result<()> {
+    if !served_or_skip("days_are_exact_through_the_rules") {
+        return Ok(());
+    }
+    let options =
+        Options { resolution: Resolution::Raw, ports: 20, ..Options::days(4, 4, date(2024, 1, 1))? };
+    let Served { truth, server, namespace } = Served::new(&options, true)?;
+    for (zone, ahead) in [("UTC", 0), ("Asia/Tokyo", 9), ("-03:00", -3)] {
+        let period = format!("--from 2023-12-29 --to 2023-12-30 --time-zone={zone}");
+        let report = Report::write(&namespace, &server, &period)?;
+        // The history begins with 2023-12-28 in UTC.
+        let hours = usize::try_from(24 - ahead)?..usize::try_from(72 - ahead)?;
+        let of = |hours: &[Option<u64>]| hours.iter().flatten().sum::<u64>();
+        let packets = truth.sensors.iter().map(|sensor| {
+            let packets = sensor.hours.iter().map(|service| of(&service[hours.clone()])).sum::<u64>();
+            (sensor.name.clone(), packets)
+        });
+        let expected: BTreeSet<_> = packets.filter(|(_, packets)| *packets > 0).collect();
+        let found: BTreeSet<_> = report.packets()?.into_iter().filter(|(_, packets)| *packets > 0).collect();
+        assert_eq!(found, expected, "{zone}");
+        assert!(!found.is_empty());
+    }
+    Ok(())
+}
