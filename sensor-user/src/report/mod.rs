@@ -1,7 +1,7 @@
 //! `sensor report`: rankings and figures of a fleet for a period, from what Prometheus recorded.
 //!
 //! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`] and [`surge`] → [`model`] →
-//! [`publish`] → [`write`]. Sensors are read one by one, several at once; what is computed of them does not depend
+//! [`publish`] → [`mod@write`]. Sensors are read one by one, several at once; what is computed of them does not depend
 //! on the order in which they come.
 
 pub mod client;

@@ -1,6 +1,6 @@
 //! Writes a report: a page, Markdown, JSON, tables as CSV, and figures.
 //!
-//! What people read is laid out once, in [`page`], and then written as HTML and as Markdown. The same report always
+//! What people read is laid out once, in `page`, and then written as HTML and as Markdown. The same report always
 //! gives the same bytes. Each file is there whole or not at all.
 
 mod csv;
