@@ -57,7 +57,7 @@ pub fn percent(part: f64) -> String {
     }
 }
 
-/// A change: `+12 %`, `−3 %`, `×14` from three times on.
+/// A change: `+12 %`, `−3 %`, `±0 %`, `×14` from three times on.
 pub fn change(now: f64, before: f64) -> String {
     if before <= 0.0 {
         return if now > 0.0 { "new".to_owned() } else { "–".to_owned() };
@@ -67,7 +67,13 @@ pub fn change(now: f64, before: f64) -> String {
         return format!("×{}", average(ratio));
     }
     let percent = ((ratio - 1.0) * 100.0).round();
-    if percent < 0.0 { format!("−{:.0} %", -percent) } else { format!("+{percent:.0} %") }
+    // A small fall rounds to −0.0, which is not below 0.
+    let sign = match percent {
+        0.0 => "±",
+        ..0.0 => "−",
+        _ => "+",
+    };
+    format!("{sign}{:.0} %", percent.abs())
 }
 
 /// A probability: `0.03`, `4e-9`; `<1e-99` below that.
@@ -169,6 +175,10 @@ mod tests {
     #[rstest]
     #[case(1.12, 1.0, "+12 %")]
     #[case(0.97, 1.0, "−3 %")]
+    #[case(0.997, 1.0, "±0 %")]
+    #[case(1.0, 1.0, "±0 %")]
+    #[case(1.003, 1.0, "±0 %")]
+    #[case(0.994, 1.0, "−1 %")]
     #[case(0.0, 2.0, "−100 %")]
     #[case(14.0, 1.0, "×14.0")]
     #[case(1.0, 0.0, "new")]
