@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use ureq::http::{Response, StatusCode};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 /// Prometheus has `offset` with negative times from this version on, which days are read with.
@@ -30,8 +30,8 @@ pub struct Server {
     pub url: String,
     /// What to send as `Authorization: Bearer`.
     pub token: Option<String>,
-    /// Who signs its certificate (PEM), if not one of those that the system trusts.
-    pub authority: Option<Vec<u8>>,
+    /// Who signs its certificate, if not one of those that the system trusts.
+    pub authorities: Option<Vec<Certificate<'static>>>,
     /// How long an answer may take.
     pub patience: Duration,
 }
@@ -40,7 +40,7 @@ impl Server {
     /// With what the files hold.
     ///
     /// # Errors
-    /// A file cannot be read, or holds nothing.
+    /// A file cannot be read, or does not hold what it should.
     pub fn new(
         url: &str,
         token: Option<&Path>,
@@ -54,8 +54,9 @@ impl Server {
             ensure!(usable, "{} holds no token: write it there, on one line", path.display());
             Ok(token)
         });
+        let authorities = authority.map(|path| authorities(path, &read(path)?));
         let url = url.trim_end_matches('/').to_owned();
-        Ok(Self { url, token: token.transpose()?, authority: authority.map(read).transpose()?, patience })
+        Ok(Self { url, token: token.transpose()?, authorities: authorities.transpose()?, patience })
     }
 }
 
@@ -125,10 +126,10 @@ impl Client {
     /// It can't be reached, is too old, wants a token, or is something else.
     pub fn connect(server: Server) -> Result<Self> {
         let mut tls = TlsConfig::builder();
-        tls = match &server.authority {
-            None => tls.root_certs(RootCerts::PlatformVerifier),
-            Some(pem) => tls.root_certs(authorities(pem)?.into()),
-        };
+        tls = tls.root_certs(match &server.authorities {
+            None => RootCerts::PlatformVerifier,
+            Some(authorities) => authorities.clone().into(),
+        });
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             // A redirected POST would become a GET, and a token would go to somebody else.
@@ -282,8 +283,11 @@ fn shortened(text: &str) -> String {
     line.chars().take(SHOWN).collect()
 }
 
-fn authorities(pem: &[u8]) -> Result<Vec<ureq::tls::Certificate<'static>>> {
-    let items = parse_pem(pem).collect::<Result<Vec<_>, _>>().context("--ca: no PEM")?;
+/// The certificates in a file, of which there must be one.
+fn authorities(path: &Path, pem: &[u8]) -> Result<Vec<Certificate<'static>>> {
+    let path = path.display();
+    let items = parse_pem(pem).collect::<Result<Vec<_>, _>>();
+    let items = items.map_err(|error| anyhow!("{path} is no PEM ({error}): pass another file as --ca"))?;
     let certificates: Vec<_> = items
         .into_iter()
         .filter_map(|item| match item {
@@ -291,7 +295,7 @@ fn authorities(pem: &[u8]) -> Result<Vec<ureq::tls::Certificate<'static>>> {
             _ => None,
         })
         .collect();
-    ensure!(!certificates.is_empty(), "--ca: the file holds no certificate: pass one in PEM form");
+    ensure!(!certificates.is_empty(), "{path} holds no certificate: pass one in PEM form as --ca");
     Ok(certificates)
 }
 

@@ -117,7 +117,11 @@ fn files_that_do_not_serve() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let said = Server::new("http://x", Some(empty.path()), None, PATIENCE).unwrap_err().to_string();
     assert!(said.contains("holds no token"), "{said}");
-    let server = Server::new("http://x", None, Some(empty.path()), PATIENCE).unwrap();
-    let said = Client::connect(server).unwrap_err().to_string();
-    assert!(said.contains("holds no certificate"), "{said}");
+    let broken = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&broken, "-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n").unwrap();
+    for (file, words) in [(&empty, "holds no certificate"), (&broken, "is no PEM (")] {
+        let said = Server::new("http://x", None, Some(file.path()), PATIENCE).unwrap_err().to_string();
+        let name = file.path().display().to_string();
+        assert!(said.starts_with(&name) && said.contains(words) && !said.contains('\n'), "{said}");
+    }
 }
