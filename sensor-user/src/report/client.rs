@@ -91,6 +91,9 @@ struct Answer<'a, T> {
     error: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     warnings: Vec<Cow<'a, str>>,
+    /// How VictoriaMetrics' cluster says that some of its stores did not answer.
+    #[serde(default, rename = "isPartial")]
+    is_partial: bool,
 }
 
 #[derive(Deserialize)]
@@ -225,16 +228,18 @@ impl Client {
     }
 
     fn data<'a, T: Deserialize<'a>>(&self, text: &'a str) -> Result<Option<T>> {
-        let Answer { data, error, warnings } = serde_json::from_str(text)
+        let Answer { data, error, warnings, is_partial } = serde_json::from_str(text)
             .map_err(|error| self.no_prometheus(&format!("JSON of another form ({error})")))?;
         if let Some(error) = error {
             let error = shortened(&error);
             bail!("{} refuses the query: {error}{}", self.server.url, mend(&error));
         }
         // Prometheus 3 says what looks odd in a query as a warning too; that makes no answer partial.
-        if let Some(warning) = warnings.iter().find(|warning| !warning.starts_with("PromQL")) {
-            let warning = shortened(warning);
-            bail!("{} has only part of the answer: {warning}; bring its stores back first", self.server.url);
+        let warning = warnings.iter().find(|warning| !warning.starts_with("PromQL"));
+        let partial = warning.map(AsRef::as_ref).or(is_partial.then_some("a store did not answer"));
+        if let Some(why) = partial {
+            let why = shortened(why);
+            bail!("{} has only part of the answer: {why}; bring its stores back first", self.server.url);
         }
         Ok(data)
     }

@@ -65,6 +65,10 @@ macro_rules! answer {
     answer!("200 OK", "application/json", r#"{"data":{"result":[{"metric":{},"values":[[1,"one"]]}]}}"#),
     "a sample that is no number"
 )]
+#[case::partial_cluster(
+    answer!("200 OK", "application/json", r#"{"isPartial":true,"data":{"result":[]}}"#),
+    "only part of the answer: a store did not answer"
+)]
 #[case::not_http("220 mail.example ESMTP\r\n", "cannot reach")]
 fn a_bad_answer_is_one_line(#[case] answer: &'static str, #[case] words: &str) {
     let url = server(answer);
@@ -98,6 +102,20 @@ fn a_server_without_tls() {
 fn a_whole_answer() {
     let url = server(answer!(
         "200 OK",
+#[rstest]
+#[case::thanos(answer!("200 OK", "application/json", r#"{"data":{"version":"0.35.1","goVersion":"go1.21","result":[]}}"#))]
+#[case::unnamed(answer!("200 OK", "application/json", r#"{"data":{"version":"","goVersion":"go1.21","result":[]}}"#))]
+#[case::no_numbers(answer!("200 OK", "application/json", r#"{"data":{"version":"main","goVersion":"go1.21","result":[]}}"#))]
+#[case::oldest(answer!("200 OK", "application/json", r#"{"data":{"version":"2.33.0","goVersion":"go1.17","result":[]}}"#))]
+#[case::mimir(
+    answer!("200 OK", "application/json", r#"{"data":{"version":"2.10","goVersion":"go1.20","application":"Grafana Mimir","result":[]}}"#)
+)]
+#[case::whole_cluster(answer!("200 OK", "application/json", r#"{"isPartial":false,"data":{"version":"2.24.0","result":[]}}"#))]
+fn who_answers_as_prometheus_does_will_do(#[case] answer: &'static str) {
+    let server = Server::new(&server(answer), None, None, PATIENCE).unwrap();
+    Client::connect(server).unwrap();
+}
+
         "application/json; charset=utf-8",
         r#"{"status":"success","data":{"version":"3.5.0","goVersion":"go1.24","result":
             [{"metric":{"sensor":"a\"b","port":"23"},"values":[[60,"7"],[120,"NaN"],[180,"9007199254740991"]]}]},
