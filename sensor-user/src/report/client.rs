@@ -164,8 +164,10 @@ impl Client {
         let text = self.text(response)?;
         let Some(BuildInfo { version, go_version, application }) = self.data(&text)? else { return Ok(()) };
         let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-        let version_of_prometheus = numbers.next().zip(numbers.next());
-        if !go_version.is_empty() && application.is_empty() && version_of_prometheus < Some(OLDEST) {
+        let number = numbers.next().zip(numbers.next());
+        // Thanos Query tells as much as Prometheus, and is at 0.x; what has another number, or none, will be seen.
+        let is_old = number.is_some_and(|number| ((1, 0)..OLDEST).contains(&number));
+        if !go_version.is_empty() && application.is_empty() && is_old {
             let (major, minor) = OLDEST;
             bail!("{} is Prometheus {version}: update it to {major}.{minor} or newer", self.server.url);
         }

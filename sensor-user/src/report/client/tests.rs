@@ -53,6 +53,10 @@ macro_rules! answer {
     answer!("200 OK", "application/json", r#"{"data":{"version":"2.24.0","goVersion":"go1.15"}}"#),
     "is Prometheus 2.24.0: update it to 2.33"
 )]
+#[case::ancient(
+    answer!("200 OK", "application/json", r#"{"data":{"version":"1.8.2","goVersion":"go1.10"}}"#),
+    "is Prometheus 1.8.2: update it to 2.33"
+)]
 #[case::gave_up(
     answer!("503 Service Unavailable", "application/json", r#"{"error":"query timed out in expression evaluation"}"#),
     "query timed out in expression evaluation; give it a longer --query.timeout"
@@ -61,13 +65,13 @@ macro_rules! answer {
     answer!("200 OK", "application/json", r#"{"data":{"result":[]},"warnings":["store 2 is away"]}"#),
     "only part of the answer: store 2 is away"
 )]
-#[case::no_number(
-    answer!("200 OK", "application/json", r#"{"data":{"result":[{"metric":{},"values":[[1,"one"]]}]}}"#),
-    "a sample that is no number"
-)]
 #[case::partial_cluster(
     answer!("200 OK", "application/json", r#"{"isPartial":true,"data":{"result":[]}}"#),
     "only part of the answer: a store did not answer"
+)]
+#[case::no_number(
+    answer!("200 OK", "application/json", r#"{"data":{"result":[{"metric":{},"values":[[1,"one"]]}]}}"#),
+    "a sample that is no number"
 )]
 #[case::not_http("220 mail.example ESMTP\r\n", "cannot reach")]
 fn a_bad_answer_is_one_line(#[case] answer: &'static str, #[case] words: &str) {
@@ -98,10 +102,6 @@ fn a_server_without_tls() {
     assert!(said.contains("cannot reach") && said.contains("--ca"), "{said}");
 }
 
-#[test]
-fn a_whole_answer() {
-    let url = server(answer!(
-        "200 OK",
 #[rstest]
 #[case::thanos(answer!("200 OK", "application/json", r#"{"data":{"version":"0.35.1","goVersion":"go1.21","result":[]}}"#))]
 #[case::unnamed(answer!("200 OK", "application/json", r#"{"data":{"version":"","goVersion":"go1.21","result":[]}}"#))]
@@ -116,6 +116,10 @@ fn who_answers_as_prometheus_does_will_do(#[case] answer: &'static str) {
     Client::connect(server).unwrap();
 }
 
+#[test]
+fn a_whole_answer() {
+    let url = server(answer!(
+        "200 OK",
         "application/json; charset=utf-8",
         r#"{"status":"success","data":{"version":"3.5.0","goVersion":"go1.24","result":
             [{"metric":{"sensor":"a\"b","port":"23"},"values":[[60,"7"],[120,"NaN"],[180,"9007199254740991"]]}]},
