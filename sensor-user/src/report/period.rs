@@ -150,21 +150,21 @@ impl Plan {
                 ensure!(from <= to, "--from {from} is after --to {to}: exchange them");
                 let length = days_between(from, to)? + 1;
                 ensure!(length <= MAX_DAYS, "{length} days are too many: ask for {MAX_DAYS} at most");
-                let previous = from.checked_sub(days(length)).context("--from is too early")?;
+                let previous = from.checked_sub(days(length)).context(TOO_EARLY)?;
                 let name = |from, to| if from == to { format!("{from}") } else { format!("{from} to {to}") };
-                let last = from.yesterday().context("--from is too early")?;
+                let last = from.yesterday().context(TOO_EARLY)?;
                 (name(from, to), from, to, name(previous, last), previous)
             }
         };
         let today = now.to_zoned_datetime(zone.clone()).date();
         if from > today {
-            bail!("{name} has not begun: today is {today}");
+            bail!("{name} has not begun, today is {today}: ask for days up to that");
         }
         let unfinished = to >= today;
         let to = to.min(today);
         let baseline = i64::try_from(baseline).unwrap_or(MAX_DAYS).min(MAX_DAYS);
-        let first = previous_from.min(from.checked_sub(days(baseline)).context("the period is too early")?);
-        let last = from.yesterday().context("the period is too early")?;
+        let first = previous_from.min(from.checked_sub(days(baseline)).context(TOO_EARLY)?);
+        let last = from.yesterday().context(TOO_EARLY)?;
         let zone_name = zone_name(zone);
         let period = |name, from, to| model::Period { name, from, to, zone: zone_name.clone() };
         Ok(Self {
@@ -178,6 +178,8 @@ impl Plan {
 
 /// Most days of a period: ten years.
 const MAX_DAYS: i64 = 3653;
+/// Of a period with days before it that no calendar has.
+const TOO_EARLY: &str = "the period is too early: ask for one after Prometheus was set up";
 
 fn days(number: i64) -> Span {
     Span::new().days(number)
@@ -305,7 +307,10 @@ mod tests {
 
     #[rstest]
     #[case::reversed(span("2023-11-02", "2023-11-01"), "UTC", "exchange")]
-    #[case::future(quarter("2024Q1"), "UTC", "has not begun: today is 2023-11-15")]
+    #[case::future(quarter("2024Q1"), "UTC", "2024Q1 has not begun, today is 2023-11-15: ask for")]
+    #[case::tomorrow(span("2023-11-16", "2023-11-16"), "UTC", "has not begun")]
+    #[case::no_days_before(span("-009999-01-01", "-009999-01-02"), "UTC", "too early: ask for")]
+    #[case::no_baseline(span("-009999-01-10", "-009999-01-11"), "UTC", "too early: ask for")]
     #[case::endless(span("1999-11-02", "2023-11-01"), "UTC", "too many")]
     #[case::half_hours(quarter("2023Q3"), "Asia/Kolkata", "whole hour")]
     fn a_period_that_cannot_be(#[case] asked: Asked, #[case] tz: &str, #[case] words: &str) {
