@@ -15,6 +15,9 @@ pub const TOP: usize = 5;
 /// Columns of a sensor's ranking; a service that ranked lower in the previous period is "outside top 10".
 pub const TOP_OF_A_SENSOR: usize = 10;
 
+/// The part of a day or of a period that a sensor must have observed to be taken for one that missed nothing.
+pub const WHOLE: f64 = 0.9;
+
 /// A report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {

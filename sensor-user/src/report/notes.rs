@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use super::history::Observer;
+use super::model::WHOLE;
 use super::period::Plan;
-use super::tally::{Tallied, WHOLE_DAY};
+use super::tally::Tallied;
 
 /// Makes sure that the region to compare with is one.
 ///
@@ -33,7 +34,7 @@ pub fn notes(plan: &Plan, tallied: &Tallied) -> Vec<String> {
             plan.period.to
         ));
     }
-    let with_gaps = tallied.sensors.iter().filter(|sensor| sensor.coverage < WHOLE_DAY).count();
+    let with_gaps = tallied.sensors.iter().filter(|sensor| sensor.coverage < WHOLE).count();
     if with_gaps > 0 {
         notes.push(format!(
             "{with_gaps} of {} sensors observed less than nine tenths of the period. Averages are over the days on \

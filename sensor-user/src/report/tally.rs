@@ -9,12 +9,12 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use super::history::{Counts, Observer};
-use super::model::{Average, Change, Curve, Gap, Month, Ranked, SensorReport, TOP, TOP_OF_A_SENSOR, Totals};
+use super::model::{
+    Average, Change, Curve, Gap, Month, Ranked, SensorReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
+};
 use super::period::Plan;
 use super::service::Service;
 
-/// A day on which a sensor observed less than this is a gap.
-pub const WHOLE_DAY: f64 = 0.9;
 /// Rows of the tables of changes.
 const CHANGES: usize = 10;
 
@@ -152,7 +152,7 @@ impl<'a> Tally<'a> {
         let mut gaps: Vec<Gap> = Vec::new();
         let days = observed.iter().zip(&self.elapsed).zip(&self.plan.days.dates[self.period.clone()]);
         for ((share, elapsed), &date) in days {
-            if *share >= WHOLE_DAY * elapsed {
+            if *share >= WHOLE * elapsed {
                 continue;
             }
             match gaps.last_mut() {

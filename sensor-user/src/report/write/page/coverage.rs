@@ -1,6 +1,6 @@
 //! How much of the period was seen: an average over what was missed is worth less, and says so.
 
-use crate::report::model::{Report, SensorReport};
+use crate::report::model::{Report, SensorReport, WHOLE};
 
 use super::super::number::{average, count, days, of, percent, thousands};
 use super::{Block, SENSORS, more, or_nothing, table};
@@ -12,7 +12,7 @@ const GAPS: usize = 5;
 
 /// Sensors that observed so little that averages and ranks may mislead.
 pub fn warning(report: &Report) -> Option<String> {
-    let low = || report.sensors.iter().filter(|sensor| sensor.coverage < 0.9);
+    let low = || report.sensors.iter().filter(|sensor| sensor.coverage < WHOLE);
     let number = low().count();
     let worst = low().min_by(|a, b| a.coverage.total_cmp(&b.coverage))?;
     let verb = if number == 1 { "was" } else { "were" };
@@ -29,7 +29,7 @@ pub fn warning(report: &Report) -> Option<String> {
 /// What each sensor observed, or in a large fleet those that missed something.
 pub fn blocks<'a>(report: &Report) -> Vec<Block<'a>> {
     let all = report.sensors.len();
-    let incomplete = |sensor: &&SensorReport| sensor.coverage < 0.9 || !sensor.gaps.is_empty();
+    let incomplete = |sensor: &&SensorReport| sensor.coverage < WHOLE || !sensor.gaps.is_empty();
     let mut blocks = Vec::new();
     if all > 0 {
         let days: f64 = report.sensors.iter().map(|sensor| sensor.observed_days).sum();
