@@ -18,7 +18,11 @@ pub fn check_home(home: Option<&str>, observers: &[Observer]) -> Result<()> {
     match home {
         Some(home) if !regions.contains(home) => {
             let regions: Vec<_> = regions.into_iter().filter(|region| !region.is_empty()).collect();
-            bail!("no sensor is in region {home:?}: pass as --home one of {}", regions.join(", "))
+            let mend = match regions.as_slice() {
+                [] => "set `region` in the sensors' configurations, or leave --home out".to_owned(),
+                regions => format!("pass as --home one of {}", regions.join(", ")),
+            };
+            bail!("no sensor is in region {home:?}: {mend}")
         }
         _ => Ok(()),
     }
@@ -57,4 +61,27 @@ pub fn notes(plan: &Plan, tallied: &Tallied) -> Vec<String> {
         notes.push(format!("Nothing is recorded of {}, so nothing is compared with it.", plan.previous.name));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::another(&["japan", "overseas", ""], Some("japn"), "in region \"japn\": pass as --home one of japan, overseas")]
+    #[case::none_at_all(&["", ""], Some("japan"), "set `region` in the sensors' configurations, or leave --home out")]
+    #[case::right(&["japan", ""], Some("japan"), "")]
+    #[case::not_asked(&[""], None, "")]
+    fn home_is_a_region(#[case] regions: &[&str], #[case] home: Option<&str>, #[case] words: &str) {
+        let observer = |region: &&str| Observer {
+            name: "a".to_owned(),
+            region: (*region).to_owned(),
+            observed: Vec::new(),
+        };
+        let observers: Vec<_> = regions.iter().map(observer).collect();
+        let said = check_home(home, &observers).map_or_else(|error| error.to_string(), |()| String::new());
+        assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said}");
+    }
 }
