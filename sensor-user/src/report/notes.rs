@@ -1,4 +1,6 @@
 //! What was missing, and what else a reader must know: sentences.
+//!
+//! None names a sensor: they are [published](super::publish) as they are.
 
 use std::collections::BTreeSet;
 

@@ -14,7 +14,7 @@
 //! | the days of its gaps | withheld: an outage that others saw too would tell whose it was |
 //! | a surge that few sensors (fewer than 3) saw | withheld, only how many there were is said |
 //! | the sensors that saw another surge | their regions and coarse numbers, without aliases |
-//! | notes | as they are, but those that name a sensor are withheld; what else is withheld is said |
+//! | notes | as they are, since none names a sensor; what is withheld is said |
 //!
 //! What this cannot hold back: who sends so much to one address that its port enters a ranking may find it there.
 //! Publish long periods, and late.
@@ -136,8 +136,6 @@ pub fn publishable(report: &Report, options: &Options) -> Result<Report> {
         surge_sensors: options.surge_sensors,
         surges_withheld: report.surges.len() - public.surges.len(),
     };
-    let names = names(report);
-    public.notes.retain(|note| !names.iter().any(|name| note.contains(name)));
     public.notes.extend(notes(publication));
     public.publication = Some(publication);
     Ok(public)
