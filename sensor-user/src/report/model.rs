@@ -33,7 +33,7 @@ pub struct Report {
     pub top: Vec<Ranked>,
     /// How these went, in the same order.
     pub curves: Vec<Curve>,
-    /// Every sensor that was seen in the period, those of the home region first, then by region and name.
+    /// Every sensor that was seen in the period or in the previous one, those of the home region first, then by region and name.
     pub sensors: Vec<SensorReport>,
     /// Averages month by month.
     pub monthly: Vec<Month>,
@@ -136,6 +136,14 @@ pub struct SensorReport {
     pub gaps: Vec<Gap>,
     /// Its first [`TOP_OF_A_SENSOR`] services.
     pub top: Vec<Ranked>,
+}
+
+impl SensorReport {
+    /// Whether it was there in the period at all.
+    #[must_use]
+    pub fn observed(&self) -> bool {
+        self.observed_days > 0.0 || self.packets > 0
+    }
 }
 
 /// Days on which a sensor observed little or nothing.

@@ -49,6 +49,13 @@ pub fn notes(plan: &Plan, tallied: &Tallied) -> Vec<String> {
             tallied.sensors.len()
         ));
     }
+    let silent = tallied.sensors.iter().filter(|sensor| !sensor.observed()).count();
+    if silent > 0 {
+        notes.push(format!(
+            "Sensors that observed in {} and not at all since: {silent}. They are listed with a coverage of 0 %.",
+            plan.previous.name
+        ));
+    }
     if tallied.totals.packets == 0 {
         notes.push("No packet was counted in the period.".to_owned());
     } else if tallied.totals.unranked > 0 {
@@ -61,15 +68,77 @@ pub fn notes(plan: &Plan, tallied: &Tallied) -> Vec<String> {
     }
     if tallied.totals.previous_packets == 0 {
         notes.push(format!("Nothing is recorded of {}, so nothing is compared with it.", plan.previous.name));
+    } else if let Some(coverage) = tallied.previous_coverage.filter(|coverage| *coverage < WHOLE) {
+        notes.push(format!(
+            "The sensors that observed in {} did so for {:.1} % of it on average: ranks, changes and what is new are \
+             against that part only.",
+            plan.previous.name,
+            coverage * 100.0
+        ));
     }
     notes
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
     use rstest::rstest;
 
+    use super::super::fixture;
+    use super::super::model::SensorReport;
+    use super::super::period::Asked;
+    use super::super::tally::Tally;
     use super::*;
+
+    /// The notes on the fixture's quarter, after a change to it.
+    fn said(change: impl Fn(&mut Tallied)) -> String {
+        let plan = Plan::new(Asked::Quarter("2023Q4".parse().unwrap()), &TimeZone::UTC, 28, Timestamp::MAX);
+        let plan = plan.unwrap();
+        let report = fixture::report();
+        let tallied = Tally::new(&plan, None, i64::MAX / 2).finish();
+        let mut tallied = Tallied {
+            sensors: report.sensors,
+            totals: report.totals,
+            previous_coverage: Some(1.0),
+            ..tallied
+        };
+        change(&mut tallied);
+        notes(&plan, &tallied).join("\n")
+    }
+
+    fn silence(sensor: &mut SensorReport) {
+        (sensor.packets, sensor.observed_days, sensor.coverage) = (0, 0.0, 0.0);
+    }
+
+    #[test]
+    fn a_report_says_what_was_missing() {
+        let found = said(|_| ());
+        assert!(found.contains("1 of 6 sensors observed less than nine tenths"), "{found}");
+        assert!(!found.contains("2023Q3"), "{found}");
+
+        let found = said(|tallied| silence(&mut tallied.sensors[5]));
+        assert!(found.contains("2 of 6 sensors observed less than nine tenths"), "{found}");
+        assert!(found.contains("Sensors that observed in 2023Q3 and not at all since: 1."), "{found}");
+
+        let found = said(|tallied| tallied.previous_coverage = Some(3.0 / 92.0));
+        assert!(found.contains("observed in 2023Q3 did so for 3.3 % of it on average"), "{found}");
+
+        let found = said(|tallied| (tallied.totals.previous_packets, tallied.previous_coverage) = (0, None));
+        assert!(found.contains("Nothing is recorded of 2023Q3"), "{found}");
+    }
+
+    #[test]
+    fn no_note_names_a_sensor() {
+        let found = said(|tallied| {
+            silence(&mut tallied.sensors[5]);
+            tallied.previous_coverage = Some(0.1);
+        });
+        assert_eq!(found.lines().count(), 4, "{found}");
+        for (name, _) in fixture::SENSORS {
+            assert!(!found.contains(name), "{found}");
+        }
+    }
 
     #[rstest]
     #[case::another(&["japan", "overseas", ""], Some("japn"), "in region \"japn\": pass as --home one of japan, overseas")]

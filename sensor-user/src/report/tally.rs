@@ -32,6 +32,8 @@ pub struct Tally<'a> {
     /// Sensors that observed on each day of the period, those that did for a part of it in part.
     observers: Vec<f64>,
     totals: Totals,
+    /// Sensors that observed in the previous period.
+    previous_observers: usize,
     sensors: Vec<SensorReport>,
 }
 
@@ -48,6 +50,8 @@ struct Sums {
 pub struct Tallied {
     /// All packets.
     pub totals: Totals,
+    /// The part of the previous period that its sensors observed on average, 0 to 1; nothing if there were none.
+    pub previous_coverage: Option<f64>,
     /// First services.
     pub top: Vec<Ranked>,
     /// How these went.
@@ -86,6 +90,7 @@ impl<'a> Tally<'a> {
             services: BTreeMap::new(),
             regions: BTreeMap::new(),
             totals: Totals::default(),
+            previous_observers: 0,
             sensors: Vec::new(),
         }
     }
@@ -100,10 +105,13 @@ impl<'a> Tally<'a> {
     pub fn add(&mut self, observer: &Observer, counts: &Counts) {
         let (now, before) = (self.period.clone(), self.previous.clone());
         let packets: u64 = counts.all[now.clone()].iter().sum();
+        let previous_packets: u64 = counts.all[before.clone()].iter().sum();
+        let previous_days: f64 = observer.observed[before.clone()].iter().sum();
         self.totals.packets += packets;
         self.totals.unranked += counts.unranked[now.clone()].iter().sum::<u64>();
-        self.totals.previous_packets += counts.all[before.clone()].iter().sum::<u64>();
-        self.totals.previous_sensor_days += observer.observed[before.clone()].iter().sum::<f64>();
+        self.totals.previous_packets += previous_packets;
+        self.totals.previous_sensor_days += previous_days;
+        self.previous_observers += usize::from(previous_days > 0.0);
         let mut of_sensor = Vec::new();
         let mut of_sensor_before = Vec::new();
         for (service, days) in &counts.services {
@@ -125,7 +133,8 @@ impl<'a> Tally<'a> {
             *sum += share;
         }
         let observed_days: f64 = shares.iter().sum();
-        if observed_days == 0.0 && packets == 0 {
+        // One that fell silent before the period is missed in it; one that did so before the previous is long gone.
+        if observed_days + previous_days == 0.0 && packets + previous_packets == 0 {
             return;
         }
         self.sensors.push(SensorReport {
@@ -177,8 +186,23 @@ impl<'a> Tally<'a> {
             let key = |sensor: &SensorReport| home.is_some_and(|home| sensor.region != home);
             (key(a), &a.region, &a.name).cmp(&(key(b), &b.region, &b.name))
         });
-        let monthly = self.monthly();
-        Tallied { totals: self.totals, top, curves, sensors: self.sensors, monthly, rose, fell, new }
+        Tallied {
+            totals: self.totals,
+            previous_coverage: self.previous_coverage(),
+            top,
+            curves,
+            monthly: self.monthly(),
+            sensors: self.sensors,
+            rose,
+            fell,
+            new,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no fleet has 2^52 sensor-days")]
+    fn previous_coverage(&self) -> Option<f64> {
+        let days = self.previous.len() * self.previous_observers;
+        (days > 0).then(|| self.totals.previous_sensor_days / days as f64)
     }
 
     fn curve(&self, service: &Service) -> Curve {

@@ -134,9 +134,33 @@ fn nothing_changed_since_nothing() {
 }
 
 #[test]
-fn a_sensor_that_is_gone_has_no_row() {
-    let gone = sensor("a", "", [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], &[("23/TCP", 1, 0)]);
-    let tallied = tallied(&[gone], None);
-    assert!(tallied.sensors.is_empty() && tallied.top.is_empty());
+fn a_sensor_that_fell_silent_before_the_period_is_missed() {
+    let silent = sensor("a", "", [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0], &[("23/TCP", 1, 0)]);
+    let tallied = tallied(&[silent], None);
+    let [sensor] = &tallied.sensors[..] else { panic!("{:?}", tallied.sensors) };
+    assert!(!sensor.observed() && sensor.coverage == 0.0 && sensor.top.is_empty());
+    assert_eq!(sensor.gaps.len(), 1);
     assert_eq!((tallied.totals.packets, tallied.totals.previous_packets), (0, 4));
+}
+
+#[test]
+fn a_sensor_that_was_only_there_for_a_baseline_is_gone() {
+    let asked = Asked::Days { from: "2023-11-02".parse().unwrap(), to: "2023-11-02".parse().unwrap() };
+    let now = "2024-01-01T00:00:00Z".parse().unwrap();
+    let plan = Plan::new(asked, &TimeZone::UTC, 7, now).unwrap();
+    let mut tally = Tally::new(&plan, None, i64::MAX / 2);
+    let (observer, counts) = sensor("a", "", [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0], &[("23/TCP", 0, 0)]);
+    tally.add(&observer, &counts);
+    assert!(tally.finish().sensors.is_empty());
+}
+
+#[rstest]
+#[case::whole([1.0; 8], Some(1.0))]
+#[case::in_part([0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0, 1.0], Some(0.5625))]
+#[case::outage([0.5, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0], Some(0.8125))]
+fn the_previous_period_has_a_coverage(#[case] observed: [f64; 8], #[case] coverage: Option<f64>) {
+    let born = sensor("c", "", [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], &[]);
+    let sensors = [sensor("a", "", observed, &[]), sensor("b", "", [1.0; 8], &[]), born.clone()];
+    assert_eq!(tallied(&sensors, None).previous_coverage, coverage);
+    assert_eq!(tallied(&[born], None).previous_coverage, None);
 }

@@ -18,7 +18,8 @@ pub fn sentences(report: &Report) -> Vec<String> {
 
 fn total(report: &Report) -> String {
     let totals = report.totals;
-    let sensors = of(report.sensors.len(), "sensor", "sensors");
+    let observed = report.sensors.iter().filter(|sensor| sensor.observed()).count();
+    let sensors = of(observed, "sensor", "sensors");
     let packets = count(totals.packets, report.publication);
     if totals.sensor_days <= 0.0 {
         return format!("{sensors} counted {packets} packets.");

@@ -4,6 +4,8 @@ use rstest::rstest;
 
 use super::*;
 use crate::report::fixture;
+use crate::report::model::Gap;
+use crate::report::publish::{Options, publishable};
 
 /// All files of a report by name.
 fn written(report: &Report) -> Vec<(String, Vec<u8>)> {
@@ -217,6 +219,28 @@ fn a_sensor_cannot_be_taken_for_complete_if_it_is_not() {
     assert!(coverage.contains("59 had no day below 90 %"), "{coverage}");
     assert!(coverage.contains("| japan-0000 |") && !coverage.contains("japan-0001"), "{coverage}");
     assert!(!markdown.contains("**Coverage:**"), "nothing to warn of: {markdown}");
+}
+
+#[test]
+fn a_silent_sensor_is_in_every_list() {
+    let mut report = fixture::report();
+    let silent = &mut report.sensors[2];
+    (silent.packets, silent.observed_days, silent.coverage) = (0, 0.0, 0.0);
+    silent.top.clear();
+    silent.gaps = vec![Gap { from: report.period.from, to: report.period.to }];
+    let public = publishable(&report, &Options::default()).unwrap();
+    for (report, coverage) in [
+        (&report, "| sapporo-lab | japan | 0 | 0 | 0 % | 1 Oct – 31 Dec 2023 |"),
+        (&public, " | japan | <10 | 0 | 0 % | not published |"),
+    ] {
+        let markdown = text(report, "report.md").replace("&lt;", "<");
+        assert!(markdown.contains(coverage), "no {coverage} in {markdown}");
+        assert!(markdown.contains("5 sensors counted 2,06"), "{markdown}");
+        assert!(markdown.contains(" |  |  |  |  |  |  |  |  |  |  |\n"), "no empty row in {markdown}");
+        assert!(text(report, "sensors.csv").contains(",japan,,,,,,,,,,\r\n"));
+        assert!(text(report, "report.html").contains("2 of 6 sensors were observed for less than 90 %"));
+    }
+    assert!(text(&report, "coverage.csv").contains("sapporo-lab,japan,0,0,0,2023-10-01/2023-12-31\r\n"));
 }
 
 #[test]
