@@ -15,6 +15,9 @@ pub const TOP: usize = 5;
 /// Columns of a sensor's ranking; a service that ranked lower in the previous period is "outside top 10".
 pub const TOP_OF_A_SENSOR: usize = 10;
 
+/// Rows of each list of changes: more than a person reads, and few enough for a fleet that exports every port.
+pub const CHANGES: usize = 1_000;
+
 /// The part of a day or of a period that a sensor must have observed to be taken for one that missed nothing.
 pub const WHOLE: f64 = 0.9;
 
@@ -37,7 +40,8 @@ pub struct Report {
     pub sensors: Vec<SensorReport>,
     /// Averages month by month.
     pub monthly: Vec<Month>,
-    /// What rose most against the previous period, in packets per sensor and day.
+    /// What rose most against the previous period, in packets per sensor and day; like the next two, the first
+    /// [`CHANGES`] at most.
     pub rose: Vec<Change>,
     /// What fell most.
     pub fell: Vec<Change>,

@@ -10,6 +10,7 @@
 //! | regions, the period and its time zone | as they are |
 //! | counts below a threshold (10) | withheld: shown as `<10`, or without the row |
 //! | other counts, averages and parts | rounded to a few digits (3) |
+//! | what rose, fell and is new | the first 10 of each |
 //! | a sensor's coverage | in whole percent |
 //! | the days of its gaps | withheld: an outage that others saw too would tell whose it was |
 //! | a surge that few sensors (fewer than 3) saw | withheld, only how many there were is said |
@@ -29,6 +30,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::model::{Average, Change, Publication, Ranked, Report, SensorReport, Surge};
+
+/// Rows of each list of changes that are published. In longer ones, who sends a few packets to a port that nobody else
+/// sends to would find it.
+const CHANGES: usize = 10;
 
 /// What a sensor is called outside, by its name.
 pub type Aliases = BTreeMap<String, String>;
@@ -117,6 +122,7 @@ pub fn publishable(report: &Report, options: &Options) -> Result<Report> {
     }
 
     for changes in [&mut public.rose, &mut public.fell, &mut public.new] {
+        changes.truncate(CHANGES);
         for change in &mut *changes {
             change.now = coarse.average(change.now, report.totals.sensor_days);
             change.before = coarse.average(change.before, report.totals.previous_sensor_days);
@@ -152,6 +158,7 @@ fn notes(publication: Publication) -> Vec<String> {
         ),
         "When sensors did not observe is withheld; how much they observed is given in whole percent."
             .to_owned(),
+        format!("Of what rose, fell and is new, the first {CHANGES} each are given at most."),
     ];
     if surges_withheld > 0 {
         notes.push(format!(

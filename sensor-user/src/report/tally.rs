@@ -10,13 +10,10 @@ use jiff::civil::Date;
 
 use super::history::{Counts, Observer};
 use super::model::{
-    Average, Change, Curve, Gap, Month, Ranked, SensorReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
+    Average, CHANGES, Change, Curve, Gap, Month, Ranked, SensorReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
 };
 use super::period::Plan;
 use super::service::Service;
-
-/// Rows of the tables of changes.
-const CHANGES: usize = 10;
 
 /// What is added up over sensors.
 #[derive(Debug)]

@@ -91,6 +91,25 @@ fn gaps_and_small_counts_stay() {
     assert_eq!(quiet.top.len(), 1, "13 packets may be told, 4 not");
 }
 
+/// Else somebody could send a port's first packets to one address, and look for the port.
+#[test]
+fn the_tail_of_changes_stays() {
+    let mut report = fixture::report();
+    let change = |port: u16| Change {
+        service: fixture::service(&format!("{port}/TCP")),
+        now: 900.0 - f64::from(port),
+        before: 1.0,
+    };
+    for changes in [&mut report.rose, &mut report.fell, &mut report.new] {
+        *changes = (1..=30).map(change).collect();
+    }
+    let public = publishable(&report, &Options::default()).unwrap();
+    for changes in [&public.rose, &public.fell, &public.new] {
+        assert_eq!(changes.len(), 10);
+        assert_eq!(changes[9].service.to_string(), "10/TCP");
+    }
+}
+
 #[test]
 fn notes_stay_whatever_sensors_are_called() {
     let mut report = fixture::report();

@@ -126,6 +126,20 @@ fn changes_are_per_sensor_and_day() {
     assert!((telnet.before - 48.0 / 12.0).abs() < 1e-12 && (telnet.now - 160.0 / 10.5).abs() < 1e-12);
 }
 
+#[rstest]
+#[case::all(300, 300)]
+#[case::of_a_fleet_that_exports_every_port(1_200, CHANGES)]
+fn changes_are_kept_beyond_what_a_page_shows(#[case] there: usize, #[case] kept: usize) {
+    let names: Vec<_> = (1..=there).map(|port| format!("{port}/TCP")).collect();
+    let fleet = |before, now| {
+        let services: Vec<_> = names.iter().map(|name| (name.as_str(), before, now)).collect();
+        tallied(&[sensor("a", "", [1.0; 8], &services)], None)
+    };
+    assert_eq!(fleet(1, 2).rose.len(), kept);
+    assert_eq!(fleet(2, 1).fell.len(), kept);
+    assert_eq!(fleet(0, 1).new.len(), kept);
+}
+
 #[test]
 fn nothing_changed_since_nothing() {
     let first = sensor("a", "", [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], &[("23/TCP", 0, 1)]);

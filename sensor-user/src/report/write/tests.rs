@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::report::fixture;
-use crate::report::model::Gap;
+use crate::report::model::{CHANGES, Gap};
 use crate::report::publish::{Options, publishable};
 
 /// All files of a report by name.
@@ -219,6 +219,29 @@ fn a_sensor_cannot_be_taken_for_complete_if_it_is_not() {
     assert!(coverage.contains("59 had no day below 90 %"), "{coverage}");
     assert!(coverage.contains("| japan-0000 |") && !coverage.contains("japan-0001"), "{coverage}");
     assert!(!markdown.contains("**Coverage:**"), "nothing to warn of: {markdown}");
+}
+
+#[test]
+fn changes_that_are_not_on_the_page_are_in_the_table() {
+    let mut report = fixture::report();
+    let change = report.rose[0].clone();
+    report.rose = vec![change.clone(); 25];
+    report.fell = vec![change.clone(); 26];
+    report.new = vec![change; CHANGES];
+    let (html, markdown) = (text(&report, "report.html"), text(&report, "report.md"));
+    for page in [html, markdown] {
+        for more in [
+            "5 more that rose are in changes.csv",
+            "6 more that fell are in changes.csv",
+            "980 more are in changes.csv",
+            "the first 1,000 each are kept",
+        ] {
+            assert!(page.contains(more), "no {more} in {page}");
+        }
+    }
+    assert_eq!(text(&report, "changes.csv").lines().count(), 1 + 25 + 26 + CHANGES);
+    let json: serde_json::Value = serde_json::from_str(&text(&report, "report.json")).unwrap();
+    assert_eq!(json["new"].as_array().unwrap().len(), CHANGES);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How the numbers came about.
 
-use crate::report::model::Report;
+use crate::report::model::{CHANGES, Report};
 
 use super::super::number::{count, percent, thousands};
 
@@ -23,6 +23,12 @@ pub fn sentences(report: &Report) -> Vec<String> {
              averages, but cannot be ranked.",
             count(totals.unranked, report.publication),
             count(totals.packets, report.publication),
+        ));
+    }
+    if [&report.rose, &report.fell, &report.new].iter().any(|changes| changes.len() == CHANGES) {
+        sentences.push(format!(
+            "Of what rose, fell and is new, the first {} each are kept.",
+            thousands(CHANGES as u64)
         ));
     }
     let method = report.method;
