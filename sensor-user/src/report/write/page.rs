@@ -299,11 +299,13 @@ fn surge_row(report: &Report, surge: &Surge) -> [Cell; 7] {
 fn changes<'a>(report: &Report) -> Vec<Block<'a>> {
     let table = |what: &str, rows: &[Change]| {
         let rows = rows.iter().take(ROWS).map(|row| {
+            // Nothing before means few, in a published report: what is new has a table of its own.
+            let change = if row.before > 0.0 { change(row.now, row.before) } else { "–".to_owned() };
             [
                 Cell::Service(row.service.clone()),
                 average(row.now).into(),
                 average(row.before).into(),
-                change(row.now, row.before).into(),
+                change.into(),
             ]
         });
         let caption = format!("{what}, in packets per sensor and day");

@@ -245,6 +245,15 @@ fn changes_that_are_not_on_the_page_are_in_the_table() {
 }
 
 #[test]
+#[test]
+fn what_had_few_packets_before_is_not_called_new() {
+    let mut report = fixture::report();
+    report.rose[1].before = 0.001;
+    let public = publishable(&report, &Options::default()).unwrap();
+    let markdown = text(&public, "report.md");
+    assert!(markdown.contains("| 22/TCP (SSH) | 584 | 0 | – |"), "{markdown}");
+}
+
 fn a_silent_sensor_is_in_every_list() {
     let mut report = fixture::report();
     let silent = &mut report.sensors[2];
