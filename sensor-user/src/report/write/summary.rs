@@ -112,7 +112,7 @@ fn surges(report: &Report) -> Option<String> {
     let one = report.surges.iter().filter(|surge| surge.verdict == Verdict::SensorOnly).count();
     let mut parts = Vec::new();
     if global > 0 {
-        parts.push(format!("{} on most sensors of every region", thousands(global as u64)));
+        parts.push(format!("{} in every region", thousands(global as u64)));
     }
     if one > 0 {
         parts.push(format!("{} on one sensor only", thousands(one as u64)));

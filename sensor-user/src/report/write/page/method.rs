@@ -1,6 +1,7 @@
 //! How the numbers came about.
 
 use crate::report::model::{CHANGES, Report};
+use crate::report::surge::Settings;
 
 use super::super::number::{count, percent, thousands};
 
@@ -33,19 +34,29 @@ pub fn sentences(report: &Report) -> Vec<String> {
     }
     let method = report.method;
     if method.tested > 0 {
+        // The report sets no others than these.
+        let settings = Settings::default();
         sentences.push(format!(
-            "A surge is a day of a service on a sensor with at least {} packets and {} times the median of the {} \
-             observed days before, less likely by chance than a threshold that holds the false ones among all found \
-             to {} on average (Benjamini–Hochberg over {} cells).",
+            "A surge is a day of a service on a sensor with at least {} packets, {ratio} times the median of the days \
+             that the sensor observed among the {} before ({} or more), and {ratio} times what was reached on two \
+             occasions among these; less likely by chance than a threshold that holds the false ones among all found \
+             to {} on average (Benjamini–Hochberg over {} cells, and over the days of services).",
             thousands(method.floor),
-            method.ratio,
             method.baseline_days,
+            settings.least_baseline_days,
             percent(method.false_discovery_rate),
             thousands(method.tested),
+            ratio = method.ratio,
+        ));
+        sentences.push(format!(
+            "On a day on which one sensor has a surge, others saw it too if theirs is as large and has a chance of {} at \
+             most, or less in a large fleet.",
+            settings.saw_too
         ));
         sentences.push(
-            "Verdicts: sensor-only, one sensor saw it; region-only, sensors of one region; global, most sensors of \
-             every region; mixed, some of several regions; new port, no sensor that saw it had any in its baseline."
+            "Verdicts: sensor-only, one sensor saw it; region-only, sensors of one region; global, sensors of every \
+             region, and half of all or more; mixed, others, or the only sensor that could be judged; new port, no \
+             sensor that saw it had any in its baseline."
                 .to_owned(),
         );
     }
