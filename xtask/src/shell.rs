@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,18 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// # Errors
 /// When it cannot be started, fails (the error ends with its last words) or takes longer than `limit`.
 pub fn capture(command: &mut Command, limit: Duration) -> Result<String> {
+    let Output { status, stdout, stderr } = output(command, limit)?;
+    if !status.success() {
+        bail!("`{}` failed ({status}): {}", words(command), last_words(&stderr));
+    }
+    Ok(String::from_utf8_lossy(&stdout).trim().to_owned())
+}
+
+/// Runs a program and returns how it ended and what it wrote.
+///
+/// # Errors
+/// When it cannot be started or takes longer than `limit`.
+pub fn output(command: &mut Command, limit: Duration) -> Result<Output> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -34,11 +46,7 @@ pub fn capture(command: &mut Command, limit: Duration) -> Result<String> {
     let Some(status) = status else {
         bail!("`{}` was still running after {} s", words(command), limit.as_secs());
     };
-    let (stdout, stderr) = (joined(stdout), joined(stderr));
-    if !status.success() {
-        bail!("`{}` failed ({status}): {}", words(command), last_words(&stderr));
-    }
-    Ok(stdout.trim().to_owned())
+    Ok(Output { status, stdout: joined(stdout), stderr: joined(stderr) })
 }
 
 /// Waits for a program to end, at most for `limit`. `None`: it was killed, with all that it started.
@@ -139,8 +147,9 @@ fn words(command: &Command) -> String {
 }
 
 /// The end of what a program complained about, as one line.
-fn last_words(stderr: &str) -> String {
+pub fn last_words(stderr: &[u8]) -> String {
     const LINES: usize = 4;
+    let stderr = String::from_utf8_lossy(stderr);
     let lines: Vec<&str> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match &lines[lines.len().saturating_sub(LINES)..] {
         [] => "it said nothing".to_owned(),
@@ -149,18 +158,18 @@ fn last_words(stderr: &str) -> String {
 }
 
 /// Reads a pipe to its end beside the program, which would otherwise block on a full one.
-fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
             // What was read before a failure is still worth showing.
             let _ = pipe.read_to_end(&mut bytes);
         }
-        String::from_utf8_lossy(&bytes).into_owned()
+        bytes
     })
 }
 
-fn joined(reader: JoinHandle<String>) -> String {
+fn joined(reader: JoinHandle<Vec<u8>>) -> Vec<u8> {
     reader.join().unwrap_or_default()
 }
 

@@ -1,11 +1,11 @@
 //! Programs that the tests, the demo and the benchmark run: `ip`, `promtool`, and those of the tests' world around a
 //! sensor host, `sshd` and `dig` for two.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::{Report, apt};
 use crate::{cargo, shell};
@@ -45,7 +45,7 @@ struct Unpacked {
     package: &'static str,
     /// Its folder in the package.
     folder: &'static str,
-    /// What makes it print its version and end, which shows that it starts.
+    /// What makes it print its version, or complain, and end: either shows that it starts.
     version: &'static str,
 }
 
@@ -61,6 +61,9 @@ const VICTORIA_METRICS: Unpacked = Unpacked {
 };
 const SSHD: Unpacked =
     Unpacked { program: "sshd", package: "openssh-server", folder: "usr/sbin", version: "-V" };
+
+/// Starting and ending a program that is asked for nothing takes no longer.
+const STARTING: Duration = Duration::from_secs(30);
 
 /// Finds or brings all of them.
 ///
@@ -81,8 +84,7 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
 /// Says whether the formatter and the linter are there. Neither building nor testing needs them.
 pub fn look_for_components(report: &Report) {
     for (name, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
-        let version =
-            shell::capture(cargo::command().args([subcommand, "--version"]), Duration::from_secs(30));
+        let version = shell::capture(cargo::command().args([subcommand, "--version"]), STARTING);
         match version {
             Ok(version) => report.have(name, &version),
             Err(_) => report.lack(name, &format!("for the checks of .ci/run: `rustup component add {name}`")),
@@ -102,29 +104,71 @@ pub(super) fn installed(program: &str, packages: &[&str], report: &mut Report) -
     shell::find(program).ok_or_else(|| anyhow!("{package} is installed, but there is no {program}"))
 }
 
-/// A program that is there, or else is unpacked beside the build's own files.
+/// A program that is there, or else is unpacked beside the build's own files, and that starts.
 fn unpacked(unpacked: &Unpacked, report: &mut Report) -> Result<PathBuf> {
     let Unpacked { program, package, folder, version } = unpacked;
-    let root = shell::workspace().join("target/tools").join(package);
-    let ours = root.join(folder).join(program);
-    let starts =
-        |path: &Path| shell::capture(Command::new(path).arg(version), Duration::from_secs(30)).map(drop);
-    if let Some(path) = shell::find(program).or_else(|| ours.is_file().then(|| ours.clone())) {
-        starts(&path)?;
+    if let Some(path) = shell::find(program) {
+        starts(Command::new(&path).arg(version))
+            .with_context(|| format!("{program}: install {package} anew"))?;
         report.have(program, &path.display().to_string());
         return Ok(path);
     }
-    report.bringing(program, &format!("unpacking Debian's {package}: installing it would start a server"));
-    apt::unpack(package, &root)
-        .with_context(|| format!("no {program}: install it, or the package {package}"))?;
-    if !ours.is_file() {
-        return Err(anyhow!("the package {package} brought no {program}"));
+    let root = shell::workspace().join("target/tools").join(package);
+    let path = root.join(folder).join(program);
+    if !path.is_file() {
+        report
+            .bringing(program, &format!("unpacking Debian's {package}: installing it would start a server"));
+        apt::unpack(package, &root)
+            .with_context(|| format!("no {program}: install it, or the package {package}"))?;
+        ensure!(path.is_file(), "the package {package} brought no {program}");
     }
-    if starts(&ours).is_err() {
-        let libraries = apt::libraries(package)?;
-        let libraries: Vec<&str> = libraries.iter().map(String::as_str).collect();
-        apt::install(program, &libraries, report)?;
-        starts(&ours)?;
+    // Unpacking brings nothing that the package depends on, and what was there may have gone.
+    let starts = || starts(Command::new(&path).arg(version));
+    starts()
+        .or_else(|_| {
+            let libraries = apt::libraries(package)?;
+            let libraries: Vec<&str> = libraries.iter().map(String::as_str).collect();
+            apt::install(program, &libraries, report)?;
+            starts()
+        })
+        .with_context(|| {
+            format!("{program}: install {package}, or remove {} and try again", root.display())
+        })?;
+    report.have(program, &path.display().to_string());
+    Ok(path)
+}
+
+/// Whether the loader finds a program's libraries. What the program makes of its arguments is no matter: before
+/// OpenSSH 9.2, `sshd -V` is a mistake.
+fn starts(command: &mut Command) -> Result<()> {
+    /// What the loader, or a shell, ends with.
+    const NOT_FOUND: i32 = 127;
+    let output = shell::output(command, STARTING)?;
+    ensure!(
+        output.status.code() != Some(NOT_FOUND),
+        "{} does not start: {}",
+        command.get_program().display(),
+        shell::last_words(&output.stderr)
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::that_answers("exit 0", true)]
+    #[case::that_complains("exit 255", true)]
+    #[case::without_a_library("exit 127", false)]
+    fn a_program_starts(#[case] script: &str, #[case] is_so: bool) {
+        assert_eq!(starts(Command::new("sh").args(["-c", script])).is_ok(), is_so);
     }
-    Ok(ours)
+
+    #[test]
+    fn a_program_without_a_loader_does_not_start() {
+        assert!(starts(&mut Command::new("/nowhere/at/all")).is_err());
+    }
 }
