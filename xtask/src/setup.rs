@@ -56,7 +56,7 @@ pub fn run() -> Result<()> {
     toolchain::bring(&mut report)?;
     tools::bring(&mut report)?;
     vm::bring(&mut report)?;
-    tools::look_for_components(&report);
+    tools::bring_components(&mut report);
     println!("setup: {}", if report.changed { "done" } else { "everything was there, nothing to do" });
     Ok(())
 }

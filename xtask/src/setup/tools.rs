@@ -65,6 +65,9 @@ const SSHD: Unpacked =
 /// Starting and ending a program that is asked for nothing takes no longer.
 const STARTING: Duration = Duration::from_secs(30);
 
+/// Fetching a part of a toolchain takes no longer where it can be fetched.
+const FETCHING: Duration = Duration::from_mins(2);
+
 /// Finds or brings all of them.
 ///
 /// # Errors
@@ -81,15 +84,26 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
     })
 }
 
-/// Says whether the formatter and the linter are there. Neither building nor testing needs them.
-pub fn look_for_components(report: &Report) {
+/// Finds the formatter and the linter, or has rustup bring them. Neither building nor testing needs them: where they
+/// cannot be had they are only named.
+pub fn bring_components(report: &mut Report) {
     for (name, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
-        let version = shell::capture(cargo::command().args([subcommand, "--version"]), STARTING);
-        match version {
+        let version = || shell::capture(cargo::command().args([subcommand, "--version"]), STARTING);
+        match version().or_else(|_| add_component(name, report).and_then(|()| version())) {
             Ok(version) => report.have(name, &version),
-            Err(_) => report.lack(name, &format!("for the checks of .ci/run: `rustup component add {name}`")),
+            Err(error) => report.lack(name, &format!("the checks of .ci/run need it, but {error:#}")),
         }
     }
+}
+
+/// Adds a part to the toolchain that this task was started with: its cargo tells rustup which that is.
+fn add_component(name: &str, report: &mut Report) -> Result<()> {
+    let rustup =
+        shell::find("rustup").ok_or_else(|| anyhow!("there is no rustup to bring it: install {name}"))?;
+    report.bringing(name, &format!("rustup component add {name}"));
+    let mut rustup = Command::new(rustup);
+    shell::capture(rustup.args(["component", "add", name]).current_dir(shell::workspace()), FETCHING)
+        .map(drop)
 }
 
 /// A program that one of `packages` installs, the first that apt has.
