@@ -29,7 +29,7 @@ pub struct Bench {
 /// # Errors
 /// When it does not build, is not root and cannot become it, or measures something else than it should.
 pub fn run(bench: &Bench) -> Result<()> {
-    setup::for_testing()?;
+    setup::for_benchmark()?;
     let packages = ["--release", "--package", "sensor-bench", "--package", "sensor-user", "--bins"];
     let built = cargo::build(&packages)?;
     let path = |name: &str| {

@@ -78,6 +78,15 @@ pub fn for_testing() -> Result<Tools> {
     tools::bring(&mut Report { verbose: false, changed: false })
 }
 
+/// Brings what building and the benchmark need; silent when it is there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_benchmark() -> Result<()> {
+    for_building()?;
+    tools::bring_for_benchmark(&mut Report { verbose: false, changed: false })
+}
+
 /// Brings programs and libraries for another kind of processor, each named with its package; silent when they are
 /// there.
 ///

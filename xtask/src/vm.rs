@@ -79,7 +79,7 @@ pub struct Vm {
 /// # Errors
 /// When what building needs is missing, or the tests do not compile.
 pub fn run(vm: &Vm) -> Result<bool> {
-    setup::for_testing()?;
+    setup::for_building()?;
     let built = test::build()?;
     let given = match (&vm.kernel, &vm.modules) {
         (Some(image), Some(modules)) => Some(Kernel::given(image, modules)?),

@@ -23,8 +23,17 @@ pub struct Tools {
 }
 
 /// Programs to install, each with the packages that have it: Debian's, the newest name first.
-const INSTALLED: &[(&str, &[&str])] = &[
+type Installed = [(&'static str, &'static [&'static str])];
+
+/// What the benchmark runs. It leaves out `iptables` where there is none.
+const BENCHMARK: &Installed = &[
     ("ip", &["iproute2"]),
+    // Its service is installed disabled.
+    ("nft", &["nftables"]),
+];
+
+/// What else the tests run.
+const TESTS: &Installed = &[
     ("ssh", &["openssh-client"]),
     ("curl", &["curl"]),
     ("dig", &["bind9-dnsutils", "dnsutils"]),
@@ -32,8 +41,6 @@ const INSTALLED: &[(&str, &[&str])] = &[
     ("dnsmasq", &["dnsmasq-base"]),
     ("ping", &["iputils-ping"]),
     ("unshare", &["util-linux"]),
-    // The benchmark compares with it; its service is installed disabled.
-    ("nft", &["nftables"]),
     ("getent", &["libc-bin"]),
     // Looks at the report's page.
     ("chromium", &["chromium"]),
@@ -73,7 +80,8 @@ const FETCHING: Duration = Duration::from_mins(2);
 /// # Errors
 /// When one is missing and cannot be brought: which, and how to get it.
 pub fn bring(report: &mut Report) -> Result<Tools> {
-    for (program, packages) in INSTALLED {
+    bring_for_benchmark(report)?;
+    for (program, packages) in TESTS {
         installed(program, packages, report)?;
     }
     Ok(Tools {
@@ -82,6 +90,17 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
         victoria_metrics: unpacked(&VICTORIA_METRICS, report)?,
         sshd: unpacked(&SSHD, report)?,
     })
+}
+
+/// Finds or brings those that the benchmark runs.
+///
+/// # Errors
+/// As [`bring`].
+pub fn bring_for_benchmark(report: &mut Report) -> Result<()> {
+    for (program, packages) in BENCHMARK {
+        installed(program, packages, report)?;
+    }
+    Ok(())
 }
 
 /// Finds the formatter and the linter, or has rustup bring them. Neither building nor testing needs them: where they

@@ -1,4 +1,4 @@
-//! Programs that virtual machines are made with: QEMU, and what packs their first file system.
+//! Programs that virtual machines are made with: QEMU, what packs their first file system, and what is put into it.
 
 use anyhow::Result;
 
@@ -11,9 +11,13 @@ use super::{Report, tools};
 pub fn bring(report: &mut Report) -> Result<()> {
     for (program, package) in [
         ("qemu-system-x86_64", "qemu-system-x86"),
+        // Distributions compress modules in different ways.
         ("xz", "xz-utils"),
+        ("zstd", "zstd"),
+        ("gzip", "gzip"),
         ("strip", "binutils"),
         ("ldd", "libc-bin"),
+        ("ip", "iproute2"),
         ("tc", "iproute2"),
         ("setpriv", "util-linux"),
     ] {

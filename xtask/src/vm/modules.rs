@@ -117,7 +117,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .with_context(|| format!("cannot run {program}"))?;
+        .with_context(|| format!("cannot run {program}: install it"))?;
     if !unpacked.status.success() {
         bail!("{program} failed: {}", unpacked.status);
     }
