@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::cargo::{self, Executable};
 use crate::setup::{self, Tools};
@@ -42,7 +42,7 @@ pub struct Test {
 /// Runs the tests and tells whether all passed.
 ///
 /// # Errors
-/// When setup fails or the tests do not compile.
+/// When setup fails, the tests do not compile, or the filter leaves none.
 pub fn run(test: &Test) -> Result<bool> {
     let tools = setup::for_testing()?;
     let built = build()?;
@@ -67,6 +67,11 @@ pub fn run(test: &Test) -> Result<bool> {
     }
     println!("\ndocumentation examples");
     total.add(documentation(test.filter.as_deref()));
+    if let Some(filter) = &test.filter
+        && total == Outcome::default()
+    {
+        bail!("no test's name contains {filter:?}: give a part of one, or nothing to run them all");
+    }
     total.skip(skips.read());
     if test.filter.is_none() && !test.no_vm {
         println!("\nintegration tests on Linux {}", vm::USUAL);
