@@ -4,6 +4,7 @@ mod common;
 
 use anyhow::{Context as _, Result, ensure};
 use common::Kernel;
+use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
 use sensor_tests::agent::Launch;
@@ -74,26 +75,23 @@ fn cases() -> Vec<(&'static str, Frame, Option<Slot>)> {
     ]
 }
 
-#[test]
-fn rules_hold_in_the_kernel() -> Result<()> {
-    let name = "rules_hold_in_the_kernel";
-    if !root_or_skip(name) {
+#[rstest]
+fn rules_hold_in_the_kernel(#[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant) -> Result<()> {
+    let name = format!("rules_hold_in_the_kernel ({variant:?})");
+    if !root_or_skip(&name) {
         return Ok(());
     }
-    for variant in [Variant::Linear, Variant::MultiBuffer] {
-        let mut kernel = Kernel::load(RULES, false)?;
-        if !kernel.has_or_skip(variant, name) {
-            continue;
-        }
-        for (name, frame, slot) in cases() {
-            let expected =
-                slot.map_or(Verdict::Pass(Passed::Management), |slot| Verdict::Count { sensor: 0, slot });
-            let outcome = kernel.run(variant, &frame.bytes(), expected).context(name)?;
-            assert_eq!((outcome.verdict, outcome.dropped), (expected, slot.is_some()), "{name}");
-        }
-        kernel.nothing_else_moved()?;
+    let mut kernel = Kernel::load(RULES, false)?;
+    if !kernel.has_or_skip(variant, &name) {
+        return Ok(());
     }
-    Ok(())
+    for (name, frame, slot) in cases() {
+        let expected =
+            slot.map_or(Verdict::Pass(Passed::Management), |slot| Verdict::Count { sensor: 0, slot });
+        let outcome = kernel.run(variant, &frame.bytes(), expected).context(name)?;
+        assert_eq!((outcome.verdict, outcome.dropped), (expected, slot.is_some()), "{name}");
+    }
+    kernel.nothing_else_moved()
 }
 
 /// As many sources as an operator could have, each with its own rule's service.

@@ -10,7 +10,6 @@ use sensor_common::layout::{self, Passed};
 use sensor_common::policy::{GUARD, GUARDED};
 use sensor_tests::frame::frame;
 use sensor_tests::skip::root_or_skip;
-use sensor_user::kernel::Variant;
 
 /// A program that is guarded stops by itself once the deadline has passed, and not when it was confirmed.
 #[rstest]
@@ -22,16 +21,16 @@ fn the_guard_undoes_what_nobody_confirms(#[case] deadline: u64, #[case] undone: 
     if !root_or_skip(test) {
         return Ok(());
     }
+    let mut names = vec!["sensor"];
+    if Kernel::load(RULES, false)?.loaded.has_multi_buffer() {
+        names.push("sensor_frags");
+    }
     for (guarded, undone) in [(1, undone), (0_u32, false)] {
         let mut ebpf =
             EbpfLoader::new().override_global(GUARDED, &guarded, true).load(sensor_user::kernel::OBJECT)?;
         let map = ebpf.map_mut(GUARD).context("no guard")?;
         aya::maps::Array::<_, u64>::try_from(map)?.set(0, deadline, 0)?;
-        let mut names = vec!["sensor"];
-        if host_has_multi_buffer()? {
-            names.push("sensor_frags");
-        }
-        for name in names {
+        for name in &names {
             let program: &mut Xdp = ebpf.program_mut(name).context("no program")?.try_into()?;
             program.load()?;
             let syn = frame().ipv4().tcp(23).syn().bytes();
@@ -50,7 +49,3 @@ fn the_guard_undoes_what_nobody_confirms(#[case] deadline: u64, #[case] undone: 
 }
 
 const XDP_PASS: u32 = 2;
-
-fn host_has_multi_buffer() -> Result<bool> {
-    Ok(Kernel::load(RULES, false)?.has_or_skip(Variant::MultiBuffer, "the guard of the multi-buffer program"))
-}

@@ -15,6 +15,7 @@ mod world;
 use anyhow::{Context as _, Result};
 use common::Kernel;
 use kernel::{forget, send};
+use rstest::rstest;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
@@ -41,40 +42,45 @@ fn the_host_build_agrees_with_the_table() {
     }
 }
 
-#[test]
-fn the_loaded_programs_agree_with_the_table() -> Result<()> {
-    let test = "the_loaded_programs_agree_with_the_table";
-    if !root_or_skip(test) {
+#[rstest]
+fn the_loaded_programs_agree_with_the_table(
+    #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
+) -> Result<()> {
+    let test = format!("the_loaded_programs_agree_with_the_table ({variant:?})");
+    if !root_or_skip(&test) {
         return Ok(());
     }
-    for variant in [Variant::Linear, Variant::MultiBuffer] {
-        let mut kernel = Kernel::load(RULES, false)?;
-        if !kernel.has_or_skip(variant, test) {
-            continue;
-        }
-        for (name, steps) in table() {
-            forget(&mut kernel)?;
-            for (number, step) in steps.into_iter().enumerate() {
-                let here = || format!("{name}, step {number}, {variant:?}");
-                match step {
-                    Step::Sent(frame) => send(&mut kernel, &frame.bytes()).with_context(here)?,
-                    Step::Arrives(frame, expected) => {
-                        let found = kernel.run(variant, &frame.bytes(), expected).with_context(here)?;
-                        assert_eq!(found.verdict, expected, "{}", here());
-                    }
+    let mut kernel = Kernel::load(RULES, false)?;
+    if !kernel.has_or_skip(variant, &test) {
+        return Ok(());
+    }
+    for (name, steps) in table() {
+        forget(&mut kernel)?;
+        for (number, step) in steps.into_iter().enumerate() {
+            let here = || format!("{name}, step {number}");
+            match step {
+                Step::Sent(frame) => send(&mut kernel, &frame.bytes()).with_context(here)?,
+                Step::Arrives(frame, expected) => {
+                    let found = kernel.run(variant, &frame.bytes(), expected).with_context(here)?;
+                    assert_eq!(found.verdict, expected, "{}", here());
                 }
             }
         }
-        kernel.nothing_else_moved()?;
     }
-    Ok(())
+    kernel.nothing_else_moved()
 }
 
 /// Whatever is sent and arrives, in whatever order, the programs and the host build of their code agree.
-#[test]
-fn the_loaded_programs_agree_with_the_host_build() -> Result<()> {
-    let test = "the_loaded_programs_agree_with_the_host_build";
-    if !root_or_skip(test) {
+#[rstest]
+fn the_loaded_programs_agree_with_the_host_build(
+    #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
+) -> Result<()> {
+    let test = format!("the_loaded_programs_agree_with_the_host_build ({variant:?})");
+    if !root_or_skip(&test) {
+        return Ok(());
+    }
+    let mut kernel = Kernel::load(RULES, false)?;
+    if !kernel.has_or_skip(variant, &test) {
         return Ok(());
     }
     let frames: Vec<(bool, Vec<u8>)> = table()
@@ -86,34 +92,27 @@ fn the_loaded_programs_agree_with_the_host_build() -> Result<()> {
         })
         .collect();
     let mut random = Random::new(3);
-    for variant in [Variant::Linear, Variant::MultiBuffer] {
-        let mut kernel = Kernel::load(RULES, false)?;
-        if !kernel.has_or_skip(variant, test) {
-            continue;
-        }
-        let mut replies = 0;
-        for _ in 0..20 {
-            forget(&mut kernel)?;
-            let model = Model::default();
-            for step in 0..200 {
-                let (sent, mut bytes) = random.one_of(&frames).clone();
-                if random.below(4) == 0 {
-                    let count = u32::try_from(bytes.len())?;
-                    bytes[random.below(count) as usize] ^= 1 << random.below(8);
-                }
-                if sent {
-                    send(&mut kernel, &bytes)?;
-                    remember(bytes.as_slice(), &model);
-                } else {
-                    let expected = verdict(bytes.as_slice(), &Rules, &model);
-                    let found = kernel.run(variant, &bytes, expected)?;
-                    assert_eq!(found.verdict, expected, "{step}: {bytes:02x?}");
-                    replies += u32::from(expected == Verdict::Pass(Passed::Reply));
-                }
+    let mut replies = 0;
+    for _ in 0..20 {
+        forget(&mut kernel)?;
+        let model = Model::default();
+        for step in 0..200 {
+            let (sent, mut bytes) = random.one_of(&frames).clone();
+            if random.below(4) == 0 {
+                let count = u32::try_from(bytes.len())?;
+                bytes[random.below(count) as usize] ^= 1 << random.below(8);
+            }
+            if sent {
+                send(&mut kernel, &bytes)?;
+                remember(bytes.as_slice(), &model);
+            } else {
+                let expected = verdict(bytes.as_slice(), &Rules, &model);
+                let found = kernel.run(variant, &bytes, expected)?;
+                assert_eq!(found.verdict, expected, "{step}: {bytes:02x?}");
+                replies += u32::from(expected == Verdict::Pass(Passed::Reply));
             }
         }
-        kernel.nothing_else_moved()?;
-        assert!(replies > 100, "{replies} replies are too few to tell");
     }
-    Ok(())
+    assert!(replies > 100, "{replies} replies are too few to tell");
+    kernel.nothing_else_moved()
 }
