@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::{LISTEN, Launch};
+use sensor_tests::agent::{LISTEN, Launch, PublicCopy};
 use sensor_tests::foreign::{Foreign, Verdict};
 use sensor_tests::namespace::Namespace;
 use sensor_tests::pins::Pins;
@@ -71,12 +71,8 @@ fn no_capability(#[case] without: &str, #[case] words: &[&str]) -> Result<()> {
         return Ok(());
     }
     let wire = Wire::new()?;
-    // Somebody else must be able to run the agent: it may lie in a folder of root's alone.
-    let copy = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
-    let binary = copy.path().join("sensor");
-    std::fs::copy(sensor_tests::agent::binary()?, &binary)?;
-    std::fs::set_permissions(copy.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    let launch = Launch::new(&wire.near.namespace).binary(&binary).interface("sensor0");
+    let agent = PublicCopy::new()?;
+    let launch = Launch::new(&wire.near.namespace).binary(&agent.path()).interface("sensor0");
     refused(launch.wrapped(&format!("setpriv {without}")), 1, words)?;
     ensure!(!wire.near.has_xdp()?, "something is attached");
     Ok(())

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::binary;
+use sensor_tests::agent::PublicCopy;
 use sensor_tests::cli::{self, Said, sensor};
 use sensor_tests::foreign::{Foreign, Verdict};
 use sensor_tests::skip::{root_or_skip, skip};
@@ -162,8 +162,9 @@ fn missing_capabilities_are_a_problem() -> Result<()> {
         return Ok(());
     }
     let wire = Wire::new()?;
+    let agent = PublicCopy::new()?;
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(binary()?);
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(agent.path());
     command.args(["doctor", "--interface", "sensor0", "--json"]);
     let said = cli::run(&wire.near.namespace, &mut command)?;
     assert_eq!(said.code, 1, "{said:?}");

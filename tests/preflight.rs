@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::binary;
+use sensor_tests::agent::{PublicCopy, binary};
 use sensor_tests::cli::{self, Said, sensor};
 use sensor_tests::skip::root_or_skip;
 use sensor_tests::wire::Wire;
@@ -228,8 +228,9 @@ fn checking_needs_no_privileges() -> Result<()> {
     let world = World::new()?;
     let _session = world.session("0.0.0.0:2222", "198.51.100.7:2222")?;
     let file = file("[[allow]]\nfrom = [\"198.51.100.0/24\"]\ntcp = [2222]")?;
+    let agent = PublicCopy::new()?;
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(binary()?);
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(agent.path());
     command.args(["check", "--interface", "sensor0"]);
     let refused = cli::run(&world.wire.near.namespace, &mut command)?;
     assert_eq!(refused.code, 1, "{refused:?}");

@@ -9,9 +9,11 @@ use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -19,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// Where the agent listens unless told otherwise; in each namespace it is another place.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 19_817);
@@ -173,9 +175,7 @@ fn config_file(text: &str) -> Result<NamedTempFile> {
         .context("cannot make a configuration file")?;
     file.write_all(text.as_bytes())?;
     // An agent that runs as somebody else reads it too.
-    let mut permissions = file.as_file().metadata()?.permissions();
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
-    file.as_file().set_permissions(permissions)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
     Ok(file)
 }
 
@@ -200,6 +200,35 @@ pub fn binary() -> Result<PathBuf> {
         }
     }
     bail!("no agent in {}: build it with `cargo xtask build`, or name it in SENSOR_BIN", profile.display())
+}
+
+/// A copy of the agent that anybody may run: where it was built may be below a folder of root's alone.
+#[derive(Debug)]
+pub struct PublicCopy {
+    folder: TempDir,
+}
+
+impl PublicCopy {
+    /// Copies the agent of [`binary`].
+    ///
+    /// # Errors
+    /// If there is none, or it can't be copied.
+    pub fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("sensor-test-").tempdir()?;
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        let copy = Self { folder };
+        // By a program of its own: what another thread starts meanwhile would inherit a descriptor of this process
+        // that is open for writing, and as long as anybody has one the copy can't be run.
+        let copied = Command::new("cp").arg(binary()?).arg(copy.path()).status().context("cannot run cp")?;
+        ensure!(copied.success(), "cannot copy the agent to {}", copy.path().display());
+        Ok(copy)
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("sensor")
+    }
 }
 
 /// A running agent; dropping it kills it.

@@ -20,6 +20,7 @@ pub fn bring(report: &mut Report) -> Result<()> {
         ("ip", "iproute2"),
         ("tc", "iproute2"),
         ("setpriv", "util-linux"),
+        ("cp", "coreutils"),
     ] {
         tools::installed(program, &[package], report)?;
     }

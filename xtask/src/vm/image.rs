@@ -17,7 +17,7 @@ use super::modules;
 use crate::shell;
 
 /// Programs that tests run, beside the agent.
-const TOOLS: [&str; 4] = ["ip", "tc", "setpriv", "sh"];
+const TOOLS: [&str; 5] = ["ip", "tc", "setpriv", "sh", "cp"];
 
 /// What tests read from the workspace.
 const TEXTS: [&str; 1] = ["README.md"];
