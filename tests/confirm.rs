@@ -19,19 +19,24 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long there is to confirm.
-fn within() -> Duration {
+/// How long there is to confirm, for a test that waits for the end of it.
+fn briefly() -> Duration {
     pace::time(Duration::from_secs(3))
 }
 
-/// Waits until that is over, counted from `attached`.
-fn wait_until_over(attached: Instant) {
-    thread::sleep((within() + Duration::from_millis(200)).saturating_sub(attached.elapsed()));
+/// How long there is for a test that starts programs meanwhile: they must be done before it is over.
+fn at_leisure() -> Duration {
+    pace::time(Duration::from_secs(10))
+}
+
+/// Waits until `within` is over, counted from `attached`.
+fn wait_until_over(within: Duration, attached: Instant) {
+    thread::sleep((within + Duration::from_millis(200)).saturating_sub(attached.elapsed()));
 }
 
 /// The launch of an agent that waits for as long.
-fn unconfirmed(launch: Launch) -> Launch {
-    launch.argument("--confirm-within").argument(&format!("{}s", within().as_secs()))
+fn unconfirmed(launch: Launch, within: Duration) -> Launch {
+    launch.argument("--confirm-within").argument(&format!("{}s", within.as_secs()))
 }
 
 struct Scene {
@@ -54,8 +59,8 @@ impl Scene {
         Launch::new(&self.wire.near.namespace).interface("sensor0").config(mix::SENSOR).pins(&self.pins)
     }
 
-    fn attach(&self) -> Result<Agent> {
-        let agent = unconfirmed(self.launch()).start()?;
+    fn attach(&self, within: Duration) -> Result<Agent> {
+        let agent = unconfirmed(self.launch(), within).start()?;
         ensure!(!self.is_reachable()?, "the server can be reached");
         Ok(agent)
     }
@@ -75,13 +80,13 @@ fn it_undoes_itself_without_the_agent(#[case] signal: Signal) -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new()?;
-    let mut agent = scene.attach()?;
+    let mut agent = scene.attach(briefly())?;
     let attached = Instant::now();
     agent.signal(signal)?;
     if signal == Signal::SIGKILL {
         agent.wait()?;
     }
-    wait_until_over(attached);
+    wait_until_over(briefly(), attached);
     ensure!(scene.is_reachable()?, "the server cannot be reached");
     let late = sensor(&scene.wire.near.namespace, &["confirm"])?;
     assert_eq!(late.code, 1, "{}", late.stdout);
@@ -100,11 +105,11 @@ fn what_passes_unconfirmed_is_counted() -> Result<()> {
     let sender = Sender::new(&wire)?;
     let syn = frame().ipv4().tcp(23).syn().bytes();
     let mut truth = Counts::default();
-    let mut agent = unconfirmed(launch()).start()?;
+    let mut agent = unconfirmed(launch(), briefly()).start()?;
     let attached = Instant::now();
     sender.send(&[&syn; 5])?;
     agent.stop(Signal::SIGKILL)?;
-    wait_until_over(attached);
+    wait_until_over(briefly(), attached);
     sender.send(&[&syn; 7])?;
     // A new agent is a new decision.
     let agent = launch().start()?;
@@ -125,7 +130,7 @@ fn an_agent_that_lives_detaches_and_says_so() -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new()?;
-    let mut agent = scene.attach()?;
+    let mut agent = scene.attach(briefly())?;
     let status = agent.wait()?;
     assert_eq!(status.code(), Some(1));
     ensure!(agent.last_words().contains("nobody ran `sensor confirm` in time"), "{}", agent.stderr());
@@ -142,7 +147,7 @@ fn what_is_confirmed_stays(#[case] kill: bool) -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new()?;
-    let mut agent = scene.attach()?;
+    let mut agent = scene.attach(at_leisure())?;
     let attached = Instant::now();
     if kill {
         agent.stop(Signal::SIGKILL)?;
@@ -154,7 +159,7 @@ fn what_is_confirmed_stays(#[case] kill: bool) -> Result<()> {
     let again = sensor(near, &["confirm"])?;
     assert_eq!(again.code, 1, "{}", again.stdout);
     ensure!(again.stderr.contains("nothing awaits a confirmation"), "{}", again.stderr);
-    wait_until_over(attached);
+    wait_until_over(at_leisure(), attached);
     ensure!(!scene.is_reachable()?, "the server can be reached");
     ensure!(kill || agent.ended()?.is_none(), "the agent has ended: {}", agent.stderr());
     Ok(())
@@ -167,7 +172,7 @@ fn a_restart_confirms_nothing() -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new()?;
-    let mut agent = scene.attach()?;
+    let mut agent = scene.attach(at_leisure())?;
     agent.stop(Signal::SIGKILL)?;
     let mut again = scene.launch().argument("--i-have-console-access").start()?;
     ensure!(again.stderr().contains("is not confirmed yet"), "{}", again.stderr());

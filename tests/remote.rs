@@ -78,10 +78,11 @@ fn confirmed_it_stays(#[case] family: Family) -> Result<()> {
     let (world, pins) = (World::new()?, Pins::new()?);
     let config = format!("{SENSOR}{RULE}");
     let launch = Launch::new(world.at(Place::Host)).interface(NIC).config(&config).pins(&pins);
-    let agent = launch.argument("--confirm-within").argument("3s").start()?;
+    // Time enough for an SSH handshake on a slow machine.
+    let agent = launch.argument("--confirm-within").argument("10s").start()?;
     let confirmed = typed(&world, family, &format!("confirm --interface {NIC}"))?;
     ensure!(confirmed.success, "{}", confirmed.stderr);
-    thread::sleep(Duration::from_millis(3_200));
+    thread::sleep(Duration::from_millis(10_200));
     ensure!(world.wire().near.has_xdp()?, "it is gone: {}", agent.stderr());
     log_in(&world, family)?;
     let from_a_stranger = world.program(Place::Scanner, "ping")?.args("-n -q -c 1 -W 1");
