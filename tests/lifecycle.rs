@@ -217,13 +217,15 @@ fn the_reason_for_malformed_is_logged(#[case] arguments: &[&str], #[case] logged
     }
     let wire = Wire::new()?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0");
-    let agent = arguments.iter().fold(launch, |launch, argument| launch.argument(argument)).start()?;
+    let mut agent = arguments.iter().fold(launch, |launch, argument| launch.argument(argument)).start()?;
     let broken = frame().ipv4().header_words(4).tcp(23).syn().bytes();
     Sender::new(&wire)?.send(&[broken])?;
     let slot = "malformed/ipv4_header_length";
     until(|| Ok(counted(&agent, slot)? > 0), || "the packet was not counted".to_owned())?;
-    let said = || agent.stderr().contains("ipv4_header_length");
-    until(|| Ok(said() || !logged), || format!("the reason is not logged: {}", agent.stderr()))?;
-    assert_eq!(said(), logged, "{}", agent.stderr());
+    let said = |agent: &Agent| agent.stderr().contains("ipv4_header_length");
+    until(|| Ok(said(&agent) || !logged), || format!("the reason is not logged: {}", agent.stderr()))?;
+    // What it has to say it has said by its end.
+    agent.stop(Signal::SIGTERM)?;
+    assert_eq!(said(&agent), logged, "{}", agent.stderr());
     Ok(())
 }
