@@ -59,6 +59,22 @@ fn nothing_comes_that_nobody_sent() -> Result<()> {
     Ok(())
 }
 
+/// What the kernel says of all interfaces together is longer than what is read at once.
+#[test]
+fn a_wire_among_many_interfaces() -> Result<()> {
+    if !root_or_skip("a_wire_among_many_interfaces") {
+        return Ok(());
+    }
+    let near = Namespace::new()?;
+    for number in 0..70 {
+        near.ip(&format!("link add other{number} type veth peer name peer{number}"))?;
+    }
+    let wire = Wire::between(near, "sensor0", Namespace::new()?, 1500)?;
+    Sender::new(&wire)?.send(&[frame().ipv4().tcp(23).syn().padded(60).bytes()])?;
+    assert_eq!(received(&wire)?, 1);
+    Ok(())
+}
+
 #[test]
 fn dropping_a_wire_removes_it() -> Result<()> {
     if !root_or_skip("dropping_a_wire_removes_it") {

@@ -145,16 +145,17 @@ impl Flow {
 
     /// Packets that the receiving end has taken in since the beginning of time, by its own account.
     fn counted(&self) -> Result<u64> {
-        let mut text = vec![0; 16_384];
-        let mut length = 0;
+        let mut text = Vec::new();
+        // The kernel gives a page of it at a time.
+        let mut part = [0; 4096];
         loop {
-            let read = self.statistics.read_at(&mut text[length..], length as u64)?;
+            let read = self.statistics.read_at(&mut part, text.len() as u64)?;
             if read == 0 {
                 break;
             }
-            length += read;
+            text.extend_from_slice(&part[..read]);
         }
-        let text = String::from_utf8_lossy(&text[..length]);
+        let text = String::from_utf8_lossy(&text);
         let prefix = format!("{}:", self.name);
         text.lines()
             .find_map(|line| line.trim_start().strip_prefix(&prefix)?.split_whitespace().nth(1))
