@@ -93,6 +93,8 @@ fn chromium(dir: &Path, page: &Path, scheme: Scheme) -> Result<String> {
     let mut child = Command::new("unshare")
         .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "chromium"])
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        // Else its processes share memory in /dev/shm, which in a container has 64 MB: too little for a long page.
+        .arg("--disable-dev-shm-usage")
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .arg(format!("--user-data-dir={}", dir.join("profile").display()))
         .arg(format!("--blink-settings=preferredColorScheme={}", scheme as u8))
