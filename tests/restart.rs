@@ -18,6 +18,7 @@ use sensor_tests::random::Random;
 use sensor_tests::sender::{Sender, cpus, pin_to_cpu};
 use sensor_tests::skip::root_or_skip;
 use sensor_tests::wire::Wire;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -153,8 +154,10 @@ fn nothing_is_lost_whenever_the_agent_is_killed() -> Result<()> {
                 scope.spawn(move || flood(wire, number, troubled))
             })
             .collect();
-        let result = trouble(&mut agent, &wire, &pins);
+        // Whatever becomes of the trouble, the floods must end, and with them the test.
+        let result = catch_unwind(AssertUnwindSafe(|| trouble(&mut agent, &wire, &pins)));
         troubled.store(true, Ordering::Relaxed);
+        let result = result.unwrap_or_else(|panic| resume_unwind(panic));
         let floods = floods
             .into_iter()
             .map(|flood| flood.join().expect("no flood panics"))
