@@ -6,21 +6,19 @@ use crate::namespace::Namespace;
 use crate::pace::PATIENCE;
 use crate::pins::Pins;
 use anyhow::{Context as _, Result, bail, ensure};
-use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use std::{io, thread};
 use tempfile::{NamedTempFile, TempDir};
 
 /// Where the agent listens unless told otherwise; in each namespace it is another place.
@@ -151,20 +149,11 @@ impl Launch {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // Ctrl-C in a terminal is for the one who started it, who then stops the agent.
         command.process_group(0);
-        let namespace = self.namespace.clone();
-        // SAFETY: between fork and exec only two system calls are made, and nothing is allocated.
-        unsafe { command.pre_exec(move || enter_and_die_with_parent(&namespace)) };
+        self.namespace.start_in(&mut command, Signal::SIGTERM);
         let mut child = command.spawn().with_context(|| format!("cannot run {}", words[0]))?;
         let stderr = child.stderr.take().map(Captured::new);
         Ok(Agent { child, namespace: self.namespace, listen: self.listen, stderr, config })
     }
-}
-
-/// Even when the process that started it is killed, no agent stays behind.
-fn enter_and_die_with_parent(namespace: &Namespace) -> io::Result<()> {
-    setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
-    nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?;
-    Ok(())
 }
 
 fn config_file(text: &str) -> Result<NamedTempFile> {

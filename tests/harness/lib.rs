@@ -18,6 +18,7 @@ pub mod order;
 pub mod pace;
 pub mod pins;
 pub mod prometheus;
+pub mod proxy;
 pub mod random;
 pub mod report;
 pub mod sender;

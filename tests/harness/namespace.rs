@@ -5,8 +5,11 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -68,6 +71,18 @@ impl Namespace {
     /// Without `CAP_SYS_ADMIN`.
     pub fn enter(&self) -> Result<()> {
         setns(self.as_fd(), CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")
+    }
+
+    /// Has a program run inside the namespace, once it is started, and get this signal when the thread that starts it
+    /// ends: even if that is killed, nothing stays behind.
+    pub fn start_in(&self, command: &mut Command, end: Signal) {
+        let namespace = self.clone();
+        let enter_and_die_with_parent = move || {
+            setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            Ok(prctl::set_pdeathsig(end)?)
+        };
+        // SAFETY: between fork and exec only two system calls are made, and nothing is allocated.
+        unsafe { command.pre_exec(enter_and_die_with_parent) };
     }
 
     /// Runs `ip` with these blank-separated arguments inside the namespace and gives its output.

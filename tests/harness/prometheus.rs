@@ -5,10 +5,10 @@ use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -31,11 +31,12 @@ fn program(variable: &str, name: &str) -> Option<PathBuf> {
 
 /// What an environment variable names, or what `cargo xtask setup` unpacked of a package, or the system's.
 pub(crate) fn brought(variable: &str, package: &str, name: &str) -> Option<PathBuf> {
-    let brought = workspace().join("target/tools").join(package).join("usr/bin").join(name);
+    let unpacked = workspace().join("target/tools").join(package).join("usr");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).map(|folder| folder.join(name)).collect::<Vec<_>>();
+    let folders =
+        [unpacked.join("bin"), unpacked.join("sbin")].into_iter().chain(std::env::split_paths(&path));
     let named = std::env::var_os(variable).map(PathBuf::from);
-    named.into_iter().chain([brought]).chain(installed).find(|path| path.is_file())
+    named.into_iter().chain(folders.map(|folder| folder.join(name))).find(|path| path.is_file())
 }
 
 /// Runs `promtool` and gives what it says.
@@ -106,6 +107,15 @@ impl Prometheus {
     /// # Errors
     /// As [`Prometheus::start`].
     pub fn start_again(&mut self) -> Result<()> {
+        self.start_again_with(&[])
+    }
+
+    /// As [`Prometheus::start_again`], with more flags.
+    ///
+    /// # Errors
+    /// As [`Prometheus::start`].
+    pub fn start_again_with(&mut self, flags: &[&str]) -> Result<()> {
+        self.flags.extend(flags.iter().map(ToString::to_string));
         self.child = spawn(&self.namespace, self.listen, &self.flags, self.folder.path())?;
         self.wait_until_ready()
     }
@@ -193,9 +203,7 @@ fn spawn(namespace: &Namespace, listen: SocketAddr, flags: &[String], folder: &P
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg("--storage.tsdb.retention.time=10y");
     }
-    let inside = namespace.clone();
-    // SAFETY: `enter` makes one system call, which is allowed between fork and exec.
-    unsafe { command.pre_exec(move || inside.enter().map_err(std::io::Error::other)) };
+    namespace.start_in(&mut command, Signal::SIGKILL);
     command.spawn().context("cannot run prometheus")
 }
 

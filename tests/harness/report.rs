@@ -23,9 +23,17 @@ impl Report {
     /// # Errors
     /// If it fails; the error has what it said.
     pub fn write(namespace: &Namespace, prometheus: &Prometheus, arguments: &str) -> Result<Self> {
+        Self::write_from(namespace, &prometheus.url(), arguments)
+    }
+
+    /// As [`Report::write`], from what is at an address.
+    ///
+    /// # Errors
+    /// As [`Report::write`].
+    pub fn write_from(namespace: &Namespace, url: &str, arguments: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(binary()?);
-        command.args(["report", "--prometheus", &prometheus.url()]).args(arguments.split_whitespace());
+        command.args(["report", "--prometheus", url]).args(arguments.split_whitespace());
         command.arg("--output").arg(folder.path());
         let output = namespace.run(|| command.output())?.context("cannot run the agent's program")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -5,9 +5,9 @@ use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::prometheus::{api, brought, encode};
 use anyhow::{Context as _, Result};
+use nix::sys::signal::Signal;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -45,9 +45,7 @@ impl VictoriaMetrics {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let inside = namespace.clone();
-        // SAFETY: `enter` makes one system call, which is allowed between fork and exec.
-        unsafe { command.pre_exec(move || inside.enter().map_err(std::io::Error::other)) };
+        namespace.start_in(&mut command, Signal::SIGKILL);
         let child = command.spawn().context("cannot run victoria-metrics")?;
         let server = Self { child, namespace: namespace.clone(), listen, folder };
         until(

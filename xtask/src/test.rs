@@ -121,6 +121,7 @@ impl Environment {
             ("PROMETHEUS", path(&tools.prometheus)),
             ("VICTORIA_METRICS", path(&tools.victoria_metrics)),
             ("SSHD", path(&tools.sshd)),
+            ("NGINX", path(&tools.nginx)),
             ("SENSOR_SKIPS", path(skips)),
             ("RUST_TEST_THREADS", threads.to_string()),
         ];

@@ -38,7 +38,7 @@ const CPUS: usize = 2;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Programs of tests that do not run inside, and why.
-const OUTSIDE: [(&str, &str); 13] = [
+const OUTSIDE: [(&str, &str); 14] = [
     ("bench", "figures of emulated processors mean nothing"),
     ("dashboards", "it needs Prometheus"),
     ("demo", "it runs cargo xtask"),
@@ -49,6 +49,7 @@ const OUTSIDE: [(&str, &str); 13] = [
     ("remote_write", "it needs Prometheus"),
     ("report", "it needs Prometheus"),
     ("report_page", "it needs Chromium"),
+    ("report_proxy", "it needs Prometheus and nginx"),
     ("sensor_tests", "no kernel has a part in the harness's own tests"),
     ("simulation", "it needs Prometheus"),
     ("world", "it needs ssh, curl, dig and their servers"),

@@ -248,7 +248,8 @@ impl Client {
 
     fn no_prometheus(&self, what: &str) -> anyhow::Error {
         let url = &self.server.url;
-        anyhow!("{url} is not a Prometheus, it gave {what}: pass the address whose /api/v1 is Prometheus'")
+        let mend = "pass the address whose /api/v1 is Prometheus', with https:// if it has TLS";
+        anyhow!("{url} is not a Prometheus, it gave {what}: {mend}")
     }
 
     fn unreachable(&self, error: &ureq::Error) -> anyhow::Error {

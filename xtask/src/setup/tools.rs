@@ -20,6 +20,8 @@ pub struct Tools {
     pub victoria_metrics: PathBuf,
     /// `sshd`.
     pub sshd: PathBuf,
+    /// `nginx`.
+    pub nginx: PathBuf,
 }
 
 /// Programs to install, each with the packages that have it: Debian's, the newest name first.
@@ -42,6 +44,8 @@ const TESTS: &Installed = &[
     ("ping", &["iputils-ping"]),
     ("unshare", &["util-linux"]),
     ("getent", &["libc-bin"]),
+    // Makes certificates.
+    ("openssl", &["openssl"]),
     // Looks at the report's page.
     ("chromium", &["chromium"]),
 ];
@@ -68,6 +72,7 @@ const VICTORIA_METRICS: Unpacked = Unpacked {
 };
 const SSHD: Unpacked =
     Unpacked { program: "sshd", package: "openssh-server", folder: "usr/sbin", version: "-V" };
+const NGINX: Unpacked = Unpacked { program: "nginx", package: "nginx", folder: "usr/sbin", version: "-v" };
 
 /// Starting and ending a program that is asked for nothing takes no longer.
 const STARTING: Duration = Duration::from_secs(30);
@@ -89,6 +94,7 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
         prometheus: unpacked(&PROMETHEUS, report)?,
         victoria_metrics: unpacked(&VICTORIA_METRICS, report)?,
         sshd: unpacked(&SSHD, report)?,
+        nginx: unpacked(&NGINX, report)?,
     })
 }
 

@@ -1,0 +1,109 @@
+//! A Prometheus as it stands in most houses: behind Debian's nginx, which asks for TLS and a token.
+
+use crate::namespace::Namespace;
+use crate::pace::until;
+use crate::prometheus::brought;
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// The token that it wants.
+pub const TOKEN: &str = "dG9rZW4-of_the~report";
+
+/// What signs a certificate, and what it is for.
+const AUTHORITY: &str = "-x509 -subj /CN=The-house -addext keyUsage=critical,keyCertSign";
+const CERTIFICATE: &str = "-x509 -CA authority.pem -CAkey authority.key -subj /CN=prometheus \
+                           -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost";
+
+/// nginx: what `NGINX` names, or what `cargo xtask setup` unpacked, or the system's.
+#[must_use]
+pub fn nginx() -> Option<PathBuf> {
+    brought("NGINX", "nginx", "nginx")
+}
+
+/// A running nginx with a certificate for `localhost`, in a folder of its own; dropping it kills it and removes the
+/// folder.
+#[derive(Debug)]
+pub struct Proxy {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Proxy {
+    /// Starts it in a namespace, in front of what serves at `behind`: all of that is below `/prometheus/`.
+    ///
+    /// # Errors
+    /// If it isn't there or does not start; the error has its log.
+    pub fn start(namespace: &Namespace, listen: SocketAddr, behind: SocketAddr) -> Result<Self> {
+        let program = nginx().context("nginx is not here: `cargo xtask setup` brings it")?;
+        let folder = tempfile::tempdir()?;
+        certificate(folder.path(), "authority", AUTHORITY)?;
+        certificate(folder.path(), "server", CERTIFICATE)?;
+        std::fs::write(folder.path().join("nginx.conf"), config(listen, behind))?;
+        let log = File::create(folder.path().join("said"))?;
+        let mut command = Command::new(program);
+        command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "log"]);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        namespace.start_in(&mut command, Signal::SIGKILL);
+        let child = command.spawn().context("cannot run nginx")?;
+        let proxy = Self { child, folder };
+        until(
+            || Ok(namespace.run(|| TcpStream::connect(listen))?.is_ok()),
+            || format!("nginx does not listen: {}", proxy.log()),
+        )?;
+        Ok(proxy)
+    }
+
+    /// What it has said and logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        ["said", "log"].map(|name| std::fs::read_to_string(self.path(name)).unwrap_or_default()).concat()
+    }
+
+    /// A file in its folder: `authority.pem`, the certificate of who signed its own, is one.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn config(listen: SocketAddr, behind: SocketAddr) -> String {
+    let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("  {kind}_temp_path {kind};\n"))
+        .collect();
+    format!(
+        "daemon off;\nmaster_process off;\npid pid;\nevents {{}}\nhttp {{\n  access_log off;\n{folders}  server {{
+    listen {listen} ssl;
+    ssl_certificate server.pem;
+    ssl_certificate_key server.key;
+    location /prometheus/ {{
+      if ($http_authorization != \"Bearer {TOKEN}\") {{ return 401; }}
+      proxy_pass http://{behind}/;
+    }}
+  }}\n}}\n"
+    )
+}
+
+/// Makes `NAME.pem` and `NAME.key` in a folder.
+fn certificate(folder: &Path, name: &str, what: &str) -> Result<()> {
+    let mut command = Command::new("openssl");
+    command.args("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split_whitespace());
+    command.args(what.split_whitespace());
+    command.args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")]);
+    let output = command.current_dir(folder).output().context("cannot run openssl")?;
+    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
