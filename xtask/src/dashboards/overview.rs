@@ -123,7 +123,7 @@ fn coverage() -> Panel {
          from 100 % wasn't seen by anybody.",
     )
     .query(Query::instant(format!(
-        "sum({0}) / (count({0}) * scalar(max(count_over_time(sensor:observed:ratio1d[$__range] {DAYS}))))",
+        "clamp_max(sum({0}) / (count({0}) * scalar(max(count_over_time(sensor:observed:ratio1d[$__range] {DAYS})))), 1)",
         observed()
     )))
     .unit("percentunit", 1)
@@ -372,13 +372,15 @@ fn ranking(names: &Names) -> Panel {
 fn days_observed() -> Panel {
     Panel::cells(
         "Days observed, by sensor",
-        "A row for each sensor, a cell for each UTC day, at the midnight when it ended: the share of the day in which the
-         sensor was scraped with its program attached. No cell: not at all. With hundreds of sensors, choose a region.",
+        "A row for each sensor, a cell for each UTC day, at the midnight when it ended: the share of the day for which the
+         sensor was observed. No cell: not at all. With hundreds of sensors, choose a region.",
     )
     .size(24, 10)
     .query(
         Query::range(
-            format!("max by (region, sensor) (avg_over_time(sensor:observed:ratio1d{{{REGION}}}[$__interval] {DAYS}))"),
+            format!(
+                "clamp_max(max by (region, sensor) (avg_over_time(sensor:observed:ratio1d{{{REGION}}}[$__interval] {DAYS})), 1)"
+            ),
             "1d",
         )
         .legend("{{region}} · {{sensor}}"),

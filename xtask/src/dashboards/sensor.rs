@@ -98,11 +98,11 @@ fn per_day() -> Panel {
 fn coverage() -> Panel {
     Panel::number(
         "Coverage",
-        "The share of the range's recorded hours in which the sensor was scraped with its program attached. The hours are those
-         in which any sensor of the fleet was.",
+        "The share of the range's recorded hours for which the sensor was observed. The hours are those in which any sensor of
+         the fleet was.",
     )
     .query(Query::instant(format!(
-        "sum({}) / scalar(max(count_over_time(sensor:observed:ratio1h[$__range] {HOURS})))",
+        "clamp_max(sum({}) / scalar(max(count_over_time(sensor:observed:ratio1h[$__range] {HOURS}))), 1)",
         observed()
     )))
     .unit("percentunit", 1)
@@ -320,8 +320,9 @@ fn hours_observed() -> Panel {
     Panel::new(
         "timeseries",
         "Time observed",
-        "The share of each hour in which the sensor was scraped with its program attached, at the moment when the hour ended. A
-         gap: not at all. What was missed here wasn't counted, and lowers the totals, though not the averages per observed day.",
+        "The hours for which the sensor was observed, at the moment when the hour ended: more than one in the hour in which it
+         comes back from a gap in which it went on counting. None, and no such hour after it: what was missed here wasn't
+         counted, and lowers the totals, though not the averages per observed day.",
     )
     .size(24, 6)
     .query(
