@@ -11,7 +11,7 @@ use anyhow::Result;
 use std::path::Path;
 
 /// How long after an hour's end its sums are written, in seconds.
-pub const HOUR_DELAY: i64 = 7 * 60;
+pub const HOUR_DELAY: i64 = 17 * 60;
 /// How long after a day's end its sums are written, in seconds.
 pub const DAY_DELAY: i64 = 77 * 60;
 
