@@ -1,6 +1,6 @@
 //! What Prometheus is asked.
 //!
-//! Days that are over were recorded by `fleet/rules/rollup.yml`, which says how; the day in progress is read from
+//! Days and hours that are over were recorded by `fleet/rules/rollup.yml`, which says how; the last hours are read from
 //! the counters themselves, by the same expression.
 
 /// Seconds of a day.
@@ -20,21 +20,25 @@ pub fn recorded_packets(sensor: &str, seconds: i64, utc: bool) -> String {
     if utc {
         format!("last_over_time(sensor:packets:increase1d{{sensor={sensor}}}[1d] {DAY_AFTER})")
     } else {
-        format!("sum_over_time(sensor:packets:increase1h{{sensor={sensor}}}[{seconds}s] {HOUR_AFTER})")
+        sum_of_hours(&format!("sensor:packets:increase1h{{sensor={sensor}}}"), seconds)
     }
 }
 
-/// The part of the day that ends at the moment of evaluation in which each sensor observed, 0 to 1.
+/// The hours of the day that ends at the moment of evaluation for which each sensor observed.
 #[must_use]
 pub fn recorded_observation(seconds: i64, utc: bool) -> String {
     if utc {
-        format!("max by (sensor, region) (last_over_time(sensor:observed:ratio1d[1d] {DAY_AFTER}))")
+        format!("max by (sensor, region) (last_over_time(sensor:observed:ratio1d[1d] {DAY_AFTER})) * 24")
     } else {
-        let hours = seconds / 3600;
-        format!(
-            "max by (sensor, region) (sum_over_time(sensor:observed:ratio1h[{seconds}s] {HOUR_AFTER})) / {hours}"
-        )
+        format!("max by (sensor, region) ({})", sum_of_hours("sensor:observed:ratio1h", seconds))
     }
+}
+
+/// The sum of what was recorded for the hours in the `seconds` before the moment of evaluation, once for each.
+fn sum_of_hours(record: &str, seconds: i64) -> String {
+    // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
+    let minutes = seconds / 60 - 30;
+    format!("sum_over_time(last_over_time({record}[1h] {HOUR_AFTER})[{minutes}m:1h])")
 }
 
 /// Packets by protocol and port of a sensor in the `seconds` before the moment of evaluation, from its counters:
@@ -67,11 +71,11 @@ pub fn increase(counters: &str, window: &str) -> String {
     )
 }
 
-/// In how many minutes of the `seconds` before the moment of evaluation each sensor was scraped with its program
-/// attached everywhere.
+/// The hours, counted by the minute, of the `seconds` before the moment of evaluation in which each sensor was scraped
+/// with its program attached everywhere.
 #[must_use]
-pub fn observed_minutes(seconds: i64) -> String {
-    let minutes = format!("count_over_time(({OBSERVING})[{}s:1m])", (seconds - 30).max(1));
+pub fn observed_hours(seconds: i64) -> String {
+    let minutes = format!("count_over_time(({OBSERVING})[{}s:1m]) / 60", (seconds - 30).max(1));
     // Whoever was there between two full minutes only is there all the same.
     format!("{minutes} or 0 * group by (sensor, region) (last_over_time(sensor_info[{seconds}s]))")
 }

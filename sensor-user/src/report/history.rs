@@ -10,9 +10,11 @@ use super::expression::{self, DAY};
 use super::period::{Days, HOUR};
 use super::service::Service;
 
-/// How long after a day's end its record is certain to be there: an hour until it is made, and one until it is
-/// made again if the first time was missed.
-const RECORDED_AFTER: i64 = 2 * HOUR;
+/// How long after a day's end its record is certain to be there: it is made within the second hour after it, and
+/// within the third if that was missed.
+const RECORDED_AFTER: i64 = 3 * HOUR;
+/// The same for an hour: its record is made, and made again if that was missed, within the hour after it.
+const HOUR_RECORDED_AFTER: i64 = HOUR;
 
 /// A sensor, and how much of each day it observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +23,7 @@ pub struct Observer {
     pub name: String,
     /// The region that it was last in; empty if it has none.
     pub region: String,
-    /// The part of each day, 0 to 1.
+    /// The part of each day, 0 to 1; more if its packets speak of more, as after a gap in which nobody asked for them.
     pub observed: Vec<f64>,
 }
 
@@ -47,8 +49,26 @@ struct Run {
 enum Source {
     /// Records, of days that are all so many seconds long.
     Records { seconds: i64, utc: bool },
-    /// The counters of a day that has no record yet.
-    Counters,
+    /// A day that has no record yet.
+    Parts,
+}
+
+/// A part of a day that has no record yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    of: PartOf,
+    seconds: i64,
+    end: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PartOf {
+    /// Hours that have a record.
+    Records,
+    /// Hours that have none yet: the counters, hour by hour, as they will be recorded.
+    Hours,
+    /// What there is of the last hour: the counters.
+    Minutes,
 }
 
 /// Reads days.
@@ -73,16 +93,22 @@ impl<'a> Reader<'a> {
     /// Prometheus does not answer as it should, or nothing was recorded.
     pub fn observers(&self) -> Result<Vec<Observer>> {
         let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
+        // The last region is that of the last day; a sensor that moved on it was there for most of it.
+        let mut last: HashMap<String, (usize, f64)> = HashMap::new();
         for run in &self.runs {
-            for (day, series, share) in self.observed(run)? {
+            for (day, series, part) in self.observed(run)? {
                 let name = series.label("sensor");
                 let observer = observers.entry(name.to_owned()).or_insert_with(|| Observer {
                     name: name.to_owned(),
                     region: String::new(),
                     observed: vec![0.0; self.days.dates.len()],
                 });
-                series.label("region").clone_into(&mut observer.region);
-                observer.observed[day] = observer.observed[day].max(share.clamp(0.0, 1.0));
+                let newest = last.entry(name.to_owned()).or_default();
+                if (day, part) >= *newest {
+                    *newest = (day, part);
+                    series.label("region").clone_into(&mut observer.region);
+                }
+                observer.observed[day] += part.max(0.0);
             }
         }
         ensure!(
@@ -93,32 +119,40 @@ impl<'a> Reader<'a> {
         Ok(observers.into_values().collect())
     }
 
-    /// Days with the parts of them that sensors observed, in order of the days.
+    /// Days with the parts of them that sensors observed.
     fn observed(&self, run: &Run) -> Result<Vec<(usize, Series, f64)>> {
         let mut found = Vec::new();
         match run.source {
             Source::Records { seconds, utc } => {
                 let expression = expression::recorded_observation(seconds, utc);
                 for series in self.records(&expression, run, seconds)? {
-                    found.extend(self.by_day(&series).map(|(day, share)| (day, series.clone(), share)));
+                    let days = self.by_day(&series);
+                    found.extend(days.map(|(day, hours)| (day, series.clone(), hours / self.hours(day))));
                 }
             }
-            Source::Counters => {
+            Source::Parts => {
                 for day in run.days.clone() {
-                    let (start, midnight) = self.days.span(day);
-                    let end = midnight.min(self.now);
-                    let expression = expression::observed_minutes(end - start);
-                    #[expect(clippy::cast_precision_loss, reason = "a day's minutes")]
-                    let minutes = ((midnight - start) / 60) as f64;
-                    for series in self.client.range(&expression, (end, end), 1)? {
-                        let share = series.values.first().map_or(0.0, |(_, counted)| counted / minutes);
-                        found.push((day, series, share));
+                    for Part { of, seconds, end } in parts(self.days, day, self.now) {
+                        let expression = match of {
+                            PartOf::Records => expression::recorded_observation(seconds, false),
+                            PartOf::Hours | PartOf::Minutes => expression::observed_hours(seconds),
+                        };
+                        for series in self.client.range(&expression, (end, end), 1)? {
+                            let hours = series.values.first().map_or(0.0, |(_, hours)| *hours);
+                            found.push((day, series, hours / self.hours(day)));
+                        }
                     }
                 }
             }
         }
-        found.sort_by_key(|(day, ..)| *day);
         Ok(found)
+    }
+
+    /// How many hours a day has.
+    #[expect(clippy::cast_precision_loss, reason = "23 to 25")]
+    fn hours(&self, day: usize) -> f64 {
+        let (start, end) = self.days.span(day);
+        (end - start) as f64 / HOUR as f64
     }
 
     /// What a sensor counted.
@@ -135,10 +169,15 @@ impl<'a> Reader<'a> {
                         sums.add(&series, self.by_day(&series));
                     }
                 }
-                Source::Counters => {
+                Source::Parts => {
                     for day in run.days.clone() {
-                        for (expression, time) in self.counted(sensor, day) {
-                            for series in self.client.range(&expression, (time, time), 1)? {
+                        for Part { of, seconds, end } in parts(self.days, day, self.now) {
+                            let expression = match of {
+                                PartOf::Records => expression::recorded_packets(sensor, seconds, false),
+                                PartOf::Hours => expression::counted_hours(sensor, seconds / HOUR),
+                                PartOf::Minutes => expression::counted_packets(sensor, seconds),
+                            };
+                            for series in self.client.range(&expression, (end, end), 1)? {
                                 sums.add(&series, series.values.iter().map(|(_, packets)| (day, *packets)));
                             }
                         }
@@ -147,22 +186,6 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(sums.counts())
-    }
-
-    /// What gives a day's packets from the counters, each with when it is to be evaluated: the whole hours, hour
-    /// by hour as they will be recorded, and the minutes since.
-    fn counted(&self, sensor: &str, day: usize) -> Vec<(String, i64)> {
-        let (start, midnight) = self.days.span(day);
-        let end = midnight.min(self.now);
-        let full = end - end % HOUR;
-        let mut queries = Vec::new();
-        if full > start {
-            queries.push((expression::counted_hours(sensor, (full - start) / HOUR), full));
-        }
-        if end > full {
-            queries.push((expression::counted_packets(sensor, end - full), end));
-        }
-        queries
     }
 
     fn records(&self, expression: &str, run: &Run, step: i64) -> Result<Vec<Series>> {
@@ -179,13 +202,27 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// What a day that has no record yet is made of, as far as it is over.
+fn parts(days: &Days, day: usize, now: i64) -> Vec<Part> {
+    let (start, midnight) = days.span(day);
+    let end = midnight.min(now);
+    let full = |time: i64| time - time.rem_euclid(HOUR);
+    let hours = full(end).max(start);
+    let records = full(now - HOUR_RECORDED_AFTER).clamp(start, hours);
+    [(PartOf::Records, start, records), (PartOf::Hours, records, hours), (PartOf::Minutes, hours, end)]
+        .into_iter()
+        .filter(|(_, start, end)| end > start)
+        .map(|(of, start, end)| Part { of, seconds: end - start, end })
+        .collect()
+}
+
 /// Divides days into runs that one query reads each.
 fn runs(days: &Days, now: i64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for day in 0..days.dates.len() {
         let (start, end) = days.span(day);
         let source = if end + RECORDED_AFTER > now {
-            Source::Counters
+            Source::Parts
         } else {
             let seconds = end - start;
             Source::Records { seconds, utc: seconds == DAY && start % DAY == 0 }
@@ -257,9 +294,9 @@ mod tests {
 
     #[rstest]
     #[case::over("UTC", "2023-10-05T00:00:00Z", &[(0..3, records(DAY, true))])]
-    #[case::record_to_come("UTC", "2023-10-04T01:59:59Z", &[(0..2, records(DAY, true)), (2..3, Source::Counters)])]
-    #[case::in_progress("UTC", "2023-10-03T12:00:00Z", &[(0..2, records(DAY, true)), (2..3, Source::Counters)])]
-    #[case::after_midnight("UTC", "2023-10-03T00:30:00Z", &[(0..1, records(DAY, true)), (1..3, Source::Counters)])]
+    #[case::record_to_come("UTC", "2023-10-04T02:59:59Z", &[(0..2, records(DAY, true)), (2..3, Source::Parts)])]
+    #[case::in_progress("UTC", "2023-10-03T12:00:00Z", &[(0..2, records(DAY, true)), (2..3, Source::Parts)])]
+    #[case::after_midnight("UTC", "2023-10-03T00:30:00Z", &[(0..1, records(DAY, true)), (1..3, Source::Parts)])]
     #[case::japan("Asia/Tokyo", "2023-10-05T00:00:00Z", &[(0..3, records(DAY, false))])]
     fn days_are_read_in_runs(
         #[case] tz: &str,
@@ -272,6 +309,31 @@ mod tests {
         let found: Vec<_> =
             runs(&days, now.as_second()).into_iter().map(|run| (run.days, run.source)).collect();
         assert_eq!(found, expected);
+    }
+
+    #[rstest]
+    #[case::a_minute_old("2023-10-03T00:01:00Z", &[(PartOf::Minutes, 60)])]
+    #[case::an_hour_without_a_record("2023-10-03T01:59:00Z", &[(PartOf::Hours, HOUR), (PartOf::Minutes, 59 * 60)])]
+    #[case::an_hour_with_a_record("2023-10-03T02:00:00Z", &[(PartOf::Records, HOUR), (PartOf::Hours, HOUR)])]
+    #[case::all(
+        "2023-10-03T12:30:00Z",
+        &[(PartOf::Records, 11 * HOUR), (PartOf::Hours, HOUR), (PartOf::Minutes, 30 * 60)]
+    )]
+    #[case::over("2023-10-04T00:59:00Z", &[(PartOf::Records, 23 * HOUR), (PartOf::Hours, HOUR)])]
+    #[case::long_over("2023-10-04T01:00:00Z", &[(PartOf::Records, DAY)])]
+    #[case::to_come("2023-10-02T23:00:00Z", &[])]
+    fn a_day_without_a_record_is_read_in_parts(#[case] now: &str, #[case] expected: &[(PartOf, i64)]) {
+        let day: jiff::civil::Date = "2023-10-03".parse().unwrap();
+        let days = Days::new(day, day, &zone("UTC").unwrap()).unwrap();
+        let now: jiff::Timestamp = now.parse().unwrap();
+        let found = parts(&days, 0, now.as_second());
+        assert_eq!(found.iter().map(|part| (part.of, part.seconds)).collect::<Vec<_>>(), expected);
+        // One follows the other.
+        let start = days.span(0).0;
+        let ends: Vec<i64> = found.iter().map(|part| part.end - part.seconds).collect();
+        let before: Vec<i64> =
+            [start].into_iter().chain(found.iter().map(|part| part.end)).take(found.len()).collect();
+        assert_eq!(ends, before);
     }
 
     #[test]
