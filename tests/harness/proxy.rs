@@ -80,10 +80,9 @@ impl Drop for Proxy {
 }
 
 fn config(listen: SocketAddr, behind: SocketAddr) -> String {
-    let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
+    let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("  {kind}_temp_path {kind};\n"))
-        .collect();
+        .concat();
     format!(
         "daemon off;\nmaster_process off;\npid pid;\nevents {{}}\nhttp {{\n  access_log off;\n{folders}  server {{
     listen {listen} ssl;
