@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
-use std::{fs, process};
+use std::{fs, io, process};
 
 const VARIABLE: &str = "SSH_CONNECTION";
 
@@ -36,14 +36,24 @@ impl Logins {
     #[must_use]
     pub fn now() -> Self {
         let started_in = std::env::var(VARIABLE).ok().and_then(|value| Login::parse(&value));
-        let own =
-            started_in.into_iter().chain(ancestors().filter_map(|pid| Login::of_process(&pid))).collect();
-        Self {
-            own,
-            all: sees_all_processes()
-                .then(|| processes().filter_map(|pid| Login::of_process(&pid)).collect()),
+        let of_ancestors = ancestors().filter_map(|pid| Login::of_process(&pid).ok()?);
+        Self { own: started_in.into_iter().chain(of_ancestors).collect(), all: all() }
+    }
+}
+
+/// In whose sessions anything on this host was started; `None` if a process or its environment is hidden.
+fn all() -> Option<HashSet<Login>> {
+    let everywhere = fs::metadata("/proc/self/ns/pid").is_ok_and(|it| it.ino() == FIRST_PID_NAMESPACE);
+    let mut all = HashSet::new();
+    for pid in everywhere.then(processes)? {
+        match Login::of_process(&pid) {
+            Ok(login) => all.extend(login),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return None,
+            // It has ended meanwhile.
+            Err(_) => (),
         }
     }
+    Some(all)
 }
 
 impl Login {
@@ -60,12 +70,12 @@ impl Login {
         Some(Self { remote: end()?, local: end()? })
     }
 
-    fn of_process(pid: &str) -> Option<Self> {
-        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-        environment.split(|&byte| byte == 0).find_map(|variable| {
+    fn of_process(pid: &str) -> io::Result<Option<Self>> {
+        let environment = fs::read(format!("/proc/{pid}/environ"))?;
+        Ok(environment.split(|&byte| byte == 0).find_map(|variable| {
             let (name, value) = std::str::from_utf8(variable).ok()?.split_once('=')?;
             if name == VARIABLE { Self::parse(value) } else { None }
-        })
+        }))
     }
 }
 
@@ -85,12 +95,6 @@ fn processes() -> impl Iterator<Item = String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Whether no process, and no process's environment, is hidden.
-fn sees_all_processes() -> bool {
-    let everywhere = fs::metadata("/proc/self/ns/pid").is_ok_and(|it| it.ino() == FIRST_PID_NAMESPACE);
-    everywhere && fs::read("/proc/1/environ").is_ok()
 }
 
 #[cfg(test)]
@@ -124,7 +128,7 @@ mod tests {
         // Until it answers, the kernel may still be setting it up.
         child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        let login = Login::of_process(&child.id().to_string());
+        let login = Login::of_process(&child.id().to_string()).unwrap();
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(login, Login::parse("192.0.2.1 5 192.0.2.2 22"));
