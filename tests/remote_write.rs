@@ -4,8 +4,8 @@
 use anyhow::{Context as _, Result, ensure};
 use sensor_tests::namespace::Namespace;
 use sensor_tests::pace::until;
-use sensor_tests::prometheus::{self, Prometheus};
-use sensor_tests::skip::{root_or_skip, skip};
+use sensor_tests::prometheus::{Prometheus, prometheus_or_skip};
+use sensor_tests::skip::skip;
 use sensor_tests::victoria::{self, VictoriaMetrics};
 use sensor_tests::workspace;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -111,17 +111,9 @@ fn value(rows: &[serde_json::Value]) -> Option<u64> {
     row["value"][1].as_str()?.parse().ok()
 }
 
-fn can_run(name: &str) -> bool {
-    let here = prometheus::server().is_some();
-    if !here {
-        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
-    }
-    here && root_or_skip(name)
-}
-
 #[test]
 fn an_outage_of_the_receiver_loses_nothing() -> Result<()> {
-    if !can_run("an_outage_of_the_receiver_loses_nothing") {
+    if !prometheus_or_skip("an_outage_of_the_receiver_loses_nothing") {
         return Ok(());
     }
     let namespace = Namespace::new()?;
@@ -152,7 +144,7 @@ fn an_outage_of_the_receiver_loses_nothing() -> Result<()> {
 #[test]
 fn victoria_metrics_takes_the_same() -> Result<()> {
     let name = "victoria_metrics_takes_the_same";
-    if !can_run(name) {
+    if !prometheus_or_skip(name) {
         return Ok(());
     }
     if victoria::server().is_none() {

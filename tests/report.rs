@@ -3,23 +3,13 @@
 use anyhow::{Context as _, Result};
 use jiff::civil::date;
 use rstest::rstest;
-use sensor_tests::prometheus::{promtool, server};
+use sensor_tests::prometheus::prometheus_or_skip;
 use sensor_tests::report::Report;
 use sensor_tests::simulation::options::{Options, Resolution, Scenario};
 use sensor_tests::simulation::served::Served;
 use sensor_tests::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
-use sensor_tests::skip::{root_or_skip, skip};
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-/// Whether this machine can serve histories; `name` is skipped otherwise.
-fn served_or_skip(name: &str) -> bool {
-    let here = promtool().is_some() && server().is_some();
-    if !here {
-        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
-    }
-    here && root_or_skip(name)
-}
 
 /// Half a year up to the end of 2023.
 fn half_a_year(sensors: u32, scenario: Scenario, seed: u64) -> Result<Options> {
@@ -49,7 +39,7 @@ fn near(found: &Value, expected: Option<f64>) -> bool {
 
 #[test]
 fn a_quarter_is_what_was_simulated() -> Result<()> {
-    if !served_or_skip("a_quarter_is_what_was_simulated") {
+    if !prometheus_or_skip("a_quarter_is_what_was_simulated") {
         return Ok(());
     }
     let Served { truth, server, namespace } = Served::new(&half_a_year(40, Scenario::Usual, 1)?, false)?;
@@ -114,7 +104,7 @@ fn surges_are_those_of(truth: &Truth, report: &Report) {
 #[case(2)]
 #[case(3)]
 fn nothing_is_taken_for_a_surge(#[case] seed: u64) -> Result<()> {
-    if !served_or_skip("nothing_is_taken_for_a_surge") {
+    if !prometheus_or_skip("nothing_is_taken_for_a_surge") {
         return Ok(());
     }
     let Served { server, namespace, .. } = Served::new(&half_a_year(30, Scenario::Quiet, seed)?, false)?;
@@ -127,7 +117,7 @@ fn nothing_is_taken_for_a_surge(#[case] seed: u64) -> Result<()> {
 /// Samples of each minute go through the fleet's rules; the days of any zone are exact.
 #[test]
 fn days_are_exact_through_the_rules() -> Result<()> {
-    if !served_or_skip("days_are_exact_through_the_rules") {
+    if !prometheus_or_skip("days_are_exact_through_the_rules") {
         return Ok(());
     }
     let options =

@@ -11,12 +11,11 @@
 use anyhow::{Context as _, Result};
 use jiff::civil::date;
 use rstest::rstest;
-use sensor_tests::prometheus;
+use sensor_tests::prometheus::prometheus_or_skip;
 use sensor_tests::simulation::options::{Options, Resolution, Scenario, midnight};
 use sensor_tests::simulation::served::Served;
 use sensor_tests::simulation::truth::{Kind, Truth, Verdict};
 use sensor_tests::simulation::{HISTORY, TRUTH, generate};
-use sensor_tests::skip::{root_or_skip, skip};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -269,22 +268,13 @@ fn the_truth_knows_what_surges() -> Result<()> {
     Ok(())
 }
 
-/// Whether the tools for the tests below are here; says so if not.
-fn tools(name: &str) -> bool {
-    let here = prometheus::promtool().is_some() && prometheus::server().is_some();
-    if !here {
-        skip(name, "needs prometheus and promtool: `cargo xtask setup` brings them");
-    }
-    here && root_or_skip(name)
-}
-
 fn value(row: &Value) -> f64 {
     row["value"][1].as_str().and_then(|it| it.parse().ok()).unwrap_or(f64::NAN)
 }
 
 #[test]
 fn a_real_prometheus_finds_the_days_that_the_truth_has() -> Result<()> {
-    if !tools("a_real_prometheus_finds_the_days_that_the_truth_has") {
+    if !prometheus_or_skip("a_real_prometheus_finds_the_days_that_the_truth_has") {
         return Ok(());
     }
     let served = Served::new(&options(9, 92, Resolution::Day), false)?;
@@ -293,7 +283,7 @@ fn a_real_prometheus_finds_the_days_that_the_truth_has() -> Result<()> {
 
 #[test]
 fn the_rules_make_the_truth_of_raw_samples() -> Result<()> {
-    if !tools("the_rules_make_the_truth_of_raw_samples") {
+    if !prometheus_or_skip("the_rules_make_the_truth_of_raw_samples") {
         return Ok(());
     }
     let served = Served::new(&options(6, 8, Resolution::Raw), true)?;

@@ -3,11 +3,10 @@
 //! Small, and a function of its arguments: any sum over it can be computed anew. Six sensors in two regions, each on a
 //! host of its own; the last host goes silent two hours before the end, and before that was missing for a day.
 
-use anyhow::{Context as _, Result, ensure};
-use sensor_tests::prometheus::promtool;
+use anyhow::Result;
+use sensor_tests::prometheus::run_promtool;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::Command;
 
 /// An hour in seconds.
 pub const HOUR: u64 = 3600;
@@ -103,11 +102,10 @@ pub fn write(folder: &Path) -> Result<()> {
     text.push_str("# EOF\n");
     let file = folder.join("history.txt");
     std::fs::write(&file, text)?;
-    let output = Command::new(promtool().context("promtool is not here: `cargo xtask setup` brings it")?)
-        .args(["tsdb", "create-blocks-from", "--quiet", "--max-block-duration=8784h", "openmetrics"])
-        .args([&file, &folder.join("data")])
-        .output()?;
-    ensure!(output.status.success(), "promtool: {}", String::from_utf8_lossy(&output.stderr));
+    let (file, data) = (file.display().to_string(), folder.join("data").display().to_string());
+    let create =
+        ["tsdb", "create-blocks-from", "--quiet", "--max-block-duration=8784h", "openmetrics", &file, &data];
+    run_promtool(create)?;
     Ok(())
 }
 

@@ -13,8 +13,7 @@ use board::{Board, boards, list, text};
 use grafana::Open;
 use history::{DAY, END, HOUR};
 use sensor_tests::namespace::Namespace;
-use sensor_tests::prometheus::{self, Prometheus};
-use sensor_tests::skip::{root_or_skip, skip};
+use sensor_tests::prometheus::{Prometheus, prometheus_or_skip};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -50,11 +49,7 @@ const WAYS: [(&str, Way); 11] = [
 
 /// A server with the history, or the reason why there is none.
 fn server(name: &str) -> Result<Option<(Prometheus, Namespace)>> {
-    if !root_or_skip(name) {
-        return Ok(None);
-    }
-    if prometheus::server().is_none() || prometheus::promtool().is_none() {
-        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
+    if !prometheus_or_skip(name) {
         return Ok(None);
     }
     let namespace = Namespace::new()?;

@@ -9,10 +9,9 @@ use anyhow::Result;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use sensor_tests::fleet::{Fleet, SensorSpec};
 use sensor_tests::pace::until;
-use sensor_tests::prometheus::server;
+use sensor_tests::prometheus::prometheus_or_skip;
 use sensor_tests::report::Report;
 use sensor_tests::sender::Sender;
-use sensor_tests::skip::{root_or_skip, skip};
 use series::Series;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -25,12 +24,7 @@ const SEED: u64 = 2023;
 
 #[test]
 fn table_1_from_packets() -> Result<()> {
-    let name = "table_1_from_packets";
-    if !root_or_skip(name) {
-        return Ok(());
-    }
-    if server().is_none() {
-        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
+    if !prometheus_or_skip("table_1_from_packets") {
         return Ok(());
     }
     let table = table::read(table::TABLE_1)?;

@@ -3,6 +3,7 @@
 use crate::http;
 use crate::namespace::Namespace;
 use crate::pace::until;
+use crate::skip::{root_or_skip, skip};
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -23,6 +24,16 @@ pub fn promtool() -> Option<PathBuf> {
 #[must_use]
 pub fn server() -> Option<PathBuf> {
     program("PROMETHEUS", "prometheus")
+}
+
+/// Whether a test can run the server and `promtool` in namespaces; it is skipped otherwise, under its name.
+#[must_use]
+pub fn prometheus_or_skip(name: &str) -> bool {
+    let here = server().is_some() && promtool().is_some();
+    if !here {
+        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
+    }
+    here && root_or_skip(name)
 }
 
 fn program(variable: &str, name: &str) -> Option<PathBuf> {
