@@ -6,6 +6,7 @@
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -44,6 +45,8 @@ pub struct Figure {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// Days or months, and packets.
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<axis::Ticked, RangedCoordf64>>;
 
 /// Sizes that depend on how much room there is.
 #[derive(Clone, Copy)]
@@ -142,6 +145,23 @@ fn top(values: impl Iterator<Item = f64>) -> f64 {
     if most > 0.0 { most * 1.12 } else { 1.1 }
 }
 
+/// Draws the axes, their labels, and lines across.
+fn grid(chart: &mut Chart<'_, '_>, layout: Layout, ticks: &axis::Ticks) -> Result<()> {
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(LINES)
+        .axis_style(LINES)
+        .label_style(layout.text(Pos::new(HPos::Left, VPos::Top)))
+        .x_labels(ticks.len().max(1))
+        .y_labels(6)
+        .x_label_formatter(&|at| axis::label(ticks, *at))
+        .y_label_formatter(&|value| average(*value))
+        .draw()
+        .map_err(problem)
+}
+
 fn lines(area: &Area<'_>, layout: Layout, report: &Report) -> Result<()> {
     let length = report.curves.iter().map(|curve| curve.days.len()).max().unwrap_or_default();
     let last = to_f64(length.max(2) - 1);
@@ -157,19 +177,7 @@ fn lines(area: &Area<'_>, layout: Layout, report: &Report) -> Result<()> {
         .y_label_area_size(left)
         .build_cartesian_2d(axis::Ticked::new(last, &ticks), 0.0..most)
         .map_err(problem)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(LINES)
-        .axis_style(LINES)
-        .label_style(layout.text(Pos::new(HPos::Left, VPos::Top)))
-        .x_labels(ticks.len().max(1))
-        .y_labels(6)
-        .x_label_formatter(&|at| axis::label(&ticks, *at))
-        .y_label_formatter(&|value| average(*value))
-        .draw()
-        .map_err(problem)?;
+    grid(&mut chart, layout, &ticks)?;
     for (curve, colour) in report.curves.iter().zip(COLOURS.iter().cycle()) {
         for run in runs(curve) {
             match run.as_slice() {
@@ -238,19 +246,7 @@ fn bars(area: &Area<'_>, layout: Layout, report: &Report) -> Result<()> {
         .y_label_area_size(layout.left(most))
         .build_cartesian_2d(axis::Ticked::new(to_f64(months.len().max(1)), &ticks), 0.0..most)
         .map_err(problem)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(LINES)
-        .axis_style(LINES)
-        .label_style(layout.text(Pos::new(HPos::Left, VPos::Top)))
-        .x_labels(ticks.len().max(1))
-        .y_labels(6)
-        .x_label_formatter(&|at| axis::label(&ticks, *at))
-        .y_label_formatter(&|value| average(*value))
-        .draw()
-        .map_err(problem)?;
+    grid(&mut chart, layout, &ticks)?;
 
     let colours = [BLUE, ORANGE];
     let all: usize = months.iter().map(|(_, bars)| bars.len()).sum();
