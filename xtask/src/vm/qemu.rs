@@ -164,8 +164,13 @@ impl Machine<'_> {
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", MEMORY]);
         match accelerator {
             Accelerator::Kvm => command.args(["-machine", "q35,accel=kvm", "-cpu", "host"]),
-            // AVX and instructions that copy byte by byte, of newer models, cost more than they save.
-            Accelerator::Tcg => command.args(["-machine", "q35,accel=tcg", "-cpu", "Nehalem"]),
+            // One thread for all CPUs, which take turns: with one for each, a CPU may translate a breakpoint that the
+            // other has just replaced, and run it later. Linux patches its code so where XDP programs are called
+            // (bpf_dispatcher_xdp_func), and panics. AVX and instructions that copy byte by byte, of newer models, cost
+            // more than they save.
+            Accelerator::Tcg => {
+                command.args(["-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "Nehalem"])
+            }
         };
         command.arg("-smp").arg(self.cpus.to_string());
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
