@@ -1,11 +1,13 @@
 //! `sensor report` on simulated histories: what it says is what was simulated, to the packet.
 
 use anyhow::{Context as _, Result};
+use jiff::Timestamp;
 use jiff::civil::date;
+use jiff::tz::TimeZone;
 use rstest::rstest;
 use sensor_tests::prometheus::prometheus_or_skip;
 use sensor_tests::report::Report;
-use sensor_tests::simulation::options::{Options, Resolution, Scenario};
+use sensor_tests::simulation::options::{Options, Resolution, Scenario, midnight};
 use sensor_tests::simulation::served::Served;
 use sensor_tests::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
 use serde_json::Value;
@@ -139,4 +141,37 @@ fn days_are_exact_through_the_rules() -> Result<()> {
         assert!(!found.is_empty());
     }
     Ok(())
+}
+
+/// What of a day in progress has been recorded is read from there, hour by hour; the counters have only what came since.
+#[test]
+fn a_day_in_progress_is_read_from_its_hours() -> Result<()> {
+    if !prometheus_or_skip("a_day_in_progress_is_read_from_its_hours") {
+        return Ok(());
+    }
+    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+    let yesterday = today.yesterday()?;
+    let options =
+        Options { resolution: Resolution::Hour, ports: 20, ..Options::days(3, 3, today.tomorrow()?)? };
+    let Served { server, namespace, .. } = Served::new(&options, false)?;
+    // An hour is certain to be recorded once another is over. Should it end meanwhile, both answers are right.
+    let last = || Timestamp::now().as_second() / 3_600 * 3_600 - 3_600;
+    let recorded = |last: i64| -> Result<Option<u64>> {
+        let range = last - midnight(yesterday);
+        let query =
+            format!("sum(sum_over_time(sensor:packets:increase1h[{range}s] offset -59m59s999ms)) + 0");
+        let rows = server.query(&query, Some(seconds(last)))?;
+        Ok(rows.first().and_then(|row| row["value"][1].as_str()?.parse().ok()))
+    };
+    let before = recorded(last())?;
+    let report = Report::write(&namespace, &server, &format!("--from {yesterday} --to {today}"))?;
+    let after = recorded(last())?;
+    assert!(before > Some(0));
+    assert!([before, after].contains(&report.total()), "{:?}, not {before:?}", report.total());
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+fn seconds(time: i64) -> f64 {
+    time as f64
 }
