@@ -76,7 +76,7 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &cli::Report) -> Resu
     let mut detector = Detector::new(settings, tally.period().start, plan.days.dates.clone());
     fleet::read(&reader, &observers, |observer, counts| {
         tally.add(observer, &counts);
-        detector.sensor(&observer.name, &observer.region, &observer.observed, &counts.services);
+        detector.sensor(observer, &counts);
     })?;
     let tallied = tally.finish();
     let (surges, method) = detector.finish();

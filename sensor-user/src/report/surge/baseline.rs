@@ -6,7 +6,7 @@
 //! standard deviation `√(v/9) × mean^⅓`. So the median and the median deviation of cube roots give mean and
 //! variation of skewed counts too, where those of the counts themselves would give too low a mean.
 
-/// Below this median, counts are too few for medians to tell their variation.
+/// Up to this median, counts are too few for medians to tell their variation.
 pub(super) const SPARSE: f64 = 10.0;
 
 /// The least mean that is assumed: a port on which nothing was seen for four weeks is not known to have nothing.
@@ -24,15 +24,35 @@ const CLIP: f64 = 2.0;
 /// The variance of a standard normal variable that is clipped so.
 const CLIPPED: f64 = 0.920_54;
 
-/// A day of a baseline: days before the day in question, and packets, if the service had a series.
-pub(super) type Earlier = (usize, Option<u64>);
+/// A day of a baseline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Earlier {
+    /// How many days before the day in question.
+    pub(super) before: usize,
+    /// Packets, if the service had a series.
+    pub(super) count: Option<u64>,
+    /// Packets that it may have had without one.
+    pub(super) unseen: f64,
+}
+
+impl Earlier {
+    /// As many packets as it may have had.
+    fn most(&self) -> f64 {
+        self.count.map_or(self.unseen, super::number)
+    }
+
+    /// As many as are known.
+    fn least(&self) -> f64 {
+        self.count.map_or(0.0, super::number)
+    }
+}
 
 /// What a baseline says of the day after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Baseline {
     /// The median, days without a series as 0: what a reader is shown.
     pub(super) shown: f64,
-    /// The median, days without a series as `unseen`: what is calculated with.
+    /// The median, days without a series with as many as they may have had: what is calculated with.
     pub(super) median: f64,
     /// The mean, where it could not be found from the median.
     pub(super) sparse_mean: Option<f64>,
@@ -49,18 +69,18 @@ pub(super) struct Baseline {
 /// They must be `ratio` times the median, and also `ratio` times what was reached on two earlier occasions in the
 /// baseline: what happens again and again, such as a scan on Mondays, is a habit. Days right before belong to the
 /// same surge and are no earlier occasion.
-pub(super) fn stands_out(packets: u64, earlier: &[Earlier], unseen: f64, ratio: f64) -> bool {
-    let most = super::number(packets) / ratio;
-    let below = earlier.iter().filter(|(_, count)| value(*count, unseen) <= most).count();
-    if most < LEAST_MEAN || 2 * below <= earlier.len() {
+pub(super) fn stands_out(packets: u64, earlier: &[Earlier], ratio: f64) -> bool {
+    let high = super::number(packets) / ratio;
+    let below = earlier.iter().filter(|day| day.most() <= high).count();
+    if high < LEAST_MEAN || 2 * below <= earlier.len() {
         return false;
     }
     let mut occasions = 0;
     let mut last = 0;
-    for &(before, count) in earlier {
-        if value(count, 0.0) > most {
-            occasions += u32::from(before - last > 2);
-            last = before;
+    for day in earlier {
+        if day.least() > high {
+            occasions += u32::from(day.before - last > 2);
+            last = day.before;
         }
     }
     occasions < 2
@@ -69,19 +89,19 @@ pub(super) fn stands_out(packets: u64, earlier: &[Earlier], unseen: f64, ratio: 
 impl Baseline {
     /// Of the days `earlier`, the latest first. `high` are packets above which days right before the day in
     /// question belong to the same surge; they tell nothing about sparse counts.
-    pub(super) fn new(earlier: &[Earlier], unseen: f64, high: f64, scratch: &mut Vec<f64>) -> Self {
-        let mut median_with = |unseen| {
+    pub(super) fn new(earlier: &[Earlier], high: f64, scratch: &mut Vec<f64>) -> Self {
+        let mut median_of = |packets: fn(&Earlier) -> f64| {
             scratch.clear();
-            scratch.extend(earlier.iter().map(|&(_, count)| value(count, unseen)));
+            scratch.extend(earlier.iter().map(packets));
             median(scratch)
         };
-        let (shown, median) = (median_with(0.0), median_with(unseen));
-        let (sparse_mean, dispersion) = if shown < SPARSE {
-            let (mean, dispersion) = sparse(earlier, unseen, high, scratch);
+        let (shown, median) = (median_of(Earlier::least), median_of(Earlier::most));
+        let (sparse_mean, dispersion) = if median <= SPARSE {
+            let (mean, dispersion) = sparse(earlier, high, scratch);
             (Some(mean), dispersion)
         } else {
             scratch.clear();
-            scratch.extend(earlier.iter().map(|&(_, count)| value(count, unseen)));
+            scratch.extend(earlier.iter().map(Earlier::most));
             (None, dispersion(scratch))
         };
         Self {
@@ -90,12 +110,7 @@ impl Baseline {
             sparse_mean,
             dispersion,
             days: earlier.len(),
-            known: earlier
-                .iter()
-                .filter(|(_, count)| count.is_some_and(|packets| packets > 0))
-                .map(|(before, _)| *before)
-                .max()
-                .unwrap_or(0),
+            known: earlier.iter().filter(|day| day.least() > 0.0).map(|day| day.before).max().unwrap_or(0),
         }
     }
 
@@ -106,10 +121,6 @@ impl Baseline {
             self.median / (1.0 - variation / 9.0).powi(3)
         })
     }
-}
-
-fn value(count: Option<u64>, unseen: f64) -> f64 {
-    count.map_or(unseen, super::number)
 }
 
 /// The dispersion of counts, from their cube roots; at least 0.
@@ -140,13 +151,13 @@ pub(super) fn dispersion(counts: &mut [f64]) -> f64 {
 }
 
 /// Mean and dispersion of counts that are mostly near 0, from moments: their medians say too little.
-fn sparse(earlier: &[Earlier], unseen: f64, high: f64, scratch: &mut Vec<f64>) -> (f64, f64) {
+fn sparse(earlier: &[Earlier], high: f64, scratch: &mut Vec<f64>) -> (f64, f64) {
     scratch.clear();
     let mut last = 0;
-    for &(before, count) in earlier {
-        let count = value(count, unseen);
-        if count > high && before - last <= 2 {
-            last = before;
+    for day in earlier {
+        let count = day.most();
+        if count > high && day.before - last <= 2 {
+            last = day.before;
         } else {
             scratch.push(count);
         }
@@ -183,10 +194,11 @@ mod tests {
                 let earlier: Vec<Earlier> = (0..28)
                     .map(|day| {
                         let times = if day < surging { 10 } else { 1 };
-                        (day + 1, Some(times * random.negative_binomial(mean, truth)))
+                        let count = Some(times * random.negative_binomial(mean, truth));
+                        Earlier { before: day + 1, count, unseen: 0.0 }
                     })
                     .collect();
-                let baseline = Baseline::new(&earlier, 0.0, f64::MAX, &mut Vec::new());
+                let baseline = Baseline::new(&earlier, f64::MAX, &mut Vec::new());
                 (baseline.mean(baseline.dispersion) / mean, baseline.dispersion / truth)
             })
             .unzip();

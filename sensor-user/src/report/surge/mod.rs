@@ -8,6 +8,9 @@
 //! No baseline is taken to be steadier than its service usually is on all sensors, and the tail is averaged over
 //! the uncertainty of both figures, which makes it heavier.
 //!
+//! A service without a series was counted in its sensor's `other`, so a baseline takes as many packets for it as it
+//! may have had there: see `unseen.rs`. A port that gets its series at last is not new for that.
+//!
 //! A surge must also be large: at least `floor` packets, `ratio` times the median, and `ratio` times what was
 //! reached twice before in the baseline. Cells that are not have a chance of 1 and still count as tested; so
 //! Benjamini and Hochberg's procedure over all cells holds what it promises, however few of them are looked at
@@ -29,9 +32,12 @@ mod pool;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod unseen;
 mod verdict;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 
 use jiff::civil::Date;
 
@@ -43,6 +49,7 @@ use self::{
     verdict::Region,
 };
 use super::{
+    history::{Counts, Observer},
     model::{Method, Surge, SurgeOnSensor},
     service::Service,
 };
@@ -68,7 +75,7 @@ pub struct Settings {
     pub floor: u64,
     /// Less than this many times the baseline is never a surge.
     pub ratio: f64,
-    /// Packets that a service without a series may have had in a day; they were counted with others.
+    /// Packets that a service without a series may always have had in a day: `unseen.rs` may find more.
     pub unseen: u64,
     /// On a day with a discovery, sensors whose own cell has a chance of at most this saw it too.
     pub saw_too: f64,
@@ -148,29 +155,27 @@ impl Detector {
         }
     }
 
-    /// Takes in a sensor: for each day of `dates` the part of it that was observed, 0 to 1, and the packets of
-    /// each service, nothing where it had no series. Days that are missing at the end were not observed.
-    pub fn sensor(
-        &mut self,
-        name: &str,
-        region: &str,
-        observed: &[f64],
-        services: &[(Service, Vec<Option<u64>>)],
-    ) {
+    /// Takes in a sensor and what it counted on each day of `dates`. Days that are missing at the end were not
+    /// observed; one that has the packets of more than a day counts as an average day of these.
+    pub fn sensor(&mut self, observer: &Observer, counts: &Counts) {
         let days = self.dates.len();
+        let Observer { name, region, observed } = observer;
+        let least = self.settings.unseen;
+        let unseen: Vec<f64> = (0..days).map(|day| number(unseen::most(counts, day).max(least))).collect();
         let up: Vec<bool> = (0..days)
             .map(|day| observed.get(day).is_some_and(|part| *part >= self.settings.least_observed))
             .collect();
         let judged: Vec<bool> = (0..days)
             .map(|day| {
                 let window = &up[day.saturating_sub(self.settings.baseline_days)..day];
-                let observed = window.iter().filter(|up| **up).count();
-                day >= self.first && up[day] && observed >= self.settings.least_baseline_days.max(2)
+                let earlier = window.iter().filter(|up| **up).count();
+                day >= self.first && up[day] && earlier >= self.settings.least_baseline_days.max(2)
             })
             .collect();
         let sensor = u32::try_from(self.sensors.len()).unwrap_or(u32::MAX);
-        for (service, counts) in services {
+        for (service, counts) in &counts.services {
             let service = self.number(service);
+            let counts = &*per_day(counts, observed);
             self.pool(service, &up, counts);
             for (day, count) in counts.iter().enumerate().take(days) {
                 let &Some(packets) = count else { continue };
@@ -181,12 +186,12 @@ impl Detector {
                 if packets < self.settings.floor {
                     continue;
                 }
-                if let Some(baseline) = self.look(&up, counts, day, packets) {
+                if let Some(baseline) = self.look(&up, counts, &unseen, day) {
                     self.candidates.push(Candidate { service, sensor, day, packets, baseline });
                 }
             }
         }
-        self.sensors.push(Sensor { name: name.to_owned(), region: region.to_owned(), judged });
+        self.sensors.push(Sensor { name: name.clone(), region: region.clone(), judged });
     }
 
     /// All surges, the latest first, then by service; and how they were found.
@@ -254,16 +259,17 @@ impl Detector {
     }
 
     /// The baseline of a cell, if the cell may be a discovery.
-    fn look(&mut self, up: &[bool], counts: &[Option<u64>], day: usize, packets: u64) -> Option<Baseline> {
+    fn look(&mut self, up: &[bool], counts: &[Option<u64>], unseen: &[f64], day: usize) -> Option<Baseline> {
+        let packets = counts[day]?;
         let Scratch { earlier, values } = &mut self.scratch;
         earlier.clear();
         let first = day.saturating_sub(self.settings.baseline_days);
-        earlier.extend((first..day).rev().filter(|at| up[*at]).map(|at| (day - at, counts[at])));
-        let unseen = number(self.settings.unseen);
-        if !baseline::stands_out(packets, earlier, unseen, self.settings.ratio) {
+        let days = (first..day).rev().filter(|at| up[*at]);
+        earlier.extend(days.map(|at| Earlier { before: day - at, count: counts[at], unseen: unseen[at] }));
+        if !baseline::stands_out(packets, earlier, self.settings.ratio) {
             return None;
         }
-        let baseline = Baseline::new(earlier, unseen, number(packets) / self.settings.ratio, values);
+        let baseline = Baseline::new(earlier, number(packets) / self.settings.ratio, values);
         (chance::at_least(packets, &baseline) <= self.settings.saw_too.max(WORTH_A_LOOK)).then_some(baseline)
     }
 
@@ -376,6 +382,22 @@ impl Detector {
             sensors,
         })
     }
+}
+
+/// Counts of days, where a day has the packets of more than one those of an average day of these.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "less than a count, and not below 0"
+)]
+fn per_day<'a>(counts: &'a [Option<u64>], observed: &[f64]) -> Cow<'a, [Option<u64>]> {
+    if observed.iter().all(|days| *days <= 1.0) {
+        return counts.into();
+    }
+    let days = observed.iter().copied().chain(iter::repeat(1.0));
+    let average =
+        |(count, days): (&Option<u64>, f64)| count.map(|it| (number(it) / days.max(1.0)).round() as u64);
+    counts.iter().zip(days).map(average).collect()
 }
 
 /// A count as a number to calculate with; exact below 2^53.

@@ -330,7 +330,7 @@ fn new<'a>(report: &Report) -> Block<'a> {
     } else {
         String::new()
     };
-    let caption = format!("Services without a packet in {}{rest}", report.previous.name);
+    let caption = format!("Services of which nothing is recorded in {}{rest}", report.previous.name);
     let columns = [("Service", false), ("Packets per sensor and day", true)];
     or_nothing(table(caption, columns, rows.collect()), "None.")
 }

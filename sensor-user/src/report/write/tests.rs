@@ -133,7 +133,7 @@ const PAGE: &[(&str, &str)] = &[
     ("region-only: japan", "region-only: japan | 3 of 6"),
     ("×32.3", "| 37215/TCP (Huawei routers) | 397 | 12.3 | ×32.3 |"),
     ("−100 %", "| 1433/TCP (Microsoft SQL Server) | &lt;0.01 | 31.7 | −100 % |"),
-    ("Services without a packet in 2023Q3", "| 4719/TCP (Geutebrueck cameras) | 3.4 |"),
+    ("Services of which nothing is recorded in 2023Q3", "| 4719/TCP (Geutebrueck cameras) | 3.4 |"),
     ("3 – 19 Nov 2023", "| osaka-edge | japan | 412,346 | 75.2 | 81.8 % | 3 – 19 Nov 2023 |"),
     (
         "median of the days that the sensor observed among the 28 before (7 or more)",

@@ -7,6 +7,7 @@ use super::{
     super::{Detector, Settings},
     simulate::{BEFORE, DAYS, ROUGH, Random, Sensor, dates, detect, quiet, tcp},
 };
+use crate::report::history::{Counts, Observer};
 use crate::report::model::{Surge, Verdict};
 
 /// The day that the tests below are about.
@@ -27,6 +28,7 @@ fn three(counts: Vec<Option<u64>>) -> Vec<Sensor> {
             region: ["japan", "japan", "overseas"][number].to_owned(),
             observed: vec![1.0; DAYS],
             services: vec![(tcp(23), counts.take().unwrap_or_else(|| usual(number as u64)))],
+            unranked: Vec::new(),
         })
         .collect()
 }
@@ -184,12 +186,44 @@ fn the_numbers_are_those_of_the_peak() {
     assert_eq!(method.tested, 3 * (DAYS as u64 - BEFORE as u64));
 }
 
+/// A port that has no series on a busy sensor may have had as many packets as others there.
+#[rstest]
+#[case::all_have_a_series(0, 3_000, &["70-70 NewPort s0 of 3"])]
+#[case::not_more_than_others(400_000, 3_000, &[])]
+#[case::far_more(400_000, 300_000, &["70-70 NewPort s0 of 3"])]
+#[case::more_than_all_others_without(40, 3_000, &["70-70 NewPort s0 of 3"])]
+fn a_port_that_gets_a_series(#[case] unranked: u64, #[case] packets: u64, #[case] expected: &[&str]) {
+    let mut sensors = three(usual(9));
+    let mut random = Random::new(5);
+    for port in 1_000..1_040 {
+        let counts = (0..DAYS).map(|_| Some(random.negative_binomial(3_000.0, 0.02))).collect();
+        sensors[0].services.push((tcp(port), counts));
+    }
+    sensors[0].services.push((tcp(9_999), then(constant(None), &[(DAY, Some(packets))])));
+    sensors[0].unranked = vec![unranked; DAYS];
+    assert_eq!(shown(&detect(Settings::default(), &sensors).0), expected);
+}
+
+/// A day after a gap may have the packets of almost two.
+#[rstest]
+#[case::as_ever(380, &[])]
+#[case::ten_times(3_800, &["70-70 SensorOnly s0 of 3"])]
+fn a_day_with_the_packets_of_two(#[case] packets: u64, #[case] expected: &[&str]) {
+    let mut sensors = three(then(usual(9), &[(DAY, Some(packets))]));
+    sensors[0].observed[DAY] = 1.9;
+    let (surges, _) = detect(Settings::default(), &sensors);
+    assert_eq!(shown(&surges), expected);
+    assert!(surges.iter().all(|surge| surge.sensors[0].packets == packets * 10 / 19));
+}
+
 #[test]
 fn what_is_not_there_is_not_judged() {
     let mut detector = Detector::new(Settings::default(), 3, dates(5));
-    detector.sensor("short", "", &[1.0], &[(tcp(23), vec![Some(1)])]);
-    detector.sensor("long", "", &[1.0; 9], &[(tcp(23), vec![Some(1); 9])]);
-    detector.sensor("empty", "", &[], &[]);
+    for (name, days) in [("short", 1), ("long", 9), ("empty", 0)] {
+        let observer = Observer { name: name.to_owned(), region: String::new(), observed: vec![1.0; days] };
+        let services = vec![(tcp(23), vec![Some(1); days])];
+        detector.sensor(&observer, &Counts { services, ..Counts::default() });
+    }
     let (surges, method) = detector.finish();
     assert!(surges.is_empty());
     assert_eq!(method.tested, 0);

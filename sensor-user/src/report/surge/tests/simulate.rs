@@ -8,6 +8,7 @@ use super::super::{Detector, Settings};
 use crate::{
     config::{Port, Transport},
     report::{
+        history::{Counts, Observer},
         model::{Method, Surge},
         service::Service,
     },
@@ -133,6 +134,8 @@ pub struct Sensor {
     pub region: String,
     pub observed: Vec<f64>,
     pub services: Vec<(Service, Vec<Option<u64>>)>,
+    /// Packets of services without a series, by day.
+    pub unranked: Vec<u64>,
 }
 
 pub fn tcp(number: usize) -> Service {
@@ -184,6 +187,7 @@ pub fn quiet(seed: u64, shape: &Shape) -> Vec<Sensor> {
             region: if 2 * sensor < shape.sensors { "japan" } else { "overseas" }.to_owned(),
             observed: observed(random, shape, sensor),
             services: Vec::new(),
+            unranked: Vec::new(),
         })
         .collect();
     for service in 0..shape.services {
@@ -220,8 +224,9 @@ pub fn quiet(seed: u64, shape: &Shape) -> Vec<Sensor> {
 
 pub fn detect(settings: Settings, sensors: &[Sensor]) -> (Vec<Surge>, Method) {
     let mut detector = Detector::new(settings, BEFORE, dates(DAYS));
-    for Sensor { name, region, observed, services } in sensors {
-        detector.sensor(name, region, observed, services);
+    for Sensor { name, region, observed, services, unranked } in sensors.iter().cloned() {
+        detector
+            .sensor(&Observer { name, region, observed }, &Counts { services, all: Vec::new(), unranked });
     }
     detector.finish()
 }
