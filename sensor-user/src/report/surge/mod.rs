@@ -161,7 +161,8 @@ impl Detector {
         let days = self.dates.len();
         let Observer { name, region, observed } = observer;
         let least = self.settings.unseen;
-        let unseen: Vec<f64> = (0..days).map(|day| number(unseen::most(counts, day).max(least))).collect();
+        let unseen: Vec<f64> =
+            unseen::most(counts, days).into_iter().map(|most| number(most.max(least))).collect();
         let up: Vec<bool> = (0..days)
             .map(|day| observed.get(day).is_some_and(|part| *part >= self.settings.least_observed))
             .collect();

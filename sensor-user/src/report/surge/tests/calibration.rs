@@ -32,17 +32,24 @@ const CROWDED: Shape =
 /// How many of them have a series.
 const PLACES: usize = 60;
 
-#[test]
-fn a_port_that_takes_the_place_of_another_is_no_surge() {
+/// Configured ports keep theirs, with a hundredth of the packets.
+#[rstest]
+#[case::all_may_lose_theirs(0)]
+#[case::half_are_configured(PLACES / 2)]
+fn a_port_that_takes_the_place_of_another_is_no_surge(#[case] configured: usize) {
     let wrong = (0..100).filter(|seed| {
         let mut sensors = quiet(*seed, &CROWDED);
         let mut random = Random::new(*seed);
         for sensor in &mut sensors {
+            for count in sensor.services[..configured].iter_mut().flat_map(|(_, days)| days).flatten() {
+                *count /= 100;
+            }
             let mut order: Vec<usize> = (0..sensor.services.len()).collect();
             sensor.unranked = vec![0; DAYS];
             for day in 0..DAYS {
                 if random.below(3) == 0 {
-                    let (out, into) = (random.below(PLACES), PLACES + random.below(order.len() - PLACES));
+                    let out = configured + random.below(PLACES - configured);
+                    let into = PLACES + random.below(order.len() - PLACES);
                     order.swap(out, into);
                 }
                 for &hidden in &order[PLACES..] {
