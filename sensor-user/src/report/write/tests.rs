@@ -140,6 +140,7 @@ const PAGE: &[(&str, &str)] = &[
         "3 times what was reached on two occasions among these",
     ),
     ("Benjamini–Hochberg over 55,200 cells", "Benjamini–Hochberg over 55,200 cells"),
+    ("A service without a series on a day", "is taken as an average day of these."),
     ("1 of 6 sensors observed less than nine tenths of the period.", "- 1 of 6 sensors observed less"),
 ];
 

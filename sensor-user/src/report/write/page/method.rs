@@ -48,6 +48,12 @@ pub fn sentences(report: &Report) -> Vec<String> {
             thousands(method.tested),
             ratio = method.ratio,
         ));
+        sentences.push(
+            "A service without a series on a day is taken to have had as many packets as it may have had among the \
+             others without one. A day with the packets of more than one, as after a gap in which a sensor went on \
+             counting, is taken as an average day of these."
+                .to_owned(),
+        );
         sentences.push(format!(
             "On a day on which one sensor has a surge, others saw it too if theirs is as large and has a chance of {} at \
              most, or less in a large fleet.",
