@@ -71,6 +71,9 @@ enum PartOf {
     Minutes,
 }
 
+/// A series, and its values with the days that they are of.
+type ByDay = (Series, Vec<(usize, f64)>);
+
 /// Reads days.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
@@ -95,14 +98,19 @@ impl<'a> Reader<'a> {
         let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
         // The last region is that of the last day; a sensor that moved on it was there for most of it.
         let mut last: HashMap<String, (usize, f64)> = HashMap::new();
-        for run in &self.runs {
-            for (day, series, part) in self.observed(run)? {
-                let name = series.label("sensor");
+        let expression = |of, seconds, utc| match of {
+            PartOf::Records => expression::recorded_observation(seconds, utc),
+            PartOf::Hours | PartOf::Minutes => expression::observed_hours(seconds),
+        };
+        for (series, days) in self.read(expression)? {
+            let name = series.label("sensor");
+            for (day, hours) in days {
                 let observer = observers.entry(name.to_owned()).or_insert_with(|| Observer {
                     name: name.to_owned(),
                     region: String::new(),
                     observed: vec![0.0; self.days.dates.len()],
                 });
+                let part = hours / self.hours(day);
                 let newest = last.entry(name.to_owned()).or_default();
                 if (day, part) >= *newest {
                     *newest = (day, part);
@@ -119,35 +127,6 @@ impl<'a> Reader<'a> {
         Ok(observers.into_values().collect())
     }
 
-    /// Days with the parts of them that sensors observed.
-    fn observed(&self, run: &Run) -> Result<Vec<(usize, Series, f64)>> {
-        let mut found = Vec::new();
-        match run.source {
-            Source::Records { seconds, utc } => {
-                let expression = expression::recorded_observation(seconds, utc);
-                for series in self.records(&expression, run, seconds)? {
-                    let days = self.by_day(&series);
-                    found.extend(days.map(|(day, hours)| (day, series.clone(), hours / self.hours(day))));
-                }
-            }
-            Source::Parts => {
-                for day in run.days.clone() {
-                    for Part { of, seconds, end } in parts(self.days, day, self.now) {
-                        let expression = match of {
-                            PartOf::Records => expression::recorded_observation(seconds, false),
-                            PartOf::Hours | PartOf::Minutes => expression::observed_hours(seconds),
-                        };
-                        for series in self.client.range(&expression, (end, end), 1)? {
-                            let hours = series.values.first().map_or(0.0, |(_, hours)| *hours);
-                            found.push((day, series, hours / self.hours(day)));
-                        }
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// How many hours a day has.
     #[expect(clippy::cast_precision_loss, reason = "23 to 25")]
     fn hours(&self, day: usize) -> f64 {
@@ -160,37 +139,46 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Prometheus does not answer as it should.
     pub fn counts(&self, sensor: &str) -> Result<Counts> {
+        let expression = |of, seconds, utc| match of {
+            PartOf::Records => expression::recorded_packets(sensor, seconds, utc),
+            PartOf::Hours => expression::counted_hours(sensor, seconds / HOUR),
+            PartOf::Minutes => expression::counted_packets(sensor, seconds),
+        };
         let mut sums = Sums::new(self.days.dates.len());
+        for (series, days) in self.read(expression)? {
+            sums.add(&series, days);
+        }
+        Ok(sums.counts())
+    }
+
+    /// The series that an expression gives, with their values by day; a day that is read in parts has several. It is
+    /// asked for what to read, of how many seconds, and whether those are a UTC day.
+    fn read(&self, expression: impl Fn(PartOf, i64, bool) -> String) -> Result<Vec<ByDay>> {
+        let mut read = Vec::new();
         for run in &self.runs {
             match run.source {
                 Source::Records { seconds, utc } => {
-                    let expression = expression::recorded_packets(sensor, seconds, utc);
-                    for series in self.records(&expression, run, seconds)? {
-                        sums.add(&series, self.by_day(&series));
+                    let ends = (self.days.midnights[run.days.start + 1], self.days.midnights[run.days.end]);
+                    let expression = expression(PartOf::Records, seconds, utc);
+                    for series in self.client.range(&expression, ends, seconds)? {
+                        let days = self.by_day(&series).collect();
+                        read.push((series, days));
                     }
                 }
                 Source::Parts => {
                     for day in run.days.clone() {
                         for Part { of, seconds, end } in parts(self.days, day, self.now) {
-                            let expression = match of {
-                                PartOf::Records => expression::recorded_packets(sensor, seconds, false),
-                                PartOf::Hours => expression::counted_hours(sensor, seconds / HOUR),
-                                PartOf::Minutes => expression::counted_packets(sensor, seconds),
-                            };
+                            let expression = expression(of, seconds, false);
                             for series in self.client.range(&expression, (end, end), 1)? {
-                                sums.add(&series, series.values.iter().map(|(_, packets)| (day, *packets)));
+                                let values = series.values.iter().map(|(_, value)| (day, *value)).collect();
+                                read.push((series, values));
                             }
                         }
                     }
                 }
             }
         }
-        Ok(sums.counts())
-    }
-
-    fn records(&self, expression: &str, run: &Run, step: i64) -> Result<Vec<Series>> {
-        let ends = (self.days.midnights[run.days.start + 1], self.days.midnights[run.days.end]);
-        self.client.range(expression, ends, step)
+        Ok(read)
     }
 
     /// A series' values, each with the day that ends when it was evaluated.
@@ -247,7 +235,7 @@ impl Sums {
         Self { services: HashMap::new(), all: vec![0; days], unranked: vec![0; days] }
     }
 
-    fn add(&mut self, series: &Series, days: impl Iterator<Item = (usize, f64)>) {
+    fn add(&mut self, series: &Series, days: impl IntoIterator<Item = (usize, f64)>) {
         let (protocol, port) = (series.label("protocol"), series.label("port"));
         let service = Service::from_labels(protocol, port);
         let length = self.all.len();
