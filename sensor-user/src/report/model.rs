@@ -142,6 +142,14 @@ pub struct SensorReport {
     pub top: Vec<Ranked>,
 }
 
+impl Report {
+    /// How many sensors were there in the period at all.
+    #[must_use]
+    pub fn observing(&self) -> usize {
+        self.sensors.iter().filter(|sensor| sensor.observed()).count()
+    }
+}
+
 impl SensorReport {
     /// Whether it was there in the period at all.
     #[must_use]

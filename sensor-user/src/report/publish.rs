@@ -96,7 +96,7 @@ pub fn publishable(report: &Report, options: &Options) -> Result<Report> {
     public.top = coarse.ranking(&report.top);
     public.curves.retain(|curve| public.top.iter().any(|row| row.service == curve.service));
     #[expect(clippy::cast_precision_loss, reason = "no fleet has 2^52 sensors")]
-    let sensors = report.sensors.iter().filter(|sensor| sensor.observed()).count() as f64;
+    let sensors = report.observing() as f64;
     for value in public.curves.iter_mut().flat_map(|curve| &mut curve.days).flatten() {
         *value = coarse.average(*value, sensors);
     }

@@ -18,8 +18,7 @@ pub fn sentences(report: &Report) -> Vec<String> {
 
 fn total(report: &Report) -> String {
     let totals = report.totals;
-    let observed = report.sensors.iter().filter(|sensor| sensor.observed()).count();
-    let sensors = of(observed, "sensor", "sensors");
+    let sensors = of(report.observing(), "sensor", "sensors");
     let packets = count(totals.packets, report.publication);
     if totals.sensor_days <= 0.0 {
         return format!("{sensors} counted {packets} packets.");
