@@ -8,7 +8,6 @@ use sensor_tests::foreign::{Foreign, Verdict};
 use sensor_tests::skip::{root_or_skip, skip};
 use sensor_tests::wire::Wire;
 use serde_json::Value;
-use std::process::Command;
 
 fn doctor(wire: &Wire, interface: &str) -> Result<(Said, Value)> {
     let said = sensor(&wire.near.namespace, &["doctor", "--interface", interface, "--json"])?;
@@ -163,8 +162,7 @@ fn missing_capabilities_are_a_problem() -> Result<()> {
     }
     let wire = Wire::new()?;
     let agent = PublicCopy::new()?;
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(agent.path());
+    let mut command = agent.as_nobody();
     command.args(["doctor", "--interface", "sensor0", "--json"]);
     let said = cli::run(&wire.near.namespace, &mut command)?;
     assert_eq!(said.code, 1, "{said:?}");

@@ -229,8 +229,7 @@ fn checking_needs_no_privileges() -> Result<()> {
     let _session = world.session("0.0.0.0:2222", "198.51.100.7:2222")?;
     let file = file("[[allow]]\nfrom = [\"198.51.100.0/24\"]\ntcp = [2222]")?;
     let agent = PublicCopy::new()?;
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(agent.path());
+    let mut command = agent.as_nobody();
     command.args(["check", "--interface", "sensor0"]);
     let refused = cli::run(&world.wire.near.namespace, &mut command)?;
     assert_eq!(refused.code, 1, "{refused:?}");

@@ -158,8 +158,7 @@ fn a_day_in_progress_is_read_from_its_hours() -> Result<()> {
     let last = || Timestamp::now().as_second() / 3_600 * 3_600 - 3_600;
     let recorded = |last: i64| -> Result<Option<u64>> {
         let range = last - midnight(yesterday);
-        let query =
-            format!("sum(sum_over_time(sensor:packets:increase1h[{range}s] offset -59m59s999ms)) + 0");
+        let query = format!("sum(sum_over_time(sensor:packets:increase1h[{range}s] offset -59m59s999ms))");
         let rows = server.query(&query, Some(seconds(last)))?;
         Ok(rows.first().and_then(|row| row["value"][1].as_str()?.parse().ok()))
     };

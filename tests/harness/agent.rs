@@ -16,8 +16,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -217,6 +216,14 @@ impl PublicCopy {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("sensor")
+    }
+
+    /// The program, about to run as nobody.
+    #[must_use]
+    pub fn as_nobody(&self) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(self.path());
+        command
     }
 }
 
