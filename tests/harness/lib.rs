@@ -6,6 +6,7 @@ pub mod agent;
 pub mod bpf;
 pub mod cli;
 pub mod counts;
+mod daemon;
 pub mod fleet;
 pub mod foreign;
 pub mod frame;

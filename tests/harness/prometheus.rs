@@ -1,17 +1,16 @@
 //! Debian's Prometheus: the server, and `promtool`.
 
+use crate::daemon::Daemon;
 use crate::http;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::skip::{root_or_skip, skip};
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::Signal;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// `promtool`: what `PROMTOOL` names, or what `cargo xtask setup` brought, or the system's.
@@ -66,7 +65,7 @@ pub fn run_promtool<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
 /// A running server with a folder of its own; dropping it kills it and removes the folder.
 #[derive(Debug)]
 pub struct Prometheus {
-    child: Child,
+    daemon: Daemon,
     namespace: Namespace,
     /// Where it answers.
     pub listen: SocketAddr,
@@ -97,8 +96,8 @@ impl Prometheus {
     ) -> Result<Self> {
         std::fs::write(folder.path().join("prometheus.yml"), config)?;
         let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
-        let child = spawn(namespace, listen, &flags, folder.path())?;
-        let server = Self { child, namespace: namespace.clone(), listen, flags, folder };
+        let daemon = spawn(namespace, listen, &flags, folder.path())?;
+        let server = Self { daemon, namespace: namespace.clone(), listen, flags, folder };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -108,9 +107,7 @@ impl Prometheus {
     /// # Errors
     /// If it is gone already.
     pub fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+        self.daemon.kill()
     }
 
     /// Starts it again in its folder, after [`Prometheus::kill`].
@@ -127,7 +124,7 @@ impl Prometheus {
     /// As [`Prometheus::start`].
     pub fn start_again_with(&mut self, flags: &[&str]) -> Result<()> {
         self.flags.extend(flags.iter().map(ToString::to_string));
-        self.child = spawn(&self.namespace, self.listen, &self.flags, self.folder.path())?;
+        self.daemon = spawn(&self.namespace, self.listen, &self.flags, self.folder.path())?;
         self.wait_until_ready()
     }
 
@@ -197,33 +194,20 @@ pub(crate) fn api(namespace: &Namespace, listen: SocketAddr, path: &str) -> Resu
 }
 
 /// Runs the server in its folder; its log there goes on.
-fn spawn(namespace: &Namespace, listen: SocketAddr, flags: &[String], folder: &Path) -> Result<Child> {
+fn spawn(namespace: &Namespace, listen: SocketAddr, flags: &[String], folder: &Path) -> Result<Daemon> {
     let program = server().context("prometheus is not here: `cargo xtask setup` brings it")?;
-    let log = File::options().create(true).append(true).open(folder.join("log"))?;
     let mut command = Command::new(program);
     command
         .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
         .arg(format!("--web.listen-address={listen}"))
         .args(flags)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log);
+        .current_dir(folder);
     if !flags.iter().any(|flag| flag == "--enable-feature=agent") {
         command
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
             .arg("--storage.tsdb.retention.time=10y");
     }
-    namespace.start_in(&mut command, Signal::SIGKILL);
-    command.spawn().context("cannot run prometheus")
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+    Daemon::start(namespace, command, &folder.join("log"))
 }
 
 /// Percent-encodes all but unreserved characters (RFC 3986 §2.3).

@@ -1,14 +1,13 @@
 //! A Prometheus as it stands in most houses: behind Debian's nginx, which asks for TLS and a token.
 
+use crate::daemon::Daemon;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::prometheus::brought;
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::Signal;
-use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// The token that it wants.
@@ -29,7 +28,7 @@ pub fn nginx() -> Option<PathBuf> {
 /// folder.
 #[derive(Debug)]
 pub struct Proxy {
-    child: Child,
+    _daemon: Daemon,
     folder: TempDir,
 }
 
@@ -44,13 +43,10 @@ impl Proxy {
         certificate(folder.path(), "authority", AUTHORITY)?;
         certificate(folder.path(), "server", CERTIFICATE)?;
         std::fs::write(folder.path().join("nginx.conf"), config(listen, behind))?;
-        let log = File::create(folder.path().join("said"))?;
         let mut command = Command::new(program);
         command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "log"]);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        namespace.start_in(&mut command, Signal::SIGKILL);
-        let child = command.spawn().context("cannot run nginx")?;
-        let proxy = Self { child, folder };
+        let daemon = Daemon::start(namespace, command, &folder.path().join("said"))?;
+        let proxy = Self { _daemon: daemon, folder };
         until(
             || Ok(namespace.run(|| TcpStream::connect(listen))?.is_ok()),
             || format!("nginx does not listen: {}", proxy.log()),
@@ -68,14 +64,6 @@ impl Proxy {
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -1,15 +1,14 @@
 //! Debian's VictoriaMetrics: another engine that takes remote write.
 
+use crate::daemon::Daemon;
 use crate::http;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::prometheus::{api, brought, encode};
 use anyhow::{Context as _, Result};
-use nix::sys::signal::Signal;
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// The server: what `VICTORIA_METRICS` names, or what `cargo xtask setup` brought, or the system's.
@@ -21,7 +20,7 @@ pub fn server() -> Option<PathBuf> {
 /// A running server with a folder of its own; dropping it kills it and removes the folder.
 #[derive(Debug)]
 pub struct VictoriaMetrics {
-    child: Child,
+    _daemon: Daemon,
     namespace: Namespace,
     listen: SocketAddr,
     folder: TempDir,
@@ -35,19 +34,14 @@ impl VictoriaMetrics {
     pub fn start(namespace: &Namespace, listen: SocketAddr) -> Result<Self> {
         let program = server().context("victoria-metrics is not here: `cargo xtask setup` brings it")?;
         let folder = tempfile::tempdir()?;
-        let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(program);
         command
             .arg(format!("-storageDataPath={}", folder.path().join("data").display()))
             .arg(format!("-httpListenAddr={listen}"))
             // A query sees what came just now.
-            .arg("-search.latencyOffset=1ms")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        namespace.start_in(&mut command, Signal::SIGKILL);
-        let child = command.spawn().context("cannot run victoria-metrics")?;
-        let server = Self { child, namespace: namespace.clone(), listen, folder };
+            .arg("-search.latencyOffset=1ms");
+        let daemon = Daemon::start(namespace, command, &folder.path().join("log"))?;
+        let server = Self { _daemon: daemon, namespace: namespace.clone(), listen, folder };
         until(
             || Ok(http::get(namespace, listen, "/health").is_ok_and(|it| it.status == 200)),
             || format!("victoria-metrics does not answer: {}", server.log()),
@@ -69,13 +63,5 @@ impl VictoriaMetrics {
         // What it has answered once is answered from its cache otherwise.
         let path = format!("/api/v1/query?nocache=1&query={}", encode(expression));
         api(&self.namespace, self.listen, &path)
-    }
-}
-
-impl Drop for VictoriaMetrics {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
