@@ -78,13 +78,9 @@ fn cases() -> Vec<(&'static str, Frame, Option<Slot>)> {
 #[rstest]
 fn rules_hold_in_the_kernel(#[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant) -> Result<()> {
     let name = format!("rules_hold_in_the_kernel ({variant:?})");
-    if !root_or_skip(&name) {
+    let Some(mut kernel) = Kernel::load_or_skip(RULES, false, variant, &name)? else {
         return Ok(());
-    }
-    let mut kernel = Kernel::load(RULES, false)?;
-    if !kernel.has_or_skip(variant, &name) {
-        return Ok(());
-    }
+    };
     for (name, frame, slot) in cases() {
         let expected =
             slot.map_or(Verdict::Pass(Passed::Management), |slot| Verdict::Count { sensor: 0, slot });

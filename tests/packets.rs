@@ -62,13 +62,9 @@ fn the_loaded_programs_agree_with_the_table(
     #[values(false, true)] observe: bool,
 ) -> Result<()> {
     let name = format!("the_loaded_programs_agree_with_the_table ({name}, {variant:?})");
-    if !root_or_skip(&name) {
+    let Some(mut kernel) = Kernel::load_or_skip(sensors, observe, variant, &name)? else {
         return Ok(());
-    }
-    let mut kernel = Kernel::load(sensors, observe)?;
-    if !kernel.has_or_skip(variant, &name) {
-        return Ok(());
-    }
+    };
     // Shorter frames are refused by the kernel: the host build has them.
     for case in table().iter().filter(|case| case.frame.len() >= ETHERNET) {
         let expected = expected(case);
@@ -82,13 +78,9 @@ fn the_loaded_programs_agree_with_the_table(
 #[test]
 fn a_jumbo_frame_is_counted_whole() -> Result<()> {
     let name = "a_jumbo_frame_is_counted_whole";
-    if !root_or_skip(name) {
+    let Some(mut kernel) = Kernel::load_or_skip(TWO_SENSORS, false, Variant::MultiBuffer, name)? else {
         return Ok(());
-    }
-    let mut kernel = Kernel::load(TWO_SENSORS, false)?;
-    if !kernel.has_or_skip(Variant::MultiBuffer, name) {
-        return Ok(());
-    }
+    };
     for length in [3_000, 4_000, JUMBO] {
         let frame = frame().ipv4().udp(9).payload(vec![0; length - 42]).bytes();
         let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
@@ -103,13 +95,9 @@ fn a_jumbo_frame_is_counted_whole() -> Result<()> {
 fn headers_beyond_the_first_buffer_are_read() -> Result<()> {
     const LONGEST_EXTENSION: usize = 2_048;
     let name = "headers_beyond_the_first_buffer_are_read";
-    if !root_or_skip(name) {
+    let Some(mut kernel) = Kernel::load_or_skip(TWO_SENSORS, false, Variant::MultiBuffer, name)? else {
         return Ok(());
-    }
-    let mut kernel = Kernel::load(TWO_SENSORS, false)?;
-    if !kernel.has_or_skip(Variant::MultiBuffer, name) {
-        return Ok(());
-    }
+    };
     let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
     let mut check = |start: Frame, extensions: &[Extension], headers: usize| -> Result<()> {
         let frame = start.ipv6();
@@ -155,9 +143,6 @@ fn network_v6(sensor: u8) -> (Ipv6Addr, u8) {
 #[case::multi_buffer("multi_buffer", Variant::MultiBuffer)]
 fn many_prefixes_lead_to_their_sensors(#[case] name: &str, #[case] variant: Variant) -> Result<()> {
     let name = format!("many_prefixes_lead_to_their_sensors ({name})");
-    if !root_or_skip(&name) {
-        return Ok(());
-    }
     assert!(usize::from(MANY) > MAX_INLINE_PREFIXES, "the tries would not be asked");
     let mut tables = String::new();
     for sensor in 0..MANY {
@@ -165,10 +150,9 @@ fn many_prefixes_lead_to_their_sensors(#[case] name: &str, #[case] variant: Vari
         let prefixes = format!("[\"{v4}/{bits_v4}\", \"{v6}/{bits_v6}\"]");
         writeln!(tables, "[[sensor]]\nname = \"number {sensor}\"\nprefixes = {prefixes}")?;
     }
-    let mut kernel = Kernel::load(&tables, false)?;
-    if !kernel.has_or_skip(variant, &name) {
+    let Some(mut kernel) = Kernel::load_or_skip(&tables, false, variant, &name)? else {
         return Ok(());
-    }
+    };
     let mut check = |frame: Frame, to: IpAddr, sensor: Option<u8>| -> Result<()> {
         let bytes = frame.to(to).tcp(23).syn().bytes();
         let expected = match sensor {

@@ -7,7 +7,7 @@ use sensor_common::classify::Verdict;
 use sensor_common::layout::{
     COUNTERS, Counter, PAGE_SLOTS, Page, Passed, SENSOR_PAGES, SIDE_PAGES, Slot, first_page,
 };
-use sensor_tests::skip::skip;
+use sensor_tests::skip::{root_or_skip, skip};
 use sensor_user::cli::Run;
 use sensor_user::config::Config;
 use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};
@@ -54,13 +54,17 @@ impl Kernel {
         Ok(Self { loaded, pages, numbers, seen: HashMap::new() })
     }
 
-    /// Whether this kernel has the program; if not, the test of this name is skipped, and said to be.
-    pub fn has_or_skip(&self, variant: Variant, test: &str) -> bool {
-        let has = variant == Variant::Linear || self.loaded.has_multi_buffer();
-        if !has {
-            skip(test, "the kernel is older than 5.18");
+    /// Loads it for a test, which is skipped under its name without root, or if the kernel lacks this program.
+    pub fn load_or_skip(tables: &str, observe: bool, variant: Variant, test: &str) -> Result<Option<Self>> {
+        if !root_or_skip(test) {
+            return Ok(None);
         }
-        has
+        let kernel = Self::load(tables, observe)?;
+        if variant == Variant::MultiBuffer && !kernel.loaded.has_multi_buffer() {
+            skip(test, "the kernel is older than 5.18");
+            return Ok(None);
+        }
+        Ok(Some(kernel))
     }
 
     /// Gives the program one frame of at least 14 bytes, and looks where it is expected to be counted, and at

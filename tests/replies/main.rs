@@ -21,7 +21,6 @@ use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
 use sensor_tests::model::Model;
 use sensor_tests::random::Random;
-use sensor_tests::skip::root_or_skip;
 use sensor_user::kernel::Variant;
 use table::table;
 use world::{RULES, Rules, Step};
@@ -47,13 +46,9 @@ fn the_loaded_programs_agree_with_the_table(
     #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
 ) -> Result<()> {
     let test = format!("the_loaded_programs_agree_with_the_table ({variant:?})");
-    if !root_or_skip(&test) {
+    let Some(mut kernel) = Kernel::load_or_skip(RULES, false, variant, &test)? else {
         return Ok(());
-    }
-    let mut kernel = Kernel::load(RULES, false)?;
-    if !kernel.has_or_skip(variant, &test) {
-        return Ok(());
-    }
+    };
     for (name, steps) in table() {
         forget(&mut kernel)?;
         for (number, step) in steps.into_iter().enumerate() {
@@ -76,13 +71,9 @@ fn the_loaded_programs_agree_with_the_host_build(
     #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
 ) -> Result<()> {
     let test = format!("the_loaded_programs_agree_with_the_host_build ({variant:?})");
-    if !root_or_skip(&test) {
+    let Some(mut kernel) = Kernel::load_or_skip(RULES, false, variant, &test)? else {
         return Ok(());
-    }
-    let mut kernel = Kernel::load(RULES, false)?;
-    if !kernel.has_or_skip(variant, &test) {
-        return Ok(());
-    }
+    };
     let frames: Vec<(bool, Vec<u8>)> = table()
         .into_iter()
         .flat_map(|(_, steps)| steps)
