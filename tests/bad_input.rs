@@ -2,12 +2,12 @@
 
 use anyhow::{Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::{LISTEN, Launch, PublicCopy};
-use sensor_tests::foreign::{Foreign, Verdict};
-use sensor_tests::namespace::Namespace;
-use sensor_tests::pins::Pins;
-use sensor_tests::skip::{root_or_skip, skip};
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::{LISTEN, Launch, PublicCopy};
+use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::namespace::Namespace;
+use sensor_harness::pins::Pins;
+use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::wire::Wire;
 use std::net::TcpListener;
 
 /// Runs the agent, and checks how it ends: its exit code, one line of error, and what must be in that line.

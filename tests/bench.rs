@@ -3,9 +3,9 @@
 //! No time is asserted: only that each figure is there, and that a ratio is that of what it compares.
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::agent;
-use sensor_tests::sender::cpus;
-use sensor_tests::skip::{root_or_skip, skip};
+use sensor_harness::built;
+use sensor_harness::sender::cpus;
+use sensor_harness::skip::{root_or_skip, skip};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,7 +15,7 @@ fn bench() -> Result<Option<PathBuf>> {
     if let Some(path) = std::env::var_os("SENSOR_BENCH") {
         return Ok(Some(path.into()));
     }
-    let beside = agent::binary()?.with_file_name("sensor-bench");
+    let beside = built::sensor()?.with_file_name("sensor-bench");
     Ok(beside.is_file().then_some(beside))
 }
 
@@ -23,7 +23,7 @@ fn bench() -> Result<Option<PathBuf>> {
 fn measure(bench: &PathBuf, arguments: &[&str]) -> Result<(String, tempfile::TempDir)> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(bench);
-    command.arg("--quick").arg("--agent").arg(agent::binary()?).arg("--output").arg(folder.path());
+    command.arg("--quick").arg("--agent").arg(built::sensor()?).arg("--output").arg(folder.path());
     let output = command.args(arguments).output().context("cannot run the benchmark")?;
     let complaints = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the benchmark failed: {complaints}");

@@ -3,12 +3,12 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sensor_tests::agent;
-use sensor_tests::frame::ETHERNET;
-use sensor_tests::mix::Mix;
-use sensor_tests::namespace::Namespace;
-use sensor_tests::skip::{root_or_skip, skip};
-use sensor_tests::table::table;
+use sensor_harness::built;
+use sensor_harness::frame::ETHERNET;
+use sensor_harness::mix::Mix;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::table::table;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn xtask() -> Result<Option<PathBuf>> {
     if let Some(path) = std::env::var_os("XTASK") {
         return Ok(Some(path.into()));
     }
-    let beside = agent::binary()?.with_file_name("xtask");
+    let beside = built::sensor()?.with_file_name("xtask");
     Ok(beside.is_file().then_some(beside))
 }
 
@@ -44,7 +44,7 @@ impl Demo {
     fn start(xtask: &Path, arguments: &[&str]) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut command = Command::new(xtask);
-        command.arg("demo").arg("--agent").arg(agent::binary()?);
+        command.arg("demo").arg("--agent").arg(built::sensor()?);
         command.arg("--listen").arg(port.to_string()).args(arguments);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = child.with_context(|| format!("cannot run {}", xtask.display()))?;

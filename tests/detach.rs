@@ -3,15 +3,15 @@
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
-use sensor_tests::agent::Launch;
-use sensor_tests::bpf::{objects_of, wait_until_freed};
-use sensor_tests::cli::sensor;
-use sensor_tests::foreign::{Foreign, Verdict};
-use sensor_tests::mix;
-use sensor_tests::namespace::Namespace;
-use sensor_tests::pins::Pins;
-use sensor_tests::skip::root_or_skip;
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::Launch;
+use sensor_harness::bpf::{objects_of, wait_until_freed};
+use sensor_harness::cli::sensor;
+use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::mix;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::pins::Pins;
+use sensor_harness::skip::root_or_skip;
+use sensor_harness::wire::Wire;
 use std::fs;
 
 #[rstest]

@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::PublicCopy;
-use sensor_tests::cli::{self, Said, sensor};
-use sensor_tests::foreign::{Foreign, Verdict};
-use sensor_tests::skip::{root_or_skip, skip};
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::PublicCopy;
+use sensor_harness::cli::{self, Said, sensor};
+use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::wire::Wire;
 use serde_json::Value;
 
 fn doctor(wire: &Wire, interface: &str) -> Result<(Said, Value)> {

@@ -3,10 +3,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::prometheus::{promtool, run_promtool};
-use sensor_tests::skip::skip;
-use sensor_tests::workspace;
-use sensor_user::report::expression;
+use sensor_fleet::report::expression;
+use sensor_harness::prometheus::{promtool, run_promtool};
+use sensor_harness::skip::skip;
+use sensor_harness::workspace;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;

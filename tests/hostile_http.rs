@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::{Agent, LISTEN, Launch};
-use sensor_tests::http::connect;
-use sensor_tests::skip::root_or_skip;
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::{Agent, LISTEN, Launch};
+use sensor_harness::http::connect;
+use sensor_harness::skip::root_or_skip;
+use sensor_harness::wire::Wire;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;

@@ -3,10 +3,10 @@
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
-use sensor_tests::agent::Launch;
-use sensor_tests::cli::sensor;
-use sensor_tests::skip::root_or_skip;
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::Launch;
+use sensor_harness::cli::sensor;
+use sensor_harness::skip::root_or_skip;
+use sensor_harness::wire::Wire;
 use std::io::Write as _;
 use std::net::TcpListener;
 

@@ -3,15 +3,15 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::{Agent, Launch};
-use sensor_tests::http;
-use sensor_tests::metrics::Page;
-use sensor_tests::mix::{self, Mix};
-use sensor_tests::prometheus::promtool;
-use sensor_tests::sender::Sender;
-use sensor_tests::skip::{root_or_skip, skip};
-use sensor_tests::wire::Wire;
-use sensor_tests::workspace;
+use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::http;
+use sensor_harness::metrics::Page;
+use sensor_harness::mix::{self, Mix};
+use sensor_harness::prometheus::promtool;
+use sensor_harness::sender::Sender;
+use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::wire::Wire;
+use sensor_harness::workspace;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -119,7 +119,7 @@ fn only_reading_is_allowed() -> Result<()> {
     let near = &wire.near.namespace;
     let _agent = Launch::new(near).interface("sensor0").start()?;
     for method in ["POST", "DELETE", "PUT"] {
-        let response = http::request(near, sensor_tests::agent::LISTEN, method, "/metrics")?;
+        let response = http::request(near, sensor_harness::agent::LISTEN, method, "/metrics")?;
         assert_eq!(response.status, 405, "{method}");
     }
     Ok(())

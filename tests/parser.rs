@@ -9,9 +9,9 @@ use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
 use sensor_common::parse::{Everything, Frame, MAX_EXTENSIONS, parse};
-use sensor_tests::frame::{self, Extension};
-use sensor_tests::mix::Mix;
-use sensor_tests::table::{TwoSensors, WithoutRules, table};
+use sensor_harness::frame::{self, Extension};
+use sensor_harness::mix::Mix;
+use sensor_harness::table::{TwoSensors, WithoutRules, table};
 use std::net::IpAddr;
 
 /// A frame that is right, or wrong in one of the ways that the builder knows.

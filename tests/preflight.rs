@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::{PublicCopy, binary};
-use sensor_tests::cli::{self, Said, sensor};
-use sensor_tests::skip::root_or_skip;
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::PublicCopy;
+use sensor_harness::built;
+use sensor_harness::cli::{self, Said, sensor};
+use sensor_harness::skip::root_or_skip;
+use sensor_harness::wire::Wire;
 use sensor_user::config::Transport;
 use sensor_user::kernel::{Sockets, State};
 use std::io::Write as _;
@@ -124,7 +125,7 @@ fn the_operators_own_session_is_recognised(#[case] script: &str) -> Result<()> {
     let session = world.session("0.0.0.0:22", "198.51.100.7:22")?;
     let connection = format!("{ADMIN} {} {HOST} 22", session.there.local_addr()?.port());
     let mut shell = Command::new("sh");
-    shell.args(["-c", script, "sh"]).arg(binary()?).args(["check", "--interface", "sensor0"]);
+    shell.args(["-c", script, "sh"]).arg(built::sensor()?).args(["check", "--interface", "sensor0"]);
     let said = cli::run(&world.wire.near.namespace, shell.env("SSH_CONNECTION", connection))?;
     assert_eq!(said.code, 1, "{said:?}");
     ensure!(said.stderr.contains("198.51.100.66 at port 22 (you)"), "{said:?}");

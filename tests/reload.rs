@@ -5,17 +5,17 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
-use sensor_tests::agent::{Agent, Launch};
-use sensor_tests::cli::{Said, sensor};
-use sensor_tests::counts::Counts;
-use sensor_tests::frame::frame;
-use sensor_tests::metrics::Page;
-use sensor_tests::namespace::Namespace;
-use sensor_tests::pace::until;
-use sensor_tests::pins::Pins;
-use sensor_tests::sender::Sender;
-use sensor_tests::skip::root_or_skip;
-use sensor_tests::wire::{MTU, Wire};
+use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::cli::{Said, sensor};
+use sensor_harness::counts::Counts;
+use sensor_harness::frame::frame;
+use sensor_harness::metrics::Page;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::pace::until;
+use sensor_harness::pins::Pins;
+use sensor_harness::sender::Sender;
+use sensor_harness::skip::root_or_skip;
+use sensor_harness::wire::{MTU, Wire};
 use std::collections::BTreeMap;
 
 /// Sensors by name, each with a prefix of documentation addresses of its own.

@@ -3,9 +3,10 @@
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
-use sensor_tests::agent::{Launch, binary};
-use sensor_tests::pins::Pins;
-use sensor_tests::world::{Family, Finished, NIC, Place, RULE, SENSOR, World, can_or_skip};
+use sensor_harness::agent::Launch;
+use sensor_harness::built;
+use sensor_harness::pins::Pins;
+use sensor_harness::world::{Family, Finished, NIC, Place, RULE, SENSOR, World, can_or_skip};
 use std::io::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -93,7 +94,7 @@ fn confirmed_it_stays(#[case] family: Family) -> Result<()> {
 
 /// Has the administrator run the agent's command over SSH.
 fn typed(world: &World, family: Family, arguments: &str) -> Result<Finished> {
-    let command = format!("{} {arguments}", binary()?.display());
+    let command = format!("{} {arguments}", built::sensor()?.display());
     world.ssh(Place::Administrator, Place::Host, family, &command)?.run()
 }
 

@@ -2,12 +2,12 @@
 //! while, and nothing is lost. With the configurations of `fleet`, but for addresses and the pace.
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::namespace::Namespace;
-use sensor_tests::pace::until;
-use sensor_tests::prometheus::{Prometheus, prometheus_or_skip};
-use sensor_tests::skip::skip;
-use sensor_tests::victoria::{self, VictoriaMetrics};
-use sensor_tests::workspace;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::pace::until;
+use sensor_harness::prometheus::{Prometheus, prometheus_or_skip};
+use sensor_harness::skip::skip;
+use sensor_harness::victoria::{self, VictoriaMetrics};
+use sensor_harness::workspace;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;

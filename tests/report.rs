@@ -1,15 +1,15 @@
-//! `sensor report` on simulated histories: what it says is what was simulated, to the packet.
+//! `sensor-fleet report` on simulated histories: what it says is what was simulated, to the packet.
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use rstest::rstest;
-use sensor_tests::prometheus::prometheus_or_skip;
-use sensor_tests::report::Report;
-use sensor_tests::simulation::options::{Options, Resolution, Scenario, midnight};
-use sensor_tests::simulation::served::Served;
-use sensor_tests::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
+use sensor_fleet::simulation::options::{Options, Resolution, Scenario, midnight};
+use sensor_fleet::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
+use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_harness::report::Report;
+use sensor_tests::served::Served;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -5,9 +5,9 @@
 
 #[path = "."]
 mod report {
-    pub use sensor_user::report::{model, service};
+    pub use sensor_fleet::report::{model, service};
 
-    #[path = "../sensor-user/src/report/fixture.rs"]
+    #[path = "../sensor-fleet/src/report/fixture.rs"]
     pub mod fixture;
 }
 
@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use report::{fixture, model::Report};
-use sensor_tests::skip::{root_or_skip, skip};
-use sensor_user::report::publish::{Options, publishable};
-use sensor_user::report::write::write;
+use sensor_fleet::report::publish::{Options, publishable};
+use sensor_fleet::report::write::write;
+use sensor_harness::skip::{root_or_skip, skip};
 use serde_json::Value;
 
 /// Widths of screens.

@@ -1,14 +1,14 @@
-//! `sensor report` through a proxy with TLS that wants a token, as Prometheus stands in most houses; and what is said of
+//! `sensor-fleet report` through a proxy with TLS that wants a token, as Prometheus stands in most houses; and what is said of
 //! a way there that is not quite right.
 
 use anyhow::{Context as _, Result, bail};
 use jiff::civil::date;
-use sensor_tests::prometheus::prometheus_or_skip;
-use sensor_tests::proxy::{Proxy, TOKEN, nginx};
-use sensor_tests::report::Report;
-use sensor_tests::simulation::options::Options;
-use sensor_tests::simulation::served::Served;
-use sensor_tests::skip::skip;
+use sensor_fleet::simulation::options::Options;
+use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_harness::proxy::{Proxy, TOKEN, nginx};
+use sensor_harness::report::Report;
+use sensor_harness::skip::skip;
+use sensor_tests::served::Served;
 use std::net::{Ipv4Addr, SocketAddr};
 
 const PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_443);

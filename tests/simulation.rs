@@ -11,11 +11,11 @@
 use anyhow::{Context as _, Result};
 use jiff::civil::date;
 use rstest::rstest;
-use sensor_tests::prometheus::prometheus_or_skip;
-use sensor_tests::simulation::options::{Options, Resolution, Scenario, midnight};
-use sensor_tests::simulation::served::Served;
-use sensor_tests::simulation::truth::{Kind, Truth, Verdict};
-use sensor_tests::simulation::{HISTORY, TRUTH, generate};
+use sensor_fleet::simulation::options::{Options, Resolution, Scenario, midnight};
+use sensor_fleet::simulation::truth::{Kind, Truth, Verdict};
+use sensor_fleet::simulation::{HISTORY, TRUTH, generate};
+use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_tests::served::Served;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

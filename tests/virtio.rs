@@ -5,17 +5,17 @@
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_tests::agent::{Agent, Launch};
-use sensor_tests::counts::Counts;
-use sensor_tests::foreign::{Foreign, Verdict};
-use sensor_tests::metrics::Page;
-use sensor_tests::mix::{self, Mix};
-use sensor_tests::namespace::Namespace;
-use sensor_tests::order::Order;
-use sensor_tests::pace::PATIENCE;
-use sensor_tests::sender::packet_socket;
-use sensor_tests::skip::{root_or_skip, skip};
-use sensor_tests::wire::Interface;
+use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::counts::Counts;
+use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::metrics::Page;
+use sensor_harness::mix::{self, Mix};
+use sensor_harness::namespace::Namespace;
+use sensor_harness::order::Order;
+use sensor_harness::pace::PATIENCE;
+use sensor_harness::sender::packet_socket;
+use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::wire::Interface;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,13 +1,13 @@
 //! The harness itself: a wire carries exactly what is sent, and nothing stays behind.
 
 use anyhow::Result;
-use sensor_tests::foreign::{Foreign, Verdict};
-use sensor_tests::frame::frame;
-use sensor_tests::namespace::Namespace;
-use sensor_tests::pace;
-use sensor_tests::sender::{Sender, cpus, pin_to_cpu};
-use sensor_tests::skip::root_or_skip;
-use sensor_tests::wire::Wire;
+use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::frame::frame;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::pace;
+use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
+use sensor_harness::skip::root_or_skip;
+use sensor_harness::wire::Wire;
 use std::thread;
 
 /// Packets that an interface received, by the kernel's account.

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use nix::net::if_::if_nametoindex;
 use sensor_common::layout;
-use sensor_tests::agent::{Agent, Launch};
-use sensor_tests::frame::frame;
-use sensor_tests::metrics::Page;
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::frame::frame;
+use sensor_harness::metrics::Page;
+use sensor_harness::wire::Wire;
 
 use crate::bpf;
 use crate::clock::CpuClock;

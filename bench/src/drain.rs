@@ -6,8 +6,8 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use sensor_tests::frame::frame;
-use sensor_tests::sender::{cpus, pin_to_cpu};
+use sensor_harness::frame::frame;
+use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_user::counters::Snapshot;
 
 use crate::bpf;

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use sensor_tests::sender::cpus;
+use sensor_harness::sender::cpus;
 use serde_json::{Value, json};
 
 /// The machine.

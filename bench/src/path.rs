@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::random::Random;
-use sensor_tests::sender::{cpus, pin_to_cpu};
+use sensor_harness::random::Random;
+use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_user::counters::Snapshot;
 
 use crate::bpf::{self, Verdict};

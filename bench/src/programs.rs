@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::Result;
-use sensor_tests::frame::ETHERNET;
+use sensor_harness::frame::ETHERNET;
 
 use crate::assembler::{Assembler, Operation, Register, Width};
 use crate::bpf::{self, Verdict};

@@ -1,6 +1,6 @@
 //! The kinds of packets that the programs are run over.
 
-use sensor_tests::frame::{Frame, SCANNER_V4, SENSOR_V4, frame};
+use sensor_harness::frame::{Frame, SCANNER_V4, SENSOR_V4, frame};
 
 use crate::path::Configuration;
 use crate::programs::Draw;

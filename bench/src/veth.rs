@@ -10,7 +10,7 @@ mod rules;
 mod way;
 
 use anyhow::{Context as _, Result};
-use sensor_tests::random::Random;
+use sensor_harness::random::Random;
 
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};

@@ -16,3 +16,5 @@ pub mod flow;
 pub mod layout;
 pub mod parse;
 pub mod policy;
+pub mod port;
+pub mod time_span;

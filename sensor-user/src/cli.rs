@@ -9,10 +9,6 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, KernelLog, Mode};
 
-mod report;
-
-pub use report::Report;
-
 const EXAMPLES: &str = "\
 Examples:
   sensor run --config /etc/sensor/sensor.toml
@@ -24,7 +20,6 @@ Examples:
   sensor confirm
   sensor reload
   sensor detach --interface eth0
-  sensor report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --home japan --output 2023Q4
 
 Exit codes: 0 done, 1 failed, 2 wrong use.";
 
@@ -68,8 +63,6 @@ pub enum Command {
     Reload(Reload),
     /// Remove the sensor from interfaces, whoever attached it. Needs no configuration and no agent.
     Detach(Detach),
-    /// Write rankings and figures of a fleet for a period, from the Prometheus that scrapes it.
-    Report(Box<Report>),
 }
 
 /// Arguments of `sensor check`.
@@ -213,37 +206,8 @@ mod tests {
         assert_eq!(log.as_deref(), Some("debug"));
     }
 
-    #[test]
-    fn a_report_has_a_period() {
-        let cli = parse(
-            "sensor report --prometheus http://p:9090 --from 2023-10-01 --to 2023-10-14 --time-zone -03:00 \
-             --home japan --output o --token-file t --ca c --timeout 5m --publish --aliases a \
-             --false-discovery-rate 0.1",
-        )
-        .unwrap();
-        let Command::Report(report) = cli.command else { panic!("another command") };
-        assert_eq!(report.from.zip(report.to).map(|(from, to)| (to - from).get_days()), Some(13));
-        assert_eq!((report.prometheus.as_str(), report.home.as_deref()), ("http://p:9090", Some("japan")));
-        assert_eq!(report.time_zone.to_fixed_offset().unwrap().seconds(), -3 * 3600);
-        assert_eq!(report.timeout, Duration::from_mins(5));
-        assert!(report.publish && report.token_file.is_some() && report.authority.is_some());
-    }
-
     #[rstest]
     #[case::no_command("sensor")]
-    #[case::report_without_period("sensor report --prometheus http://p --output o")]
-    #[case::report_without_end("sensor report --prometheus http://p --output o --from 2023-10-01")]
-    #[case::report_without_beginning("sensor report --prometheus http://p --output o --to 2023-10-01")]
-    #[case::two_periods(
-        "sensor report --prometheus http://p --output o --quarter 2023Q4 --from 2023-10-01 --to 2023-10-02"
-    )]
-    #[case::no_quarter("sensor report --prometheus http://p --output o --quarter 2023Q5")]
-    #[case::no_day("sensor report --prometheus http://p --output o --from 2023-02-29 --to 2023-03-01")]
-    #[case::no_zone("sensor report --prometheus http://p --output o --quarter 2023Q4 --time-zone Nowhere")]
-    #[case::no_address("sensor report --prometheus p --output o --quarter 2023Q4")]
-    #[case::unpublished_aliases(
-        "sensor report --prometheus http://p --output o --quarter 2023Q4 --aliases a"
-    )]
     #[case::unknown_command("sensor dance")]
     #[case::unknown_flag("sensor run --fast")]
     #[case::interface_missing("sensor run --interface")]

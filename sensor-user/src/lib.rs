@@ -13,5 +13,4 @@ pub mod doctor;
 pub mod export;
 pub mod kernel;
 pub mod preflight;
-pub mod report;
 pub mod run;

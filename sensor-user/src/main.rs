@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use sensor_user::cli::{self, Cli, Command};
 use sensor_user::config::Config;
-use sensor_user::{check, control, doctor, report, run};
+use sensor_user::{check, control, doctor, run};
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -24,7 +24,6 @@ fn main() -> ExitCode {
         Command::Confirm(arguments) => finish(run::confirm(&arguments)),
         Command::Reload(arguments) => finish(control::reload(&arguments.pins).map(|said| println!("{said}"))),
         Command::Detach(arguments) => finish(run::detach(&arguments)),
-        Command::Report(arguments) => finish(report::run(&arguments)),
     }
 }
 

@@ -16,8 +16,7 @@ use crate::kernel::{self, Confirmation, Netlink, check_capabilities, check_kerne
 
 /// What is logged whatever the level: of the libraries only what is wrong, and that not a second time where it is an
 /// error of ours; and all that the programs in the kernel were loaded to log.
-const ALWAYS: &str =
-    "aya=warn,aya_obj=warn,hyper=warn,netlink_proto=warn,rustls_platform_verifier=off,sensor_ebpf=trace";
+const ALWAYS: &str = "aya=warn,aya_obj=warn,hyper=warn,netlink_proto=warn,sensor_ebpf=trace";
 
 /// Sends the agent's log, and what the programs in the kernel log, to standard error.
 pub fn log_to_stderr(level: Option<&str>) {

@@ -7,7 +7,7 @@ use sensor_common::classify::Verdict;
 use sensor_common::layout::{
     COUNTERS, Counter, PAGE_SLOTS, Page, Passed, SENSOR_PAGES, SIDE_PAGES, Slot, first_page,
 };
-use sensor_tests::skip::{root_or_skip, skip};
+use sensor_harness::skip::{root_or_skip, skip};
 use sensor_user::cli::Run;
 use sensor_user::config::Config;
 use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};

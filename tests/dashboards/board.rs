@@ -1,7 +1,7 @@
 //! The dashboards' files, as a test reads them.
 
 use anyhow::{Context as _, Result};
-use sensor_tests::workspace;
+use sensor_harness::workspace;
 use serde_json::Value;
 
 /// A dashboard.

@@ -2,9 +2,9 @@
 
 use crate::board::{Board, list, text};
 use anyhow::{Context as _, Result, bail, ensure};
-use sensor_tests::http;
-use sensor_tests::namespace::Namespace;
-use sensor_tests::prometheus::{Prometheus, encode};
+use sensor_harness::http;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::prometheus::{Prometheus, encode};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 //! host of its own; the last host goes silent two hours before the end, and before that was missing for a day.
 
 use anyhow::Result;
-use sensor_tests::prometheus::run_promtool;
+use sensor_harness::prometheus::run_promtool;
 use std::fmt::Write as _;
 use std::path::Path;
 

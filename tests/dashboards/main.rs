@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use board::{Board, boards, list, text};
 use grafana::Open;
 use history::{DAY, END, HOUR};
-use sensor_tests::namespace::Namespace;
-use sensor_tests::prometheus::{Prometheus, prometheus_or_skip};
+use sensor_harness::namespace::Namespace;
+use sensor_harness::prometheus::{Prometheus, prometheus_or_skip};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -5,8 +5,8 @@ use crate::grafana::Open;
 use crate::history::{self, DAY, END, FIRST, HOUR, MISSED, SENSORS, SERVICES};
 use crate::{NEW_YEAR, OCTOBER, first_range, server};
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::namespace::Namespace;
-use sensor_tests::prometheus::Prometheus;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::prometheus::Prometheus;
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 use crate::board::{boards, list, text, texts};
 use crate::promql;
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::workspace;
+use sensor_harness::workspace;
 use sensor_user::export::FAMILIES;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};

@@ -1,7 +1,7 @@
 //! What people do on and to a sensor host, each with the real programs that do it.
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::world::{
+use sensor_harness::world::{
     Conversation, Family, LARGE_NAME, NARROW_MTU, Place, Program, SMALL_NAME, WEB_PORT, World, body,
 };
 use std::fs;

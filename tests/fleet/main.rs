@@ -1,5 +1,5 @@
 //! TSUBAME's Table 1, from packets: six sensors under real traffic, scraped by a real Prometheus, and what
-//! `sensor report` says is the table, cell by cell. Nothing is lost on the way, and nothing is counted twice.
+//! `sensor-fleet report` says is the table, cell by cell. Nothing is lost on the way, and nothing is counted twice.
 
 mod series;
 mod table;
@@ -7,11 +7,11 @@ mod traffic;
 
 use anyhow::Result;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
-use sensor_tests::fleet::{Fleet, SensorSpec};
-use sensor_tests::pace::until;
-use sensor_tests::prometheus::prometheus_or_skip;
-use sensor_tests::report::Report;
-use sensor_tests::sender::Sender;
+use sensor_harness::fleet::{Fleet, SensorSpec};
+use sensor_harness::pace::until;
+use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_harness::report::Report;
+use sensor_harness::sender::Sender;
 use series::Series;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

@@ -1,9 +1,9 @@
 //! Packets by the series of `sensor_packets_total`: what was sent, and what a Prometheus has of it.
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::counts::Counts;
-use sensor_tests::metrics::whole;
-use sensor_tests::prometheus::Prometheus;
+use sensor_harness::counts::Counts;
+use sensor_harness::metrics::whole;
+use sensor_harness::prometheus::Prometheus;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

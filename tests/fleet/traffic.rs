@@ -4,9 +4,9 @@ use crate::table::{RANKS, Row};
 use anyhow::{Context as _, Result};
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Malformed, Passed, Slot};
-use sensor_tests::counts::Counts;
-use sensor_tests::frame::{Frame, frame, protocol};
-use sensor_tests::random::Random;
+use sensor_harness::counts::Counts;
+use sensor_harness::frame::{Frame, frame, protocol};
+use sensor_harness::random::Random;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -8,8 +8,8 @@ use aya::{EbpfLoader, TestRun as _, TestRunOptions};
 use rstest::rstest;
 use sensor_common::layout::{self, Passed};
 use sensor_common::policy::{GUARD, GUARDED};
-use sensor_tests::frame::frame;
-use sensor_tests::skip::root_or_skip;
+use sensor_harness::frame::frame;
+use sensor_harness::skip::root_or_skip;
 
 /// A program that is guarded stops by itself once the deadline has passed, and not when it was confirmed.
 #[rstest]

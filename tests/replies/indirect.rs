@@ -7,7 +7,7 @@ use crate::world::{
     management, reply, sent, to,
 };
 use sensor_common::layout::Slot;
-use sensor_tests::frame::Extension;
+use sensor_harness::frame::Extension;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub fn errors(peer: Peer) -> Vec<Case> {

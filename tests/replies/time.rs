@@ -8,8 +8,8 @@ use sensor_common::classify::verdict;
 use sensor_common::flow::{Flow, FlowKey, Memory as _, Stamp, Use, remember};
 use sensor_common::layout::Passed;
 use sensor_common::parse::protocol;
-use sensor_tests::frame::{Frame, SENSOR_V4, SENSOR_V6};
-use sensor_tests::model::Model;
+use sensor_harness::frame::{Frame, SENSOR_V4, SENSOR_V6};
+use sensor_harness::model::Model;
 use std::net::SocketAddr;
 
 /// Each kind of conversation lives as long as the kernel's conntrack has it, from its last packet on.

@@ -3,7 +3,7 @@
 use sensor_common::classify::{Policy, Verdict};
 use sensor_common::layout::{Passed, Slot};
 use sensor_common::parse::{Address, Sensors};
-use sensor_tests::frame::{ETHERNET, Frame, SENSOR_V4, SENSOR_V6, frame};
+use sensor_harness::frame::{ETHERNET, Frame, SENSOR_V4, SENSOR_V6, frame};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One sensor, and an administrator who may reach SSH, SNMP and ping.

@@ -82,7 +82,8 @@ impl Processor {
         let variable = |of| format!("CARGO_TARGET_{}_{of}", target.to_uppercase().replace('-', "_"));
         let status = cargo::command()
             .args(["test", "--locked", "--target", &*target, "--no-fail-fast"])
-            .args(["--package", "sensor-common", "--package", "sensor-user", "--package", "sensor-tests"])
+            .args(["--package", "sensor-common", "--package", "sensor-fleet"])
+            .args(["--package", "sensor-user", "--package", "sensor-harness", "--package", "sensor-tests"])
             .args(["--lib", "--bins", "--test", "parser", "--"])
             .args(OUTSIDE.into_iter().flat_map(|test| ["--skip", test]))
             .env(variable("LINKER"), linker)

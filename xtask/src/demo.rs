@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
-use sensor_tests::agent::{Agent, LISTEN, Launch};
-use sensor_tests::namespace::Namespace;
-use sensor_tests::wire::Wire;
+use sensor_harness::agent::{Agent, LISTEN, Launch};
+use sensor_harness::namespace::Namespace;
+use sensor_harness::wire::Wire;
 
 use self::screen::{Screen, say};
 use self::source::Source;

@@ -8,7 +8,6 @@ mod dashboards;
 mod demo;
 mod setup;
 mod shell;
-mod simulate;
 mod test;
 mod vm;
 
@@ -36,8 +35,6 @@ enum Task {
     Bench(bench::Bench),
     /// Write the fleet's Grafana dashboards
     Dashboards,
-    /// Write months of a made-up fleet's history for Prometheus, and what a report must find in it
-    SimulateFleet(simulate::Simulate),
     /// Run every test, those that need root included
     Test(test::Test),
     /// Build the agent for other processors and run the tests that need no kernel on emulated ones
@@ -55,7 +52,6 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Task::Dashboards => dashboards::run().map(|()| ExitCode::SUCCESS),
         Task::Cross(cross) => cross::run(&cross).map(passed),
-        Task::SimulateFleet(simulate) => simulate::run(&simulate).map(|()| ExitCode::SUCCESS),
         Task::Test(test) => test::run(&test).map(passed),
         Task::Vm(vm) => vm::run(&vm).map(passed),
     };

@@ -20,7 +20,7 @@ use crate::shell;
 use crate::vm;
 use outcome::Outcome;
 
-/// The name of the package whose tests need root, as its folder in the workspace.
+/// The folder of the packages whose tests need root.
 pub const INTEGRATION: &str = "tests";
 
 /// Integration tests at once. Each loads counters for every CPU; a machine with many CPUs would run out of
@@ -50,7 +50,7 @@ pub fn run(test: &Test) -> Result<bool> {
         let found = built.iter().find(|built| built.target == name && !built.test);
         found.with_context(|| format!("cargo built {name} but does not say where"))
     };
-    let handed = [program("sensor")?, program("xtask")?, program("sensor-bench")?];
+    let handed = [program("sensor")?, program("sensor-fleet")?, program("xtask")?, program("sensor-bench")?];
     let skips = Skips::start()?;
     let environment = Environment::new(handed.map(|built| built.path.as_path()), &tools, &skips.file);
 
@@ -110,11 +110,12 @@ fn documentation(filter: Option<&str>) -> Outcome {
 struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    fn new([agent, xtask, bench]: [&Path; 3], tools: &Tools, skips: &Path) -> Self {
+    fn new([agent, fleet, xtask, bench]: [&Path; 4], tools: &Tools, skips: &Path) -> Self {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE);
         let path = |path: &Path| path.display().to_string();
         let mut variables = vec![
             ("SENSOR_BIN", path(agent)),
+            ("SENSOR_FLEET_BIN", path(fleet)),
             ("XTASK", path(xtask)),
             ("SENSOR_BENCH", path(bench)),
             ("PROMTOOL", path(&tools.promtool)),
@@ -137,7 +138,7 @@ impl Environment {
 
 /// How to run a program of tests, as cargo would: in its package's folder.
 fn command(built: &Executable, environment: &Environment) -> Result<Command> {
-    let integration = built.package == shell::workspace().join(INTEGRATION);
+    let integration = built.package.starts_with(shell::workspace().join(INTEGRATION));
     let mut command = if integration && !shell::is_root() {
         println!("needs root: running through sudo");
         // sudo clears the environment, so it is handed over as arguments.

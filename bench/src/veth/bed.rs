@@ -12,10 +12,10 @@ use nix::mount::{MsFlags, mount};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
 use nix::unistd::Pid;
-use sensor_tests::frame::frame;
-use sensor_tests::namespace::Namespace;
-use sensor_tests::sender::{cpus, pin_to_cpu};
-use sensor_tests::wire::{Interface, MTU, Wire};
+use sensor_harness::frame::frame;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::sender::{cpus, pin_to_cpu};
+use sensor_harness::wire::{Interface, MTU, Wire};
 
 use crate::bpf;
 use crate::clock::CpuClock;

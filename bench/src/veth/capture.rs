@@ -9,8 +9,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use sensor_tests::frame::ETHERNET;
-use sensor_tests::sender::pin_to_cpu;
+use sensor_harness::frame::ETHERNET;
+use sensor_harness::sender::pin_to_cpu;
 
 use super::bed::Bed;
 use crate::clock::CpuClock;

@@ -1,8 +1,8 @@
 //! Packet filters' rules, set by their own programs.
 
 use anyhow::{Context as _, Result, ensure};
-use sensor_tests::namespace::Namespace;
-use sensor_tests::wire::Interface;
+use sensor_harness::namespace::Namespace;
+use sensor_harness::wire::Interface;
 
 /// Rules that drop every packet of an interface, in force until they are dropped.
 pub struct Rules {

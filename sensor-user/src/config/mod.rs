@@ -7,7 +7,6 @@ mod allow;
 mod error;
 mod file;
 mod overlap;
-mod port;
 mod prefix;
 mod sensor;
 mod validate;
@@ -26,13 +25,15 @@ use std::{
 
 use crate::cli;
 
+pub use sensor_common::port::{DEFAULT_PORTS, Port, PortError, Transport};
+pub use sensor_common::time_span::{MAX_TIME_SPAN, MIN_TIME_SPAN, time_span};
+
 pub use self::{
     allow::Allow,
     error::ConfigError,
-    port::{DEFAULT_PORTS, Port, PortError, Transport},
     prefix::{Prefix, PrefixError},
     sensor::Sensor,
-    value::{KernelLog, MAX_NAME, MAX_TIME_SPAN, MIN_TIME_SPAN, Mode, interface_name, time_span},
+    value::{KernelLog, MAX_NAME, Mode, interface_name},
 };
 
 /// Where metrics are served unless told otherwise.

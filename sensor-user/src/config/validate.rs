@@ -14,6 +14,7 @@ use std::{
 };
 
 use sensor_common::layout::MAX_SENSORS;
+use sensor_common::time_span::time_span;
 use toml::Spanned;
 
 use super::{
@@ -56,7 +57,7 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         listen: file.listen.and_then(|text| one("listen", &text, listen, &mut problems)),
         drain_interval: file
             .drain_interval
-            .and_then(|text| one("drain_interval", &text, value::time_span, &mut problems)),
+            .and_then(|text| one("drain_interval", &text, time_span, &mut problems)),
         mode: file.mode.and_then(|text| one("mode", &text, value::choice, &mut problems)),
         observe: file.observe,
         kernel_log: file.kernel_log.and_then(|text| one("kernel_log", &text, value::choice, &mut problems)),

@@ -2,14 +2,10 @@
 //!
 //! Each check gives the value, or the cause and the mend in words that read on from the value itself.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use clap::ValueEnum;
 
-/// Shortest time between drains.
-pub const MIN_TIME_SPAN: Duration = Duration::from_secs(1);
-/// Longest time between drains.
-pub const MAX_TIME_SPAN: Duration = Duration::from_hours(1);
 /// Longest name of a sensor or region, in characters: as long as a host's name can be.
 pub const MAX_NAME: usize = 64;
 /// Longest name of an interface in bytes: the kernel's `IFNAMSIZ` without the closing zero.
@@ -64,31 +60,6 @@ pub fn interface_name(text: &str) -> Result<String, &'static str> {
 
 fn is_refused_by_linux(character: char) -> bool {
     matches!(character, '/' | ':') || character.is_whitespace() || character.is_control()
-}
-
-/// A time from [`MIN_TIME_SPAN`] to [`MAX_TIME_SPAN`]: a whole number and a unit, such as `10s`, `5m` or `1h`.
-///
-/// # Errors
-///
-/// It isn't one, or is out of bounds.
-pub fn time_span(text: &str) -> Result<Duration, &'static str> {
-    const FORM: &str = "is not a time: write a whole number and s, m or h, such as 10s";
-    let (number, seconds) = match text.split_at_checked(text.len().saturating_sub(1)) {
-        Some((number, "s")) => (number, 1),
-        Some((number, "m")) => (number, 60),
-        Some((number, "h")) => (number, 3_600),
-        _ => return Err(FORM),
-    };
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(FORM);
-    }
-    // Only digits: parsing fails when the number is beyond a u32.
-    let interval = Duration::from_secs(u64::from(number.parse().unwrap_or(u32::MAX)) * seconds);
-    if (MIN_TIME_SPAN..=MAX_TIME_SPAN).contains(&interval) {
-        Ok(interval)
-    } else {
-        Err("is out of bounds: write a time from 1s to 1h")
-    }
 }
 
 /// A name of a sensor or a region: a label's value, which people read.
@@ -146,25 +117,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case::seconds("10s", Some(10))]
-    #[case::minutes("5m", Some(300))]
-    #[case::shortest("1s", Some(1))]
-    #[case::longest("1h", Some(3_600))]
-    #[case::too_short("0s", None)]
-    #[case::too_long("3601s", None)]
-    #[case::far_too_long("99999999999999999999h", None)]
-    #[case::no_unit("10", None)]
-    #[case::other_unit("10ms", None)]
-    #[case::fraction("1.5s", None)]
-    #[case::signed("+5s", None)]
-    #[case::no_number("s", None)]
-    #[case::not_ascii("10秒", None)]
-    #[case::empty("", None)]
-    fn time_spans(#[case] text: &str, #[case] seconds: Option<u64>) {
-        assert_eq!(time_span(text).ok(), seconds.map(Duration::from_secs));
-    }
-
-    #[rstest]
     #[case::usual("japan-1", true)]
     #[case::any_language("観測点 1", true)]
     #[case::longest(&"é".repeat(MAX_NAME), true)]
@@ -186,8 +138,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in "[0-9smh]*|\\PC*") {
-            let _ = (interface_name(&text), time_span(&text), name(&text), choice::<KernelLog>(&text));
+        fn no_text_panics(text in "\\PC*") {
+            let _ = (interface_name(&text), name(&text), choice::<KernelLog>(&text));
         }
     }
 }

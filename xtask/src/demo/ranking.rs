@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sensor_tests::counts::Counts;
+use sensor_harness::counts::Counts;
 
 /// Packets by row, over all sensors, most first.
 pub fn ranking(counts: &Counts) -> Vec<(String, u64)> {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use sensor_tests::agent::Agent;
-use sensor_tests::counts::Counts;
-use sensor_tests::metrics::Page;
+use sensor_harness::agent::Agent;
+use sensor_harness::counts::Counts;
+use sensor_harness::metrics::Page;
 
 use super::screen::{grouped, say};
 
@@ -86,7 +86,7 @@ fn ports_on_page(page: &Page) -> BTreeMap<String, u64> {
     let mut ports = BTreeMap::new();
     for sample in page.find("sensor_packets_total", &[]) {
         let label = |name| sample.labels.get(name).map_or("", String::as_str);
-        let packets = sensor_tests::metrics::whole(sample.value).unwrap_or(u64::MAX);
+        let packets = sensor_harness::metrics::whole(sample.value).unwrap_or(u64::MAX);
         if matches!(label("protocol"), "tcp" | "udp") && packets > 0 {
             ports.insert(format!("{}/{}", label("protocol"), label("port")), packets);
         }

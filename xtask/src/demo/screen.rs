@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sensor_tests::counts::Counts;
+use sensor_harness::counts::Counts;
 
 use super::ranking::ranking;
 

@@ -9,9 +9,9 @@ use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
 use sensor_common::parse::Everything;
-use sensor_tests::mix::{self, Mix, Port, Sample};
-use sensor_tests::table::WithoutRules;
-use sensor_tests::wire::MTU;
+use sensor_harness::mix::{self, Mix, Port, Sample};
+use sensor_harness::table::WithoutRules;
+use sensor_harness::wire::MTU;
 
 use super::capture::{self, Survey};
 

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use sensor_tests::counts::Counts;
-use sensor_tests::sender::Sender;
-use sensor_tests::wire::Wire;
+use sensor_harness::counts::Counts;
+use sensor_harness::sender::Sender;
+use sensor_harness::wire::Wire;
 
 use super::source::Source;
 

@@ -7,8 +7,8 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-use sensor_tests::mix::Mix;
-use sensor_tests::order::Order;
+use sensor_harness::mix::Mix;
+use sensor_harness::order::Order;
 
 /// Answers orders until the machine is gone; then gives the number of frames sent.
 pub fn serve(cable: UnixStream) -> JoinHandle<u64> {

@@ -125,7 +125,7 @@ fn above_now() -> Panel {
         &format!(
             "On the newest recorded day, the share of the sensors that observed which got more than {TIMES} times the median of
              their 28 days before, and at least {FLOOR} packets. Near 100 %: global. One sensor's share: local. A simple rule for
-             the eye; `sensor report` tests against chance."
+             the eye; `sensor-fleet report` tests against chance."
         ),
     )
     .size(4, 4)

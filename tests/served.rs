@@ -1,19 +1,16 @@
 //! A simulated history behind a real Prometheus.
 
-use super::options::Options;
-use super::truth::Truth;
-use super::{HISTORY, TRUTH, generate};
-use crate::namespace::Namespace;
-use crate::prometheus::{Prometheus, run_promtool};
-use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
+use sensor_fleet::simulation::options::{self, Options};
+use sensor_fleet::simulation::truth::Truth;
+use sensor_fleet::simulation::{BLOCK, HISTORY, TRUTH, generate};
+use sensor_harness::namespace::Namespace;
+use sensor_harness::prometheus::{Prometheus, run_promtool};
+use sensor_harness::workspace;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use tempfile::TempDir;
-
-/// The longest block that `promtool` is asked for: it reads its input again for each, so years in one are quickest.
-pub const BLOCK: &str = "--max-block-duration=43800h";
 
 /// A server that has a simulated history, in a namespace of its own, and what must be found in it.
 #[derive(Debug)]
@@ -115,8 +112,7 @@ fn record(namespace: &Namespace, truth: &Truth, file: &Path, folder: TempDir) ->
     let next = tempfile::tempdir()?;
     let data = next.path().join("data");
     std::fs::create_dir_all(&data)?;
-    let (start, end) =
-        (super::options::midnight(truth.arguments.first), super::options::midnight(truth.arguments.end));
+    let (start, end) = (options::midnight(truth.arguments.first), options::midnight(truth.arguments.end));
     // The last day is recorded within the two that follow.
     let (start, end) = (format!("--start={start}"), format!("--end={}", end + 2 * 86_400));
     let (url, output) = (format!("--url={}", server.url()), format!("--output-dir={}", data.display()));

@@ -1,4 +1,4 @@
-//! What can be told of the arguments of `sensor report` by looking at them.
+//! What can be told of the arguments of `sensor-fleet report` by looking at them.
 //!
 //! Each check gives the value, or the cause and the mend in words that read on from the value itself.
 

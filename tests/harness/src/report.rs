@@ -1,6 +1,6 @@
-//! `sensor report`, run by the agent's program.
+//! `sensor-fleet report`.
 
-use crate::agent::binary;
+use crate::built;
 use crate::namespace::Namespace;
 use crate::prometheus::Prometheus;
 use anyhow::{Context as _, Result, ensure};
@@ -32,10 +32,10 @@ impl Report {
     /// As [`Report::write`].
     pub fn write_from(namespace: &Namespace, url: &str, arguments: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut command = Command::new(binary()?);
+        let mut command = Command::new(built::sensor_fleet()?);
         command.args(["report", "--prometheus", url]).args(arguments.split_whitespace());
         command.arg("--output").arg(folder.path());
-        let output = namespace.run(|| command.output())?.context("cannot run the agent's program")?;
+        let output = namespace.run(|| command.output())?.context("cannot run sensor-fleet")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut report = Self { folder, json: Value::Null };
         report.json = serde_json::from_str(&report.file("report.json")?)?;

@@ -1,21 +1,20 @@
-//! `cargo xtask simulate-fleet`: months of a fleet's history, and what a report must find in it.
+//! `sensor-fleet simulate`: months of a fleet's history, and what a report must find in it.
 
 use std::fs;
 use std::io::{ErrorKind, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::simulation::options::{Options, Resolution, Scenario};
+use crate::simulation::{BLOCK, HISTORY, TRUTH, generate};
 use anyhow::{Context, Result, ensure};
 use jiff::civil::{Date, date};
-use sensor_tests::simulation::options::{Options, Resolution, Scenario};
-use sensor_tests::simulation::served::BLOCK;
-use sensor_tests::simulation::{HISTORY, TRUTH, generate};
 
-/// What `cargo xtask simulate-fleet` takes.
-#[derive(clap::Args)]
+/// Arguments of `sensor-fleet simulate`.
+#[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  cargo xtask simulate-fleet --sensors 1000 --months 6 --output history
-  cargo xtask simulate-fleet --sensors 6 --days 8 --resolution raw --output history
+  sensor-fleet simulate --sensors 1000 --months 6 --output history
+  sensor-fleet simulate --sensors 6 --days 8 --resolution raw --output history
 
 The same arguments write the same bytes. Nothing in it is from a real network.")]
 pub struct Simulate {
@@ -51,14 +50,14 @@ pub struct Simulate {
     force: bool,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Detail {
     Day,
     Hour,
     Raw,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Story {
     Usual,
     Quiet,
@@ -177,7 +176,7 @@ mod tests {
     }
 
     fn simulate(arguments: &str, folder: &std::path::Path) -> Result<()> {
-        let words = ["simulate-fleet"].into_iter().chain(arguments.split_whitespace());
+        let words = ["simulate"].into_iter().chain(arguments.split_whitespace());
         let words = words.map(str::to_owned).chain(["--output".to_owned(), folder.display().to_string()]);
         run(&Line::try_parse_from(words)?.simulate)
     }

@@ -5,14 +5,12 @@ use std::f64::consts::TAU;
 use jiff::civil::{Date, date};
 
 use super::super::{Detector, Settings};
-use crate::{
-    config::{Port, Transport},
-    report::{
-        history::{Counts, Observer},
-        model::{Method, Surge},
-        service::Service,
-    },
+use crate::report::{
+    history::{Counts, Observer},
+    model::{Method, Surge},
+    service::Service,
 };
+use sensor_common::port::{Port, Transport};
 
 /// Days before the first that is judged.
 pub const BEFORE: usize = 28;

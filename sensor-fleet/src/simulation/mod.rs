@@ -2,7 +2,7 @@
 //!
 //! [`generate`] writes `history.om`, which `promtool tsdb create-blocks-from openmetrics` takes, and `truth.json`
 //! ([`truth::Truth`]). Everything follows from the options: the same options give the same bytes on the same
-//! machine. [`served::Served`] puts a real Prometheus on top.
+//! machine.
 
 #![allow(
     clippy::cast_possible_wrap,
@@ -19,10 +19,10 @@ pub mod openmetrics;
 pub mod options;
 pub mod plan;
 pub mod presence;
+pub mod random;
 pub mod rates;
 pub mod raw;
 pub mod recorded;
-pub mod served;
 pub mod services;
 pub mod tally;
 pub mod truth;
@@ -39,6 +39,8 @@ pub use options::Scenario;
 
 /// The name of the history's file.
 pub const HISTORY: &str = "history.om";
+/// The longest block that `promtool` is asked for: it reads its input again for each, so years in one are quickest.
+pub const BLOCK: &str = "--max-block-duration=43800h";
 /// The name of the truth's file.
 pub const TRUTH: &str = "truth.json";
 

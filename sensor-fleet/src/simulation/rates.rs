@@ -2,7 +2,7 @@
 
 use super::noise::{factor, gamma, stream};
 use super::plan::Plan;
-use crate::random::Random;
+use super::random::Random;
 
 /// Packets that an address receives in a day.
 const PER_ADDRESS: f64 = 6_900.0;

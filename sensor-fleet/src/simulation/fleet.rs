@@ -3,7 +3,7 @@
 use super::noise::{factor, stream};
 use super::options::Options;
 use super::presence::{Down, Presence, REBOOT};
-use crate::random::Random;
+use super::random::Random;
 
 /// The regions: the first is home.
 pub const REGIONS: [&str; 4] = ["japan", "overseas-europe", "overseas-americas", "overseas-asia"];

@@ -1,6 +1,6 @@
 //! Draws from the distributions that counts of packets follow.
 
-use crate::random::Random;
+use super::random::Random;
 
 /// The sequence that belongs to a seed and a place, such as a sensor's and a service's number: adding a sensor
 /// changes nothing about the others.

@@ -1,9 +1,10 @@
-//! `sensor report`: rankings and figures of a fleet for a period, from what Prometheus recorded.
+//! `sensor-fleet report`: rankings and figures of a fleet for a period, from what Prometheus recorded.
 //!
 //! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`] and [`surge`] → [`model`] →
 //! [`publish`] → [`mod@write`]. Sensors are read one by one, several at once; what is computed of them does not depend
 //! on the order in which they come.
 
+pub mod arguments;
 pub mod client;
 pub mod expression;
 pub mod fleet;
@@ -25,7 +26,7 @@ mod fixture;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use crate::cli;
+use arguments::Report as Arguments;
 use client::{Client, Server};
 use history::Reader;
 use model::Report;
@@ -37,8 +38,8 @@ use tally::Tally;
 ///
 /// # Errors
 /// The period, Prometheus or the directory does not serve; the error says which, and the mend.
-pub fn run(arguments: &cli::Report) -> Result<()> {
-    let cli::Report { prometheus, token_file, authority, timeout, .. } = arguments;
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let Arguments { prometheus, token_file, authority, timeout, .. } = arguments;
     let asked = match (arguments.quarter, arguments.from, arguments.to) {
         (Some(quarter), ..) => Asked::Quarter(quarter),
         (None, from, to) => {
@@ -66,7 +67,7 @@ pub fn run(arguments: &cli::Report) -> Result<()> {
 }
 
 /// Reads a fleet's days and makes the report of them.
-fn make(plan: &Plan, client: &Client, now: i64, arguments: &cli::Report) -> Result<Report> {
+fn make(plan: &Plan, client: &Client, now: i64, arguments: &Arguments) -> Result<Report> {
     let reader = Reader::new(client, &plan.days, now);
     let observers = reader.observers()?;
     let home = arguments.home.as_deref();

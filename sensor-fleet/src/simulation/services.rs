@@ -2,7 +2,7 @@
 
 use super::noise::{normal, stream, uniform};
 use super::options::Options;
-use crate::random::Random;
+use super::random::Random;
 use std::f64::consts::TAU;
 
 /// A series that every sensor has.

@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod bpf;
+pub mod built;
 pub mod cli;
 pub mod counts;
 mod daemon;
@@ -23,7 +24,6 @@ pub mod proxy;
 pub mod random;
 pub mod report;
 pub mod sender;
-pub mod simulation;
 pub mod skip;
 pub mod table;
 pub mod victoria;
@@ -33,6 +33,6 @@ pub mod world;
 /// The workspace's folder.
 #[must_use]
 pub fn workspace() -> &'static std::path::Path {
-    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap_or(tests)
+    let harness = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    harness.ancestors().nth(2).unwrap_or(harness)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::config::{Port, Transport};
+use sensor_common::port::{Port, Transport};
 
 /// What packets were sent to, as a ranking has it: `23/TCP`, `ICMP`.
 ///

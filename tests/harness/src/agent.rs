@@ -1,5 +1,6 @@
 //! The real agent, run as anyone would run it: a process, a configuration file, and its HTTP pages.
 
+use crate::built;
 use crate::counts::Counts;
 use crate::http::{self, Response};
 use crate::namespace::Namespace;
@@ -52,7 +53,7 @@ impl Launch {
         }
     }
 
-    /// The agent to run: else that of [`binary`].
+    /// The agent to run: else that of [`built::sensor`].
     #[must_use]
     pub fn binary(mut self, path: &Path) -> Self {
         self.binary = Some(path.to_owned());
@@ -127,7 +128,7 @@ impl Launch {
     /// # Errors
     /// If there is no such program.
     pub fn spawn(self) -> Result<Agent> {
-        let binary = self.binary.map_or_else(binary, Ok)?;
+        let binary = self.binary.map_or_else(built::sensor, Ok)?;
         let mut words = self.wrapper.clone();
         words.push(binary.display().to_string());
         let mut command = Command::new(&words[0]);
@@ -167,29 +168,6 @@ fn config_file(text: &str) -> Result<NamedTempFile> {
     Ok(file)
 }
 
-/// The agent that was built with the tests: what `SENSOR_BIN` names, or else the one in the target folder.
-///
-/// # Errors
-/// If there is none.
-pub fn binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SENSOR_BIN") {
-        let path = PathBuf::from(path);
-        ensure!(path.is_file(), "SENSOR_BIN names {}, which is no file", path.display());
-        return Ok(path);
-    }
-    let test = std::env::current_exe().context("cannot tell where this program is")?;
-    // target/debug/deps/counts-0123 → target/debug, target
-    let profile = test.parent().and_then(Path::parent).context("this program is in no target folder")?;
-    let beside = profile.join("sensor");
-    let release = profile.with_file_name("release").join("sensor");
-    for path in [beside, release] {
-        if path.is_file() {
-            return Ok(path);
-        }
-    }
-    bail!("no agent in {}: build it with `cargo xtask build`, or name it in SENSOR_BIN", profile.display())
-}
-
 /// A copy of the agent that anybody may run: where it was built may be below a folder of root's alone.
 #[derive(Debug)]
 pub struct PublicCopy {
@@ -197,7 +175,7 @@ pub struct PublicCopy {
 }
 
 impl PublicCopy {
-    /// Copies the agent of [`binary`].
+    /// Copies the agent of [`built::sensor`].
     ///
     /// # Errors
     /// If there is none, or it can't be copied.
@@ -207,7 +185,8 @@ impl PublicCopy {
         let copy = Self { folder };
         // By a program of its own: what another thread starts meanwhile would inherit a descriptor of this process
         // that is open for writing, and as long as anybody has one the copy can't be run.
-        let copied = Command::new("cp").arg(binary()?).arg(copy.path()).status().context("cannot run cp")?;
+        let copied =
+            Command::new("cp").arg(built::sensor()?).arg(copy.path()).status().context("cannot run cp")?;
         ensure!(copied.success(), "cannot copy the agent to {}", copy.path().display());
         Ok(copy)
     }

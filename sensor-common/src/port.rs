@@ -2,9 +2,9 @@
 //!
 //! Those that Internet sensors see most are exported from the start, unless the configuration lists its own.
 
-use std::{fmt, str::FromStr};
+use core::{fmt, str::FromStr};
 
-use sensor_common::layout::Slot;
+use crate::layout::Slot;
 
 /// A protocol with ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,18 +25,31 @@ pub struct Port {
 }
 
 /// Why a text is not a port; reads on from `port "…"`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortError {
     /// No slash.
-    #[error("has no transport: write \"{0}/tcp\" or \"{0}/udp\"")]
     NoTransport(u16),
     /// Something else than tcp or udp after the slash.
-    #[error("has a transport other than tcp and udp")]
     Transport,
     /// Not a number that a port can have.
-    #[error("has no number from 0 to 65535: write a port and its transport, such as \"23/tcp\"")]
     Number,
 }
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTransport(number) => {
+                write!(f, "has no transport: write \"{number}/tcp\" or \"{number}/udp\"")
+            }
+            Self::Transport => f.write_str("has a transport other than tcp and udp"),
+            Self::Number => f.write_str(
+                "has no number from 0 to 65535: write a port and its transport, such as \"23/tcp\"",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for PortError {}
 
 impl Port {
     /// The slot that counts packets to this port.
@@ -144,8 +157,11 @@ pub const DEFAULT_PORTS: &[Port] = &[
 ];
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    extern crate std;
+
     use std::collections::HashSet;
+    use std::string::ToString as _;
 
     use proptest::prelude::*;
     use rstest::rstest;

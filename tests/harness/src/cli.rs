@@ -1,6 +1,6 @@
 //! The agent's other commands: run to their end, and what they say.
 
-use crate::agent::binary;
+use crate::built;
 use crate::namespace::Namespace;
 use anyhow::{Context as _, Result};
 use std::process::{Command, Stdio};
@@ -21,7 +21,7 @@ pub struct Said {
 /// # Errors
 /// If there is no such program, or it dies of a signal.
 pub fn sensor(namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
-    run(namespace, Command::new(binary()?).args(arguments).env_remove("SSH_CONNECTION"))
+    run(namespace, Command::new(built::sensor()?).args(arguments).env_remove("SSH_CONNECTION"))
 }
 
 /// Runs any command in a namespace.

@@ -3,9 +3,7 @@
 //! The queries make a label `service`, written as in the agent's configuration. Names are put on it where it is
 //! shown: in tables by value mappings, in legends by overrides.
 
-use std::path::Path;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 /// Names by service, such as `Telnet` by `23/tcp`.
@@ -13,14 +11,12 @@ use serde_json::{Value, json};
 pub struct Names(Vec<(String, String)>);
 
 impl Names {
-    /// Reads `fleet/services.csv`: `port,protocol,name`.
+    /// Those of `fleet/services.csv`: `port,protocol,name`.
     ///
     /// # Errors
-    /// If it cannot be read, or a line isn't that.
-    pub fn read(file: &Path) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        Self::parse(&text).with_context(|| format!("in {}", file.display()))
+    /// If a line isn't that.
+    pub fn all() -> Result<Self> {
+        Self::parse(include_str!("../../../fleet/services.csv"))
     }
 
     fn parse(text: &str) -> Result<Self> {

@@ -1,4 +1,4 @@
-//! The arguments of `sensor report`.
+//! The arguments of `sensor-fleet report`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,23 +7,25 @@ use clap::{ArgGroup, Args};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::report::period::{self, Quarter};
-use crate::report::request;
+use sensor_common::time_span::time_span;
+
+use super::period::{self, Quarter};
+use super::request;
 
 const EXAMPLES: &str = "\
 Examples:
   A quarter, with the sensors of region japan against all others:
-    sensor report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --home japan --output 2023Q4
+    sensor-fleet report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --home japan --output 2023Q4
   Two weeks, in days of Japan, from a Prometheus behind TLS and a token:
-    sensor report --prometheus https://prometheus.example --token-file token --ca ca.pem \\
+    sensor-fleet report --prometheus https://prometheus.example --token-file token --ca ca.pem \\
       --from 2023-10-01 --to 2023-10-14 --time-zone Asia/Tokyo --output october
   What may leave the house:
-    sensor report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --publish --output public
+    sensor-fleet report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --publish --output public
 
 Prometheus must have the rules in fleet/rules. The directory gets report.html, report.md, report.json, tables as CSV
 and figures as SVG and PNG.";
 
-/// Arguments of `sensor report`.
+/// Arguments of `sensor-fleet report`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("period").required(true).args(["quarter", "from"]))]
 pub struct Report {
@@ -40,7 +42,7 @@ pub struct Report {
     pub authority: Option<PathBuf>,
 
     /// How long it may take to answer a query, 1s to 1h.
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = crate::config::time_span)]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = time_span)]
     pub timeout: Duration,
 
     /// A calendar quarter, compared with the one before.

@@ -43,7 +43,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::config::{DEFAULT_PORTS, Port};
+    use sensor_common::port::{DEFAULT_PORTS, Port};
 
     #[rstest]
     #[case::tcp("tcp", "23", "23/TCP (Telnet)")]

@@ -1,0 +1,9 @@
+//! What looks at many sensors: reports, dashboards, and made-up histories to try them on.
+//!
+//! It knows sensors only by what Prometheus says of them, needs no privileges, and runs anywhere.
+
+pub mod cli;
+pub mod dashboards;
+pub mod report;
+pub mod simulate;
+pub mod simulation;

@@ -1,0 +1,3 @@
+//! What several integration tests need of the product's own code.
+
+pub mod served;
