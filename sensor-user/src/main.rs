@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sensor_user::cli::{self, Cli, Command};
+use sensor_user::commands::{check, confirm, detach, doctor, reload, run};
 use sensor_user::config::Config;
-use sensor_user::{check, control, doctor, run};
+use sensor_user::log;
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -14,16 +15,16 @@ const WRONG_USE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    run::log_to_stderr(cli.log.as_deref());
+    log::to_stderr(cli.log.as_deref());
     match cli.command {
         Command::Run(flags) => with_config(flags.clone(), |config| run::run(config, flags)),
         Command::Check(cli::Check { config, interfaces }) => {
             with_config(cli::Run { config, interfaces, ..cli::Run::default() }, |config| check::run(&config))
         }
-        Command::Doctor(cli::Doctor { interfaces, json }) => finish(doctor::run(&interfaces, json)),
-        Command::Confirm(arguments) => finish(run::confirm(&arguments)),
-        Command::Reload(arguments) => finish(control::reload(&arguments.pins).map(|said| println!("{said}"))),
-        Command::Detach(arguments) => finish(run::detach(&arguments)),
+        Command::Doctor(arguments) => finish(doctor::run(&arguments)),
+        Command::Confirm(arguments) => finish(confirm::run(&arguments)),
+        Command::Reload(arguments) => finish(reload::run(&arguments)),
+        Command::Detach(arguments) => finish(detach::run(&arguments)),
     }
 }
 

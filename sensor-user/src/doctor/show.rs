@@ -9,14 +9,18 @@ use terminal_size::{Width, terminal_size_of};
 use super::{Finding, Report, Verdict};
 
 /// A table for each interface and one for the host, as wide as the terminal.
-pub(super) fn table(report: &Report) -> String {
+#[must_use]
+pub fn table(report: &Report) -> String {
     let interfaces = report.interfaces.iter();
     let sections = interfaces.map(|interface| (interface.name.as_str(), &interface.findings));
     sections.chain([("this host", &report.host)]).map(|(title, findings)| section(title, findings)).collect()
 }
 
 /// As one object.
-pub(super) fn json(report: &Report) -> Result<String> {
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn json(report: &Report) -> Result<String> {
     let mut text = serde_json::to_string_pretty(report).context("cannot write the findings as JSON")?;
     text.push('\n');
     Ok(text)

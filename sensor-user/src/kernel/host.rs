@@ -1,71 +1,19 @@
-//! What the host must have before anything is tried: a new enough kernel and the capabilities.
+//! What the kernel says about the host: its interfaces, NICs, routes, sockets and version. Nothing is changed here.
 
-use std::fs;
+mod ask;
+mod ethtool;
+mod netdev;
+mod netlink;
+mod requirements;
+mod routes;
+mod sockets;
+mod version;
 
-use anyhow::{Context, Result, bail};
-
-use super::version::Version;
-
-/// Capabilities that loading and attaching take, by number (`include/uapi/linux/capability.h`).
-const NEEDED: [(&str, u32); 3] = [("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38), ("CAP_BPF", 39)];
-/// Stands for `CAP_PERFMON` and `CAP_BPF`.
-const CAP_SYS_ADMIN: u32 = 21;
-
-/// Refuses kernels that are too old.
-///
-/// # Errors
-/// The kernel is older than 5.10, or does not say its version.
-pub fn check_kernel() -> Result<()> {
-    if Version::running()? < Version::OLDEST {
-        bail!("the kernel is older than 5.10, the oldest that has what the sensor needs: boot a newer one");
-    }
-    Ok(())
-}
-
-/// Refuses to start without the capabilities that loading and attaching take.
-///
-/// # Errors
-/// One is missing; the error names all that are.
-pub fn check_capabilities() -> Result<()> {
-    let effective = effective_capabilities()?;
-    let has = |capability: u32| effective & (1 << capability) != 0;
-    let covered = |&&(name, capability): &&(&str, u32)| {
-        has(capability) || (name != "CAP_NET_ADMIN" && has(CAP_SYS_ADMIN))
-    };
-    let missing: Vec<_> = NEEDED.iter().filter(|needed| !covered(needed)).map(|&(name, _)| name).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "attaching to a NIC needs {}: run as root, or grant {} to the service",
-        missing.join(", "),
-        if missing.len() == 1 { "it" } else { "them" },
-    )
-}
-
-fn effective_capabilities() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .context("/proc/self/status has no CapEff line: mount /proc")
-}
-
-/// Whether the kernel takes programs for frames in several buffers.
-pub(super) fn has_multi_buffer() -> bool {
-    Version::running().is_ok_and(|version| version >= Version::MULTI_BUFFER)
-}
-
-/// Lifts the limit on locked memory on kernels that charge maps to it.
-pub(super) fn lift_memory_limit() {
-    if Version::running().is_ok_and(|version| version >= Version::CGROUP_ACCOUNTING) {
-        return;
-    }
-    let unlimited = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the call reads the struct, which outlives it.
-    let failed = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const unlimited) } != 0;
-    if failed {
-        tracing::warn!("cannot lift the limit on locked memory: creating the counters may fail");
-    }
-}
+pub use ethtool::{Channels, Driver, Ethtool, Feature};
+pub use netdev::XdpFeatures;
+pub use netlink::{AttachedMode, AttachedXdp, Framing, Interface, Netlink};
+pub use requirements::{check_capabilities, check_kernel};
+pub(super) use requirements::{has_multi_buffer, lift_memory_limit};
+pub use routes::{HostAddress, Links};
+pub use sockets::{Socket, Sockets, State};
+pub use version::Version;

@@ -11,8 +11,8 @@ use aya::maps::{IterableMap, MapData, PerCpuArray};
 use aya::util::nr_cpus;
 use sensor_common::layout::{Page, SENSOR_PAGES, SIDE_PAGES, first_page};
 
-use super::link::{bpf, descriptor, split};
 use crate::counters::{Snapshot, SnapshotBuilder};
+use crate::kernel::syscall::{bpf, descriptor, split};
 
 /// The kernel's counters of some sensors.
 pub struct Counters {

@@ -2,18 +2,18 @@
 //!
 //! Always asked of the kernel and never remembered, so that what is reported is what is.
 
+use std::fmt;
+
 use anyhow::{Context, Result, anyhow};
 use futures_util::TryStreamExt;
 use netlink_packet_route::link::{
     LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
 };
 
-use super::attach::AttachedMode;
-
 /// A connection to rtnetlink.
 #[derive(Clone, Debug)]
 pub struct Netlink {
-    pub(super) handle: rtnetlink::Handle,
+    pub(in crate::kernel) handle: rtnetlink::Handle,
 }
 
 /// An interface as the kernel has it now.
@@ -42,6 +42,29 @@ pub enum Framing {
     Loopback,
     /// Something else: a tunnel's or modem's interface may start with the IP header.
     Other,
+}
+
+/// Where in the kernel a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachedMode {
+    /// In the driver.
+    Native,
+    /// In the network stack, behind the driver: several times slower.
+    Generic,
+}
+
+impl AttachedMode {
+    /// Every mode.
+    pub const ALL: [Self; 2] = [Self::Native, Self::Generic];
+}
+
+impl fmt::Display for AttachedMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        })
+    }
 }
 
 /// An XDP program on an interface.

@@ -10,8 +10,8 @@ use sensor_common::flow::{Flow, FlowKey, Stamp, USES_LENGTH, Use};
 use sensor_common::parse::protocol;
 
 use super::guard::monotonic;
-use super::sockets::Sockets;
 use crate::config::Transport;
+use crate::kernel::host::Sockets;
 
 /// The tables that the programs remember conversations in.
 pub struct Memory {

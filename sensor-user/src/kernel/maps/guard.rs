@@ -25,7 +25,7 @@ pub enum Confirmation {
 }
 
 impl Guard {
-    pub(super) fn new(map: Map) -> Result<Self> {
+    pub(in crate::kernel) fn new(map: Map) -> Result<Self> {
         let deadline = Array::try_from(map).context("the guard's map is not an array of deadlines")?;
         Ok(Self { deadline })
     }

@@ -10,9 +10,9 @@ use anyhow::{Context, Result, anyhow};
 use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
 use aya::programs::{SchedClassifier, TcAttachType};
 
-use super::link::{Hook, Link};
-use super::load::{EGRESS, Loaded};
-use super::netlink::Interface;
+use crate::kernel::host::Interface;
+use crate::kernel::link::{Hook, Link};
+use crate::kernel::program::{EGRESS, Loaded};
 
 /// Before all other filters: one of them might end the chain.
 const PRIORITY: u16 = 1;

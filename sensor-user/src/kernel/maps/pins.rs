@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, Result, anyhow, bail};
 use sensor_common::layout::SCHEMA_VERSION;
 
-use super::link::Link;
+use crate::kernel::link::Link;
 
 /// The directory of one agent's pins.
 #[derive(Debug)]

@@ -152,7 +152,7 @@ impl Shared {
     ///
     /// # Errors
     /// What `load` says, or a map that cannot be pinned.
-    pub(super) fn load<T>(
+    pub(in crate::kernel) fn load<T>(
         &mut self,
         loader: &mut EbpfLoader<'_>,
         load: impl FnOnce(&mut EbpfLoader<'_>) -> Result<T>,
@@ -209,7 +209,7 @@ impl Shared {
     ///
     /// # Errors
     /// Before the first load, or if the kernel does not hand out the maps.
-    pub(super) fn memory(&self) -> Result<Memory> {
+    pub(in crate::kernel) fn memory(&self) -> Result<Memory> {
         Memory::new(self.handle(flow::FLOWS_TCP)?, self.handle(flow::FLOWS)?, self.held(flow::USES)?)
     }
 

@@ -1,35 +1,15 @@
 //! `sensor run`: attach, drain, serve, reload; and leave the host counting, or as it was found.
 
-use std::io::{self, IsTerminal};
-
 use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 use crate::agent::Agent;
 use crate::cli;
 use crate::config::Config;
 use crate::control::Control;
 use crate::export::http;
-use crate::kernel::{self, Confirmation, Netlink, check_capabilities, check_kernel};
-
-/// What is logged whatever the level: of the libraries only what is wrong, and that not a second time where it is an
-/// error of ours; and all that the programs in the kernel were loaded to log.
-const ALWAYS: &str = "aya=warn,aya_obj=warn,hyper=warn,netlink_proto=warn,sensor_ebpf=trace";
-
-/// Sends the agent's log, and what the programs in the kernel log, to standard error.
-pub fn log_to_stderr(level: Option<&str>) {
-    let level = level.map(str::to_owned).or_else(|| std::env::var("RUST_LOG").ok());
-    let level = level.as_deref().unwrap_or("info");
-    let filter = EnvFilter::builder().parse_lossy(format!("{ALWAYS},{level}"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-}
+use crate::kernel::{Confirmation, check_capabilities, check_kernel};
 
 /// Runs the agent until SIGINT or SIGTERM. `flags` are what the configuration was made from, and will be again
 /// when it is reloaded.
@@ -113,26 +93,4 @@ fn stop_signal() -> Result<watch::Receiver<bool>> {
         let _nobody_waits = stop.send(true);
     });
     Ok(stopped)
-}
-
-/// `sensor confirm`.
-///
-/// # Errors
-/// Nothing awaits a confirmation, or it comes too late.
-pub fn confirm(arguments: &cli::Confirm) -> Result<()> {
-    block_on(async { kernel::confirm(&Netlink::connect()?, &arguments.interfaces).await })
-}
-
-/// `sensor detach`.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn detach(arguments: &cli::Detach) -> Result<()> {
-    block_on(async {
-        let netlink = Netlink::connect()?;
-        for interface in &arguments.interfaces {
-            kernel::detach(&netlink, interface, &arguments.pins).await?;
-        }
-        Ok(())
-    })
 }

@@ -9,18 +9,13 @@ use std::os::fd::AsFd;
 use anyhow::{Context, Result, bail};
 use aya_log::EbpfLogger;
 
-use super::attach::{self, AttachedMode, Ingress};
-use super::drain::Counters;
 use super::egress::{self, Egress};
-use super::guard::{Confirmation, Guard};
-use super::link::Link;
-use super::load::{Loaded, Options};
-use super::log::RateLimited;
-use super::netlink::{Interface, Netlink};
-use super::pins::{Direction, Pins};
-use super::series::KernelSeries;
-use super::shared::Shared;
+use super::xdp::{self, Ingress};
 use crate::config::{Config, KernelLog, Mode};
+use crate::kernel::host::{AttachedMode, Interface, Netlink};
+use crate::kernel::link::Link;
+use crate::kernel::maps::{Confirmation, Counters, Direction, Guard, KernelSeries, Pins, Shared};
+use crate::kernel::program::{Loaded, Options, RateLimited};
 
 /// Programs attached to interfaces. Dropping it detaches them, unless they are pinned.
 pub struct Deployment {
@@ -360,7 +355,7 @@ async fn ingress(
 ) -> Result<Ingress> {
     match pinned(shared, Direction::Ingress, interface) {
         Some(link) if runs_here(&link, interface) => {
-            let (mode, program) = attach::replace(loaded, netlink, interface, &link).await?;
+            let (mode, program) = xdp::replace(loaded, netlink, interface, &link).await?;
             tracing::info!("took over {} in {mode} mode, as an earlier agent left it", interface.name);
             Ok(Ingress { link, mode, program })
         }
@@ -368,7 +363,7 @@ async fn ingress(
             "the pins in {} belong to another network namespace: give this agent a --pins of its own",
             shared.pins().directory().display()
         ),
-        None => attach::attach(loaded, netlink, interface, mode).await,
+        None => xdp::attach(loaded, netlink, interface, mode).await,
     }
 }
 
@@ -416,11 +411,10 @@ impl Attached {
             _ => *egress = egress::attach(loaded, interface, None)?,
         }
         if is_attached(&ingress.link) {
-            (ingress.mode, ingress.program) =
-                attach::replace(loaded, netlink, interface, &ingress.link).await?;
+            (ingress.mode, ingress.program) = xdp::replace(loaded, netlink, interface, &ingress.link).await?;
         } else {
             // Somebody detached it.
-            *ingress = attach::attach(loaded, netlink, interface, config.mode).await?;
+            *ingress = xdp::attach(loaded, netlink, interface, config.mode).await?;
         }
         Ok(())
     }

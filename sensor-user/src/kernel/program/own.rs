@@ -5,8 +5,8 @@ use aya::maps::{Map, MapData, MapInfo, MapType};
 use aya::programs::{ProgramInfo, loaded_programs};
 use sensor_common::policy;
 
-use super::guard::Guard;
 use super::load::{EGRESS, Variant};
+use crate::kernel::maps::Guard;
 
 /// Whether this is the number of a program that a sensor loaded, of this version or another: the kernel keeps
 /// only the first 15 bytes of a name.

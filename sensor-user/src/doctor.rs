@@ -5,11 +5,9 @@
 
 mod host;
 mod nic;
-mod show;
+pub mod show;
 
-use std::io::{self, Write as _};
-
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::kernel::Netlink;
@@ -75,28 +73,11 @@ pub struct Report {
     pub interfaces: Vec<InterfaceFindings>,
 }
 
-/// Looks at the host and the interfaces, and prints what it finds.
+/// Looks at the host and the interfaces.
 ///
 /// # Errors
-/// An interface is not there, or something prevents the sensor from running.
-pub fn run(interfaces: &[String], json: bool) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let report = runtime.block_on(examine(interfaces))?;
-    let text = if json { show::json(&report)? } else { show::table(&report) };
-    io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
-    let all = report.interfaces.iter().flat_map(|interface| &interface.findings).chain(&report.host);
-    let problems: Vec<_> =
-        all.filter(|finding| finding.verdict == Verdict::Problem).map(|finding| finding.check).collect();
-    if !problems.is_empty() {
-        bail!("the sensor cannot run before this is mended: {}", problems.join(", "));
-    }
-    Ok(())
-}
-
-async fn examine(names: &[String]) -> Result<Report> {
+/// An interface is not there, or the kernel does not answer.
+pub async fn examine(names: &[String]) -> Result<Report> {
     let netlink = Netlink::connect()?;
     let mut interfaces = Vec::new();
     for name in names {

@@ -12,12 +12,12 @@ use aya_log::EbpfLogger;
 use sensor_common::policy::Rules;
 use sensor_common::{layout, policy};
 
-use super::host;
 use super::log::RateLimited;
 use super::management::Management;
 use super::monitored::Lookup;
-use super::shared::Shared;
 use crate::config::{Config, KernelLog};
+use crate::kernel::host;
+use crate::kernel::maps::Shared;
 
 /// The object with the programs, compiled by the same build as the agent.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
@@ -43,7 +43,7 @@ pub enum Variant {
 }
 
 /// The program for what the host sends.
-pub(super) const EGRESS: &str = "sensor_egress";
+pub(in crate::kernel) const EGRESS: &str = "sensor_egress";
 
 impl Variant {
     /// Both.

@@ -7,7 +7,7 @@ use aya::programs::{SchedClassifier, TcAttachType, loaded_programs};
 use futures_util::TryStreamExt;
 use netlink_packet_route::tc::{TcAttribute, TcFilterBpfOption, TcOption};
 
-use super::netlink::{Interface, Netlink};
+use super::host::{Interface, Netlink};
 
 /// A program or filter that sees packets of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]

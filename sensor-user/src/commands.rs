@@ -1,0 +1,8 @@
+//! The subcommands, a file each.
+
+pub mod check;
+pub mod confirm;
+pub mod detach;
+pub mod doctor;
+pub mod reload;
+pub mod run;

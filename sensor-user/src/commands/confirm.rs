@@ -1,0 +1,70 @@
+//! `sensor confirm`: what `sensor run --confirm-within` attached stays.
+
+use anyhow::{Result, bail};
+
+use super::run::block_on;
+use crate::cli;
+use crate::kernel::{Confirmation, Guard, Netlink, guard_of, is_ours};
+
+/// Confirms what is attached to the interfaces that are named; to all if none is.
+///
+/// # Errors
+/// Nothing awaits a confirmation, or it comes too late.
+pub fn run(arguments: &cli::Confirm) -> Result<()> {
+    block_on(async { confirm(&Netlink::connect()?, &arguments.interfaces).await })
+}
+
+/// Confirms what is attached to these interfaces; to all in this network namespace if none is named.
+///
+/// # Errors
+/// Nothing awaits a confirmation, or it comes too late.
+async fn confirm(netlink: &Netlink, names: &[String]) -> Result<()> {
+    let interfaces = if names.is_empty() {
+        netlink.interfaces().await?
+    } else {
+        let mut interfaces = Vec::new();
+        for name in names {
+            interfaces.push(netlink.interface(name).await?);
+        }
+        interfaces
+    };
+    let mut confirmed = 0;
+    let mut missed = Ok(());
+    for interface in interfaces {
+        let program = interface.xdp.map(|xdp| xdp.program).filter(|&program| is_ours(program));
+        let guard = match program {
+            Some(program) => guard_of(program)?,
+            None => None,
+        };
+        if let Some(guard) = guard {
+            match confirm_one(&interface.name, guard) {
+                Ok(awaited) => confirmed += u32::from(awaited),
+                // The others may still be in time.
+                Err(error) => missed = Err(error),
+            }
+        } else if !names.is_empty() {
+            bail!("no sensor is attached to {}: it was not, or it has undone itself", interface.name);
+        }
+    }
+    missed?;
+    if confirmed == 0 {
+        bail!("nothing awaits a confirmation here: it was confirmed before, or it has undone itself");
+    }
+    Ok(())
+}
+
+/// Whether it had to be.
+fn confirm_one(name: &str, mut guard: Guard) -> Result<bool> {
+    match guard.confirmation()? {
+        Confirmation::Given => Ok(false),
+        Confirmation::Missed => bail!(
+            "too late for {name}: the time is over, and the sensor lets everything pass; start it again, or \
+             remove it with `sensor detach --interface {name}`"
+        ),
+        Confirmation::Awaited(left) => {
+            guard.confirm()?;
+            println!("confirmed: the sensor stays on {name} ({} s were left)", left.as_secs());
+            Ok(true)
+        }
+    }
+}

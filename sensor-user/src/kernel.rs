@@ -1,0 +1,22 @@
+//! All that touches the kernel: loading the programs, attaching them, draining their counters.
+//!
+//! Each room leans only on those below it: [`attach`], [`program`], [`maps`], [`host`], and at the bottom the
+//! system call itself. [`foreign`] stands beside them: it looks at what others have put on an interface.
+
+mod attach;
+mod foreign;
+mod host;
+mod link;
+mod maps;
+mod program;
+mod syscall;
+
+pub use attach::{Attachment, Deployment, SINGLE_BUFFER_MTU, check_interface, detach_egress};
+pub use foreign::{TcProgram, program_name, tc_programs};
+pub use host::{
+    AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface, Links,
+    Netlink, Socket, Sockets, State, Version, XdpFeatures, check_capabilities, check_kernel,
+};
+pub use link::Link;
+pub use maps::{Confirmation, Counters, Guard, KernelSeries, Pins, Shared, clean};
+pub use program::{Loaded, OBJECT, Options, RateLimited, Variant, guard_of, is_ours};

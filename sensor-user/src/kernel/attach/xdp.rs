@@ -1,0 +1,256 @@
+//! Attaches the XDP program to an interface, or takes over the link of an earlier agent, and says what it
+//! really got.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::config::Mode;
+use crate::kernel::host::{AttachedMode, Framing, Interface, Netlink};
+use crate::kernel::link::{Hook, Link};
+use crate::kernel::program::{self, Loaded, Variant};
+
+/// The largest MTU whose frames drivers put into one page beside the headroom (256 bytes) and the shared
+/// info (320 bytes): what virtio, veth and ENA agree on.
+pub const SINGLE_BUFFER_MTU: u32 = 3_498;
+
+/// The link that keeps the XDP program attached, and what it got.
+#[derive(Debug)]
+pub struct Ingress {
+    /// The link.
+    pub link: Link,
+    /// Where in the kernel the program runs, as the kernel says.
+    pub mode: AttachedMode,
+    /// The program's number, by which it is recognised later.
+    pub program: u32,
+}
+
+/// Attaches to `interface`, natively where the driver can and `mode` lets it.
+///
+/// # Errors
+/// The interface is down or has another XDP program, or the kernel refuses every mode that is allowed.
+pub async fn attach(
+    loaded: &mut Loaded,
+    netlink: &Netlink,
+    interface: &Interface,
+    mode: Mode,
+) -> Result<Ingress> {
+    let name = &interface.name;
+    check_interface(interface)?;
+    if let Some(other) = interface.xdp {
+        bail!("{}", taken(name, other.program));
+    }
+    let mut native_error = None;
+    for (variant, hook) in attempts(loaded, interface, mode) {
+        match Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, hook) {
+            Ok(link) => {
+                let (mode, program) = confirm(loaded, netlink, interface, variant).await?;
+                report(loaded, interface, mode, native_error.as_ref());
+                return Ok(Ingress { link, mode, program });
+            }
+            // The first variant is the one that fits the interface: its error tells what stands in the way.
+            Err(error) if hook == Hook::XdpNative => native_error = native_error.or(Some(error)),
+            Err(error) => {
+                return Err(anyhow!("cannot attach to {name} in generic mode: {}", explain(&error)));
+            }
+        }
+    }
+    let error = native_error.context("no mode is left to try")?;
+    bail!(
+        "cannot attach to {name} in native mode: {}",
+        explain_native(&error, interface, loaded.has_multi_buffer())
+    )
+}
+
+/// Refuses interfaces that nothing can be attached to with success, whatever the configuration.
+///
+/// # Errors
+/// The interface is down, or its frames are not Ethernet's.
+pub fn check_interface(interface: &Interface) -> Result<()> {
+    let name = &interface.name;
+    if !interface.up {
+        bail!("interface {name} is down: bring it up with `ip link set {name} up`");
+    }
+    if interface.framing == Framing::Other {
+        bail!(
+            "interface {name} has no Ethernet header, and the program would misread its packets: attach to the \
+             Ethernet interface that its packets come in by"
+        );
+    }
+    Ok(())
+}
+
+/// Has the link run the loaded program instead of the one it runs: every packet sees one of the two. Gives
+/// where in the kernel it runs, and its number.
+///
+/// # Errors
+/// The kernel refuses; the link runs what it ran.
+pub async fn replace(
+    loaded: &mut Loaded,
+    netlink: &Netlink,
+    interface: &Interface,
+    link: &Link,
+) -> Result<(AttachedMode, u32)> {
+    let name = &interface.name;
+    let mut refused = None;
+    for variant in variants(loaded, interface) {
+        match link.update(loaded.xdp(variant)?.fd()?.as_fd()) {
+            Ok(()) => return confirm(loaded, netlink, interface, variant).await,
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let error = refused.context("no program is left to try")?;
+    bail!(
+        "cannot replace the program on {name}: {}",
+        explain_native(&error, interface, loaded.has_multi_buffer())
+    )
+}
+
+/// Says whose program is in the way, and what to do about it.
+fn taken(name: &str, program: u32) -> String {
+    if program::is_ours(program) {
+        return format!(
+            "interface {name} already has the program of a sensor that was started with other --pins, with \
+             --detach-on-exit or by another version: stop that one, or remove it with `sensor detach \
+             --interface {name}`, which ends its counts"
+        );
+    }
+    format!(
+        "interface {name} already has the XDP program {program}: stop the program that attached it; `bpftool \
+         net` and `bpftool link` show it"
+    )
+}
+
+/// The programs to try, the one that fits the interface first.
+fn variants(loaded: &Loaded, interface: &Interface) -> Vec<Variant> {
+    let mut variants = vec![Variant::Linear];
+    if loaded.has_multi_buffer() {
+        let preferred = usize::from(interface.mtu <= SINGLE_BUFFER_MTU);
+        variants.insert(preferred, Variant::MultiBuffer);
+    }
+    variants
+}
+
+/// What to try, in order.
+fn attempts(loaded: &Loaded, interface: &Interface, mode: Mode) -> Vec<(Variant, Hook)> {
+    let native = variants(loaded, interface).into_iter().map(|variant| (variant, Hook::XdpNative));
+    // The kernel copies frames into one buffer before a generic program sees them.
+    let generic = [(Variant::Linear, Hook::XdpGeneric)];
+    match mode {
+        Mode::Auto => native.chain(generic).collect(),
+        Mode::Native => native.collect(),
+        Mode::Generic => generic.to_vec(),
+    }
+}
+
+/// Asks the kernel what is attached now: where, and the program's number.
+async fn confirm(
+    loaded: &mut Loaded,
+    netlink: &Netlink,
+    interface: &Interface,
+    variant: Variant,
+) -> Result<(AttachedMode, u32)> {
+    let name = &interface.name;
+    let program = loaded.xdp(variant)?.info().context("cannot ask the kernel about the program")?.id();
+    let now = netlink.interface(name).await?;
+    let Some(xdp) = now.xdp.filter(|xdp| xdp.program == program) else {
+        bail!("the kernel took the program for {name}, but does not show it as attached");
+    };
+    let mode = xdp.mode.with_context(|| format!("{name} runs the program in an unknown mode"))?;
+    Ok((mode, program))
+}
+
+fn report(loaded: &Loaded, interface: &Interface, mode: AttachedMode, native_error: Option<&io::Error>) {
+    let name = &interface.name;
+    match native_error {
+        Some(error) if mode == AttachedMode::Generic => tracing::warn!(
+            "attached to {name} in generic mode, which costs several times more a packet; native mode was \
+             refused: {}",
+            explain_native(error, interface, loaded.has_multi_buffer())
+        ),
+        _ => tracing::info!("attached to {name} in {mode} mode"),
+    }
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EBUSY | libc::EEXIST) => {
+            "another XDP program is attached; `bpftool net` and `bpftool link` show it".to_owned()
+        }
+        Some(libc::EPERM | libc::EACCES) => {
+            "not permitted: run as root, or grant CAP_NET_ADMIN and CAP_BPF".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Why a driver refused, as far as its error code tells.
+fn explain_native(error: &io::Error, interface: &Interface, multi_buffer: bool) -> String {
+    let Interface { name, mtu, .. } = interface;
+    let offloads = format!("`ethtool -K {name} lro off rx-gro-hw off`");
+    match error.raw_os_error() {
+        Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::EACCES) | None => explain(error),
+        Some(_) if *mtu > SINGLE_BUFFER_MTU => {
+            let kernel = if multi_buffer { "driver" } else { "kernel, older than 5.18," };
+            format!(
+                "an MTU of {mtu} is too large for this {kernel}: lower it with `ip link set {name} mtu \
+                 {SINGLE_BUFFER_MTU}` or less, or use --mode generic"
+            )
+        }
+        Some(libc::EOPNOTSUPP) => format!(
+            "the driver does not support it, or not with its present offloads: try {offloads}, or use --mode \
+             generic"
+        ),
+        Some(libc::ENOMEM | libc::ENOSPC) => format!(
+            "the driver has too few queues or too little memory: `ethtool -l {name}` shows the queues; lower \
+             them with `ethtool -L {name} combined N`, or use --mode generic"
+        ),
+        Some(libc::EINVAL) => format!(
+            "the driver refuses its present settings: switch offloads off with {offloads}, see `dmesg`, or use \
+             --mode generic"
+        ),
+        Some(_) => explain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::no_native_xdp(libc::EOPNOTSUPP, 1_500, true, "does not support it")]
+    #[case::offloads(libc::EINVAL, 1_500, true, "`ethtool -K eth0 lro off rx-gro-hw off`")]
+    #[case::queues(libc::ENOMEM, 1_500, true, "`ethtool -L eth0 combined N`")]
+    #[case::mtu(
+        libc::ERANGE,
+        9_000,
+        true,
+        "MTU of 9000 is too large for this driver: lower it with `ip link set eth0 mtu 3498`"
+    )]
+    #[case::mtu_on_an_old_kernel(libc::EINVAL, 9_000, false, "too large for this kernel, older than 5.18,")]
+    #[case::taken(libc::EBUSY, 9_000, true, "another XDP program is attached")]
+    #[case::not_permitted(libc::EPERM, 9_000, true, "run as root")]
+    #[case::anything_else(libc::EIO, 1_500, true, "Input/output error")]
+    fn a_refusal_names_its_mend(
+        #[case] code: i32,
+        #[case] mtu: u32,
+        #[case] multi_buffer: bool,
+        #[case] words: &str,
+    ) {
+        let error = io::Error::from_raw_os_error(code);
+        let interface = Interface {
+            name: "eth0".to_owned(),
+            index: 2,
+            mtu,
+            up: true,
+            framing: Framing::Ethernet,
+            xdp: None,
+        };
+        let said = explain_native(&error, &interface, multi_buffer);
+        assert!(said.contains(words), "{said}");
+        assert!(!said.contains('\n'), "{said}");
+    }
+}
