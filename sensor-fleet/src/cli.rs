@@ -39,7 +39,8 @@ pub enum Command {
 mod tests {
     use std::time::Duration;
 
-    use clap::{CommandFactory, error::ErrorKind};
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
     use rstest::rstest;
 
     use super::*;

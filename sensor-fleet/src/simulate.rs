@@ -5,10 +5,11 @@ use std::io::{ErrorKind, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::simulation::options::{Options, Resolution, Scenario};
-use crate::simulation::{BLOCK, HISTORY, TRUTH, generate};
 use anyhow::{Context, Result, ensure};
 use jiff::civil::{Date, date};
+
+use crate::simulation::options::{Options, Resolution, Scenario};
+use crate::simulation::{BLOCK, HISTORY, TRUTH, generate};
 
 /// Arguments of `sensor-fleet simulate`.
 #[derive(clap::Args, Clone, Debug)]

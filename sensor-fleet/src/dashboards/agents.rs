@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    board::{Board, Uid, Variable},
-    panel::{Panel, Query, colour},
-};
+use super::board::{Board, Uid, Variable};
+use super::panel::{Panel, Query, colour};
 
 /// The chosen agents.
 const IT: &str = r#"job=~"$job",instance=~"$instance""#;

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    board::{Board, Uid, Variable, all_sensors, region},
-    panel::{Panel, Query, colour},
-    query::{self, DAYS, RANKED, REGION},
-    service::Names,
-    surge,
-};
+use super::board::{Board, Uid, Variable, all_sensors, region};
+use super::panel::{Panel, Query, colour};
+use super::query::{self, DAYS, RANKED, REGION};
+use super::service::Names;
+use super::surge;
 
 /// Where a service leads, from a series.
 const SERVICE: &str = "var-service=${__field.labels.service}";

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    board::{Board, Uid, Variable, region, sensors},
-    overview::links,
-    panel::{Panel, Query, colour},
-    query::{self, DAYS, DAYS_BEFORE, HOURS, REGION, SENSORS},
-    surge,
-};
+use super::board::{Board, Uid, Variable, region, sensors};
+use super::overview::links;
+use super::panel::{Panel, Query, colour};
+use super::query::{self, DAYS, DAYS_BEFORE, HOURS, REGION, SENSORS};
+use super::surge;
 
 /// The chosen service's series.
 const IT: &str = r#"protocol="$protocol",port="$port""#;

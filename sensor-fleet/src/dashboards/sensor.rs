@@ -2,14 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    board::{Board, Uid, Variable, region},
-    overview::{STATES, links},
-    panel::{Panel, Query, colour},
-    query::{self, HOURS, RANKED},
-    service::Names,
-    surge,
-};
+use super::board::{Board, Uid, Variable, region};
+use super::overview::{STATES, links};
+use super::panel::{Panel, Query, colour};
+use super::query::{self, HOURS, RANKED};
+use super::service::Names;
+use super::surge;
 
 /// The chosen sensor.
 const IT: &str = r#"sensor="$sensor""#;

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    board::Uid,
-    overview::links,
-    panel::{Panel, Query, colour},
-    query,
-    service::Names,
-};
+use super::board::Uid;
+use super::overview::links;
+use super::panel::{Panel, Query, colour};
+use super::query;
+use super::service::Names;
 
 /// What every surge's description says.
 const RULE: &str = "A port surges on a sensor if its packets of the last 24 hours are 100 or more, more than twice the median of

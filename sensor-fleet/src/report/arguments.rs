@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-
 use sensor_common::time_span::time_span;
 
 use super::period::{self, Quarter};

@@ -41,9 +41,9 @@ pub fn label(service: &Service) -> String {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use sensor_common::port::{DEFAULT_PORTS, Port};
 
     use super::*;
-    use sensor_common::port::{DEFAULT_PORTS, Port};
 
     #[rstest]
     #[case::tcp("tcp", "23", "23/TCP (Telnet)")]

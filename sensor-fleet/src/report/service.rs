@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
 use sensor_common::port::{Port, Transport};
+use serde::{Serialize, Serializer};
 
 /// What packets were sent to, as a ranking has it: `23/TCP`, `ICMP`.
 ///

@@ -3,11 +3,13 @@
 //! A family's samples must stand together, but a sensor has samples of several families. So each family goes to a
 //! file of its own, and the files are joined at the end.
 
-use super::Written;
-use anyhow::{Context as _, Result};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use super::Written;
 
 /// A family of metrics being written.
 #[derive(Debug)]

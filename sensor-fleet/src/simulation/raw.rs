@@ -4,6 +4,10 @@
 //! or of the first after an outage, and none between the last sample before a reboot and the reboot. A restart of the
 //! agent costs samples, not counts: the next sample has them.
 
+use std::path::Path;
+
+use anyhow::Result;
+
 use super::fleet::{DAY, REGIONS, Sensor};
 use super::noise::poisson;
 use super::openmetrics::{Family, History};
@@ -11,8 +15,6 @@ use super::plan::Plan;
 use super::rates::{hours, rates};
 use super::recorded::{Counts, sum};
 use super::tally::Tally;
-use anyhow::Result;
-use std::path::Path;
 
 /// Writes all of it.
 ///

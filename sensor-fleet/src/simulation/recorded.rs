@@ -1,5 +1,9 @@
 //! What the recording rules would have written: sums of hours and days, and the share observed.
 
+use std::path::Path;
+
+use anyhow::Result;
+
 use super::fleet::{DAY, REGIONS};
 use super::noise::poisson;
 use super::openmetrics::{Family, History};
@@ -7,8 +11,6 @@ use super::options::Resolution;
 use super::plan::Plan;
 use super::rates::{hours, rates};
 use super::tally::Tally;
-use anyhow::Result;
-use std::path::Path;
 
 /// How long after an hour's end its sums are written, in seconds.
 pub const HOUR_DELAY: i64 = 17 * 60;

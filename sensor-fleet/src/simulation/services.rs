@@ -1,9 +1,10 @@
 //! What packets are sent to, how often, and how steadily.
 
+use std::f64::consts::TAU;
+
 use super::noise::{normal, stream, uniform};
 use super::options::Options;
 use super::random::Random;
-use std::f64::consts::TAU;
 
 /// A series that every sensor has.
 #[derive(Clone, Debug)]

@@ -1,5 +1,11 @@
 //! Sums up what is written, and says the truth about it.
 
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+
 use super::events::Surge;
 use super::fleet::{DAY, REGIONS};
 use super::options::midnight;
@@ -7,10 +13,6 @@ use super::plan::Plan;
 use super::presence::RESTART;
 use super::recorded::Counts;
 use super::truth::{Event, Kind, Period, Place, Ranking, Region, Sensor, Service, Truth, Verdict};
-use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan as _};
-use std::cmp::Reverse;
-use std::ops::Range;
 
 /// How many places a ranking has.
 const PLACES: usize = 10;

@@ -2,14 +2,16 @@
 //!
 //! Days are UTC days, `end` is always the day after the last, and packets are exact.
 
-use super::options::Options;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
+
+use super::options::Options;
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -184,7 +184,8 @@ pub(super) fn median(values: &mut [f64]) -> f64 {
 mod tests {
     use rstest::rstest;
 
-    use super::{super::tests::simulate::Random, *};
+    use super::super::tests::simulate::Random;
+    use super::*;
 
     /// The middle one of what is found in many baselines, as a multiple of the truth: mean, then dispersion.
     fn found(mean: f64, truth: f64, surging: usize) -> (f64, f64) {

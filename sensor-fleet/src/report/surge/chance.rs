@@ -6,7 +6,8 @@
 
 use std::f64::consts::PI;
 
-use super::{baseline::Baseline, tail::ln_upper_tail};
+use super::baseline::Baseline;
+use super::tail::ln_upper_tail;
 
 /// Nodes and weights for the mean.
 const OF_MEAN: [(f64, f64); 5] = [

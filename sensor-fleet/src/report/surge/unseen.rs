@@ -7,7 +7,8 @@
 //! of these is taken, as some may have been configured for a time. On days without any, no place was fought for, and all
 //! ports are compared with. Without this bound each port that gets its series at last would look new.
 
-use super::super::{history::Counts, service::Service};
+use super::super::history::Counts;
+use super::super::service::Service;
 
 /// How much more than another a port must have to get its place.
 const PROMOTION: u64 = 2;

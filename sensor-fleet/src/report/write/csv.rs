@@ -3,12 +3,10 @@
 //! A spreadsheet takes text that begins like a formula for one, and runs it. Text that comes from elsewhere gets an
 //! apostrophe in front of it then, which spreadsheets don't show.
 
+use super::{File, number};
 use crate::report::model::{Average, Report, TOP_OF_A_SENSOR, Verdict};
 use crate::report::names;
 use crate::report::service::Service;
-
-use super::File;
-use super::number;
 
 /// A table under way.
 struct Table {

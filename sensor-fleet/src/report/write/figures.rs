@@ -10,10 +10,9 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::number::average;
 use crate::report::model::{Average, Curve, Report, TOP};
 use crate::report::names;
-
-use super::number::average;
 
 mod axis;
 mod svg;

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::report::names;
-
 use super::figures::Figure;
 use super::page::{Block, Cell, Table};
+use crate::report::names;
 
 /// How it looks, light and dark, wide and narrow, and on paper.
 const STYLE: &str = include_str!("style.css");

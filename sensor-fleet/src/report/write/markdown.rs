@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::report::names;
-
 use super::page::{Block, Cell, Table};
+use crate::report::names;
 
 /// Text that means nothing to Markdown or HTML, on one line.
 fn escape(text: &str) -> String {

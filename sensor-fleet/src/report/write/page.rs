@@ -1,11 +1,10 @@
 //! What people read, in its order, before it is HTML or Markdown.
 
-use crate::report::model::{Average, Change, Report, SensorReport, Surge, TOP_OF_A_SENSOR, Verdict};
-use crate::report::service::Service;
-
 use super::figures::Figure;
 use super::number::{average, change, count, days, percent, probability, thousands, verdict};
 use super::summary;
+use crate::report::model::{Average, Change, Report, SensorReport, Surge, TOP_OF_A_SENSOR, Verdict};
+use crate::report::service::Service;
 
 mod coverage;
 mod method;

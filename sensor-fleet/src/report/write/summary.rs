@@ -1,9 +1,8 @@
 //! What matters most, in a few sentences.
 
+use super::number::{average, change, count, of, percent, thousands};
 use crate::report::model::{Average, Report, TOP_OF_A_SENSOR, Verdict};
 use crate::report::names::label;
-
-use super::number::{average, change, count, of, percent, thousands};
 
 /// Sentences, the most important first.
 pub fn sentences(report: &Report) -> Vec<String> {

@@ -4,10 +4,8 @@ use std::ops::Range;
 
 use rstest::rstest;
 
-use super::{
-    super::Settings,
-    simulate::{BEFORE, DAYS, ROUGH, Random, Shape, dates, detect, quiet, tcp, whole},
-};
+use super::super::Settings;
+use super::simulate::{BEFORE, DAYS, ROUGH, Random, Shape, dates, detect, quiet, tcp, whole};
 use crate::report::model::Verdict;
 
 /// Every cell is independent and its true distribution the assumed one; what is tested is the estimates.

@@ -3,10 +3,8 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{
-    super::{Detector, Settings},
-    simulate::{BEFORE, DAYS, ROUGH, Random, Sensor, dates, detect, quiet, tcp},
-};
+use super::super::{Detector, Settings};
+use super::simulate::{BEFORE, DAYS, ROUGH, Random, Sensor, dates, detect, quiet, tcp};
 use crate::report::history::{Counts, Observer};
 use crate::report::model::{Surge, Verdict};
 

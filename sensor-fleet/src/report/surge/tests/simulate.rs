@@ -3,14 +3,12 @@
 use std::f64::consts::TAU;
 
 use jiff::civil::{Date, date};
+use sensor_common::port::{Port, Transport};
 
 use super::super::{Detector, Settings};
-use crate::report::{
-    history::{Counts, Observer},
-    model::{Method, Surge},
-    service::Service,
-};
-use sensor_common::port::{Port, Transport};
+use crate::report::history::{Counts, Observer};
+use crate::report::model::{Method, Surge};
+use crate::report::service::Service;
 
 /// Days before the first that is judged.
 pub const BEFORE: usize = 28;

@@ -1,9 +1,8 @@
 //! How much of the period was seen: an average over what was missed is worth less, and says so.
 
-use crate::report::model::{Report, SensorReport, WHOLE};
-
 use super::super::number::{average, count, days, of, percent, thousands};
 use super::{Block, SENSORS, more, or_nothing, table};
+use crate::report::model::{Report, SensorReport, WHOLE};
 
 /// Up to so many sensors, each one's coverage is shown.
 const ALL: usize = 50;

@@ -1,9 +1,8 @@
 //! How the numbers came about.
 
+use super::super::number::{count, percent, thousands};
 use crate::report::model::{CHANGES, Report};
 use crate::report::surge::Settings;
-
-use super::super::number::{count, percent, thousands};
 
 /// Sentences that a reader needs to judge the numbers by.
 pub fn sentences(report: &Report) -> Vec<String> {

@@ -41,18 +41,14 @@ use std::iter;
 
 use jiff::civil::Date;
 
-use self::{
-    baseline::{Baseline, Earlier},
-    chance::Usual,
-    events::{Day, Event, Sighting},
-    pool::Pool,
-    verdict::Region,
-};
-use super::{
-    history::{Counts, Observer},
-    model::{Method, Surge, SurgeOnSensor},
-    service::Service,
-};
+use self::baseline::{Baseline, Earlier};
+use self::chance::Usual;
+use self::events::{Day, Event, Sighting};
+use self::pool::Pool;
+use self::verdict::Region;
+use super::history::{Counts, Observer};
+use super::model::{Method, Surge, SurgeOnSensor};
+use super::service::Service;
 
 /// Baselines that a service must have in its own pool; with fewer, the pool of all services speaks for it.
 const LEAST_POOLED: u32 = 10;

@@ -27,15 +27,16 @@ pub mod services;
 pub mod tally;
 pub mod truth;
 
-use anyhow::{Context as _, Result};
-use options::{Options, Resolution};
-use plan::Plan;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
-use tally::Tally;
 
-pub use options::Scenario;
+use anyhow::{Context as _, Result};
+
+pub use self::options::Scenario;
+use self::options::{Options, Resolution};
+use self::plan::Plan;
+use self::tally::Tally;
 
 /// The name of the history's file.
 pub const HISTORY: &str = "history.om";

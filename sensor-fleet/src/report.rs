@@ -26,13 +26,13 @@ mod fixture;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use arguments::Report as Arguments;
-use client::{Client, Server};
-use history::Reader;
-use model::Report;
-use period::{Asked, Plan};
-use surge::{Detector, Settings};
-use tally::Tally;
+use self::arguments::Report as Arguments;
+use self::client::{Client, Server};
+use self::history::Reader;
+use self::model::Report;
+use self::period::{Asked, Plan};
+use self::surge::{Detector, Settings};
+use self::tally::Tally;
 
 /// Writes a report, and says where.
 ///
