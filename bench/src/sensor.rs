@@ -34,11 +34,11 @@ impl Sensor {
             Run { interfaces: vec!["lo".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
         let config = Config { observe, ..Config::load(flags)? };
         let mut shared = Shared::open(Pins::passing(&config.pins)?)?;
-        let numbers = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, numbers: &numbers, guarded: false };
+        let sensors = shared.assign(&config.sensors, &[])?;
+        let options = Options { config: &config, sensors: &sensors, guarded: false };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let program = loaded.xdp(Variant::Linear)?.fd()?.as_fd().try_clone_to_owned()?;
-        Ok(Self { loaded, program, counters: shared.counters(&numbers)? })
+        Ok(Self { loaded, program, counters: shared.counters(&sensors)? })
     }
 
     /// The XDP program for frames in one buffer.

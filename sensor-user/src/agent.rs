@@ -46,7 +46,7 @@ impl Agent {
         let interfaces = interfaces(&netlink, &config, None).await?;
         let mut deployment = Deployment::load(&config)?;
         let series = Box::new(deployment.series()?);
-        let exporter = Exporter::new(&config.sensors, deployment.numbers(), &config.export, series)?;
+        let exporter = Exporter::new(&config.sensors, &numbers(&deployment), &config.export, series)?;
         let pages = Arc::new(Pages {
             state: Mutex::new(State { counters: deployment.counters()?, exporter, attached: Vec::new() }),
             netlink: netlink.clone(),
@@ -99,7 +99,7 @@ impl Agent {
         let counters = self.deployment.counters()?;
         {
             let mut state = self.pages.lock();
-            state.exporter.reconfigure(&config.sensors, self.deployment.numbers(), &config.export)?;
+            state.exporter.reconfigure(&config.sensors, &numbers(&self.deployment), &config.export)?;
             state.counters = counters;
             state.attached = self.deployment.attachments();
         }
@@ -182,6 +182,10 @@ impl Agent {
         self.draining.abort();
         self.deployment.detach()
     }
+}
+
+fn numbers(deployment: &Deployment) -> Vec<u32> {
+    deployment.sensors().iter().map(|sensor| sensor.number.0).collect()
 }
 
 fn one_text(error: &ConfigError) -> String {

@@ -32,7 +32,7 @@ pub use self::{
     allow::Allow,
     error::ConfigError,
     prefix::{Prefix, PrefixError},
-    sensor::Sensor,
+    sensor::{NumberedSensor, Sensor, SensorNumber},
     value::{KernelLog, MAX_NAME, Mode, interface_name},
 };
 

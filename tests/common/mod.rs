@@ -9,7 +9,7 @@ use sensor_common::layout::{
 };
 use sensor_harness::skip::{root_or_skip, skip};
 use sensor_user::cli::Run;
-use sensor_user::config::Config;
+use sensor_user::config::{Config, NumberedSensor};
 use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -19,8 +19,8 @@ pub struct Kernel {
     /// Its programs.
     pub loaded: Loaded,
     pages: PerCpuArray<MapData, Page>,
-    /// The sensors' numbers, in the order of the configuration.
-    numbers: Vec<u32>,
+    /// The sensors, in the order of the configuration.
+    sensors: Vec<NumberedSensor>,
     /// Pages as they were when last looked at; zeros at first.
     seen: HashMap<u32, Vec<Counter>>,
 }
@@ -47,11 +47,11 @@ impl Kernel {
     pub fn load(tables: &str, observe: bool) -> Result<Self> {
         let config = Config { observe, ..config(tables)? };
         let mut shared = Shared::open(Pins::passing(&config.pins)?)?;
-        let numbers = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, numbers: &numbers, guarded: false };
+        let sensors = shared.assign(&config.sensors, &[])?;
+        let options = Options { config: &config, sensors: &sensors, guarded: false };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let pages = map(&mut loaded, COUNTERS)?.try_into()?;
-        Ok(Self { loaded, pages, numbers, seen: HashMap::new() })
+        Ok(Self { loaded, pages, sensors, seen: HashMap::new() })
     }
 
     /// Loads it for a test, which is skipped under its name without root, or if the kernel lacks this program.
@@ -78,7 +78,7 @@ impl Kernel {
         ensure!(matches!(action, XDP_DROP | XDP_PASS), "the program returned {action}");
         let mut moved = self.moved(SIDE)?;
         if let Verdict::Count { sensor, slot } = expected {
-            let number = *self.numbers.get(sensor as usize).context("no such sensor")?;
+            let number = self.sensors.get(sensor as usize).context("no such sensor")?.number.0;
             moved.extend(self.moved(first_page(number) + slot.page())?);
         }
         let [(verdict, counter)] = moved[..] else {
@@ -129,7 +129,8 @@ impl Kernel {
             return Ok(Verdict::Pass(*reason));
         };
         let (number, page) = (page / SENSOR_PAGES, page % SENSOR_PAGES);
-        let sensor = self.numbers.iter().position(|known| *known == number).context("no such sensor")?;
+        let sensor =
+            self.sensors.iter().position(|known| known.number.0 == number).context("no such sensor")?;
         let kind = Slot::describe(page * PAGE_SLOTS + place).context("an unused counter moved")?;
         Ok(Verdict::Count { sensor: u32::try_from(sensor)?, slot: kind.into() })
     }

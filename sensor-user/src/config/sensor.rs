@@ -2,7 +2,7 @@
 //!
 //! A host without a configured sensor is one itself, under its own name, and monitors everything it receives.
 
-use std::fs;
+use std::{fmt, fs};
 
 use super::{Prefix, value};
 
@@ -18,6 +18,26 @@ pub struct Sensor {
     pub region: String,
     /// What it monitors; empty only if it is the only sensor: then it monitors every address.
     pub prefixes: Vec<Prefix>,
+}
+
+/// Which pages of the kernel's counters are a sensor's: below [`sensor_common::layout::MAX_SENSORS`], and its own
+/// as long as the counters live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SensorNumber(pub u32);
+
+impl fmt::Display for SensorNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A sensor with the number that the kernel's maps know it by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedSensor {
+    /// Its number.
+    pub number: SensorNumber,
+    /// What is configured of it.
+    pub sensor: Sensor,
 }
 
 impl Sensor {

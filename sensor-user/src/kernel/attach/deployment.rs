@@ -11,7 +11,7 @@ use aya_log::EbpfLogger;
 
 use super::egress::{self, Egress};
 use super::xdp::{self, Ingress};
-use crate::config::{Config, KernelLog, Mode};
+use crate::config::{Config, KernelLog, Mode, NumberedSensor};
 use crate::kernel::host::{AttachedMode, Interface, Netlink};
 use crate::kernel::link::Link;
 use crate::kernel::maps::{Confirmation, Counters, Direction, Guard, KernelSeries, Pins, Shared};
@@ -23,7 +23,7 @@ pub struct Deployment {
     attached: Vec<Attached>,
     loaded: Loaded,
     shared: Shared,
-    numbers: Vec<u32>,
+    sensors: Vec<NumberedSensor>,
     guard: Guard,
 }
 
@@ -55,11 +55,11 @@ impl Deployment {
         let pins =
             if config.detach_on_exit { Pins::passing(&config.pins) } else { Pins::keep(&config.pins) }?;
         let mut shared = Shared::open(pins)?;
-        let numbers = shared.assign(&config.sensors, &[])?;
+        let sensors = shared.assign(&config.sensors, &[])?;
         let awaited = awaits_confirmation(config, &shared)?;
-        let loaded = Loaded::new(&Options { config, numbers: &numbers, guarded: awaited }, &mut shared)?;
+        let loaded = Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut shared)?;
         let guard = shared.guard()?;
-        Ok(Self { attached: Vec::new(), loaded, shared, numbers, guard })
+        Ok(Self { attached: Vec::new(), loaded, shared, sensors, guard })
     }
 
     /// Attaches the programs to every interface, or replaces those that an earlier agent left there.
@@ -127,7 +127,7 @@ impl Deployment {
         netlink: &Netlink,
         interfaces: &[Interface],
     ) -> Result<()> {
-        let numbers = self.shared.assign(&config.sensors, &self.numbers)?;
+        let sensors = self.shared.assign(&config.sensors, &self.sensors)?;
         let awaited = match self.guard.confirmation()? {
             Confirmation::Given => false,
             Confirmation::Awaited(_) => true,
@@ -136,7 +136,7 @@ impl Deployment {
             }
         };
         let mut loaded =
-            Loaded::new(&Options { config, numbers: &numbers, guarded: awaited }, &mut self.shared)?;
+            Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut self.shared)?;
 
         let new: Vec<_> = interfaces
             .iter()
@@ -159,7 +159,7 @@ impl Deployment {
         self.attached = stay;
         self.attached.extend(fresh);
         self.loaded = loaded;
-        self.numbers = numbers;
+        self.sensors = sensors;
         self.pin()?;
         for gone in go {
             let name = gone.interface.name.clone();
@@ -192,7 +192,7 @@ impl Deployment {
     /// # Errors
     /// The kernel does not hand out the maps.
     pub fn counters(&self) -> Result<Counters> {
-        self.shared.counters(&self.numbers)
+        self.shared.counters(&self.sensors)
     }
 
     /// The records of the exported series.
@@ -203,10 +203,10 @@ impl Deployment {
         self.shared.series()
     }
 
-    /// The sensors' numbers, in the order of the configuration.
+    /// The sensors, in the order of the configuration.
     #[must_use]
-    pub fn numbers(&self) -> &[u32] {
-        &self.numbers
+    pub fn sensors(&self) -> &[NumberedSensor] {
+        &self.sensors
     }
 
     /// What is attached.

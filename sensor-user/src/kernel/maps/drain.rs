@@ -11,6 +11,7 @@ use aya::maps::{IterableMap, MapData, PerCpuArray};
 use aya::util::nr_cpus;
 use sensor_common::layout::{Page, SENSOR_PAGES, SIDE_PAGES, first_page};
 
+use crate::config::SensorNumber;
 use crate::counters::{Snapshot, SnapshotBuilder};
 use crate::kernel::syscall::{bpf, descriptor, split};
 
@@ -19,7 +20,7 @@ pub struct Counters {
     /// Every map that counts or has counted; a count is the sum over them.
     generations: Vec<PerCpuArray<MapData, Page>>,
     /// The sensors' numbers, in the order of the configuration.
-    numbers: Vec<u32>,
+    numbers: Vec<SensorNumber>,
     /// What each CPU that there may ever be has of the page that is read.
     per_cpu: Box<[Page]>,
     /// A snapshot that nobody needs any more.
@@ -31,7 +32,10 @@ impl Counters {
     ///
     /// # Errors
     /// The kernel does not tell how many CPUs there are.
-    pub(super) fn new(generations: Vec<PerCpuArray<MapData, Page>>, numbers: Vec<u32>) -> Result<Self> {
+    pub(super) fn new(
+        generations: Vec<PerCpuArray<MapData, Page>>,
+        numbers: Vec<SensorNumber>,
+    ) -> Result<Self> {
         let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count the CPUs")?;
         Ok(Self { generations, numbers, per_cpu: vec![Page::ZERO; cpus].into(), memory: None })
     }
@@ -64,7 +68,7 @@ impl Counters {
             for side in 0..SIDE_PAGES {
                 add(side, side)?;
             }
-            for (place, &number) in (0..).zip(&self.numbers) {
+            for (place, &SensorNumber(number)) in (0..).zip(&self.numbers) {
                 // An older map may be too small for the sensor.
                 if first_page(number) + SENSOR_PAGES <= pages.len() {
                     for page in 0..SENSOR_PAGES {

@@ -7,20 +7,20 @@ use anyhow::{Context, Result, bail};
 use aya::maps::{Array, Map, MapData};
 use sensor_common::layout::{MAX_SENSORS, Name};
 
-use crate::config::Sensor;
+use crate::config::{NumberedSensor, Sensor, SensorNumber};
 
 /// The names of all sensors there ever were, by number.
 pub struct Numbers {
     names: Array<MapData, Name>,
 }
 
-/// The numbers of the sensors of a configuration.
+/// The sensors of a configuration, numbered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assigned {
     /// In the order of the configuration.
-    pub numbers: Vec<u32>,
-    /// Those that another sensor had before, whose counts must be wiped out.
-    pub taken_over: Vec<u32>,
+    pub sensors: Vec<NumberedSensor>,
+    /// Numbers that another sensor had before, whose counts must be wiped out.
+    pub taken_over: Vec<SensorNumber>,
 }
 
 impl Numbers {
@@ -36,7 +36,7 @@ impl Numbers {
     ///
     /// # Errors
     /// The kernel does not read or write the map, or every number is in use.
-    pub fn assign(&self, sensors: &[Sensor], running: &[u32]) -> Result<Assigned> {
+    pub fn assign(&self, sensors: &[Sensor], running: &[NumberedSensor]) -> Result<Assigned> {
         let names: Vec<Name> = self
             .names
             .iter()
@@ -49,24 +49,26 @@ impl Numbers {
     ///
     /// # Errors
     /// The kernel does not write the map.
-    pub fn record(&mut self, numbers: &[u32], sensors: &[Sensor]) -> Result<()> {
-        for (&number, sensor) in numbers.iter().zip(sensors) {
-            self.names.set(number, Name::new(&sensor.name), 0).context("cannot give a sensor a number")?;
+    pub fn record(&mut self, sensors: &[NumberedSensor]) -> Result<()> {
+        for NumberedSensor { number, sensor } in sensors {
+            self.names.set(number.0, Name::new(&sensor.name), 0).context("cannot give a sensor a number")?;
         }
         Ok(())
     }
 }
 
-fn assign(names: &[Name], sensors: &[Sensor], running: &[u32]) -> Result<Assigned> {
+fn assign(names: &[Name], sensors: &[Sensor], running: &[NumberedSensor]) -> Result<Assigned> {
     let wanted: Vec<Name> = sensors.iter().map(|sensor| Name::new(&sensor.name)).collect();
-    let all = || (0_u32..).zip(names);
+    let is_running = |number| running.iter().any(|running| running.number == number);
+    let all = || (0..).map(SensorNumber).zip(names);
     let mut never_given = all().filter(|(_, name)| **name == Name::NONE).map(|(number, _)| number);
     let mut retired = all()
-        .filter(|(number, name)| **name != Name::NONE && !wanted.contains(name) && !running.contains(number))
+        .filter(|(number, name)| **name != Name::NONE && !wanted.contains(name) && !is_running(*number))
         .map(|(number, _)| number);
-    let mut assigned = Assigned { numbers: Vec::with_capacity(wanted.len()), taken_over: Vec::new() };
-    for name in &wanted {
-        let had = all().find(|(_, known)| *known == name).map(|(number, _)| number);
+    let mut assigned = Assigned { sensors: Vec::with_capacity(sensors.len()), taken_over: Vec::new() };
+    for sensor in sensors {
+        let name = Name::new(&sensor.name);
+        let had = all().find(|(_, known)| **known == name).map(|(number, _)| number);
         let number = if let Some(number) = had.or_else(|| never_given.next()) {
             number
         } else {
@@ -79,7 +81,7 @@ fn assign(names: &[Name], sensors: &[Sensor], running: &[u32]) -> Result<Assigne
             assigned.taken_over.push(number);
             number
         };
-        assigned.numbers.push(number);
+        assigned.sensors.push(NumberedSensor { number, sensor: sensor.clone() });
     }
     Ok(assigned)
 }
@@ -97,6 +99,18 @@ mod tests {
         all
     }
 
+    fn sensor(name: &str) -> Sensor {
+        Sensor { name: name.to_owned(), region: String::new(), prefixes: vec![] }
+    }
+
+    fn numbered(numbers: &[u32], names: &[&str]) -> Vec<NumberedSensor> {
+        let number = |(&number, &name): (&u32, &&str)| NumberedSensor {
+            number: SensorNumber(number),
+            sensor: sensor(name),
+        };
+        numbers.iter().zip(names).map(number).collect()
+    }
+
     #[rstest]
     #[case::first(&[], 4, &["a", "b"], &[0, 1], &[])]
     #[case::another_order(&["a", "b"], 4, &["b", "a"], &[1, 0], &[])]
@@ -111,19 +125,18 @@ mod tests {
         #[case] numbers: &[u32],
         #[case] taken_over: &[u32],
     ) {
-        let sensors: Vec<_> = wanted
-            .iter()
-            .map(|&name| Sensor { name: name.to_owned(), region: String::new(), prefixes: vec![] })
-            .collect();
+        let sensors: Vec<_> = wanted.iter().map(|&name| sensor(name)).collect();
         let assigned = assign(&names(known, total), &sensors, &[]).unwrap();
-        assert_eq!((&*assigned.numbers, &*assigned.taken_over), (numbers, taken_over));
+        let taken_over: Vec<_> = taken_over.iter().copied().map(SensorNumber).collect();
+        assert_eq!((assigned.sensors, assigned.taken_over), (numbered(numbers, wanted), taken_over));
     }
 
     #[test]
     fn what_is_counted_for_now_is_not_taken_over() {
-        let sensor = Sensor { name: "c".to_owned(), region: String::new(), prefixes: vec![] };
         let known = names(&["a", "b"], 2);
-        assert_eq!(assign(&known, std::slice::from_ref(&sensor), &[0]).unwrap().numbers, [1]);
-        assert!(assign(&known, &[sensor], &[0, 1]).is_err());
+        let wanted = [sensor("c")];
+        let running = numbered(&[0, 1], &["a", "b"]);
+        assert_eq!(assign(&known, &wanted, &running[..1]).unwrap().sensors, numbered(&[1], &["c"]));
+        assert!(assign(&known, &wanted, &running).is_err());
     }
 }

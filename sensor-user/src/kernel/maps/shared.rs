@@ -22,7 +22,7 @@ use super::numbers::{Assigned, Numbers};
 use super::pins::Pins;
 use super::seed::Memory;
 use super::series::{self, KernelSeries};
-use crate::config::Sensor;
+use crate::config::{NumberedSensor, Sensor, SensorNumber};
 use crate::counters::store::forget;
 
 /// What a map must be like, to be taken for one of ours.
@@ -129,23 +129,23 @@ impl Shared {
         &self.pins
     }
 
-    /// Numbers the sensors and makes sure that there will be counters for each. `running` are the numbers that
+    /// Numbers the sensors and makes sure that there will be counters for each. `running` are those that
     /// programs count for now.
     ///
     /// # Errors
     /// Every number is in use, or the kernel does not read or write a map.
-    pub fn assign(&mut self, sensors: &[Sensor], running: &[u32]) -> Result<Vec<u32>> {
-        let Assigned { numbers, taken_over } = self.numbers.assign(sensors, running)?;
+    pub fn assign(&mut self, sensors: &[Sensor], running: &[NumberedSensor]) -> Result<Vec<NumberedSensor>> {
+        let Assigned { sensors, taken_over } = self.numbers.assign(sensors, running)?;
         for number in taken_over {
             self.wipe(number)?;
         }
-        self.numbers.record(&numbers, sensors)?;
-        let needed = numbers.iter().max().map_or(1, |most| most + 1);
+        self.numbers.record(&sensors)?;
+        let needed = sensors.iter().map(|sensor| sensor.number.0 + 1).max().unwrap_or(1);
         if self.generations.last().is_none_or(|&capacity| capacity < needed) {
             let capacity = if self.generations.is_empty() { needed } else { needed.next_power_of_two() };
             self.generations.push(capacity.min(layout::MAX_SENSORS));
         }
-        Ok(numbers)
+        Ok(sensors)
     }
 
     /// Loads programs with the shared maps, making those that are not there yet.
@@ -189,12 +189,12 @@ impl Shared {
         result
     }
 
-    /// The counters of the sensors with these numbers, in this order.
+    /// The counters of these sensors, in this order.
     ///
     /// # Errors
     /// The kernel does not hand out the maps.
-    pub fn counters(&self, numbers: &[u32]) -> Result<Counters> {
-        Counters::new(self.generations()?, numbers.to_vec())
+    pub fn counters(&self, sensors: &[NumberedSensor]) -> Result<Counters> {
+        Counters::new(self.generations()?, sensors.iter().map(|sensor| sensor.number).collect())
     }
 
     /// The moment by which the attachment must be confirmed.
@@ -222,11 +222,11 @@ impl Shared {
     }
 
     /// Forgets what a sensor counted that is not configured any more.
-    fn wipe(&self, number: u32) -> Result<()> {
-        forget(&mut self.series()?, number)?;
+    fn wipe(&self, number: SensorNumber) -> Result<()> {
+        forget(&mut self.series()?, number.0)?;
         let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count the CPUs")?;
         for mut pages in self.generations()? {
-            let first = layout::first_page(number);
+            let first = layout::first_page(number.0);
             for index in first..(first + layout::SENSOR_PAGES).min(pages.len()) {
                 let values = PerCpuValues::try_from(vec![Page::ZERO; cpus])?;
                 pages.set(index, values, 0).context("cannot wipe out a removed sensor's counters")?;

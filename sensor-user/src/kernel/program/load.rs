@@ -15,7 +15,7 @@ use sensor_common::{layout, policy};
 use super::log::RateLimited;
 use super::management::Management;
 use super::monitored::Lookup;
-use crate::config::{Config, KernelLog};
+use crate::config::{Config, KernelLog, NumberedSensor};
 use crate::kernel::host;
 use crate::kernel::maps::Shared;
 
@@ -27,8 +27,8 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 pub struct Options<'a> {
     /// What is monitored, who may reach the host, and what the programs log.
     pub config: &'a Config,
-    /// The sensors' numbers, in the order of the configuration.
-    pub numbers: &'a [u32],
+    /// The sensors of the configuration, numbered.
+    pub sensors: &'a [NumberedSensor],
     /// Let everything pass from the moment that the guard says.
     pub guarded: bool,
 }
@@ -72,8 +72,8 @@ impl Loaded {
     /// The kernel refuses: no memory, no capability, or too old.
     pub fn new(options: &Options, shared: &mut Shared) -> Result<Self> {
         host::lift_memory_limit();
-        let &Options { config, numbers, guarded } = options;
-        let lookup = Lookup::new(&config.sensors, numbers);
+        let &Options { config, sensors, guarded } = options;
+        let lookup = Lookup::new(sensors);
         let management = Management::new(&config.allow);
         let observe = u32::from(config.observe);
         let guarded = u32::from(guarded);

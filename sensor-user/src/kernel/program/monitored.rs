@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sensor_common::policy::{InlineV4, InlineV6, MAX_INLINE_PREFIXES, Monitored, halves, lookup};
 
-use crate::config::{Prefix, Sensor};
+use crate::config::{NumberedSensor, Prefix, SensorNumber};
 
 /// One IP version's prefixes, each with its sensor's number.
 pub type Prefixes<A> = Vec<(A, u8, u32)>;
@@ -23,16 +23,16 @@ pub struct Lookup {
 impl Lookup {
     /// Decides how their prefixes are looked up.
     #[must_use]
-    pub fn new(sensors: &[Sensor], numbers: &[u32]) -> Self {
-        let first = numbers.first().copied().unwrap_or_default();
+    pub fn new(sensors: &[NumberedSensor]) -> Self {
+        let first = sensors.first().map_or(0, |sensor| sensor.number.0);
         let monitored = Monitored { first, ..Monitored::default() };
         let mut lookup = Self { monitored, trie_v4: Vec::new(), trie_v6: Vec::new() };
-        if sensors.iter().all(|sensor| sensor.prefixes.is_empty()) {
+        if sensors.iter().all(|numbered| numbered.sensor.prefixes.is_empty()) {
             lookup.monitored.lookup_v4 = lookup::EVERYTHING;
             lookup.monitored.lookup_v6 = lookup::EVERYTHING;
             return lookup;
         }
-        for (&number, sensor) in numbers.iter().zip(sensors) {
+        for &NumberedSensor { number: SensorNumber(number), ref sensor } in sensors {
             for prefix in &sensor.prefixes {
                 match *prefix {
                     Prefix::V4 { address, length } => lookup.trie_v4.push((address, length, number)),
