@@ -8,12 +8,10 @@ use std::borrow::Cow;
 
 use sensor_common::layout::{Counter, Malformed, Slot, SlotKind};
 
-use super::{
-    icmp,
-    names::{self, ICMP, ICMPV6, TCP, UDP},
-    select::Selection,
-    snapshot::{Slots, add},
-};
+use super::icmp;
+use super::names::{self, ICMP, ICMPV6, TCP, UDP};
+use super::select::Selection;
+use super::snapshot::{Slots, add};
 use crate::config::Transport;
 
 /// A label's value.
@@ -146,20 +144,17 @@ pub fn malformed_details(slots: &Slots) -> impl Iterator<Item = (Malformed, u64)
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, time::Instant};
+    use std::collections::HashSet;
+    use std::time::Instant;
 
     use proptest::prelude::*;
     use sensor_common::layout::SENSOR_SLOTS;
 
     use super::*;
-    use crate::{
-        config::{Export, MaxPorts},
-        counters::{
-            select::Scrapers,
-            snapshot::sum,
-            store::{MemoryStore, Records, Restored},
-        },
-    };
+    use crate::config::{Export, MaxPorts};
+    use crate::counters::select::Scrapers;
+    use crate::counters::snapshot::sum;
+    use crate::counters::store::{MemoryStore, Records, Restored};
 
     fn everything() -> Selection {
         let export = Export { ports: vec![], max_ports: MaxPorts::All };

@@ -3,34 +3,23 @@
 //! Holds the last snapshot, the selection of each sensor, and who has been served what. A page says only
 //! what the last drain saw; serving it is what lets new series open.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use prometheus::{
-    Histogram, HistogramOpts, TextEncoder,
-    core::{Collector, Desc},
-    process_collector::ProcessCollector,
-    proto::MetricFamily,
-};
+use prometheus::core::{Collector, Desc};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
+use prometheus::{Histogram, HistogramOpts, TextEncoder};
 use sensor_common::layout::Counter;
 
-use super::{
-    AttachStatus, FAMILIES, HttpStats, Scraper,
-    families::DRAIN_DURATION,
-    metrics::{self, View},
-    slots,
-};
-use crate::{
-    config::{Export, Sensor},
-    counters::{
-        Selection, SeriesStore, Slots, Snapshot,
-        select::Scrapers,
-        store::{Records, Restored},
-    },
-};
+use super::families::DRAIN_DURATION;
+use super::metrics::{self, View};
+use super::{AttachStatus, FAMILIES, HttpStats, Scraper, slots};
+use crate::config::{Export, Sensor};
+use crate::counters::select::Scrapers;
+use crate::counters::store::{Records, Restored};
+use crate::counters::{Selection, SeriesStore, Slots, Snapshot};
 
 /// Upper bounds of the drain histogram, in seconds: a drain of one sensor takes about half a millisecond.
 const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 1.0];

@@ -4,25 +4,21 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use prometheus::{Histogram, core::Collector, proto::MetricFamily};
+use prometheus::Histogram;
+use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use sensor_common::layout::{Counter, Passed, SCHEMA_VERSION};
 
-use super::{
-    AttachStatus, HttpStats,
-    exporter::Exported,
-    families::{
-        ATTACHED, BUILD_INFO, BYTES, CLOSED, DRAIN_FAILURES, ICMP, INFO, MALFORMED, PACKETS, PASSED, PORTS,
-        TIME, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
-    },
+use super::exporter::Exported;
+use super::families::{
+    ATTACHED, BUILD_INFO, BYTES, CLOSED, DRAIN_FAILURES, ICMP, INFO, MALFORMED, PACKETS, PASSED, PORTS, TIME,
+    WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
 };
-use crate::{
-    config::Transport,
-    counters::{
-        Slots, Snapshot,
-        series::{icmp_details, malformed_details, series},
-    },
-    kernel::AttachedMode,
-};
+use super::{AttachStatus, HttpStats};
+use crate::config::Transport;
+use crate::counters::series::{icmp_details, malformed_details, series};
+use crate::counters::{Slots, Snapshot};
+use crate::kernel::AttachedMode;
 
 /// What a page is made from.
 pub(super) struct View<'a> {

@@ -1,6 +1,7 @@
 //! `GET /api/v1/slots`: every slot that counted something, exact, whatever the metrics page shows.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use sensor_common::layout::{Counter, Passed, SlotKind};
 use serde::Serialize;

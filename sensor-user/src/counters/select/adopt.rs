@@ -9,10 +9,8 @@ use std::cmp::Reverse;
 
 use sensor_common::layout::Counter;
 
-use super::{
-    Drain, PORT_SLOTS, Selection,
-    ledger::{Moment, Rest},
-};
+use super::ledger::{Moment, Rest};
+use super::{Drain, PORT_SLOTS, Selection};
 use crate::counters::store::{Record, Records};
 
 impl Selection {

@@ -4,20 +4,14 @@
 //! `other` is what is left of all slots. A change of state is written before it is made, and leaves what every
 //! series and `other` say at that drain as it was.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use sensor_common::layout::{Counter, PORTS};
 
-use super::{
-    super::{
-        snapshot::{add, growth, sum},
-        store::{Record, Records, Restored},
-    },
-    PORT_SLOTS,
-};
+use super::super::snapshot::{add, growth, sum};
+use super::super::store::{Record, Records, Restored};
+use super::PORT_SLOTS;
 use crate::config::Transport;
 
 /// The series of one sensor.

@@ -3,11 +3,9 @@
 //! Prometheus can't see the value of a series' first sample as an increase, so a new series may grow only
 //! after each scraper holds its first sample, and an old one may go only after each holds its last.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 /// Who fetches the metrics page: a peer address and what it calls itself.
 ///

@@ -1,14 +1,13 @@
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 use rstest::rstest;
 use sensor_common::layout::Slot;
 
 use super::*;
-use crate::{
-    config::Port,
-    counters::snapshot::{add, growth, sum},
-};
+use crate::config::Port;
+use crate::counters::snapshot::{add, growth, sum};
 
 mod bounded;
 mod restart;

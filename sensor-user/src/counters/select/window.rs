@@ -3,11 +3,9 @@
 //! Time is cut into buckets, and the window is the last [`BUCKETS`] of them that are over. A finished bucket
 //! keeps only the ports that it saw: small on a quiet sensor, 1 MiB a bucket when every port is hit.
 
-use std::{
-    cmp::Reverse,
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use sensor_common::layout::Counter;
 

@@ -1,12 +1,13 @@
 //! Who is connected, and who has to make room.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::{
-    sync::watch,
-    task::{AbortHandle, Id},
-    time::Instant,
-};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, Id};
+use tokio::time::Instant;
 
 /// When a connection has to be done with what it is doing. Every request moves it.
 #[derive(Debug)]

@@ -1,18 +1,17 @@
 //! Which path says what.
 
-use std::{convert::Infallible, net::IpAddr, sync::Arc};
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::{
-    Method, Request, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT},
-};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::spawn_blocking,
-};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 
-use super::{Agent, answer::Answer};
+use super::Agent;
+use super::answer::Answer;
 use crate::counters::select::Scraper;
 
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";

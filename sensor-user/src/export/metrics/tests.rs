@@ -1,19 +1,16 @@
-use std::{
-    collections::{HashMap, HashSet},
-    num::NonZeroU32,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 use sensor_common::layout::{Malformed, SeriesKey, SeriesRecord, Slot};
 
-use crate::{
-    config::{Export, MaxPorts, Port, Sensor, Transport},
-    counters::{MemoryStore, SeriesStore, Slots, Snapshot, SnapshotBuilder, select::FORGET},
-    export::{AttachStatus, Exporter, FAMILIES, Scraper},
-    kernel::AttachedMode,
-};
+use crate::config::{Export, MaxPorts, Port, Sensor, Transport};
+use crate::counters::select::FORGET;
+use crate::counters::{MemoryStore, SeriesStore, Slots, Snapshot, SnapshotBuilder};
+use crate::export::{AttachStatus, Exporter, FAMILIES, Scraper};
+use crate::kernel::AttachedMode;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -10,8 +10,6 @@ pub mod series;
 pub mod snapshot;
 pub mod store;
 
-pub use self::{
-    select::Selection,
-    snapshot::{Slots, Snapshot, SnapshotBuilder},
-    store::{MemoryStore, SeriesStore},
-};
+pub use self::select::Selection;
+pub use self::snapshot::{Slots, Snapshot, SnapshotBuilder};
+pub use self::store::{MemoryStore, SeriesStore};

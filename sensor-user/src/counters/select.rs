@@ -17,25 +17,17 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use sensor_common::layout::{Counter, PORTS};
 
-use self::{
-    ledger::{Ledger, Moment},
-    window::{Rank, Window},
-};
-pub use self::{
-    scrapers::{Drain, FORGET, Scraper, Scrapers},
-    window::{BUCKET, BUCKETS},
-};
-use super::{
-    snapshot::Slots,
-    store::{Record, Records, Restored},
-};
+use self::ledger::{Ledger, Moment};
+pub use self::scrapers::{Drain, FORGET, Scraper, Scrapers};
+pub use self::window::{BUCKET, BUCKETS};
+use self::window::{Rank, Window};
+use super::snapshot::Slots;
+use super::store::{Record, Records, Restored};
 use crate::config::{Export, MaxPorts, Transport};
 
 /// Slots that are ports: TCP's, then UDP's.

@@ -11,29 +11,24 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    future::Future,
-    io,
-    net::{IpAddr, SocketAddr},
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use prometheus::IntCounter;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-    time::{sleep, sleep_until, timeout},
-};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until, timeout};
 
-use self::{
-    crowd::{Crowd, Deadline},
-    routes::Routes,
-};
+use self::crowd::{Crowd, Deadline};
+use self::routes::Routes;
 use crate::counters::select::Scraper;
 
 /// What the server asks of the agent. Called on threads that may block, one call at a time.

@@ -9,11 +9,9 @@ pub mod http;
 mod metrics;
 mod slots;
 
-pub use self::{
-    exporter::Exporter,
-    families::FAMILIES,
-    http::{Agent, HttpStats},
-};
+pub use self::exporter::Exporter;
+pub use self::families::FAMILIES;
+pub use self::http::{Agent, HttpStats};
 pub use crate::counters::select::Scraper;
 use crate::kernel::AttachedMode;
 
