@@ -5,11 +5,13 @@
 
 pub mod icmp;
 pub mod names;
+pub mod port_slot;
 pub mod select;
 pub mod series;
 pub mod snapshot;
 pub mod store;
 
+pub use self::port_slot::PortSlot;
 pub use self::select::Selection;
 pub use self::snapshot::{Slots, Snapshot, SnapshotBuilder};
 pub use self::store::{MemoryStore, SeriesStore};

@@ -20,18 +20,16 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use sensor_common::layout::{Counter, PORTS};
+use sensor_common::layout::Counter;
 
 use self::ledger::{Ledger, Moment};
 pub use self::scrapers::{Drain, FORGET, Scraper, Scrapers};
 pub use self::window::{BUCKET, BUCKETS};
 use self::window::{Rank, Window};
+use super::port_slot::PortSlot;
 use super::snapshot::Slots;
 use super::store::{Record, Records, Restored};
 use crate::config::{Export, MaxPorts, Transport};
-
-/// Slots that are ports: TCP's, then UDP's.
-const PORT_SLOTS: usize = 2 * PORTS as usize;
 
 /// The series of one sensor's TCP and UDP ports.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ pub struct Selection {
     /// Series at most; `None` for every port, always.
     most: Option<usize>,
     /// Slots of the configured ports.
-    configured: BTreeSet<u32>,
+    configured: BTreeSet<PortSlot>,
     /// Whether the series are in line with what is configured.
     adopted: bool,
     ledger: Ledger,
@@ -77,7 +75,7 @@ impl Selection {
             MaxPorts::All => None,
             MaxPorts::AtMost(most) => Some(most.get() as usize),
         };
-        self.configured = export.ports.iter().map(|port| port.slot().index()).collect();
+        self.configured = export.ports.iter().copied().map(PortSlot::from).collect();
         self.adopted = false;
     }
 
@@ -93,9 +91,8 @@ impl Selection {
         records: &mut Records,
     ) {
         let first = previous.is_none();
-        let current = current.as_slice();
         // What was counted before this agent came is not growth.
-        let previous = previous.map_or(current, Slots::as_slice);
+        let previous = previous.unwrap_or(current);
         if !self.adopted {
             self.adopted = self.adopt(first, current, drain, records);
         }
@@ -106,10 +103,9 @@ impl Selection {
         }
     }
 
-    /// Slot and value of each port series, by slot; `current` is what was last taken in.
-    #[must_use]
-    pub fn ports(&self, current: &Slots) -> Vec<(u32, Counter)> {
-        self.ledger.values(current.as_slice())
+    /// Port and value of each port series, by slot; `current` is what was last taken in.
+    pub fn ports(&self, current: &Slots) -> impl Iterator<Item = (PortSlot, Counter)> {
+        self.ledger.values(current)
     }
 
     /// How many ports have a series.
@@ -128,7 +124,7 @@ impl Selection {
     /// taken in.
     #[must_use]
     pub fn other(&self, transport: Transport, current: &Slots) -> Counter {
-        self.ledger.other(transport, current.as_slice())
+        self.ledger.other(transport, current)
     }
 
     /// What the series of this transport that are gone say: with it, the series on the page and `other` make
@@ -139,9 +135,9 @@ impl Selection {
     }
 
     /// Opens and removes the series that every scraper has seen in their present state.
-    fn settle(&mut self, drain: Drain, previous: &[Counter], records: &mut Records) {
+    fn settle(&mut self, drain: Drain, previous: &Slots, records: &mut Records) {
         let now = self.moment(drain.number);
-        let due: Vec<(u32, Record)> = self
+        let due: Vec<(PortSlot, Record)> = self
             .ledger
             .waiting()
             .filter(|(_, series)| series.since.drain <= drain.carried)
@@ -149,7 +145,7 @@ impl Selection {
             .collect();
         for (slot, record) in due {
             let written = match record {
-                Record::Born(_) => self.ledger.open(slot, previous[slot as usize], now, records),
+                Record::Born(_) => self.ledger.open(slot, previous.port(slot), now, records),
                 _ => self.ledger.withdraw(slot, records),
             };
             if !written {
@@ -160,7 +156,7 @@ impl Selection {
 
     /// At the end of a bucket, gives free places to the ports that rank highest, and asks series that rank
     /// far lower than a port without one to leave: their places are given at the end of a later bucket.
-    fn turn(&mut self, now: Instant, drain: u64, previous: &[Counter], records: &mut Records) {
+    fn turn(&mut self, now: Instant, drain: u64, previous: &Slots, records: &mut Records) {
         let turned = self.ranking.window.turn(now);
         let Some(most) = self.most else { return };
         if turned == 0 || !self.adopted {
@@ -180,7 +176,7 @@ impl Selection {
         let candidates = candidates.skip(self.leaving());
         for (candidate, lowest) in candidates.zip(self.displaceable()) {
             if candidate.packets.0 <= 2 * lowest.packets.0
-                || !self.ledger.close(lowest.slot, previous[lowest.slot as usize], now, records)
+                || !self.ledger.close(lowest.slot, previous.port(lowest.slot), now, records)
             {
                 break;
             }
@@ -207,7 +203,7 @@ impl Selection {
         ranks
     }
 
-    fn may_leave(&self, slot: u32, record: Record) -> bool {
+    fn may_leave(&self, slot: PortSlot, record: Record) -> bool {
         matches!(record, Record::Born(_) | Record::Growing(_)) && !self.configured.contains(&slot)
     }
 

@@ -12,7 +12,7 @@ use super::icmp;
 use super::names::{self, ICMP, ICMPV6, TCP, UDP};
 use super::select::Selection;
 use super::snapshot::{Slots, add};
-use crate::config::Transport;
+use crate::config::{Port, Transport};
 
 /// A label's value.
 pub type Label = Cow<'static, str>;
@@ -39,12 +39,8 @@ const EXPECTED_FRAGMENTS: [u8; 4] = [ICMP, TCP, UDP, ICMPV6];
 pub fn series(slots: &Slots, selection: &Selection) -> Vec<Series> {
     let mut all = Vec::with_capacity(selection.len() + 64);
     for (slot, counter) in selection.ports(slots) {
-        let (protocol, port) = match Slot::describe(slot) {
-            Some(SlotKind::Tcp(port)) => ("tcp", port),
-            Some(SlotKind::Udp(port)) => ("udp", port),
-            _ => continue,
-        };
-        all.push(Series { protocol: protocol.into(), port: port.to_string().into(), counter });
+        let Port { transport, number } = slot.port();
+        all.push(Series { protocol: transport.to_string().into(), port: number.to_string().into(), counter });
     }
     for (protocol, transport) in [("tcp", Transport::Tcp), ("udp", Transport::Udp)] {
         let counter = selection.other(transport, slots);

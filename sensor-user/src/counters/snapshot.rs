@@ -7,6 +7,9 @@ use std::mem;
 
 use sensor_common::layout::{self, Counter, PAGE_SLOTS, Page, Passed, SENSOR_SLOTS, Slot, SlotKind};
 
+use super::port_slot::PortSlot;
+use crate::config::Transport;
+
 /// All counters, summed over CPUs.
 ///
 /// Counters are u64 that start at zero with their map and are only ever added to: at 100 million packets a
@@ -136,9 +139,29 @@ impl Slots {
             .filter_map(|(index, &counter)| Some((Slot::describe(index)?, counter)))
     }
 
-    /// All counters, indexed by slot number.
-    pub(crate) fn as_slice(&self) -> &[Counter] {
-        &self.0
+    /// What was counted to a port.
+    #[must_use]
+    pub fn port(&self, slot: PortSlot) -> Counter {
+        self.0[slot.index()]
+    }
+
+    /// The counters of all ports, indexed by [`PortSlot::index`].
+    pub(super) fn ports(&self) -> &[Counter] {
+        &self.0[..PortSlot::COUNT]
+    }
+
+    /// What was counted to all ports of a transport.
+    pub(super) fn total_of(&self, transport: Transport) -> Counter {
+        let range = PortSlot::range(transport);
+        sum(self.0[range.start().index()..=range.end().index()].iter().copied())
+    }
+
+    /// The ports that counted something, ascending.
+    pub(super) fn counted_ports(&self) -> impl Iterator<Item = PortSlot> {
+        PortSlot::all()
+            .zip(self.ports())
+            .filter(|(_, counter)| **counter != Counter::default())
+            .map(|(slot, _)| slot)
     }
 
     /// Adds to one slot, as the kernel would.

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail, ensure};
-use sensor_common::layout::{Counter, PORTS, SeriesKey, SeriesRecord};
+use anyhow::{Context, Result, bail};
+use sensor_common::layout::{Counter, SeriesKey, SeriesRecord};
+
+use super::port_slot::PortSlot;
 
 /// Where records are kept.
 pub trait SeriesStore: Send + Sync {
@@ -87,7 +89,7 @@ const EVERY_PORT: u32 = u32::MAX;
 pub struct Restored {
     /// Ports without a record are series too, and have been from their first packet.
     pub(super) every_port: bool,
-    pub(super) ports: BTreeMap<u32, Record>,
+    pub(super) ports: BTreeMap<PortSlot, Record>,
 }
 
 impl Restored {
@@ -103,8 +105,10 @@ impl Restored {
                 restored.every_port = true;
                 continue;
             }
-            ensure!(slot < 2 * PORTS, "a series of sensor {sensor} is recorded for slot {slot}, not a port");
-            restored.ports.insert(slot, Record::decode(record)?);
+            let port = PortSlot::new(slot).with_context(|| {
+                format!("a series of sensor {sensor} is recorded for slot {slot}, not a port")
+            })?;
+            restored.ports.insert(port, Record::decode(record)?);
         }
         Ok(sensors)
     }
@@ -156,14 +160,14 @@ impl<'a> Records<'a> {
 
     /// Whether it is written now.
     #[must_use]
-    pub(super) fn set(&mut self, slot: u32, record: Record) -> bool {
-        self.write(slot, Some(record.encode()))
+    pub(super) fn set(&mut self, slot: PortSlot, record: Record) -> bool {
+        self.write(slot.number(), Some(record.encode()))
     }
 
     /// Likewise, for the record that is not to be there any more.
     #[must_use]
-    pub(super) fn remove(&mut self, slot: u32) -> bool {
-        self.write(slot, None)
+    pub(super) fn remove(&mut self, slot: PortSlot) -> bool {
+        self.write(slot.number(), None)
     }
 
     /// Likewise, for what ports without a record are.

@@ -7,10 +7,10 @@
 
 use std::cmp::Reverse;
 
-use sensor_common::layout::Counter;
-
 use super::ledger::{Moment, Rest};
-use super::{Drain, PORT_SLOTS, Selection};
+use super::{Drain, Selection};
+use crate::counters::port_slot::PortSlot;
+use crate::counters::snapshot::Slots;
 use crate::counters::store::{Record, Records};
 
 impl Selection {
@@ -20,12 +20,12 @@ impl Selection {
     pub(super) fn adopt(
         &mut self,
         first: bool,
-        current: &[Counter],
+        current: &Slots,
         drain: Drain,
         records: &mut Records,
     ) -> bool {
         let now = self.moment(drain.number);
-        let fresh = first && self.ledger.is_unused() && counted(current).next().is_none();
+        let fresh = first && self.ledger.is_unused() && current.counted_ports().next().is_none();
         match self.most {
             None => self.adopt_every_port(fresh, current, drain, records),
             Some(most) => {
@@ -41,7 +41,7 @@ impl Selection {
     fn adopt_every_port(
         &mut self,
         fresh: bool,
-        current: &[Counter],
+        current: &Slots,
         drain: Drain,
         records: &mut Records,
     ) -> bool {
@@ -49,8 +49,10 @@ impl Selection {
             return true;
         }
         let now = self.moment(drain.number);
-        let known: Vec<u32> = self.ledger.series().keys().chain(self.ledger.left().keys()).copied().collect();
-        let born = known.into_iter().chain(counted(current)).all(|slot| self.ledger.bear(slot, now, records));
+        let known: Vec<PortSlot> =
+            self.ledger.series().keys().chain(self.ledger.left().keys()).copied().collect();
+        let born =
+            known.into_iter().chain(current.counted_ports()).all(|slot| self.ledger.bear(slot, now, records));
         match self.ledger.rest() {
             _ if !born => false,
             Rest::Other if !fresh => {
@@ -64,17 +66,17 @@ impl Selection {
     }
 
     /// Each port that has counted anything gets the record of what it is; those that have not go to `other`.
-    fn leave_every_port(&mut self, current: &[Counter], now: Moment, records: &mut Records) -> bool {
+    fn leave_every_port(&mut self, current: &Slots, now: Moment, records: &mut Records) -> bool {
         let series = self.ledger.rest() == Rest::Series;
         let recorded = !series
-            || counted(current).all(|slot| {
+            || current.counted_ports().all(|slot| {
                 self.ledger.series().contains_key(&slot) || self.ledger.spell_out(slot, now, records)
             });
         recorded && self.ledger.set_rest(Rest::Other, records)
     }
 
     fn adopt_configured(&mut self, fresh: bool, now: Moment, records: &mut Records) -> bool {
-        let ports: Vec<u32> = self.configured.iter().copied().collect();
+        let ports: Vec<PortSlot> = self.configured.iter().copied().collect();
         ports.into_iter().all(|slot| {
             if fresh {
                 self.ledger.spell_out(slot, now, records)
@@ -89,7 +91,7 @@ impl Selection {
     fn ask_surplus_to_leave(
         &mut self,
         most: usize,
-        current: &[Counter],
+        current: &Slots,
         now: Moment,
         records: &mut Records,
     ) -> bool {
@@ -97,23 +99,15 @@ impl Selection {
         if surplus == 0 {
             return true;
         }
-        let worth = |slot: u32| {
-            let counted = Reverse(current[slot as usize].packets);
+        let worth = |slot: PortSlot| {
+            let counted = Reverse(current.port(slot).packets);
             (self.ranking.window.rank(slot).packets, counted, slot)
         };
-        let may_leave = |(slot, record): &(u32, Record)| self.may_leave(*slot, *record);
+        let may_leave = |(slot, record): &(PortSlot, Record)| self.may_leave(*slot, *record);
         let series = self.ledger.series().iter().map(|(&slot, series)| (slot, series.record));
         let mut worths: Vec<_> = series.filter(may_leave).map(|(slot, _)| worth(slot)).collect();
         worths.sort_unstable_by(|a, b| b.cmp(a));
         let lowest = worths.into_iter().take(surplus);
-        lowest.into_iter().all(|(.., slot)| self.ledger.close(slot, current[slot as usize], now, records))
+        lowest.into_iter().all(|(.., slot)| self.ledger.close(slot, current.port(slot), now, records))
     }
-}
-
-/// The ports that have counted anything.
-fn counted(current: &[Counter]) -> impl Iterator<Item = u32> {
-    (0..)
-        .zip(&current[..PORT_SLOTS])
-        .filter(|(_, counter)| **counter != Counter::default())
-        .map(|(slot, _)| slot)
 }

@@ -5,24 +5,23 @@
 //! series and `other` say at that drain as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
-use sensor_common::layout::{Counter, PORTS};
+use sensor_common::layout::Counter;
 
-use super::super::snapshot::{add, growth, sum};
-use super::super::store::{Record, Records, Restored};
-use super::PORT_SLOTS;
 use crate::config::Transport;
+use crate::counters::port_slot::PortSlot;
+use crate::counters::snapshot::{Slots, add, growth, sum};
+use crate::counters::store::{Record, Records, Restored};
 
 /// The series of one sensor.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     rest: Rest,
-    series: BTreeMap<u32, Series>,
+    series: BTreeMap<PortSlot, Series>,
     /// Those of the series that don't grow, and wait for the scrapers.
-    waiting: BTreeSet<u32>,
+    waiting: BTreeSet<PortSlot>,
     /// Last values of series that left.
-    left: BTreeMap<u32, Counter>,
+    left: BTreeMap<PortSlot, Counter>,
     /// Their sums by transport.
     withdrawn: [Counter; 2],
 }
@@ -68,7 +67,7 @@ impl Ledger {
         for (slot, record) in restored.ports {
             if let Record::Left(value) = record {
                 ledger.left.insert(slot, value);
-                add(&mut ledger.withdrawn[transport(slot)], value);
+                add(&mut ledger.withdrawn[slot.transport() as usize], value);
             } else {
                 ledger.note(slot, record);
                 ledger.series.insert(slot, Series { record, since, born: 0 });
@@ -88,64 +87,64 @@ impl Ledger {
     }
 
     /// The series that have a record, by slot.
-    pub(super) fn series(&self) -> &BTreeMap<u32, Series> {
+    pub(super) fn series(&self) -> &BTreeMap<PortSlot, Series> {
         &self.series
     }
 
     /// The series that wait for the scrapers.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (u32, &Series)> {
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (PortSlot, &Series)> {
         self.waiting.iter().filter_map(|slot| Some((*slot, self.series.get(slot)?)))
     }
 
     /// Last values of the series that left.
-    pub(super) fn left(&self) -> &BTreeMap<u32, Counter> {
+    pub(super) fn left(&self) -> &BTreeMap<PortSlot, Counter> {
         &self.left
     }
 
     /// How many series the page has.
     pub(super) fn len(&self) -> usize {
-        if self.rest == Rest::Other { self.series.len() } else { PORT_SLOTS }
+        if self.rest == Rest::Other { self.series.len() } else { PortSlot::COUNT }
     }
 
-    /// Slot and value of each series on the page.
-    pub(super) fn values(&self, slots: &[Counter]) -> Vec<(u32, Counter)> {
-        let value = |(&slot, series): (&u32, &Series)| (slot, series.record.value(slots[slot as usize]));
-        let slots = (0..).zip(&slots[..PORT_SLOTS]);
-        let mut values: Vec<_> = match self.rest {
-            Rest::Other => return self.series.iter().map(value).collect(),
-            Rest::Shown(_) => slots.map(|(slot, _)| (slot, Counter::default())).collect(),
-            Rest::Series => slots.map(|(slot, &counter)| (slot, counter)).collect(),
-        };
-        for (slot, counter) in self.series.iter().map(value) {
-            values[slot as usize].1 = counter;
-        }
-        values
+    /// Port and value of each series on the page, by slot.
+    pub(super) fn values(&self, slots: &Slots) -> impl Iterator<Item = (PortSlot, Counter)> {
+        let mut recorded = self.series.iter().peekable();
+        let ports = if self.rest == Rest::Other { None } else { Some(PortSlot::all()) };
+        let every_port = ports.into_iter().flatten().map(move |slot| {
+            let value = match recorded.next_if(|(recorded, _)| **recorded == slot) {
+                Some((_, series)) => series.record.value(slots.port(slot)),
+                None if self.rest == Rest::Series => slots.port(slot),
+                None => Counter::default(),
+            };
+            (slot, value)
+        });
+        let recorded = if self.rest == Rest::Other { Some(&self.series) } else { None };
+        let recorded = recorded.into_iter().flatten();
+        every_port.chain(recorded.map(|(&slot, series)| (slot, series.record.value(slots.port(slot)))))
     }
 
     /// What was counted to a transport's ports and to none of their series, on the page or gone.
-    pub(super) fn other(&self, of: Transport, slots: &[Counter]) -> Counter {
-        let range = range(of);
-        let series = self.series.range(range.clone());
+    pub(super) fn other(&self, of: Transport, slots: &Slots) -> Counter {
+        let series = self.series.range(PortSlot::range(of));
         if self.rest == Rest::Series {
             return sum(series.map(|(&slot, series)| {
-                let counter = slots[slot as usize];
+                let counter = slots.port(slot);
                 growth(series.record.value(counter), counter)
             }));
         }
-        let said = sum(series.map(|(&slot, series)| series.record.value(slots[slot as usize])));
-        let total = sum(slots[range.start as usize..range.end as usize].iter().copied());
-        growth(sum([said, self.withdrawn(of)]), total)
+        let said = sum(series.map(|(&slot, series)| series.record.value(slots.port(slot))));
+        growth(sum([said, self.withdrawn(of)]), slots.total_of(of))
     }
 
     /// What the series of a transport that are gone say.
     pub(super) fn withdrawn(&self, of: Transport) -> Counter {
-        self.withdrawn[transport(range(of).start)]
+        self.withdrawn[of as usize]
     }
 
     /// Puts a port on the page: at the value that it had when it left or was asked to, or at 0. Whatever its
     /// slot counts goes to `other`, until it [opens](Self::open).
     #[must_use]
-    pub(super) fn bear(&mut self, slot: u32, now: Moment, records: &mut Records) -> bool {
+    pub(super) fn bear(&mut self, slot: PortSlot, now: Moment, records: &mut Records) -> bool {
         let value = match self.series.get(&slot).map(|series| series.record) {
             Some(Record::Growing(_) | Record::Born(_)) => return true,
             Some(Record::Leaving(value) | Record::Left(value)) => value,
@@ -156,27 +155,39 @@ impl Ledger {
 
     /// Lets a series grow by what its slot counts from `counter` on.
     #[must_use]
-    pub(super) fn open(&mut self, slot: u32, counter: Counter, now: Moment, records: &mut Records) -> bool {
+    pub(super) fn open(
+        &mut self,
+        slot: PortSlot,
+        counter: Counter,
+        now: Moment,
+        records: &mut Records,
+    ) -> bool {
         let value = self.series.get(&slot).map_or(Counter::default(), |series| series.record.value(counter));
         self.put(slot, Record::Growing(growth(value, counter)), now, records)
     }
 
     /// Says what the port already is: a series from its first packet on.
     #[must_use]
-    pub(super) fn spell_out(&mut self, slot: u32, now: Moment, records: &mut Records) -> bool {
+    pub(super) fn spell_out(&mut self, slot: PortSlot, now: Moment, records: &mut Records) -> bool {
         self.put(slot, Record::Growing(Counter::default()), now, records)
     }
 
     /// Asks a series to leave, with what its slot had counted by `counter`; the rest goes to `other`.
     #[must_use]
-    pub(super) fn close(&mut self, slot: u32, counter: Counter, now: Moment, records: &mut Records) -> bool {
+    pub(super) fn close(
+        &mut self,
+        slot: PortSlot,
+        counter: Counter,
+        now: Moment,
+        records: &mut Records,
+    ) -> bool {
         let Some(series) = self.series.get(&slot) else { return true };
         self.put(slot, Record::Leaving(series.record.value(counter)), now, records)
     }
 
     /// Takes a series that no longer grows off the page.
     #[must_use]
-    pub(super) fn withdraw(&mut self, slot: u32, records: &mut Records) -> bool {
+    pub(super) fn withdraw(&mut self, slot: PortSlot, records: &mut Records) -> bool {
         let Some(Series { record: Record::Leaving(value), .. }) = self.series.get(&slot).copied() else {
             return true;
         };
@@ -188,7 +199,7 @@ impl Ledger {
             self.waiting.remove(&slot);
             if !nothing {
                 self.left.insert(slot, value);
-                add(&mut self.withdrawn[transport(slot)], value);
+                add(&mut self.withdrawn[slot.transport() as usize], value);
             }
         }
         written
@@ -206,12 +217,12 @@ impl Ledger {
         written
     }
 
-    fn put(&mut self, slot: u32, record: Record, now: Moment, records: &mut Records) -> bool {
+    fn put(&mut self, slot: PortSlot, record: Record, now: Moment, records: &mut Records) -> bool {
         if !records.set(slot, record) {
             return false;
         }
         if let Some(value) = self.left.remove(&slot) {
-            let withdrawn = &mut self.withdrawn[transport(slot)];
+            let withdrawn = &mut self.withdrawn[slot.transport() as usize];
             *withdrawn = growth(value, *withdrawn);
         }
         self.note(slot, record);
@@ -223,7 +234,7 @@ impl Ledger {
         true
     }
 
-    fn note(&mut self, slot: u32, record: Record) {
+    fn note(&mut self, slot: PortSlot, record: Record) {
         if matches!(record, Record::Growing(_)) {
             self.waiting.remove(&slot);
         } else {
@@ -240,15 +251,4 @@ impl Record {
             Self::Born(value) | Self::Leaving(value) | Self::Left(value) => value,
         }
     }
-}
-
-const fn range(of: Transport) -> Range<u32> {
-    match of {
-        Transport::Tcp => 0..PORTS,
-        Transport::Udp => PORTS..2 * PORTS,
-    }
-}
-
-const fn transport(slot: u32) -> usize {
-    (slot / PORTS) as usize
 }

@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 use rstest::rstest;
-use sensor_common::layout::Slot;
+use sensor_common::layout::{PORTS, Slot};
 
 use super::*;
 use crate::config::Port;
@@ -76,7 +76,8 @@ impl Sensor {
 
     fn page(&self) -> Page {
         let drained = self.drained.as_ref().unwrap();
-        let mut page: Page = self.selection.ports(drained).into_iter().collect();
+        let mut page: Page =
+            self.selection.ports(drained).map(|(slot, value)| (slot.number(), value)).collect();
         for (key, transport) in OTHER.into_iter().zip([Transport::Tcp, Transport::Udp]) {
             page.insert(key, self.selection.other(transport, drained));
         }
@@ -292,7 +293,7 @@ fn with_all_ports_each_series_is_its_slot() {
     sensor.packets(Slot::tcp(1), 4);
     sensor.packets(Slot::udp(u16::MAX), 5);
     let page = sensor.scrape(1);
-    assert_eq!(page.len(), PORT_SLOTS + 2);
+    assert_eq!(page.len(), PortSlot::COUNT + 2);
     assert_eq!(page[&1].packets, 4);
     assert_eq!(page[&Slot::udp(u16::MAX).index()], Counter { packets: 5, bytes: 300 });
     assert_eq!(OTHER.map(|other| page[&other].packets), [0, 0]);

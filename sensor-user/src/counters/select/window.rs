@@ -7,10 +7,9 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sensor_common::layout::Counter;
-
-use super::PORT_SLOTS;
-use crate::counters::snapshot::growth;
+use crate::config::Transport;
+use crate::counters::port_slot::PortSlot;
+use crate::counters::snapshot::{Slots, growth};
 
 /// Buckets in the window.
 pub const BUCKETS: usize = 12;
@@ -24,7 +23,7 @@ pub struct Rank {
     /// Packets in the window.
     pub packets: Reverse<u64>,
     /// The port's slot.
-    pub slot: u32,
+    pub slot: PortSlot,
 }
 
 /// Packets by port, over a sliding window.
@@ -35,7 +34,7 @@ pub struct Window {
     ends: Option<Instant>,
     /// The bucket that is being filled. Saturates at 14 million packets a second to one port.
     current: Box<[u32]>,
-    finished: VecDeque<Vec<(u32, u32)>>,
+    finished: VecDeque<Vec<(PortSlot, u32)>>,
     /// Over the finished buckets: packets of each port, and in how many buckets it had any.
     packets: Box<[u64]>,
     active: Box<[u8]>,
@@ -47,10 +46,10 @@ impl Window {
         Self {
             bucket,
             ends: None,
-            current: vec![0; PORT_SLOTS].into(),
+            current: vec![0; PortSlot::COUNT].into(),
             finished: VecDeque::new(),
-            packets: vec![0; PORT_SLOTS].into(),
-            active: vec![0; PORT_SLOTS].into(),
+            packets: vec![0; PortSlot::COUNT].into(),
+            active: vec![0; PortSlot::COUNT].into(),
         }
     }
 
@@ -75,14 +74,14 @@ impl Window {
     fn finish_bucket(&mut self) {
         if self.finished.len() == BUCKETS {
             for (slot, packets) in self.finished.pop_front().into_iter().flatten() {
-                self.packets[slot as usize] -= u64::from(packets);
-                self.active[slot as usize] -= 1;
+                self.packets[slot.index()] -= u64::from(packets);
+                self.active[slot.index()] -= 1;
             }
         }
         let mut bucket = Vec::new();
-        for (slot, packets) in (0..).zip(&mut self.current).filter(|(_, packets)| **packets > 0) {
-            self.packets[slot as usize] += u64::from(*packets);
-            self.active[slot as usize] += 1;
+        for (slot, packets) in PortSlot::all().zip(&mut self.current).filter(|(_, packets)| **packets > 0) {
+            self.packets[slot.index()] += u64::from(*packets);
+            self.active[slot.index()] += 1;
             bucket.push((slot, *packets));
             *packets = 0;
         }
@@ -91,46 +90,50 @@ impl Window {
     }
 
     /// Counts packets to the current bucket.
-    fn add(&mut self, slot: usize, packets: u64) {
-        let count = &mut self.current[slot];
+    fn add(&mut self, slot: PortSlot, packets: u64) {
+        let count = &mut self.current[slot.index()];
         *count = count.saturating_add(u32::try_from(packets).unwrap_or(u32::MAX));
     }
 
     /// Counts what each port grew by between two drains to the current bucket.
-    pub fn count(&mut self, previous: &[Counter], current: &[Counter]) {
+    pub fn count(&mut self, previous: &Slots, current: &Slots) {
         /// Ports that are looked at together: in a quiet minute most of them didn't move.
         const TOGETHER: usize = 64;
-        let previous = previous[..PORT_SLOTS].chunks_exact(TOGETHER);
-        let current = current[..PORT_SLOTS].chunks_exact(TOGETHER);
-        for (number, (previous, current)) in previous.zip(current).enumerate() {
+        let mut slots = PortSlot::all();
+        for (previous, current) in previous.ports().chunks(TOGETHER).zip(current.ports().chunks(TOGETHER)) {
+            let slots = slots.by_ref().take(TOGETHER);
             let ports = previous.iter().zip(current);
             if ports.clone().fold(0, |moved, (before, after)| moved | (before.packets ^ after.packets)) == 0 {
+                slots.for_each(drop);
                 continue;
             }
-            for (place, (&before, &after)) in ports.enumerate() {
+            for (slot, (&before, &after)) in slots.zip(ports) {
                 if before.packets != after.packets {
-                    self.add(number * TOGETHER + place, growth(before, after).packets);
+                    self.add(slot, growth(before, after).packets);
                 }
             }
         }
     }
 
     /// Where the port stands in the window.
-    pub fn rank(&self, slot: u32) -> Rank {
-        Rank { packets: Reverse(self.packets[slot as usize]), slot }
+    pub fn rank(&self, slot: PortSlot) -> Rank {
+        Rank { packets: Reverse(self.packets[slot.index()]), slot }
     }
 
     /// The highest-ranked ports that stand out and that `wanted` takes, at most `most`, in order of rank.
     ///
     /// A port stands out if it had packets in at least two buckets, and more than twice what the median
     /// port of its transport had: what hits every port alike, once or again, makes none of them stand out.
-    pub fn top(&self, most: usize, wanted: impl Fn(u32) -> bool) -> Vec<Rank> {
-        let floors: Vec<u64> = self.packets.chunks(PORT_SLOTS / 2).map(|of| 2 * median(of)).collect();
-        let mut ranks: Vec<Rank> = (0..)
+    pub fn top(&self, most: usize, wanted: impl Fn(PortSlot) -> bool) -> Vec<Rank> {
+        let floors = [Transport::Tcp, Transport::Udp].map(|transport| {
+            let range = PortSlot::range(transport);
+            2 * median(&self.packets[range.start().index()..=range.end().index()])
+        });
+        let mut ranks: Vec<Rank> = PortSlot::all()
             .zip(&self.active)
             .filter(|&(_, &active)| active >= 2)
             .map(|(slot, _)| self.rank(slot))
-            .filter(|rank| rank.packets.0 > floors[rank.slot as usize / (PORT_SLOTS / 2)])
+            .filter(|rank| rank.packets.0 > floors[rank.slot.transport() as usize])
             .filter(|rank| wanted(rank.slot))
             .collect();
         if ranks.len() > most {
@@ -155,6 +158,7 @@ mod tests {
     use super::*;
 
     const STEP: Duration = Duration::from_secs(1);
+    const PORT: PortSlot = PortSlot::new(5).unwrap();
 
     /// Fills one bucket after the other and finishes the last.
     fn window(buckets: &[Vec<(u32, u64)>]) -> Window {
@@ -163,7 +167,7 @@ mod tests {
         window.turn(start);
         for (bucket, number) in buckets.iter().zip(1..) {
             for &(slot, packets) in bucket {
-                window.add(slot as usize, packets);
+                window.add(PortSlot::new(slot).unwrap(), packets);
             }
             assert_eq!(window.turn(start + number * STEP), 1);
         }
@@ -171,7 +175,7 @@ mod tests {
     }
 
     fn slots(ranks: &[Rank]) -> Vec<u32> {
-        ranks.iter().map(|rank| rank.slot).collect()
+        ranks.iter().map(|rank| rank.slot.number()).collect()
     }
 
     #[rstest]
@@ -187,7 +191,7 @@ mod tests {
     fn the_best_are_kept() {
         let bucket: Vec<_> = (0..1000).map(|slot| (slot, u64::from(slot) + 1)).collect();
         let window = window(&[bucket.clone(), bucket]);
-        assert_eq!(slots(&window.top(3, |slot| slot != 998)), [999, 997, 996]);
+        assert_eq!(slots(&window.top(3, |slot| slot.number() != 998)), [999, 997, 996]);
     }
 
     #[test]
@@ -202,8 +206,8 @@ mod tests {
         let mut buckets = vec![vec![]; BUCKETS + 1];
         buckets[0] = vec![(5, 100)];
         buckets[1] = vec![(5, 10)];
-        assert_eq!(window(&buckets[..BUCKETS]).rank(5).packets.0, 110);
-        assert_eq!(window(&buckets).rank(5).packets.0, 10);
+        assert_eq!(window(&buckets[..BUCKETS]).rank(PORT).packets.0, 110);
+        assert_eq!(window(&buckets).rank(PORT).packets.0, 10);
         assert!(window(&buckets).top(10, |_| true).is_empty());
     }
 
@@ -212,11 +216,11 @@ mod tests {
         let start = Instant::now();
         let mut window = Window::new(STEP);
         window.turn(start);
-        window.add(5, u64::MAX);
+        window.add(PORT, u64::MAX);
         assert_eq!(window.turn(start + STEP), 1);
-        assert_eq!(window.rank(5).packets.0, u64::from(u32::MAX));
+        assert_eq!(window.rank(PORT).packets.0, u64::from(u32::MAX));
         window.turn(start + 1_000_000 * STEP);
-        assert_eq!(window.rank(5).packets.0, 0);
+        assert_eq!(window.rank(PORT).packets.0, 0);
         assert_eq!(window.turn(start + 1_000_000 * STEP), 0);
         assert_eq!(window.turn(start + 1_000_001 * STEP), 1);
     }

@@ -140,7 +140,7 @@ fn every_port_and_back() {
     sensor.scrape(1);
     sensor.restart(&export(&[], 0));
     let page = sensor.settle();
-    assert_eq!(page.len(), PORT_SLOTS + 2);
+    assert_eq!(page.len(), PortSlot::COUNT + 2);
     assert_eq!([23, 80, OTHER[0]].map(|slot| packets(&page, slot).unwrap()), [5, 0, 7]);
     for port in [23, 80, 81] {
         sensor.packets(Slot::tcp(port), 10);
@@ -266,7 +266,7 @@ fn grows_with_its_slot(
     slots: &Slots,
 ) -> Result<(), TestCaseError> {
     for (&slot, &value) in page.range(..OTHER[0]) {
-        let counter = slots.as_slice()[slot as usize];
+        let counter = slots.port(PortSlot::new(slot).unwrap());
         if let Some((value_before, counter_before)) = seen.insert(slot, (value, counter)) {
             prop_assert!(
                 growth(value_before, value).packets <= growth(counter_before, counter).packets,
