@@ -168,7 +168,7 @@ impl Selection {
         let mut candidates = self.ranking.window.top(most, |slot| !series.contains_key(&slot)).into_iter();
         let free = most.saturating_sub(series.len());
         for Rank { slot, .. } in candidates.by_ref().take(free) {
-            if !self.ledger.bear(slot, now, records) {
+            if !self.ledger.promote(slot, now, records) {
                 return;
             }
         }
@@ -176,7 +176,7 @@ impl Selection {
         let candidates = candidates.skip(self.leaving());
         for (candidate, lowest) in candidates.zip(self.displaceable()) {
             if candidate.packets.0 <= 2 * lowest.packets.0
-                || !self.ledger.close(lowest.slot, previous.port(lowest.slot), now, records)
+                || !self.ledger.retire(lowest.slot, previous.port(lowest.slot), now, records)
             {
                 break;
             }

@@ -109,7 +109,7 @@ impl HttpStats {
 /// Says what stands in the way and what to do.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        let (cause, mend) = match error.kind() {
+        let (cause, remedy) = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 ("address in use".into(), "stop what listens there, or pass --listen with another port")
             }
@@ -121,7 +121,7 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
             }
             _ => (error.to_string(), "pass --listen with another address"),
         };
-        anyhow::anyhow!("cannot listen on {address}: {cause}; {mend}")
+        anyhow::anyhow!("cannot listen on {address}: {cause}; {remedy}")
     })
 }
 

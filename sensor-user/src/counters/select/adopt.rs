@@ -51,8 +51,10 @@ impl Selection {
         let now = self.moment(drain.number);
         let known: Vec<PortSlot> =
             self.ledger.series().keys().chain(self.ledger.left().keys()).copied().collect();
-        let born =
-            known.into_iter().chain(current.counted_ports()).all(|slot| self.ledger.bear(slot, now, records));
+        let born = known
+            .into_iter()
+            .chain(current.counted_ports())
+            .all(|slot| self.ledger.promote(slot, now, records));
         match self.ledger.rest() {
             _ if !born => false,
             Rest::Other if !fresh => {
@@ -70,7 +72,7 @@ impl Selection {
         let series = self.ledger.rest() == Rest::Series;
         let recorded = !series
             || current.counted_ports().all(|slot| {
-                self.ledger.series().contains_key(&slot) || self.ledger.spell_out(slot, now, records)
+                self.ledger.series().contains_key(&slot) || self.ledger.set_open(slot, now, records)
             });
         recorded && self.ledger.set_rest(Rest::Other, records)
     }
@@ -79,9 +81,9 @@ impl Selection {
         let ports: Vec<PortSlot> = self.configured.iter().copied().collect();
         ports.into_iter().all(|slot| {
             if fresh {
-                self.ledger.spell_out(slot, now, records)
+                self.ledger.set_open(slot, now, records)
             } else {
-                self.ledger.bear(slot, now, records)
+                self.ledger.promote(slot, now, records)
             }
         })
     }
@@ -108,6 +110,6 @@ impl Selection {
         let mut worths: Vec<_> = series.filter(may_leave).map(|(slot, _)| worth(slot)).collect();
         worths.sort_unstable_by(|a, b| b.cmp(a));
         let lowest = worths.into_iter().take(surplus);
-        lowest.into_iter().all(|(.., slot)| self.ledger.close(slot, current.port(slot), now, records))
+        lowest.into_iter().all(|(.., slot)| self.ledger.retire(slot, current.port(slot), now, records))
     }
 }

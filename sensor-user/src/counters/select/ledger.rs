@@ -144,7 +144,7 @@ impl Ledger {
     /// Puts a port on the page: at the value that it had when it left or was asked to, or at 0. Whatever its
     /// slot counts goes to `other`, until it [opens](Self::open).
     #[must_use]
-    pub(super) fn bear(&mut self, slot: PortSlot, now: Moment, records: &mut Records) -> bool {
+    pub(super) fn promote(&mut self, slot: PortSlot, now: Moment, records: &mut Records) -> bool {
         let value = match self.series.get(&slot).map(|series| series.record) {
             Some(Record::Growing(_) | Record::Born(_)) => return true,
             Some(Record::Leaving(value) | Record::Left(value)) => value,
@@ -168,13 +168,13 @@ impl Ledger {
 
     /// Says what the port already is: a series from its first packet on.
     #[must_use]
-    pub(super) fn spell_out(&mut self, slot: PortSlot, now: Moment, records: &mut Records) -> bool {
+    pub(super) fn set_open(&mut self, slot: PortSlot, now: Moment, records: &mut Records) -> bool {
         self.put(slot, Record::Growing(Counter::default()), now, records)
     }
 
     /// Asks a series to leave, with what its slot had counted by `counter`; the rest goes to `other`.
     #[must_use]
-    pub(super) fn close(
+    pub(super) fn retire(
         &mut self,
         slot: PortSlot,
         counter: Counter,

@@ -247,7 +247,7 @@ async fn shutdown_lets_an_answer_finish() {
 }
 
 #[tokio::test]
-async fn a_taken_address_is_named_with_the_mend() {
+async fn a_taken_address_is_named_with_the_remedy() {
     let taken = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = taken.local_addr().unwrap();
     let error = bind(address).await.unwrap_err().to_string();
