@@ -1,6 +1,7 @@
-//! Frame → verdict: let through and why, or dropped and counted in which slot.
+//! Frame → verdict: let through and why, or dropped and counted.
 //!
-//! The order of the questions matters: is it IP, is it for a sensor, is it solicited, which slot.
+//! The order of the questions matters: is it IP, is it for a sensor, is it solicited. Which slot a packet
+//! belongs to is the parser's to say.
 
 use crate::flow::{self, Memory};
 use crate::layout::{Passed, Slot, SlotKind};
@@ -40,9 +41,7 @@ pub fn verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, me
     let packet = match parse(frame, policy) {
         Frame::NonIp => return Verdict::Pass(Passed::NonIp),
         Frame::Elsewhere => return Verdict::Pass(Passed::NotMonitored),
-        Frame::Unreadable(reason) => {
-            return Verdict::Count { sensor: policy.first(), slot: Slot::malformed(reason) };
-        }
+        Frame::Unreadable(slot) => return Verdict::Count { sensor: policy.first(), slot },
         Frame::Ip(packet) => packet,
     };
     let (sensor, slot) = (packet.sensor, packet.slot);

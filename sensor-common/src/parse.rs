@@ -1,4 +1,5 @@
-//! Bytes → packet: Ethernet, VLAN tags, IPv4, IPv6, and the first bytes of what they carry.
+//! Bytes → packet: Ethernet, VLAN tags, IPv4, IPv6, and the first bytes of what they carry. Here, and nowhere
+//! else, is decided which [`Slot`] a packet belongs to.
 //!
 //! Any bytes give exactly one outcome. The functions run in the kernel, where the verifier must see that
 //! every loop ends and every read is within the packet, so all reading goes through [`Read`].
@@ -15,7 +16,7 @@ pub use ip::MAX_EXTENSIONS;
 pub use read::{Leading, Quoted};
 pub use upper::{TcpFlags, protocol};
 
-use crate::layout::{Malformed, Slot};
+use crate::layout::Slot;
 use header::{Ethernet, VlanTag, ether_type};
 
 /// A received frame.
@@ -70,8 +71,8 @@ impl Sensors for Everything {
 pub enum Frame {
     /// Neither IPv4 nor IPv6 within two VLAN tags.
     NonIp,
-    /// An IP header too broken to say where the packet goes.
-    Unreadable(Malformed),
+    /// An IP header too broken to say where the packet goes, by the slot of what is wrong with it.
+    Unreadable(Slot),
     /// An IP packet that is nobody's.
     Elsewhere,
     /// An IP packet, broken or not.

@@ -3,7 +3,7 @@
 use super::header::{Extension, Ipv4, Ipv6};
 use super::upper::{Payload, Upper, protocol, upper};
 use super::{Frame, Packet, Pair, Read, Sensors};
-use crate::layout::Malformed;
+use crate::layout::{Malformed, Slot};
 
 /// IPv6 extension headers that are followed. RFC 8200 §4.1 knows seven in a sensible order; a packet with
 /// more than eight is malformed.
@@ -13,10 +13,10 @@ pub const MAX_EXTENSIONS: usize = 8;
 #[inline(always)]
 pub(super) fn ipv4<R: Read + ?Sized, S: Sensors>(frame: &R, at: usize, sensors: &S) -> Frame {
     let Some(header) = frame.read::<Ipv4>(at) else {
-        return Frame::Unreadable(Malformed::Ipv4Truncated);
+        return unreadable(Malformed::Ipv4Truncated);
     };
     if header.version() != 4 {
-        return Frame::Unreadable(Malformed::Ipv4Version);
+        return unreadable(Malformed::Ipv4Version);
     }
     let Some(sensor) = sensors.sensor(Pair::v4(&header).destination()) else {
         return Frame::Elsewhere;
@@ -45,10 +45,10 @@ pub(super) fn ipv4<R: Read + ?Sized, S: Sensors>(frame: &R, at: usize, sensors: 
 #[inline(always)]
 pub(super) fn ipv6<R: Read + ?Sized, S: Sensors>(frame: &R, at: usize, sensors: &S) -> Frame {
     let Some(header) = frame.read::<Ipv6>(at) else {
-        return Frame::Unreadable(Malformed::Ipv6Truncated);
+        return unreadable(Malformed::Ipv6Truncated);
     };
     if header.version() != 6 {
-        return Frame::Unreadable(Malformed::Ipv6Version);
+        return unreadable(Malformed::Ipv6Version);
     }
     let Some(sensor) = sensors.sensor(Pair::v6(&header).destination()) else {
         return Frame::Elsewhere;
@@ -68,6 +68,11 @@ pub(super) fn ipv6<R: Read + ?Sized, S: Sensors>(frame: &R, at: usize, sensors: 
         Ok(()) => upper(frame, &payload),
     };
     Frame::Ip(packet(sensor, at, &payload, upper))
+}
+
+#[inline(always)]
+const fn unreadable(reason: Malformed) -> Frame {
+    Frame::Unreadable(Slot::malformed(reason))
 }
 
 #[inline(always)]
