@@ -6,8 +6,8 @@ use sensor_harness::agent::{LISTEN, Launch, PublicCopy};
 use sensor_harness::foreign::{Foreign, Verdict};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::pins::Pins;
-use sensor_harness::skip::{root_or_skip, skip};
 use sensor_harness::wire::Wire;
+use sensor_harness::{needs_root, skip};
 use std::net::TcpListener;
 
 /// Runs the agent, and checks how it ends: its exit code, one line of error, and what must be in that line.
@@ -27,18 +27,14 @@ fn refused(launch: Launch, expected_code: i32, words: &[&str]) -> Result<()> {
 
 #[test]
 fn an_unknown_interface() -> Result<()> {
-    if !root_or_skip("an_unknown_interface") {
-        return Ok(());
-    }
+    needs_root!();
     let namespace = Namespace::new()?;
     refused(Launch::new(&namespace).interface("nothere0"), 1, &["nothere0", "ip link"])
 }
 
 #[test]
 fn an_interface_that_is_down() -> Result<()> {
-    if !root_or_skip("an_interface_that_is_down") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     wire.near.namespace.ip("link set sensor0 down")?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0");
@@ -50,9 +46,7 @@ fn an_interface_that_is_down() -> Result<()> {
 /// The first of two interfaces is fine: it doesn't stay attached when the second is not.
 #[test]
 fn the_second_interface_is_down() -> Result<()> {
-    if !root_or_skip("the_second_interface_is_down") {
-        return Ok(());
-    }
+    needs_root!();
     let near = Namespace::new()?;
     let one = Wire::between(near.clone(), "sensor0", Namespace::new()?, 1500)?;
     let _other = Wire::between(near.clone(), "sensor1", Namespace::new()?, 1500)?;
@@ -67,9 +61,7 @@ fn the_second_interface_is_down() -> Result<()> {
 #[case::no_bpf("--bounding-set -bpf,-sys_admin,-perfmon --inh-caps -bpf,-sys_admin,-perfmon", &["CAP_BPF"])]
 #[case::no_net_admin("--bounding-set -net_admin --inh-caps -net_admin", &["CAP_NET_ADMIN"])]
 fn no_capability(#[case] without: &str, #[case] words: &[&str]) -> Result<()> {
-    if !root_or_skip("no_capability") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let agent = PublicCopy::new()?;
     let launch = Launch::new(&wire.near.namespace).binary(&agent.path()).interface("sensor0");
@@ -80,9 +72,7 @@ fn no_capability(#[case] without: &str, #[case] words: &[&str]) -> Result<()> {
 
 #[test]
 fn native_mode_where_there_is_none() -> Result<()> {
-    if !root_or_skip("native_mode_where_there_is_none") {
-        return Ok(());
-    }
+    needs_root!();
     let namespace = Namespace::new()?;
     namespace.add_interface_without_native_xdp("quiet0")?;
     let launch = Launch::new(&namespace).interface("quiet0").argument("--mode").argument("native");
@@ -91,17 +81,13 @@ fn native_mode_where_there_is_none() -> Result<()> {
 
 #[test]
 fn an_mtu_too_large_for_native_mode() -> Result<()> {
-    let name = "an_mtu_too_large_for_native_mode";
-    if !root_or_skip(name) {
-        return Ok(());
-    }
+    needs_root!();
     // veth takes frames in several buffers only up to a limit.
     let wire = Wire::between(Namespace::new()?, "sensor0", Namespace::new()?, 65_535)?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0").argument("--mode").argument("native");
     match launch.clone().start() {
         Ok(_agent) => {
-            skip(name, "this kernel's veth takes any MTU in native mode");
-            Ok(())
+            skip!("this kernel's veth takes any MTU in native mode");
         }
         Err(_) => {
             refused(launch, 1, &["sensor0", "MTU", "65535", "ip link set sensor0 mtu", "--mode generic"])
@@ -111,9 +97,7 @@ fn an_mtu_too_large_for_native_mode() -> Result<()> {
 
 #[test]
 fn another_program_is_attached() -> Result<()> {
-    if !root_or_skip("another_program_is_attached") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0");
@@ -124,9 +108,7 @@ fn another_program_is_attached() -> Result<()> {
 
 #[test]
 fn the_sensor_is_already_running() -> Result<()> {
-    if !root_or_skip("the_sensor_is_already_running") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     let first = Launch::new(near).interface("sensor0").start()?;
@@ -143,9 +125,7 @@ fn the_sensor_is_already_running() -> Result<()> {
 
 #[test]
 fn the_port_is_in_use() -> Result<()> {
-    if !root_or_skip("the_port_is_in_use") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let _server = wire.near.namespace.run(|| TcpListener::bind(LISTEN))??;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0");
@@ -156,9 +136,7 @@ fn the_port_is_in_use() -> Result<()> {
 
 #[test]
 fn an_address_that_is_not_here() -> Result<()> {
-    if !root_or_skip("an_address_that_is_not_here") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0").listen("192.0.2.1:19817".parse()?);
     refused(launch, 1, &["192.0.2.1:19817", "--listen"])?;
@@ -182,9 +160,7 @@ fn an_address_that_is_not_here() -> Result<()> {
 #[case::transport("[export]\nports = [\"23/sctp\"]", &[":2", "23/sctp"])]
 #[case::interval("drain_interval = \"0s\"", &[":1", "drain_interval"])]
 fn a_malformed_configuration(#[case] text: &str, #[case] words: &[&str]) -> Result<()> {
-    if !root_or_skip("a_malformed_configuration") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0").config(text);
     refused(launch, 2, &[&[".toml"], words].concat())?;
@@ -194,9 +170,7 @@ fn a_malformed_configuration(#[case] text: &str, #[case] words: &[&str]) -> Resu
 
 #[test]
 fn no_configuration_file() -> Result<()> {
-    if !root_or_skip("no_configuration_file") {
-        return Ok(());
-    }
+    needs_root!();
     let namespace = Namespace::new()?;
     let launch = Launch::new(&namespace).argument("--config").argument("/nowhere/sensor.toml");
     refused(launch, 2, &["/nowhere/sensor.toml"])
@@ -204,8 +178,6 @@ fn no_configuration_file() -> Result<()> {
 
 #[test]
 fn no_interface() -> Result<()> {
-    if !root_or_skip("no_interface") {
-        return Ok(());
-    }
+    needs_root!();
     refused(Launch::new(&Namespace::new()?), 2, &["--interface"])
 }

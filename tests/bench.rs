@@ -5,22 +5,13 @@
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::built;
 use sensor_harness::sender::cpus;
-use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::{needs, needs_root};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
-/// The benchmark: what `SENSOR_BENCH` names, or else the one beside the agent.
-fn bench() -> Result<Option<PathBuf>> {
-    if let Some(path) = std::env::var_os("SENSOR_BENCH") {
-        return Ok(Some(path.into()));
-    }
-    let beside = built::sensor()?.with_file_name("sensor-bench");
-    Ok(beside.is_file().then_some(beside))
-}
-
 /// Measures, and gives what it says and the folder of what it wrote.
-fn measure(bench: &PathBuf, arguments: &[&str]) -> Result<(String, tempfile::TempDir)> {
+fn measure(bench: &Path, arguments: &[&str]) -> Result<(String, tempfile::TempDir)> {
     let folder = tempfile::tempdir()?;
     let mut command = Command::new(bench);
     command.arg("--quick").arg("--agent").arg(built::sensor()?).arg("--output").arg(folder.path());
@@ -32,14 +23,8 @@ fn measure(bench: &PathBuf, arguments: &[&str]) -> Result<(String, tempfile::Tem
 
 #[test]
 fn everything_is_measured() -> Result<()> {
-    let name = "everything_is_measured";
-    if !root_or_skip(name) {
-        return Ok(());
-    }
-    let Some(bench) = bench()? else {
-        skip(name, "the benchmark is not built");
-        return Ok(());
-    };
+    needs_root!();
+    let bench = needs!(built::bench()?);
     // Live frames take one CPU to send and one to receive.
     let alone = cpus()?.len() == 1;
     let sections = if alone { &["path", "drain", "agent"][..] } else { &["path", "veth", "drain", "agent"] };
@@ -92,14 +77,8 @@ fn check(figure: &Value, figures: &[Value]) -> Result<()> {
 
 #[test]
 fn a_section_can_be_measured_alone() -> Result<()> {
-    let name = "a_section_can_be_measured_alone";
-    if !root_or_skip(name) {
-        return Ok(());
-    }
-    let Some(bench) = bench()? else {
-        skip(name, "the benchmark is not built");
-        return Ok(());
-    };
+    needs_root!();
+    let bench = needs!(built::bench()?);
     let (said, _folder) = measure(&bench, &["--section", "drain"])?;
     assert!(said.contains("1 sensor, every TCP port has counted") && !said.contains("XDP_DROP alone:"));
     assert!(said.contains("not measured"), "{said}");

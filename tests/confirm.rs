@@ -10,10 +10,10 @@ use sensor_harness::cli::sensor;
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
 use sensor_harness::mix;
+use sensor_harness::needs_root;
 use sensor_harness::pace;
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::wire::Wire;
 use std::net::TcpListener;
 use std::thread;
@@ -76,9 +76,7 @@ impl Scene {
 #[case::killed(Signal::SIGKILL)]
 #[case::hanging(Signal::SIGSTOP)]
 fn it_undoes_itself_without_the_agent(#[case] signal: Signal) -> Result<()> {
-    if !root_or_skip("it_undoes_itself_without_the_agent") {
-        return Ok(());
-    }
+    needs_root!();
     let scene = Scene::new()?;
     let mut agent = scene.attach(briefly())?;
     let attached = Instant::now();
@@ -97,9 +95,7 @@ fn it_undoes_itself_without_the_agent(#[case] signal: Signal) -> Result<()> {
 /// The same, and every packet is accounted for.
 #[test]
 fn what_passes_unconfirmed_is_counted() -> Result<()> {
-    if !root_or_skip("what_passes_unconfirmed_is_counted") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     let launch = || Launch::new(&wire.near.namespace).interface("sensor0").config(mix::SENSOR).pins(&pins);
     let sender = Sender::new(&wire)?;
@@ -126,9 +122,7 @@ fn what_passes_unconfirmed_is_counted() -> Result<()> {
 
 #[test]
 fn an_agent_that_lives_detaches_and_says_so() -> Result<()> {
-    if !root_or_skip("an_agent_that_lives_detaches_and_says_so") {
-        return Ok(());
-    }
+    needs_root!();
     let scene = Scene::new()?;
     let mut agent = scene.attach(briefly())?;
     let status = agent.wait()?;
@@ -143,9 +137,7 @@ fn an_agent_that_lives_detaches_and_says_so() -> Result<()> {
 #[case::with_the_agent(false)]
 #[case::without_the_agent(true)]
 fn what_is_confirmed_stays(#[case] kill: bool) -> Result<()> {
-    if !root_or_skip("what_is_confirmed_stays") {
-        return Ok(());
-    }
+    needs_root!();
     let scene = Scene::new()?;
     let mut agent = scene.attach(at_leisure())?;
     let attached = Instant::now();
@@ -168,9 +160,7 @@ fn what_is_confirmed_stays(#[case] kill: bool) -> Result<()> {
 /// An agent that a service manager starts again does not confirm what a person has not.
 #[test]
 fn a_restart_confirms_nothing() -> Result<()> {
-    if !root_or_skip("a_restart_confirms_nothing") {
-        return Ok(());
-    }
+    needs_root!();
     let scene = Scene::new()?;
     let mut agent = scene.attach(at_leisure())?;
     agent.stop(Signal::SIGKILL)?;

@@ -13,10 +13,10 @@ use sensor_harness::metrics::{self, Page};
 use sensor_harness::mix::{self, Mix, Sample};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::pace;
-use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
-use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::sender::{Sender, pin_to_cpu, two_cpus};
 use sensor_harness::table::WithoutRules;
 use sensor_harness::wire::{MTU, Wire};
+use sensor_harness::{needs, needs_root, skip};
 use std::collections::BTreeMap;
 use std::thread;
 
@@ -27,16 +27,8 @@ const DIFFERENT: usize = 20_000;
 
 #[test]
 fn a_million_packets_from_two_cpus_at_once() -> Result<()> {
-    let name = "a_million_packets_from_two_cpus_at_once";
-    if !root_or_skip(name) {
-        return Ok(());
-    }
-    let mut cpus = cpus()?;
-    cpus.truncate(2);
-    if cpus.len() < 2 {
-        skip(name, "this machine has one CPU");
-        return Ok(());
-    }
+    needs_root!();
+    let cpus = needs!(two_cpus()?);
     let wire = Wire::new()?;
     // Every port listed, so that the page has each by itself from the first packet on.
     let ports: Vec<String> = Mix::ports().iter().map(|port| format!("\"{port}\"")).collect();
@@ -100,9 +92,7 @@ fn account_for(truth: &Counts, agent: &Agent) -> Result<()> {
 /// Ports that nobody listed have no series of their own at first: they are in `other`, and nothing is lost.
 #[test]
 fn ports_that_are_not_listed_add_up_too() -> Result<()> {
-    if !root_or_skip("ports_that_are_not_listed_add_up_too") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let config = format!("{}\n[export]\nports = [\"23/tcp\"]\nmax_ports = 5\n", mix::SENSOR);
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config).start()?;
@@ -153,24 +143,18 @@ fn by_series(truth: &Counts) -> BTreeMap<String, u64> {
 
 #[test]
 fn frames_of_every_length() -> Result<()> {
-    if !root_or_skip("frames_of_every_length") {
-        return Ok(());
-    }
+    needs_root!();
     every_length(MTU, 1)
 }
 
 /// Above one page a frame comes in several buffers.
 #[test]
 fn jumbo_frames_of_every_length() -> Result<()> {
-    let name = "jumbo_frames_of_every_length";
-    if !root_or_skip(name) {
-        return Ok(());
-    }
+    needs_root!();
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
     if (numbers.next(), numbers.next()) < (Some(5), Some(18)) {
-        skip(name, "the kernel is older than 5.18");
-        return Ok(());
+        skip!("the kernel is older than 5.18");
     }
     every_length(9_000, 7)
 }

@@ -3,15 +3,15 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sensor_harness::built;
+use sensor_harness::built::{self, xtask};
 use sensor_harness::frame::ETHERNET;
 use sensor_harness::mix::Mix;
 use sensor_harness::namespace::Namespace;
-use sensor_harness::skip::{root_or_skip, skip};
 use sensor_harness::table::table;
+use sensor_harness::{needs, needs_root};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
@@ -23,15 +23,6 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Far longer than a demo is silent: it only keeps a test from hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The program that has the demo: what `XTASK` names, or else the one beside the agent.
-fn xtask() -> Result<Option<PathBuf>> {
-    if let Some(path) = std::env::var_os("XTASK") {
-        return Ok(Some(path.into()));
-    }
-    let beside = built::sensor()?.with_file_name("xtask");
-    Ok(beside.is_file().then_some(beside))
-}
 
 /// A demo that runs; dropping it kills it, and with it goes all that it has set up.
 struct Demo {
@@ -98,27 +89,20 @@ fn host() -> Result<(Vec<String>, String)> {
 }
 
 /// Runs a demo, and gives what it has printed.
-fn demo(name: &str, arguments: &[&str], meanwhile: fn(&mut Demo) -> Result<()>) -> Result<Option<String>> {
-    if !root_or_skip(name) {
-        return Ok(None);
-    }
-    let Some(xtask) = xtask()? else {
-        skip(name, "xtask is not built: `cargo xtask test` builds it");
-        return Ok(None);
-    };
+fn demo(xtask: &Path, arguments: &[&str], meanwhile: fn(&mut Demo) -> Result<()>) -> Result<String> {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let before = host()?;
-    let mut demo = Demo::start(&xtask, arguments)?;
+    let mut demo = Demo::start(xtask, arguments)?;
     meanwhile(&mut demo)?;
     let said = demo.finish()?.to_owned();
     assert_eq!(host()?, before, "left: interfaces and namespaces after the demo; right: before it");
-    Ok(Some(said))
+    Ok(said)
 }
 
 #[test]
 fn made_up_scans_are_all_accounted_for() -> Result<()> {
-    let said = demo("made_up_scans_are_all_accounted_for", &["--seconds", "2"], |_| Ok(()))?;
-    let Some(said) = said else { return Ok(()) };
+    needs_root!();
+    let said = demo(&needs!(xtask()?), &["--seconds", "2"], |_| Ok(()))?;
     ensure!(said.contains(" packets sent: difference 0\n"), "{said}");
     ensure!(!said.contains("\n0 packets sent"), "nothing was sent: {said}");
     Ok(())
@@ -126,14 +110,15 @@ fn made_up_scans_are_all_accounted_for() -> Result<()> {
 
 #[test]
 fn a_capture_is_all_accounted_for() -> Result<()> {
+    needs_root!();
+    let xtask = needs!(xtask()?);
     let mut frames: Vec<Vec<u8>> = table().into_iter().map(|case| case.frame).collect();
     frames.retain(|frame| frame.len() >= ETHERNET);
     frames.extend(Mix::new(5).take(500).map(|sample| sample.frame));
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(&pcap(&frames)?)?;
     let path = file.path().to_str().context("the path is not text")?;
-    let said = demo("a_capture_is_all_accounted_for", &["--seconds", "2", "--pcap", path], |_| Ok(()))?;
-    let Some(said) = said else { return Ok(()) };
+    let said = demo(&xtask, &["--seconds", "2", "--pcap", path], |_| Ok(()))?;
     let account = format!("\n{} packets sent: difference 0\n", frames.len());
     ensure!(said.contains(&account), "not {account:?}: {said}");
     Ok(())
@@ -164,7 +149,8 @@ fn pcap(frames: &[Vec<u8>]) -> Result<Vec<u8>> {
 
 #[test]
 fn an_interrupt_ends_it_well() -> Result<()> {
-    let said = demo("an_interrupt_ends_it_well", &[], |demo| {
+    needs_root!();
+    let said = demo(&needs!(xtask()?), &[], |demo| {
         // By then it sends; a second later it shows the first numbers.
         while let Some(line) = demo.line()? {
             if line.contains("Ctrl-C ends it") {
@@ -175,7 +161,6 @@ fn an_interrupt_ends_it_well() -> Result<()> {
         demo.line()?;
         demo.interrupt()
     })?;
-    let Some(said) = said else { return Ok(()) };
     ensure!(said.contains(" packets sent: difference 0\n"), "{said}");
     ensure!(said.ends_with("are gone.\n"), "{said}");
     Ok(())

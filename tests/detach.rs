@@ -9,8 +9,8 @@ use sensor_harness::cli::sensor;
 use sensor_harness::foreign::{Foreign, Verdict};
 use sensor_harness::mix;
 use sensor_harness::namespace::Namespace;
+use sensor_harness::needs_root;
 use sensor_harness::pins::Pins;
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::wire::Wire;
 use std::fs;
 
@@ -20,9 +20,7 @@ use std::fs;
 #[case::running(None, true)]
 #[case::running_without_pins(None, false)]
 fn nothing_stays(#[case] signal: Option<Signal>, #[case] pinned: bool) -> Result<()> {
-    if !root_or_skip("nothing_stays") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     let near = &wire.near.namespace;
     let mut launch = Launch::new(near).interface("sensor0").config(mix::SENSOR);
@@ -58,9 +56,7 @@ fn nothing_stays(#[case] signal: Option<Signal>, #[case] pinned: bool) -> Result
 
 #[test]
 fn another_program_stays() -> Result<()> {
-    if !root_or_skip("another_program_stays") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
@@ -73,9 +69,7 @@ fn another_program_stays() -> Result<()> {
 
 #[test]
 fn an_interface_that_is_not_there() -> Result<()> {
-    if !root_or_skip("an_interface_that_is_not_there") {
-        return Ok(());
-    }
+    needs_root!();
     let said = sensor(&Namespace::new()?, &["detach", "--interface", "nowhere0"])?;
     assert_eq!(said.code, 1);
     ensure!(said.stderr.starts_with("sensor: there is no interface nowhere0"), "{}", said.stderr);

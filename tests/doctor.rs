@@ -5,8 +5,8 @@ use rstest::rstest;
 use sensor_harness::agent::PublicCopy;
 use sensor_harness::cli::{self, Said, sensor};
 use sensor_harness::foreign::{Foreign, Verdict};
-use sensor_harness::skip::{root_or_skip, skip};
 use sensor_harness::wire::Wire;
+use sensor_harness::{needs_root, skip};
 use serde_json::Value;
 
 fn doctor(wire: &Wire, interface: &str) -> Result<(Said, Value)> {
@@ -24,9 +24,7 @@ fn finding<'a>(report: &'a Value, check: &str) -> Result<&'a Value> {
 
 #[test]
 fn the_report_has_the_same_findings_as_the_table() -> Result<()> {
-    if !root_or_skip("doctor") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let (said, report) = doctor(&wire, "sensor0")?;
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
@@ -62,9 +60,7 @@ fn the_report_has_the_same_findings_as_the_table() -> Result<()> {
 
 #[test]
 fn a_driver_without_native_xdp_is_noted() -> Result<()> {
-    if !root_or_skip("doctor") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     wire.near.namespace.add_interface_without_native_xdp("plain0")?;
     let (said, report) = doctor(&wire, "plain0")?;
@@ -83,9 +79,7 @@ fn what_keeps_the_sensor_from_running_is_a_problem(
     #[case] interface: &str,
     #[case] mend: &str,
 ) -> Result<()> {
-    if !root_or_skip("doctor") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     for command in commands {
         wire.near.namespace.ip(command)?;
@@ -102,9 +96,7 @@ fn what_keeps_the_sensor_from_running_is_a_problem(
 
 #[test]
 fn a_missing_interface_is_one_line() -> Result<()> {
-    if !root_or_skip("doctor") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let said = sensor(&wire.near.namespace, &["doctor", "--interface", "nothing0"])?;
     assert_eq!((said.code, said.stdout.as_str()), (1, ""));
@@ -115,9 +107,7 @@ fn a_missing_interface_is_one_line() -> Result<()> {
 
 #[test]
 fn programs_of_others_are_seen() -> Result<()> {
-    if !root_or_skip("doctor") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     near.command("tc", "qdisc add dev sensor0 clsact")?;
@@ -132,8 +122,7 @@ fn programs_of_others_are_seen() -> Result<()> {
         near.command("tc", &format!("filter add dev sensor0 egress protocol all {filter}")).is_ok()
     });
     let Some((kind, _)) = added else {
-        skip("programs_of_others_are_seen", "the kernel has no tc filter to add");
-        return Ok(());
+        skip!("the kernel has no tc filter to add");
     };
     let (said, report) = doctor(&wire, "sensor0")?;
     assert_eq!(said.code, 0, "{said:?}");
@@ -144,9 +133,7 @@ fn programs_of_others_are_seen() -> Result<()> {
 
 #[test]
 fn another_xdp_program_is_a_problem() -> Result<()> {
-    if !root_or_skip("doctor") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
     let (said, report) = doctor(&wire, "sensor0")?;
@@ -157,9 +144,7 @@ fn another_xdp_program_is_a_problem() -> Result<()> {
 
 #[test]
 fn missing_capabilities_are_a_problem() -> Result<()> {
-    if !root_or_skip("doctor") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let agent = PublicCopy::new()?;
     let mut command = agent.as_nobody();

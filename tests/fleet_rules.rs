@@ -4,8 +4,8 @@
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_fleet::report::expression;
+use sensor_harness::needs;
 use sensor_harness::prometheus::{promtool, run_promtool};
-use sensor_harness::skip::skip;
 use sensor_harness::workspace;
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,29 +22,19 @@ fn files(folder: &str) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn promtool_or_skip(name: &str) -> bool {
-    let here = promtool().is_some();
-    if !here {
-        skip(name, "promtool is not here: `cargo xtask setup` brings it");
-    }
-    here
-}
-
 #[test]
 fn promtool_accepts_every_rule() -> Result<()> {
-    if promtool_or_skip("promtool_accepts_every_rule") {
-        let command = ["check", "rules"].map(PathBuf::from).into_iter();
-        run_promtool(command.chain(files("rules")?))?;
-    }
+    needs!(promtool());
+    let command = ["check", "rules"].map(PathBuf::from).into_iter();
+    run_promtool(command.chain(files("rules")?))?;
     Ok(())
 }
 
 #[test]
 fn rules_record_what_their_tests_say() -> Result<()> {
-    if promtool_or_skip("rules_record_what_their_tests_say") {
-        let command = ["test", "rules"].map(PathBuf::from).into_iter();
-        run_promtool(command.chain(files("rules/tests")?))?;
-    }
+    needs!(promtool());
+    let command = ["test", "rules"].map(PathBuf::from).into_iter();
+    run_promtool(command.chain(files("rules/tests")?))?;
     Ok(())
 }
 
@@ -120,9 +110,7 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() -> Result<()> {
 #[case::receiving("central.yml", &[])]
 #[case::behind_nat("agent.yml", &["--agent"])]
 fn configurations_are_valid(#[case] name: &str, #[case] flags: &[&str]) -> Result<()> {
-    if !promtool_or_skip("configurations_are_valid") {
-        return Ok(());
-    }
+    needs!(promtool());
     let file = workspace().join("fleet").join(name).display().to_string();
     let arguments = ["check", "config"].iter().chain(flags).copied().chain([file.as_str()]);
     let said = run_promtool(arguments)?;

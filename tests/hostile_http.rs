@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::{Agent, LISTEN, Launch};
 use sensor_harness::http::connect;
-use sensor_harness::skip::root_or_skip;
+use sensor_harness::needs_root;
 use sensor_harness::wire::Wire;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -28,17 +28,12 @@ fn peers(wire: &Wire, count: usize) -> Result<Vec<TcpStream>> {
 }
 
 #[rstest]
-#[case::nothing("nothing", b"")]
-#[case::half_a_request("half_a_request", b"GET /metr")]
-#[case::endless_headers("endless_headers", b"GET /metrics HTTP/1.1\r\nA: b\r\n")]
-#[case::a_body_that_never_comes(
-    "a_body_that_never_comes",
-    b"POST /metrics HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
-)]
-fn those_who_stop_talking(#[case] name: &str, #[case] said: &[u8]) -> Result<()> {
-    if !root_or_skip(name) {
-        return Ok(());
-    }
+#[case::nothing(b"")]
+#[case::half_a_request(b"GET /metr")]
+#[case::endless_headers(b"GET /metrics HTTP/1.1\r\nA: b\r\n")]
+#[case::a_body_that_never_comes(b"POST /metrics HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n")]
+fn those_who_stop_talking(#[case] said: &[u8]) -> Result<()> {
+    needs_root!();
     let (wire, agent) = start()?;
     let mut peers = peers(&wire, 100)?;
     for peer in &mut peers {
@@ -50,17 +45,15 @@ fn those_who_stop_talking(#[case] name: &str, #[case] said: &[u8]) -> Result<()>
 }
 
 #[rstest]
-#[case::another_protocol("another_protocol", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec())]
-#[case::zeros("zeros", vec![0; 100_000])]
-#[case::a_huge_line("a_huge_line", vec![b'A'; 1_000_000])]
-#[case::a_huge_header("a_huge_header", [b"GET / HTTP/1.1\r\nA: ".to_vec(), vec![b'b'; 1_000_000]].concat())]
-#[case::many_headers("many_headers", [b"GET / HTTP/1.1\r\n".to_vec(), b"A: b\r\n".repeat(10_000)].concat())]
-#[case::lies("lies", b"GET / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n".to_vec())]
-#[case::no_version("no_version", b"GET /\r\n\r\n".to_vec())]
-fn those_who_send_junk(#[case] name: &str, #[case] junk: Vec<u8>) -> Result<()> {
-    if !root_or_skip(name) {
-        return Ok(());
-    }
+#[case::another_protocol(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec())]
+#[case::zeros(vec![0; 100_000])]
+#[case::a_huge_line(vec![b'A'; 1_000_000])]
+#[case::a_huge_header([b"GET / HTTP/1.1\r\nA: ".to_vec(), vec![b'b'; 1_000_000]].concat())]
+#[case::many_headers([b"GET / HTTP/1.1\r\n".to_vec(), b"A: b\r\n".repeat(10_000)].concat())]
+#[case::lies(b"GET / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n".to_vec())]
+#[case::no_version(b"GET /\r\n\r\n".to_vec())]
+fn those_who_send_junk(#[case] junk: Vec<u8>) -> Result<()> {
+    needs_root!();
     let (wire, agent) = start()?;
     for mut peer in peers(&wire, 20)? {
         // The agent may hang up before it has heard it all.
@@ -77,9 +70,7 @@ fn those_who_send_junk(#[case] name: &str, #[case] junk: Vec<u8>) -> Result<()> 
 
 #[test]
 fn those_who_never_read() -> Result<()> {
-    if !root_or_skip("those_who_never_read") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, agent) = start()?;
     let mut peers = peers(&wire, 50)?;
     for peer in &mut peers {
@@ -93,9 +84,7 @@ fn those_who_never_read() -> Result<()> {
 
 #[test]
 fn five_hundred_idle_connections() -> Result<()> {
-    if !root_or_skip("five_hundred_idle_connections") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, agent) = start()?;
     let peers = peers(&wire, 500)?;
     for _ in 0..5 {
@@ -108,9 +97,7 @@ fn five_hundred_idle_connections() -> Result<()> {
 /// Nobody keeps a connection for ever by saying nothing.
 #[test]
 fn silence_is_hung_up_on() -> Result<()> {
-    if !root_or_skip("silence_is_hung_up_on") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, agent) = start()?;
     let mut silent = connect(&wire.near.namespace, LISTEN)?;
     silent.set_read_timeout(Some(Duration::from_mins(1)))?;

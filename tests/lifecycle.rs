@@ -13,9 +13,9 @@ use sensor_harness::frame::frame;
 use sensor_harness::http::connect;
 use sensor_harness::metrics::Page;
 use sensor_harness::namespace::Namespace;
+use sensor_harness::needs_root;
 use sensor_harness::pace::{self, PATIENCE, until};
 use sensor_harness::sender::Sender;
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::table::TWO_SENSORS;
 use sensor_harness::wire::{MTU, Wire};
 use std::io::{self, Read as _, Write as _};
@@ -28,9 +28,7 @@ use std::time::Duration;
 #[case::terminated(Signal::SIGTERM, Some(0))]
 #[case::killed(Signal::SIGKILL, None)]
 fn nothing_stays_attached(#[case] signal: Signal, #[case] code: Option<i32>) -> Result<()> {
-    if !root_or_skip("nothing_stays_attached") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").config(TWO_SENSORS).start()?;
     ensure!(wire.near.has_xdp()?, "nothing is attached");
@@ -58,9 +56,7 @@ fn nothing_stays_attached(#[case] signal: Signal, #[case] code: Option<i32>) -> 
 /// Neither a connection that says nothing nor one that never ceases to ask keeps the agent from stopping.
 #[test]
 fn a_connection_does_not_delay_the_end() -> Result<()> {
-    if !root_or_skip("a_connection_does_not_delay_the_end") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     let mut agent = Launch::new(near).interface("sensor0").start()?;
@@ -89,9 +85,7 @@ fn ask(stream: &mut TcpStream) -> io::Result<()> {
 
 #[test]
 fn two_interfaces_are_counted_together() -> Result<()> {
-    if !root_or_skip("two_interfaces_are_counted_together") {
-        return Ok(());
-    }
+    needs_root!();
     let near = Namespace::new()?;
     let one = Wire::between(near.clone(), "sensor0", Namespace::new()?, MTU)?;
     let other = Wire::between(near.clone(), "sensor1", Namespace::new()?, MTU)?;
@@ -145,9 +139,7 @@ fn counted(agent: &Agent, slot: &str) -> Result<u64> {
 
 #[test]
 fn observing_counts_and_lets_pass() -> Result<()> {
-    if !root_or_skip("observing_counts_and_lets_pass") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = world()?;
     ensure!(echo(&wire, PATIENCE)?, "no echo even before");
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").argument("--observe").start()?;
@@ -158,9 +150,7 @@ fn observing_counts_and_lets_pass() -> Result<()> {
 
 #[test]
 fn without_observing_it_drops() -> Result<()> {
-    if !root_or_skip("without_observing_it_drops") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = world()?;
     let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").start()?;
     // Link control passes, or the datagram wouldn't even be sent.
@@ -174,9 +164,7 @@ fn without_observing_it_drops() -> Result<()> {
 /// Neighbour discovery finds the way both ways while everything else is dropped.
 #[test]
 fn link_control_passes() -> Result<()> {
-    if !root_or_skip("link_control_passes") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     for (end, address) in [(&wire.near, "2001:db8:7::7/64"), (&wire.far, "2001:db8:7::66/64")] {
         end.namespace.enable_ipv6()?;
@@ -194,9 +182,7 @@ fn link_control_passes() -> Result<()> {
 /// Falling back is allowed, but never silent.
 #[test]
 fn generic_mode_is_said() -> Result<()> {
-    if !root_or_skip("generic_mode_is_said") {
-        return Ok(());
-    }
+    needs_root!();
     let namespace = Namespace::new()?;
     namespace.add_interface_without_native_xdp("quiet0")?;
     let agent = Launch::new(&namespace).interface("quiet0").start()?;
@@ -212,9 +198,7 @@ fn generic_mode_is_said() -> Result<()> {
 #[case::asked(&["--kernel-log", "debug"], true)]
 #[case::not_asked(&["--log", "debug"], false)]
 fn the_reason_for_malformed_is_logged(#[case] arguments: &[&str], #[case] logged: bool) -> Result<()> {
-    if !root_or_skip("the_reason_for_malformed_is_logged") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0");
     let mut agent = arguments.iter().fold(launch, |launch, argument| launch.argument(argument)).start()?;

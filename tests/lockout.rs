@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::Launch;
 use sensor_harness::cli::sensor;
-use sensor_harness::skip::root_or_skip;
+use sensor_harness::needs_root;
 use sensor_harness::wire::Wire;
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -36,9 +36,7 @@ fn wire_after(commands: &[&str]) -> Result<Wire> {
 
 /// After these `ip` commands the agent refuses the interface in one line with these words.
 fn refused(commands: &[&str], interface: &str, words: &[&str]) -> Result<()> {
-    if !root_or_skip("lockout") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = wire_after(commands)?;
     let near = &wire.near.namespace;
     let (code, said) = Launch::new(near).interface(interface).fail()?;
@@ -71,9 +69,7 @@ fn refused(commands: &[&str], interface: &str, words: &[&str]) -> Result<()> {
     "route add default via 198.51.100.66",
 ])]
 fn somebody_must_be_able_to_connect(#[case] commands: &[&str]) -> Result<()> {
-    if !root_or_skip("lockout") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = wire_after(commands)?;
     let near = &wire.near.namespace;
     let check = |tables: &str| {

@@ -11,8 +11,8 @@ use sensor_harness::agent::Launch;
 use sensor_harness::frame::{Frame, frame};
 use sensor_harness::metrics::Page;
 use sensor_harness::pace::PATIENCE;
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::wire::Wire;
+use sensor_harness::{needs, needs_root};
 use sensor_user::kernel::Variant;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -77,10 +77,7 @@ fn cases() -> Vec<(&'static str, Frame, Option<Slot>)> {
 
 #[rstest]
 fn rules_hold_in_the_kernel(#[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant) -> Result<()> {
-    let name = format!("rules_hold_in_the_kernel ({variant:?})");
-    let Some(mut kernel) = Kernel::load_or_skip(RULES, false, variant, &name)? else {
-        return Ok(());
-    };
+    let mut kernel = needs!(Kernel::with(variant, RULES, false)?);
     for (name, frame, slot) in cases() {
         let expected =
             slot.map_or(Verdict::Pass(Passed::Management), |slot| Verdict::Count { sensor: 0, slot });
@@ -93,9 +90,7 @@ fn rules_hold_in_the_kernel(#[values(Variant::Linear, Variant::MultiBuffer)] var
 /// As many sources as an operator could have, each with its own rule's service.
 #[test]
 fn thousands_of_sources() -> Result<()> {
-    if !root_or_skip("thousands_of_sources") {
-        return Ok(());
-    }
+    needs_root!();
     let sources: Vec<_> = (0..10_000_u32).map(|n| Ipv4Addr::from_bits(0x0a00_0000 + 3 * n)).collect();
     let listed: Vec<_> = sources.iter().map(|source| format!("\"{source}\"")).collect();
     let rules = format!("[[sensor]]\nname = \"a\"\n[[allow]]\ntcp = [22]\nfrom = [{}]\n", listed.join(","));
@@ -116,9 +111,7 @@ fn thousands_of_sources() -> Result<()> {
 /// A real TCP conversation through the real program: who is allowed has it, who isn't is counted.
 #[test]
 fn a_conversation_with_the_administrator() -> Result<()> {
-    if !root_or_skip("a_conversation_with_the_administrator") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     wire.near.address("198.51.100.7/24")?;
     wire.far.address("198.51.100.66/24")?;

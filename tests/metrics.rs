@@ -9,9 +9,9 @@ use sensor_harness::metrics::Page;
 use sensor_harness::mix::{self, Mix};
 use sensor_harness::prometheus::promtool;
 use sensor_harness::sender::Sender;
-use sensor_harness::skip::{root_or_skip, skip};
 use sensor_harness::wire::Wire;
 use sensor_harness::workspace;
+use sensor_harness::{needs, needs_root};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -38,14 +38,8 @@ fn agent() -> Result<(Wire, Agent)> {
 
 #[test]
 fn promtool_has_no_complaint() -> Result<()> {
-    let name = "promtool_has_no_complaint";
-    if !root_or_skip(name) {
-        return Ok(());
-    }
-    let Some(promtool) = promtool() else {
-        skip(name, "promtool is not here: `cargo xtask setup` brings it");
-        return Ok(());
-    };
+    needs_root!();
+    let promtool = needs!(promtool());
     let (wire, agent) = idle_agent()?;
     for counted in [false, true] {
         if counted {
@@ -76,9 +70,7 @@ fn in_readme() -> Result<BTreeSet<String>> {
 
 #[test]
 fn the_readme_lists_what_is_exported() -> Result<()> {
-    if !root_or_skip("the_readme_lists_what_is_exported") {
-        return Ok(());
-    }
+    needs_root!();
     let (_wire, agent) = agent()?;
     let page = agent.metrics()?;
     let exported: BTreeSet<String> = page
@@ -98,9 +90,7 @@ fn the_readme_lists_what_is_exported() -> Result<()> {
 #[case::readiness("/readyz", 200, "text/plain")]
 #[case::nothing("/nothing-here", 404, "text/plain")]
 fn pages_have_their_types(#[case] path: &str, #[case] status: u16, #[case] content_type: &str) -> Result<()> {
-    if !root_or_skip("pages_have_their_types") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").start()?;
     let response = agent.get(path)?;
@@ -112,9 +102,7 @@ fn pages_have_their_types(#[case] path: &str, #[case] status: u16, #[case] conte
 
 #[test]
 fn only_reading_is_allowed() -> Result<()> {
-    if !root_or_skip("only_reading_is_allowed") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     let _agent = Launch::new(near).interface("sensor0").start()?;
@@ -127,9 +115,7 @@ fn only_reading_is_allowed() -> Result<()> {
 
 #[test]
 fn slots_and_metrics_add_up_to_the_same() -> Result<()> {
-    if !root_or_skip("slots_and_metrics_add_up_to_the_same") {
-        return Ok(());
-    }
+    needs_root!();
     let (_wire, agent) = agent()?;
     let counts = agent.counts()?;
     let page = Page::parse(&agent.metrics()?)?;
@@ -162,9 +148,7 @@ fn slots_and_metrics_add_up_to_the_same() -> Result<()> {
 
 #[test]
 fn the_agent_tells_of_itself() -> Result<()> {
-    if !root_or_skip("the_agent_tells_of_itself") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, agent) = agent()?;
     let page = Page::parse(&agent.metrics()?)?;
     let native = [("interface", "sensor0"), ("mode", "native")];

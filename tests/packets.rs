@@ -15,9 +15,9 @@ use sensor_harness::agent::Launch;
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::{ETHERNET, Extension, Frame, frame};
 use sensor_harness::sender::Sender;
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::table::{Case, TWO_SENSORS, TwoSensors, WithoutRules, table};
 use sensor_harness::wire::{MTU, Wire};
+use sensor_harness::{needs, needs_root};
 use sensor_user::kernel::Variant;
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -52,19 +52,15 @@ fn the_host_build_agrees_with_the_table() {
 }
 
 #[rstest]
-#[case::two_sensors("two_sensors", TWO_SENSORS, WITH_TWO_SENSORS)]
-#[case::everything("everything", EVERYTHING, WITH_EVERYTHING)]
+#[case::two_sensors(TWO_SENSORS, WITH_TWO_SENSORS)]
+#[case::everything(EVERYTHING, WITH_EVERYTHING)]
 fn the_loaded_programs_agree_with_the_table(
-    #[case] name: &str,
     #[case] sensors: &str,
     #[case] expected: Expected,
     #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
     #[values(false, true)] observe: bool,
 ) -> Result<()> {
-    let name = format!("the_loaded_programs_agree_with_the_table ({name}, {variant:?})");
-    let Some(mut kernel) = Kernel::load_or_skip(sensors, observe, variant, &name)? else {
-        return Ok(());
-    };
+    let mut kernel = needs!(Kernel::with(variant, sensors, observe)?);
     // Shorter frames are refused by the kernel: the host build has them.
     for case in table().iter().filter(|case| case.frame.len() >= ETHERNET) {
         let expected = expected(case);
@@ -77,10 +73,7 @@ fn the_loaded_programs_agree_with_the_table(
 /// A frame that comes in several buffers is counted with all its bytes; its headers are in the first.
 #[test]
 fn a_jumbo_frame_is_counted_whole() -> Result<()> {
-    let name = "a_jumbo_frame_is_counted_whole";
-    let Some(mut kernel) = Kernel::load_or_skip(TWO_SENSORS, false, Variant::MultiBuffer, name)? else {
-        return Ok(());
-    };
+    let mut kernel = needs!(Kernel::with(Variant::MultiBuffer, TWO_SENSORS, false)?);
     for length in [3_000, 4_000, JUMBO] {
         let frame = frame().ipv4().udp(9).payload(vec![0; length - 42]).bytes();
         let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
@@ -94,10 +87,7 @@ fn a_jumbo_frame_is_counted_whole() -> Result<()> {
 #[test]
 fn headers_beyond_the_first_buffer_are_read() -> Result<()> {
     const LONGEST_EXTENSION: usize = 2_048;
-    let name = "headers_beyond_the_first_buffer_are_read";
-    let Some(mut kernel) = Kernel::load_or_skip(TWO_SENSORS, false, Variant::MultiBuffer, name)? else {
-        return Ok(());
-    };
+    let mut kernel = needs!(Kernel::with(Variant::MultiBuffer, TWO_SENSORS, false)?);
     let expected = Verdict::Count { sensor: 0, slot: Slot::udp(9) };
     let mut check = |start: Frame, extensions: &[Extension], headers: usize| -> Result<()> {
         let frame = start.ipv6();
@@ -139,10 +129,9 @@ fn network_v6(sensor: u8) -> (Ipv6Addr, u8) {
 }
 
 #[rstest]
-#[case::linear("linear", Variant::Linear)]
-#[case::multi_buffer("multi_buffer", Variant::MultiBuffer)]
-fn many_prefixes_lead_to_their_sensors(#[case] name: &str, #[case] variant: Variant) -> Result<()> {
-    let name = format!("many_prefixes_lead_to_their_sensors ({name})");
+#[case::linear(Variant::Linear)]
+#[case::multi_buffer(Variant::MultiBuffer)]
+fn many_prefixes_lead_to_their_sensors(#[case] variant: Variant) -> Result<()> {
     assert!(usize::from(MANY) > MAX_INLINE_PREFIXES, "the tries would not be asked");
     let mut tables = String::new();
     for sensor in 0..MANY {
@@ -150,9 +139,7 @@ fn many_prefixes_lead_to_their_sensors(#[case] name: &str, #[case] variant: Vari
         let prefixes = format!("[\"{v4}/{bits_v4}\", \"{v6}/{bits_v6}\"]");
         writeln!(tables, "[[sensor]]\nname = \"number {sensor}\"\nprefixes = {prefixes}")?;
     }
-    let Some(mut kernel) = Kernel::load_or_skip(&tables, false, variant, &name)? else {
-        return Ok(());
-    };
+    let mut kernel = needs!(Kernel::with(variant, &tables, false)?);
     let mut check = |frame: Frame, to: IpAddr, sensor: Option<u8>| -> Result<()> {
         let bytes = frame.to(to).tcp(23).syn().bytes();
         let expected = match sensor {
@@ -199,9 +186,7 @@ fn the_agent_on_a_wire_agrees_with_the_table(
     #[case] expected: Expected,
     #[case] mode: &str,
 ) -> Result<()> {
-    if !root_or_skip("the_agent_on_a_wire_agrees_with_the_table") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0").config(sensors);
     let agent = launch.argument("--mode").argument(mode).start()?;

@@ -5,7 +5,7 @@ use rstest::rstest;
 use sensor_harness::agent::PublicCopy;
 use sensor_harness::built;
 use sensor_harness::cli::{self, Said, sensor};
-use sensor_harness::skip::root_or_skip;
+use sensor_harness::needs_root;
 use sensor_harness::wire::Wire;
 use sensor_user::config::Transport;
 use sensor_user::kernel::{Sockets, State};
@@ -90,9 +90,7 @@ fn a_session_is_refused_until_its_rule_is_added(
     #[case] to: &str,
     #[case] from: &str,
 ) -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let world = World::new()?;
     let _session = world.session(listen, to)?;
     let refused = world.check("")?;
@@ -118,9 +116,7 @@ fn a_session_is_refused_until_its_rule_is_added(
 #[case::as_it_is("exec \"$@\"")]
 #[case::stripped("unset SSH_CONNECTION; \"$@\"; exit $?")]
 fn the_operators_own_session_is_recognised(#[case] script: &str) -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let world = World::new()?;
     let session = world.session("0.0.0.0:22", "198.51.100.7:22")?;
     let connection = format!("{ADMIN} {} {HOST} 22", session.there.local_addr()?.port());
@@ -134,9 +130,7 @@ fn the_operators_own_session_is_recognised(#[case] script: &str) -> Result<()> {
 
 #[test]
 fn a_session_through_a_bridge_is_seen_at_its_port() -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let world = World::new()?;
     let near = &world.wire.near.namespace;
     near.ip("link add bridge0 type bridge")?;
@@ -153,9 +147,7 @@ fn a_session_through_a_bridge_is_seen_at_its_port() -> Result<()> {
 
 #[test]
 fn what_the_host_itself_began_is_not_in_the_way() -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let world = World::new()?;
     let server = world.wire.far.namespace.run(|| TcpListener::bind("198.51.100.66:443"))??;
     let near = &world.wire.near.namespace;
@@ -172,9 +164,7 @@ fn what_the_host_itself_began_is_not_in_the_way() -> Result<()> {
 
 #[test]
 fn what_listens_is_shown_with_who_may_reach_it() -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let world = World::new()?;
     let _ssh = world.listen("[::]:22")?;
     let _web = world.listen("0.0.0.0:80")?;
@@ -206,9 +196,7 @@ fn what_run_would_refuse_check_refuses(
     #[case] code: i32,
     #[case] words: &str,
 ) -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     near.add_interface_without_native_xdp("down0")?;
@@ -223,9 +211,7 @@ fn what_run_would_refuse_check_refuses(
 
 #[test]
 fn checking_needs_no_privileges() -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let world = World::new()?;
     let _session = world.session("0.0.0.0:2222", "198.51.100.7:2222")?;
     let file = file("[[allow]]\nfrom = [\"198.51.100.0/24\"]\ntcp = [2222]")?;
@@ -242,9 +228,7 @@ fn checking_needs_no_privileges() -> Result<()> {
 /// What the kernel's flow table is seeded with.
 #[test]
 fn every_conversation_is_known_for_what_it_is() -> Result<()> {
-    if !root_or_skip("preflight") {
-        return Ok(());
-    }
+    needs_root!();
     let world = World::new()?;
     let inbound = world.session("[::]:22", "198.51.100.7:22")?;
     let server = world.wire.far.namespace.run(|| TcpListener::bind("[::]:443"))??;

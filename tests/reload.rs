@@ -11,10 +11,10 @@ use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
 use sensor_harness::namespace::Namespace;
+use sensor_harness::needs_root;
 use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::wire::{MTU, Wire};
 use std::collections::BTreeMap;
 
@@ -47,9 +47,7 @@ fn reload(agent: &Agent, near: &Namespace, config: &str) -> Result<Said> {
 #[case::more_and_more(&["a"], &["a b", "a b c", "e a b c d", "f a e"])]
 #[case::all_others(&["a", "b"], &["c d e", "a b"])]
 fn sensors_that_stay_keep_their_counts(#[case] first: &[&str], #[case] steps: &[&str]) -> Result<()> {
-    if !root_or_skip("sensors_that_stay_keep_their_counts") {
-        return Ok(());
-    }
+    needs_root!();
     for restart in [false, true] {
         let (wire, pins) = (Wire::new()?, Pins::new()?);
         let near = &wire.near.namespace;
@@ -109,9 +107,7 @@ fn check<'a>(
 #[case::no_such_interface("interfaces = [\"sensor0\", \"nowhere0\"]\n", "nowhere0")]
 #[case::an_interface_that_is_down("interfaces = [\"sensor0\", \"down0\"]\n", "down0 is down")]
 fn a_bad_file_is_refused_whole(#[case] bad: &str, #[case] words: &str) -> Result<()> {
-    if !root_or_skip("a_bad_file_is_refused_whole") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     near.ip("link add down0 type veth peer name down1")?;
@@ -133,9 +129,7 @@ fn a_bad_file_is_refused_whole(#[case] bad: &str, #[case] words: &str) -> Result
 
 #[test]
 fn rules_change_without_a_gap() -> Result<()> {
-    if !root_or_skip("rules_change_without_a_gap") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
     let without = config(&["a"]);
@@ -159,9 +153,7 @@ fn rules_change_without_a_gap() -> Result<()> {
 
 #[test]
 fn interfaces_come_and_go() -> Result<()> {
-    if !root_or_skip("interfaces_come_and_go") {
-        return Ok(());
-    }
+    needs_root!();
     let near = Namespace::new()?;
     let one = Wire::between(near.clone(), "sensor0", Namespace::new()?, MTU)?;
     let other = Wire::between(near.clone(), "sensor1", Namespace::new()?, MTU)?;
@@ -190,9 +182,7 @@ fn interfaces_come_and_go() -> Result<()> {
 /// As `systemctl reload` does it.
 #[test]
 fn a_hang_up_reloads() -> Result<()> {
-    if !root_or_skip("a_hang_up_reloads") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config(&["a"])).start()?;
     agent.rewrite_config(&config(&["a", "b"]))?;
@@ -208,9 +198,7 @@ fn a_hang_up_reloads() -> Result<()> {
 
 #[test]
 fn without_an_agent_there_is_nothing_to_reload() -> Result<()> {
-    if !root_or_skip("without_an_agent_there_is_nothing_to_reload") {
-        return Ok(());
-    }
+    needs_root!();
     let said = sensor(&Namespace::new()?, &["reload"])?;
     assert_eq!(said.code, 1);
     ensure!(said.stderr.starts_with("sensor: no agent runs here with --pins"), "{}", said.stderr);

@@ -5,8 +5,9 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::Launch;
 use sensor_harness::built;
+use sensor_harness::needs;
 use sensor_harness::pins::Pins;
-use sensor_harness::world::{Family, Finished, NIC, Place, RULE, SENSOR, World, can_or_skip};
+use sensor_harness::world::{self, Family, Finished, NIC, Place, RULE, SENSOR, World};
 use std::io::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,9 +19,7 @@ use tempfile::NamedTempFile;
 #[case::v4(Family::V4)]
 #[case::v6(Family::V6)]
 fn it_refuses_and_prints_the_rule(#[case] family: Family) -> Result<()> {
-    if !can_or_skip(&format!("it_refuses_and_prints_the_rule ({family:?})")) {
-        return Ok(());
-    }
+    needs!(world::possible());
     let (world, pins) = (World::new()?, Pins::new()?);
     let mut session = world.ssh(Place::Administrator, Place::Host, family, "cat")?.converse()?;
     assert_eq!(session.exchange("before")?, "before");
@@ -49,9 +48,7 @@ fn it_refuses_and_prints_the_rule(#[case] family: Family) -> Result<()> {
 #[case::v4(Family::V4)]
 #[case::v6(Family::V6)]
 fn unconfirmed_it_undoes_itself_though_killed(#[case] family: Family) -> Result<()> {
-    if !can_or_skip(&format!("unconfirmed_it_undoes_itself_though_killed ({family:?})")) {
-        return Ok(());
-    }
+    needs!(world::possible());
     let (world, pins) = (World::new()?, Pins::new()?);
     let mut session = world.ssh(Place::Administrator, Place::Host, family, "cat")?.converse()?;
     assert_eq!(session.exchange("before")?, "before");
@@ -73,9 +70,7 @@ fn unconfirmed_it_undoes_itself_though_killed(#[case] family: Family) -> Result<
 #[case::v4(Family::V4)]
 #[case::v6(Family::V6)]
 fn confirmed_it_stays(#[case] family: Family) -> Result<()> {
-    if !can_or_skip(&format!("confirmed_it_stays ({family:?})")) {
-        return Ok(());
-    }
+    needs!(world::possible());
     let (world, pins) = (World::new()?, Pins::new()?);
     let config = format!("{SENSOR}{RULE}");
     let launch = Launch::new(world.at(Place::Host)).interface(NIC).config(&config).pins(&pins);

@@ -3,9 +3,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::namespace::Namespace;
+use sensor_harness::needs;
 use sensor_harness::pace::until;
-use sensor_harness::prometheus::{Prometheus, prometheus_or_skip};
-use sensor_harness::skip::skip;
+use sensor_harness::prometheus::{self, Prometheus};
 use sensor_harness::victoria::{self, VictoriaMetrics};
 use sensor_harness::workspace;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -113,9 +113,7 @@ fn value(rows: &[serde_json::Value]) -> Option<u64> {
 
 #[test]
 fn an_outage_of_the_receiver_loses_nothing() -> Result<()> {
-    if !prometheus_or_skip("an_outage_of_the_receiver_loses_nothing") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let namespace = Namespace::new()?;
     let page = Page::serve(&namespace)?;
     let rules = workspace().join("fleet/rules/*.yml").display().to_string();
@@ -143,14 +141,8 @@ fn an_outage_of_the_receiver_loses_nothing() -> Result<()> {
 
 #[test]
 fn victoria_metrics_takes_the_same() -> Result<()> {
-    let name = "victoria_metrics_takes_the_same";
-    if !prometheus_or_skip(name) {
-        return Ok(());
-    }
-    if victoria::server().is_none() {
-        skip(name, "victoria-metrics is not here: `cargo xtask setup` brings it");
-        return Ok(());
-    }
+    needs!(prometheus::installed());
+    needs!(victoria::server());
     let namespace = Namespace::new()?;
     let page = Page::serve(&namespace)?;
     let victoria = VictoriaMetrics::start(&namespace, VICTORIA)?;

@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use rstest::rstest;
 use sensor_fleet::simulation::options::{Options, Resolution, Scenario, midnight};
 use sensor_fleet::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
-use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_harness::needs;
+use sensor_harness::prometheus;
 use sensor_harness::report::Report;
 use sensor_tests::served::Served;
 use serde_json::Value;
@@ -41,9 +42,7 @@ fn near(found: &Value, expected: Option<f64>) -> bool {
 
 #[test]
 fn a_quarter_is_what_was_simulated() -> Result<()> {
-    if !prometheus_or_skip("a_quarter_is_what_was_simulated") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let Served { truth, server, namespace } = Served::new(&half_a_year(40, Scenario::Usual, 1)?, false)?;
     let report = Report::write(&namespace, &server, "--quarter 2023Q4 --home japan")?;
     let (now, before) = (ranking(&truth, "2023Q4")?, ranking(&truth, "2023Q3")?);
@@ -106,9 +105,7 @@ fn surges_are_those_of(truth: &Truth, report: &Report) {
 #[case(2)]
 #[case(3)]
 fn nothing_is_taken_for_a_surge(#[case] seed: u64) -> Result<()> {
-    if !prometheus_or_skip("nothing_is_taken_for_a_surge") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let Served { server, namespace, .. } = Served::new(&half_a_year(30, Scenario::Quiet, seed)?, false)?;
     let report = Report::write(&namespace, &server, "--quarter 2023Q4")?;
     assert!(report.rows("surges").is_empty(), "{:?}", report.rows("surges"));
@@ -119,9 +116,7 @@ fn nothing_is_taken_for_a_surge(#[case] seed: u64) -> Result<()> {
 /// Samples of each minute go through the fleet's rules; the days of any zone are exact.
 #[test]
 fn days_are_exact_through_the_rules() -> Result<()> {
-    if !prometheus_or_skip("days_are_exact_through_the_rules") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let options =
         Options { resolution: Resolution::Raw, ports: 20, ..Options::days(4, 4, date(2024, 1, 1))? };
     let Served { truth, server, namespace } = Served::new(&options, true)?;
@@ -146,9 +141,7 @@ fn days_are_exact_through_the_rules() -> Result<()> {
 /// What of a day in progress has been recorded is read from there, hour by hour; the counters have only what came since.
 #[test]
 fn a_day_in_progress_is_read_from_its_hours() -> Result<()> {
-    if !prometheus_or_skip("a_day_in_progress_is_read_from_its_hours") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
     let yesterday = today.yesterday()?;
     let options =

@@ -20,7 +20,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use report::{fixture, model::Report};
 use sensor_fleet::report::publish::{Options, publishable};
 use sensor_fleet::report::write::write;
-use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::needs;
+use sensor_harness::skip::{self, Missing};
 use serde_json::Value;
 
 /// Widths of screens.
@@ -120,17 +121,14 @@ fn chromium(dir: &Path, page: &Path, scheme: Scheme) -> Result<String> {
 }
 
 /// Whether the browser is there and may be locked in.
-fn browser_or_skip(name: &str) -> bool {
-    if !root_or_skip(name) {
-        return false;
-    }
+fn browser() -> Result<(), Missing> {
+    skip::root()?;
     let there =
         Command::new("chromium").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let there = there.is_ok_and(|status| status.success());
-    if !there {
-        skip(name, "no chromium: run `cargo xtask setup`");
+    match there {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(Missing::new("no chromium: run `cargo xtask setup`")),
     }
-    there
 }
 
 /// The page of a report.
@@ -146,10 +144,8 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn the_page_fits_its_screen_and_has_its_figures() {
-    if !browser_or_skip("report_page::the_page_fits_its_screen_and_has_its_figures") {
-        return;
-    }
+fn the_page_fits_its_screen_and_has_its_figures() -> Result<()> {
+    needs!(browser());
     let mut long = fixture::report();
     long.sensors[0].name = "n".repeat(64);
     long.sensors[0].region = "r".repeat(64);
@@ -182,13 +178,12 @@ fn the_page_fits_its_screen_and_has_its_figures() {
             assert_eq!(seen["asked_for"], 0, "{what} asks for something");
         }
     }
+    Ok(())
 }
 
 #[test]
-fn the_page_is_dark_for_who_wants_that() {
-    if !browser_or_skip("report_page::the_page_is_dark_for_who_wants_that") {
-        return;
-    }
+fn the_page_is_dark_for_who_wants_that() -> Result<()> {
+    needs!(browser());
     let html = html(&fixture::report()).unwrap();
     for (scheme, paper, ink) in [
         (Scheme::Light, "rgb(255, 255, 255)", "rgb(27, 31, 36)"),
@@ -197,14 +192,13 @@ fn the_page_is_dark_for_who_wants_that() {
         let seen = measured(&html, 1280, scheme).unwrap();
         assert_eq!((seen["paper"].as_str(), seen["ink"].as_str()), (Some(paper), Some(ink)));
     }
+    Ok(())
 }
 
 /// What the tests above would find in pages that are wrong.
 #[test]
-fn a_wrong_page_is_found_out() {
-    if !browser_or_skip("report_page::a_wrong_page_is_found_out") {
-        return;
-    }
+fn a_wrong_page_is_found_out() -> Result<()> {
+    needs!(browser());
     let html = html(&fixture::report()).unwrap();
     let wide = html.replace("<h1>", "<div style=\"width: 2000px\">wide</div><h1>");
     let seen = measured(&wide, 1280, Scheme::Light).unwrap();
@@ -229,4 +223,5 @@ fn a_wrong_page_is_found_out() {
     assert_eq!(seen["loaded"], 1, "{seen}");
     let seen = measured(&asking, 1280, Scheme::Light).unwrap();
     assert_eq!(seen["loaded"], 0, "the page's policy lets a picture in: {seen}");
+    Ok(())
 }

@@ -4,10 +4,10 @@
 use anyhow::{Context as _, Result, bail};
 use jiff::civil::date;
 use sensor_fleet::simulation::options::Options;
-use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_harness::needs;
+use sensor_harness::prometheus;
 use sensor_harness::proxy::{Proxy, TOKEN, nginx};
 use sensor_harness::report::Report;
-use sensor_harness::skip::skip;
 use sensor_tests::served::Served;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -15,20 +15,10 @@ const PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHO
 const RIGHT: &str = "https://localhost:9443/prometheus";
 const PERIOD: &str = "--from 2023-12-31 --to 2024-01-02";
 
-/// Whether this machine can serve a history through a proxy; `name` is skipped otherwise.
-fn proxied_or_skip(name: &str) -> bool {
-    if nginx().is_none() {
-        skip(name, "nginx is not here: `cargo xtask setup` brings it");
-        return false;
-    }
-    prometheus_or_skip(name)
-}
-
 #[test]
 fn a_report_comes_through_tls_and_with_a_token() -> Result<()> {
-    if !proxied_or_skip("a_report_comes_through_tls_and_with_a_token") {
-        return Ok(());
-    }
+    needs!(nginx());
+    needs!(prometheus::installed());
     let Served { truth, mut server, namespace } =
         Served::new(&Options::days(3, 3, date(2024, 1, 3))?, false)?;
     let proxy = Proxy::start(&namespace, PROXY, server.listen)?;
@@ -78,9 +68,7 @@ fn a_report_comes_through_tls_and_with_a_token() -> Result<()> {
 
 #[test]
 fn a_prometheus_that_gives_up_says_what_to_give_it() -> Result<()> {
-    if !prometheus_or_skip("a_prometheus_that_gives_up_says_what_to_give_it") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let Served { mut server, namespace, .. } = Served::new(&Options::days(3, 3, date(2024, 1, 3))?, false)?;
     server.kill()?;
     server.start_again_with(&["--query.max-samples=1"])?;

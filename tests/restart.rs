@@ -12,11 +12,11 @@ use sensor_harness::cli::sensor;
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
 use sensor_harness::mix::{self, Mix, Sample};
+use sensor_harness::needs_root;
 use sensor_harness::pace;
 use sensor_harness::pins::Pins;
 use sensor_harness::random::Random;
 use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::wire::Wire;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,9 +42,7 @@ fn launch(wire: &Wire, pins: &Pins) -> Launch {
 #[case::stopped(Signal::SIGTERM)]
 #[case::interrupted(Signal::SIGINT)]
 fn counting_goes_on_without_the_agent(#[case] signal: Signal) -> Result<()> {
-    if !root_or_skip("counting_goes_on_without_the_agent") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     let sender = Sender::new(&wire)?;
     let mut truth = Counts::default();
@@ -68,9 +66,7 @@ fn counting_goes_on_without_the_agent(#[case] signal: Signal) -> Result<()> {
 #[case::flows("FLOWS_TCP")]
 #[case::series("SERIES")]
 fn a_layout_that_does_not_fit_is_refused(#[case] name: &str) -> Result<()> {
-    if !root_or_skip("a_layout_that_does_not_fit_is_refused") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     launch(&wire, &pins).start()?.stop(Signal::SIGTERM)?;
     let directory = std::fs::read_dir(pins.path())?.next().expect("something is pinned")?.path();
@@ -90,9 +86,7 @@ fn a_layout_that_does_not_fit_is_refused(#[case] name: &str) -> Result<()> {
 
 #[test]
 fn one_agent_at_a_time_works_with_the_pins() -> Result<()> {
-    if !root_or_skip("one_agent_at_a_time_works_with_the_pins") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     let other = Wire::new()?;
     let mut agent = launch(&wire, &pins).start()?;
@@ -111,9 +105,7 @@ fn one_agent_at_a_time_works_with_the_pins() -> Result<()> {
 /// A NIC that goes away takes its attachment with it; one that comes back gets a new one.
 #[test]
 fn an_interface_may_go_and_come_back() -> Result<()> {
-    if !root_or_skip("an_interface_may_go_and_come_back") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     let mut truth = Counts::default();
     let mut agent = launch(&wire, &pins).start()?;
@@ -140,9 +132,7 @@ const TIMES: usize = 50;
 /// Ten million packets from two CPUs, and the agent is killed at random moments, started again and reloaded.
 #[test]
 fn nothing_is_lost_whenever_the_agent_is_killed() -> Result<()> {
-    if !root_or_skip("nothing_is_lost_whenever_the_agent_is_killed") {
-        return Ok(());
-    }
+    needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     let mut agent = launch(&wire, &pins).start()?;
     let troubled = AtomicBool::new(false);

@@ -14,7 +14,8 @@ use rstest::rstest;
 use sensor_fleet::simulation::options::{Options, Resolution, Scenario, midnight};
 use sensor_fleet::simulation::truth::{Kind, Truth, Verdict};
 use sensor_fleet::simulation::{HISTORY, TRUTH, generate};
-use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_harness::needs;
+use sensor_harness::prometheus;
 use sensor_tests::served::Served;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -274,18 +275,14 @@ fn value(row: &Value) -> f64 {
 
 #[test]
 fn a_real_prometheus_finds_the_days_that_the_truth_has() -> Result<()> {
-    if !prometheus_or_skip("a_real_prometheus_finds_the_days_that_the_truth_has") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let served = Served::new(&options(9, 92, Resolution::Day), false)?;
     agrees(&served, 92)
 }
 
 #[test]
 fn the_rules_make_the_truth_of_raw_samples() -> Result<()> {
-    if !prometheus_or_skip("the_rules_make_the_truth_of_raw_samples") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let served = Served::new(&options(6, 8, Resolution::Raw), true)?;
     agrees(&served, 8)?;
     // The hours too, each one.

@@ -14,8 +14,9 @@ use sensor_harness::namespace::Namespace;
 use sensor_harness::order::Order;
 use sensor_harness::pace::PATIENCE;
 use sensor_harness::sender::packet_socket;
-use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::skip::Missing;
 use sensor_harness::wire::Interface;
+use sensor_harness::{needs, needs_root, skip};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,21 +35,17 @@ struct Nic {
 }
 
 impl Nic {
-    /// `None`: there is none, and the test called `test` is skipped.
-    fn of_the_machine(test: &str) -> Result<Option<Self>> {
-        if !root_or_skip(test) {
-            return Ok(None);
-        }
+    fn of_the_machine() -> Result<Result<Self, Missing>> {
         let Ok(name) = std::env::var("SENSOR_VM_NIC") else {
-            skip(test, "it needs the NIC of a virtual machine: `cargo xtask vm` has one");
-            return Ok(None);
+            let missing = "it needs the NIC of a virtual machine: `cargo xtask vm` has one";
+            return Ok(Err(Missing::new(missing)));
         };
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let namespace = Namespace::current()?;
         namespace.sysctl(&format!("ipv6/conf/{name}/disable_ipv6"), "1")?;
         // The packets are for many addresses; the device would keep those of the others to itself.
         namespace.ip(&format!("link set {name} up promisc on"))?;
-        Ok(Some(Self { namespace, name, _turn: turn }))
+        Ok(Ok(Self { namespace, name, _turn: turn }))
     }
 
     /// Whether native mode can be had. Linux 5.13 learnt to do with one transmit queue for all processors, and
@@ -96,11 +93,10 @@ fn truth(order: Order) -> Result<Counts> {
 #[case::native("native")]
 #[case::generic("generic")]
 fn every_packet_from_outside_is_counted(#[case] mode: &str) -> Result<()> {
-    let name = "every_packet_from_outside_is_counted";
-    let Some(nic) = Nic::of_the_machine(name)? else { return Ok(()) };
+    needs_root!();
+    let nic = needs!(Nic::of_the_machine()?);
     if mode == "native" && !nic.takes_native_mode() {
-        skip(name, "this kernel wants more queues for native mode than the NIC has");
-        return Ok(());
+        skip!("this kernel wants more queues for native mode than the NIC has");
     }
     let agent = nic.launch(mode).start()?;
     let page = Page::parse(&agent.metrics()?)?;
@@ -113,7 +109,8 @@ fn every_packet_from_outside_is_counted(#[case] mode: &str) -> Result<()> {
 /// Native mode where it can be had, else generic mode, said and counting all the same.
 #[test]
 fn the_best_mode_is_found() -> Result<()> {
-    let Some(nic) = Nic::of_the_machine("the_best_mode_is_found")? else { return Ok(()) };
+    needs_root!();
+    let nic = needs!(Nic::of_the_machine()?);
     let mode = if nic.takes_native_mode() { "native" } else { "generic" };
     let agent = nic.launch("auto").start()?;
     let page = Page::parse(&agent.metrics()?)?;
@@ -128,11 +125,10 @@ fn the_best_mode_is_found() -> Result<()> {
 /// What stands in the way of native mode is said, with what to do.
 #[test]
 fn too_few_queues_for_native_mode_are_named() -> Result<()> {
-    let name = "too_few_queues_for_native_mode_are_named";
-    let Some(nic) = Nic::of_the_machine(name)? else { return Ok(()) };
+    needs_root!();
+    let nic = needs!(Nic::of_the_machine()?);
     if nic.takes_native_mode() {
-        skip(name, "one queue is enough for this kernel");
-        return Ok(());
+        skip!("one queue is enough for this kernel");
     }
     let (code, said) = nic.launch("native").fail()?;
     assert_eq!(code, 1);

@@ -4,9 +4,9 @@ use anyhow::Result;
 use sensor_harness::foreign::{Foreign, Verdict};
 use sensor_harness::frame::frame;
 use sensor_harness::namespace::Namespace;
+use sensor_harness::needs_root;
 use sensor_harness::pace;
 use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
-use sensor_harness::skip::root_or_skip;
 use sensor_harness::wire::Wire;
 use std::thread;
 
@@ -22,9 +22,7 @@ const EACH: usize = 250_000;
 
 #[test]
 fn a_flood_from_every_cpu_arrives_whole() -> Result<()> {
-    if !root_or_skip("a_flood_from_every_cpu_arrives_whole") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let _program = Foreign::attach(&wire.near, Verdict::Drop)?;
     let each = pace::amount(EACH);
@@ -49,9 +47,7 @@ fn a_flood_from_every_cpu_arrives_whole() -> Result<()> {
 
 #[test]
 fn nothing_comes_that_nobody_sent() -> Result<()> {
-    if !root_or_skip("nothing_comes_that_nobody_sent") {
-        return Ok(());
-    }
+    needs_root!();
     let wire = Wire::new()?;
     let _program = Foreign::attach(&wire.near, Verdict::Drop)?;
     thread::sleep(std::time::Duration::from_secs(2));
@@ -62,9 +58,7 @@ fn nothing_comes_that_nobody_sent() -> Result<()> {
 /// What the kernel says of all interfaces together is longer than what is read at once.
 #[test]
 fn a_wire_among_many_interfaces() -> Result<()> {
-    if !root_or_skip("a_wire_among_many_interfaces") {
-        return Ok(());
-    }
+    needs_root!();
     let near = Namespace::new()?;
     for number in 0..70 {
         near.ip(&format!("link add other{number} type veth peer name peer{number}"))?;
@@ -77,9 +71,7 @@ fn a_wire_among_many_interfaces() -> Result<()> {
 
 #[test]
 fn dropping_a_wire_removes_it() -> Result<()> {
-    if !root_or_skip("dropping_a_wire_removes_it") {
-        return Ok(());
-    }
+    needs_root!();
     let (near, far) = (Namespace::new()?, Namespace::new()?);
     let wire = Wire::between(near.clone(), "sensor0", far.clone(), 1500)?;
     assert_eq!(near.interfaces()?, ["sensor0"]);

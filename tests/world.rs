@@ -14,11 +14,11 @@ use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
 use sensor_harness::agent::{Agent, Launch};
 use sensor_harness::counts::Counts;
+use sensor_harness::needs;
 use sensor_harness::pins::Pins;
 use sensor_harness::random::Random;
-use sensor_harness::sender::cpus;
-use sensor_harness::skip::skip;
-use sensor_harness::world::{Family, Flood, NIC, Place, RULE, SENSOR, World, can_or_skip};
+use sensor_harness::sender::two_cpus;
+use sensor_harness::world::{self, Family, Flood, NIC, Place, RULE, SENSOR, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -54,9 +54,7 @@ impl Attached {
 #[case::observing(Attached::Observing)]
 #[case::dropping(Attached::Dropping)]
 fn everything_works_while_scans_arrive(#[case] sensor: Attached) -> Result<()> {
-    if !can_or_skip(&format!("everything_works_while_scans_arrive ({sensor:?})")) {
-        return Ok(());
-    }
+    needs!(world::possible());
     let world = World::new()?;
     let pins = Pins::new()?;
     // These are there before the sensor is.
@@ -90,15 +88,8 @@ fn everything_works_while_scans_arrive(#[case] sensor: Attached) -> Result<()> {
 #[case::observing(Attached::Observing)]
 #[case::dropping(Attached::Dropping)]
 fn egress_and_ingress_on_two_cpus(#[case] sensor: Attached) -> Result<()> {
-    let name = format!("egress_and_ingress_on_two_cpus ({sensor:?})");
-    if !can_or_skip(&name) {
-        return Ok(());
-    }
-    let cpus = cpus()?;
-    let [one, other, ..] = cpus[..] else {
-        skip(&name, "this machine has one CPU");
-        return Ok(());
-    };
+    needs!(world::possible());
+    let [one, other] = needs!(two_cpus()?);
     for (host, others) in [(one, other), (other, one)] {
         let world = World::on_cpus(host, others)?;
         let pins = Pins::new()?;
@@ -119,9 +110,7 @@ const LONGEST_LIFE: u32 = 300;
 #[case::observing(Attached::Observing)]
 #[case::dropping(Attached::Dropping)]
 fn everything_works_while_the_agent_is_killed(#[case] sensor: Attached) -> Result<()> {
-    if !can_or_skip(&format!("everything_works_while_the_agent_is_killed ({sensor:?})")) {
-        return Ok(());
-    }
+    needs!(world::possible());
     let world = World::new()?;
     let pins = Pins::new()?;
     let mut sessions = Sessions::open(&world)?;

@@ -7,7 +7,7 @@ use sensor_common::classify::Verdict;
 use sensor_common::layout::{
     COUNTERS, Counter, PAGE_SLOTS, Page, Passed, SENSOR_PAGES, SIDE_PAGES, Slot, first_page,
 };
-use sensor_harness::skip::{root_or_skip, skip};
+use sensor_harness::skip::{self, Missing};
 use sensor_user::cli::Run;
 use sensor_user::config::{Config, NumberedSensor};
 use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};
@@ -54,17 +54,19 @@ impl Kernel {
         Ok(Self { loaded, pages, sensors, seen: HashMap::new() })
     }
 
-    /// Loads it for a test, which is skipped under its name without root, or if the kernel lacks this program.
-    pub fn load_or_skip(tables: &str, observe: bool, variant: Variant, test: &str) -> Result<Option<Self>> {
-        if !root_or_skip(test) {
-            return Ok(None);
+    /// Loads it for a test that needs this program of it.
+    ///
+    /// # Errors
+    /// If it can't be loaded; inside, without root, or if the kernel lacks this program.
+    pub fn with(variant: Variant, tables: &str, observe: bool) -> Result<Result<Self, Missing>> {
+        if let Err(missing) = skip::root() {
+            return Ok(Err(missing));
         }
         let kernel = Self::load(tables, observe)?;
         if variant == Variant::MultiBuffer && !kernel.loaded.has_multi_buffer() {
-            skip(test, "the kernel is older than 5.18");
-            return Ok(None);
+            return Ok(Err(Missing::new("the kernel is older than 5.18")));
         }
-        Ok(Some(kernel))
+        Ok(Ok(kernel))
     }
 
     /// Gives the program one frame of at least 14 bytes, and looks where it is expected to be counted, and at

@@ -6,7 +6,8 @@ use crate::history::{self, DAY, END, FIRST, HOUR, MISSED, SENSORS, SERVICES};
 use crate::{NEW_YEAR, OCTOBER, first_range, server};
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::namespace::Namespace;
-use sensor_harness::prometheus::Prometheus;
+use sensor_harness::needs;
+use sensor_harness::prometheus::{self, Prometheus};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -31,7 +32,8 @@ fn quarter(
 
 #[test]
 fn the_numbers_are_those_of_the_history() -> Result<()> {
-    let Some(server) = server("the_numbers_are_those_of_the_history")? else { return Ok(()) };
+    needs!(prometheus::installed());
+    let server = server()?;
     let (from, to) = (OCTOBER, NEW_YEAR + 1);
     assert!(FIRST < from - (to - from), "the quarter before it is there too");
     let of = |sensors: &[usize], services: &[usize], from: u64, to: u64| {
@@ -109,9 +111,8 @@ fn the_numbers_are_those_of_the_history() -> Result<()> {
 
 #[test]
 fn a_sensor_that_is_gone_and_a_port_that_surges_are_seen() -> Result<()> {
-    let Some(server) = server("a_sensor_that_is_gone_and_a_port_that_surges_are_seen")? else {
-        return Ok(());
-    };
+    needs!(prometheus::installed());
+    let server = server()?;
     let boards = boards()?;
     let ask = |file: &str, title: &str, target: usize, address: &[(&str, &str)]| {
         let board = boards.iter().find(|board| board.file == file).context("no such file")?;

@@ -8,8 +8,9 @@ mod traffic;
 use anyhow::Result;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use sensor_harness::fleet::{Fleet, SensorSpec};
+use sensor_harness::needs;
 use sensor_harness::pace::until;
-use sensor_harness::prometheus::prometheus_or_skip;
+use sensor_harness::prometheus;
 use sensor_harness::report::Report;
 use sensor_harness::sender::Sender;
 use series::Series;
@@ -24,9 +25,7 @@ const SEED: u64 = 2023;
 
 #[test]
 fn table_1_from_packets() -> Result<()> {
-    if !prometheus_or_skip("table_1_from_packets") {
-        return Ok(());
-    }
+    needs!(prometheus::installed());
     let table = table::read(table::TABLE_1)?;
     let tcp = tcp_ports(&table)?;
     let udp = traffic::UDP_PORTS.map(|port| format!("{port}/udp"));

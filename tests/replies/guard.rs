@@ -9,7 +9,7 @@ use rstest::rstest;
 use sensor_common::layout::{self, Passed};
 use sensor_common::policy::{GUARD, GUARDED};
 use sensor_harness::frame::frame;
-use sensor_harness::skip::root_or_skip;
+use sensor_harness::needs_root;
 
 /// A program that is guarded stops by itself once the deadline has passed, and not when it was confirmed.
 #[rstest]
@@ -17,10 +17,7 @@ use sensor_harness::skip::root_or_skip;
 #[case::expired(1, true)]
 #[case::pending(u64::MAX, false)]
 fn the_guard_undoes_what_nobody_confirms(#[case] deadline: u64, #[case] undone: bool) -> Result<()> {
-    let test = "the_guard_undoes_what_nobody_confirms";
-    if !root_or_skip(test) {
-        return Ok(());
-    }
+    needs_root!();
     let mut names = vec!["sensor"];
     if Kernel::load(RULES, false)?.loaded.has_multi_buffer() {
         names.push("sensor_frags");

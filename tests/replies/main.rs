@@ -20,6 +20,7 @@ use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
 use sensor_harness::model::Model;
+use sensor_harness::needs;
 use sensor_harness::random::Random;
 use sensor_user::kernel::Variant;
 use table::table;
@@ -45,10 +46,7 @@ fn the_host_build_agrees_with_the_table() {
 fn the_loaded_programs_agree_with_the_table(
     #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
 ) -> Result<()> {
-    let test = format!("the_loaded_programs_agree_with_the_table ({variant:?})");
-    let Some(mut kernel) = Kernel::load_or_skip(RULES, false, variant, &test)? else {
-        return Ok(());
-    };
+    let mut kernel = needs!(Kernel::with(variant, RULES, false)?);
     for (name, steps) in table() {
         forget(&mut kernel)?;
         for (number, step) in steps.into_iter().enumerate() {
@@ -70,10 +68,7 @@ fn the_loaded_programs_agree_with_the_table(
 fn the_loaded_programs_agree_with_the_host_build(
     #[values(Variant::Linear, Variant::MultiBuffer)] variant: Variant,
 ) -> Result<()> {
-    let test = format!("the_loaded_programs_agree_with_the_host_build ({variant:?})");
-    let Some(mut kernel) = Kernel::load_or_skip(RULES, false, variant, &test)? else {
-        return Ok(());
-    };
+    let mut kernel = needs!(Kernel::with(variant, RULES, false)?);
     let frames: Vec<(bool, Vec<u8>)> = table()
         .into_iter()
         .flat_map(|(_, steps)| steps)

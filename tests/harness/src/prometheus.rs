@@ -4,7 +4,7 @@ use crate::daemon::Daemon;
 use crate::http;
 use crate::namespace::Namespace;
 use crate::pace::until;
-use crate::skip::{root_or_skip, skip};
+use crate::skip::{self, Missing};
 use crate::workspace;
 use anyhow::{Context as _, Result, ensure};
 use std::ffi::OsStr;
@@ -14,39 +14,45 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// `promtool`: what `PROMTOOL` names, or what `cargo xtask setup` brought, or the system's.
-#[must_use]
-pub fn promtool() -> Option<PathBuf> {
+///
+/// # Errors
+/// If it isn't here.
+pub fn promtool() -> Result<PathBuf, Missing> {
     program("PROMTOOL", "promtool")
 }
 
 /// The server: what `PROMETHEUS` names, or what `cargo xtask setup` brought, or the system's.
-#[must_use]
-pub fn server() -> Option<PathBuf> {
+///
+/// # Errors
+/// If it isn't here.
+pub fn server() -> Result<PathBuf, Missing> {
     program("PROMETHEUS", "prometheus")
 }
 
-/// Whether a test can run the server and `promtool` in namespaces; it is skipped otherwise, under its name.
-#[must_use]
-pub fn prometheus_or_skip(name: &str) -> bool {
-    let here = server().is_some() && promtool().is_some();
-    if !here {
-        skip(name, "prometheus is not here: `cargo xtask setup` brings it");
-    }
-    here && root_or_skip(name)
+/// Whether a test can run the server and `promtool` in namespaces.
+///
+/// # Errors
+/// If one of them isn't here, or without root.
+pub fn installed() -> Result<(), Missing> {
+    server()?;
+    promtool()?;
+    skip::root()
 }
 
-fn program(variable: &str, name: &str) -> Option<PathBuf> {
+fn program(variable: &str, name: &str) -> Result<PathBuf, Missing> {
     brought(variable, "prometheus", name)
 }
 
 /// What an environment variable names, or what `cargo xtask setup` unpacked of a package, or the system's.
-pub(crate) fn brought(variable: &str, package: &str, name: &str) -> Option<PathBuf> {
+pub(crate) fn brought(variable: &str, package: &str, name: &str) -> Result<PathBuf, Missing> {
     let unpacked = workspace().join("target/tools").join(package).join("usr");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders =
         [unpacked.join("bin"), unpacked.join("sbin")].into_iter().chain(std::env::split_paths(&path));
     let named = std::env::var_os(variable).map(PathBuf::from);
-    named.into_iter().chain(folders.map(|folder| folder.join(name))).find(|path| path.is_file())
+    let mut candidates = named.into_iter().chain(folders.map(|folder| folder.join(name)));
+    let found = candidates.find(|path| path.is_file());
+    found.ok_or_else(|| Missing::new(format!("{name} is not here: `cargo xtask setup` brings it")))
 }
 
 /// Runs `promtool` and gives what it says.
@@ -54,8 +60,7 @@ pub(crate) fn brought(variable: &str, package: &str, name: &str) -> Option<PathB
 /// # Errors
 /// If it isn't there, or fails; the error has what it said.
 pub fn run_promtool<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Result<String> {
-    let program = promtool().context("promtool is not here: `cargo xtask setup` brings it")?;
-    let output = Command::new(&program).args(arguments).output().context("cannot run promtool")?;
+    let output = Command::new(promtool()?).args(arguments).output().context("cannot run promtool")?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     ensure!(output.status.success(), "promtool: {said}");
@@ -195,8 +200,7 @@ pub(crate) fn api(namespace: &Namespace, listen: SocketAddr, path: &str) -> Resu
 
 /// Runs the server in its folder; its log there goes on.
 fn spawn(namespace: &Namespace, listen: SocketAddr, flags: &[String], folder: &Path) -> Result<Daemon> {
-    let program = server().context("prometheus is not here: `cargo xtask setup` brings it")?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(server()?);
     command
         .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
         .arg(format!("--web.listen-address={listen}"))

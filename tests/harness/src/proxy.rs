@@ -4,6 +4,7 @@ use crate::daemon::Daemon;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::prometheus::brought;
+use crate::skip::Missing;
 use anyhow::{Context as _, Result, ensure};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ const CERTIFICATE: &str = "-x509 -CA authority.pem -CAkey authority.key -subj /C
                            -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost";
 
 /// nginx: what `NGINX` names, or what `cargo xtask setup` unpacked, or the system's.
-#[must_use]
-pub fn nginx() -> Option<PathBuf> {
+///
+/// # Errors
+/// If it isn't here.
+pub fn nginx() -> Result<PathBuf, Missing> {
     brought("NGINX", "nginx", "nginx")
 }
 
@@ -38,7 +41,7 @@ impl Proxy {
     /// # Errors
     /// If it isn't there or does not start; the error has its log.
     pub fn start(namespace: &Namespace, listen: SocketAddr, behind: SocketAddr) -> Result<Self> {
-        let program = nginx().context("nginx is not here: `cargo xtask setup` brings it")?;
+        let program = nginx()?;
         let folder = tempfile::tempdir()?;
         certificate(folder.path(), "authority", AUTHORITY)?;
         certificate(folder.path(), "server", CERTIFICATE)?;

@@ -1,5 +1,6 @@
 //! Sends frames over a [`Wire`], as they are, and knows exactly how many.
 
+use crate::skip::Missing;
 use crate::wire::{Flow, Wire};
 use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -87,6 +88,16 @@ pub fn cpus() -> Result<Vec<usize>> {
     let cpus: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
     ensure!(!cpus.is_empty(), "the kernel lists no CPU");
     Ok(cpus)
+}
+
+/// Two CPUs that this process may use.
+///
+/// # Errors
+/// If the kernel doesn't tell; inside, if there is only one.
+pub fn two_cpus() -> Result<Result<[usize; 2], Missing>> {
+    let cpus = cpus()?;
+    let two = cpus.first_chunk().copied();
+    Ok(two.ok_or_else(|| Missing::new("this machine has one CPU")))
 }
 
 /// A socket that sends to the interface and receives nothing: its protocol is 0.

@@ -5,15 +5,18 @@ use crate::http;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::prometheus::{api, brought, encode};
-use anyhow::{Context as _, Result};
+use crate::skip::Missing;
+use anyhow::Result;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
 /// The server: what `VICTORIA_METRICS` names, or what `cargo xtask setup` brought, or the system's.
-#[must_use]
-pub fn server() -> Option<PathBuf> {
+///
+/// # Errors
+/// If it isn't here.
+pub fn server() -> Result<PathBuf, Missing> {
     brought("VICTORIA_METRICS", "victoria-metrics", "victoria-metrics")
 }
 
@@ -32,7 +35,7 @@ impl VictoriaMetrics {
     /// # Errors
     /// If it isn't there or does not start; the error has its log.
     pub fn start(namespace: &Namespace, listen: SocketAddr) -> Result<Self> {
-        let program = server().context("victoria-metrics is not here: `cargo xtask setup` brings it")?;
+        let program = server()?;
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(program);
         command

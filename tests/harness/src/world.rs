@@ -19,7 +19,7 @@ pub use program::{Conversation, Finished, Program, Running};
 pub use web::{WEB_PORT, body};
 
 use crate::namespace::Namespace;
-use crate::skip::{root_or_skip, skip};
+use crate::skip::{self, Missing};
 use crate::wire::Wire;
 use anyhow::{Context as _, Result, ensure};
 use names::Names;
@@ -52,17 +52,18 @@ tcp = [22]
 icmp_echo = true
 "#;
 
-/// Whether a test in a world can run here. If not, it is skipped under its name, and said to be.
-#[must_use]
-pub fn can_or_skip(name: &str) -> bool {
-    if !root_or_skip(name) {
-        return false;
+/// Whether a world can be made here.
+///
+/// # Errors
+/// Without root, or if one of its programs isn't here.
+pub fn possible() -> Result<(), Missing> {
+    skip::root()?;
+    match missing().as_slice() {
+        [] => Ok(()),
+        missing => {
+            Err(Missing::new(format!("{} missing: `cargo xtask setup` brings it", missing.join(", "))))
+        }
     }
-    let missing = missing();
-    if !missing.is_empty() {
-        skip(name, &format!("{} missing: `cargo xtask setup` brings it", missing.join(", ")));
-    }
-    missing.is_empty()
 }
 
 /// The world; dropping it ends its programs and takes it down.

@@ -5,6 +5,7 @@
 
 use crate::namespace::Namespace;
 use crate::sender::pin_to_cpu;
+use crate::workspace;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -40,9 +41,8 @@ pub(super) fn find(name: &str) -> Result<PathBuf> {
     let named = env::var_os("SSHD").filter(|_| name == "sshd").map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
-    let unpacked = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/openssh-server/usr/sbin");
-    let mut candidates =
-        named.into_iter().chain(folders.chain([unpacked.into()]).map(|folder| folder.join(name)));
+    let unpacked = workspace().join("target/tools/openssh-server/usr/sbin");
+    let mut candidates = named.into_iter().chain(folders.chain([unpacked]).map(|folder| folder.join(name)));
     candidates.find(|path| path.is_file()).with_context(|| format!("no {name}: run `cargo xtask setup`"))
 }
 
