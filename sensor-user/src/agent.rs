@@ -10,25 +10,21 @@ use aya_log::EbpfLogger;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, sleep};
+use tokio::time::MissedTickBehavior;
 
 use crate::cli;
 use crate::config::{Config, ConfigError};
 use crate::export::{self, AttachStatus, Exporter, Scraper, http};
-use crate::kernel::{Attachment, Confirmation, Counters, Deployment, Interface, Netlink, RateLimited};
+use crate::kernel::{Attachment, Confirmation, Counters, Deployment, Interface, RateLimited};
 use crate::preflight;
 
-/// How long a wait for a confirmation lasts between two looks.
-const LOOK: Duration = Duration::from_millis(200);
-
-/// The agent, attached.
+/// The agent, attached. What it does to the kernel blocks; the tasks that it starts run on the runtime that it is
+/// called within.
 pub struct Agent {
     config: Config,
     flags: cli::Run,
-    netlink: Netlink,
     deployment: Deployment,
     pages: Arc<Pages>,
     draining: JoinHandle<()>,
@@ -41,20 +37,17 @@ impl Agent {
     ///
     /// # Errors
     /// Anything that stands in the way.
-    pub async fn start(config: Config, flags: cli::Run) -> Result<Self> {
-        let netlink = Netlink::connect()?;
-        let interfaces = interfaces(&netlink, &config, None).await?;
+    pub fn start(config: Config, flags: cli::Run) -> Result<Self> {
+        let interfaces = interfaces(&config, None)?;
         let mut deployment = Deployment::load(&config)?;
         let series = Box::new(deployment.series()?);
         let exporter = Exporter::new(&config.sensors, &numbers(&deployment), &config.export, series)?;
         let pages = Arc::new(Pages {
             state: Mutex::new(State { counters: deployment.counters()?, exporter, attached: Vec::new() }),
-            netlink: netlink.clone(),
-            runtime: Handle::current(),
         });
         // What counted nothing before it was attached is new to every Prometheus.
         drop(pages.drain()?);
-        deployment.attach(&config, &netlink, &interfaces).await?;
+        deployment.attach(&config, &interfaces)?;
         pages.lock().attached = deployment.attachments();
         let draining = tokio::spawn(drain_on_interval(Arc::clone(&pages), config.drain_interval));
         let logging = deployment.take_log(config.kernel_log)?.map(forward_log);
@@ -65,7 +58,7 @@ impl Agent {
                 within.as_secs()
             );
         }
-        Ok(Self { config, flags, netlink, deployment, pages, draining, logging, awaits_confirmation })
+        Ok(Self { config, flags, deployment, pages, draining, logging, awaits_confirmation })
     }
 
     /// Serves the pages until `stop` becomes true.
@@ -86,16 +79,16 @@ impl Agent {
     ///
     /// # Errors
     /// It is wrong, or cannot be applied; everything goes on as before then.
-    pub async fn reload(&mut self) -> Result<String> {
-        self.try_reload().await.context("not reloaded, the old configuration stays")
+    pub fn reload(&mut self) -> Result<String> {
+        self.try_reload().context("not reloaded, the old configuration stays")
     }
 
-    async fn try_reload(&mut self) -> Result<String> {
+    fn try_reload(&mut self) -> Result<String> {
         let config = Config::load(self.flags.clone()).map_err(|error| anyhow!(one_text(&error)))?;
         // What somebody has detached meanwhile does not count as in effect.
         let running = self.deployment.is_attached().then_some(&self.config);
-        let interfaces = interfaces(&self.netlink, &config, running).await?;
-        self.deployment.reload(&config, &self.netlink, &interfaces).await?;
+        let interfaces = interfaces(&config, running)?;
+        self.deployment.reload(&config, &interfaces)?;
         let counters = self.deployment.counters()?;
         {
             let mut state = self.pages.lock();
@@ -128,27 +121,24 @@ impl Agent {
         Ok(())
     }
 
-    /// Waits until it is time to look whether a confirmation was given; for ever, when none is awaited.
-    pub async fn confirmation_is_due(&self) {
-        if self.awaits_confirmation {
-            sleep(LOOK).await;
-        } else {
-            std::future::pending::<()>().await;
-        }
+    /// Whether one is to look now and then whether a confirmation was given.
+    #[must_use]
+    pub const fn awaits_confirmation(&self) -> bool {
+        self.awaits_confirmation
     }
 
     /// Looks whether a confirmation was given or missed.
     ///
     /// # Errors
     /// The kernel does not say, or the programs cannot be replaced by those that need no confirmation.
-    pub async fn confirmation(&mut self) -> Result<Confirmation> {
+    pub fn confirmation(&mut self) -> Result<Confirmation> {
         let confirmation = self.deployment.confirmation()?;
         if confirmation == Confirmation::Given {
             self.awaits_confirmation = false;
             // A later change is nobody's to undo.
             self.flags.confirm_within = None;
             self.config.confirm_within = None;
-            self.deployment.unguard(&self.config, &self.netlink).await?;
+            self.deployment.unguard(&self.config)?;
             self.restart_log()?;
             self.pages.lock().attached = self.deployment.attachments();
             tracing::info!("confirmed: the sensor stays");
@@ -160,7 +150,7 @@ impl Agent {
     ///
     /// # Errors
     /// The kernel refuses to detach.
-    pub fn end(self) -> Result<()> {
+    pub fn end(&mut self) -> Result<()> {
         self.draining.abort();
         if !self.deployment.is_kept() {
             return self.detach();
@@ -178,7 +168,7 @@ impl Agent {
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn detach(self) -> Result<()> {
+    pub fn detach(&mut self) -> Result<()> {
         self.draining.abort();
         self.deployment.detach()
     }
@@ -193,14 +183,14 @@ fn one_text(error: &ConfigError) -> String {
 }
 
 /// Looks up the interfaces, and refuses what could cut the operator off.
-async fn interfaces(netlink: &Netlink, config: &Config, running: Option<&Config>) -> Result<Vec<Interface>> {
+fn interfaces(config: &Config, running: Option<&Config>) -> Result<Vec<Interface>> {
     let mut interfaces = Vec::new();
     for name in &config.interfaces {
-        interfaces.push(netlink.interface(name).await?);
+        interfaces.push(Interface::named(name)?);
     }
     let findings = match running {
-        None => preflight::check(netlink, config, &interfaces).await?,
-        Some(running) => preflight::recheck(netlink, running, config, &interfaces).await?,
+        None => preflight::check(config, &interfaces)?,
+        Some(running) => preflight::recheck(running, config, &interfaces)?,
     };
     findings.enforce()?;
     Ok(interfaces)
@@ -239,8 +229,6 @@ fn forward_log(logger: EbpfLogger<RateLimited>) -> JoinHandle<()> {
 struct Pages {
     /// Held over drain and observe together: snapshots must be observed in the order they were taken.
     state: Mutex<State>,
-    netlink: Netlink,
-    runtime: Handle,
 }
 
 struct State {
@@ -276,15 +264,13 @@ impl Pages {
     /// What the kernel says is attached now.
     fn status(&self) -> Result<Vec<AttachStatus>> {
         let attached = self.lock().attached.clone();
-        self.runtime.block_on(async {
-            let mut status = Vec::new();
-            for Attachment { interface, program, .. } in attached {
-                let now = self.netlink.find(&interface).await?;
-                let ours = now.and_then(|now| now.xdp).filter(|xdp| xdp.program == program);
-                status.push(AttachStatus { interface, mode: ours.and_then(|xdp| xdp.mode) });
-            }
-            Ok(status)
-        })
+        let mut status = Vec::new();
+        for Attachment { interface, program, .. } in attached {
+            let now = Interface::find(&interface)?;
+            let ours = now.and_then(|now| now.xdp).filter(|xdp| xdp.program == program);
+            status.push(AttachStatus { interface, mode: ours.and_then(|xdp| xdp.mode) });
+        }
+        Ok(status)
     }
 }
 

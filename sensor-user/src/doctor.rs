@@ -10,7 +10,7 @@ pub mod show;
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::kernel::Netlink;
+use crate::kernel::Interface;
 
 pub use self::nic::{Nic, Virtio};
 
@@ -77,11 +77,10 @@ pub struct Report {
 ///
 /// # Errors
 /// An interface is not there, or the kernel does not answer.
-pub async fn examine(names: &[String]) -> Result<Report> {
-    let netlink = Netlink::connect()?;
+pub fn examine(names: &[String]) -> Result<Report> {
     let mut interfaces = Vec::new();
     for name in names {
-        let nic = Nic::look(&netlink, netlink.interface(name).await?).await?;
+        let nic = Nic::look(Interface::named(name)?)?;
         interfaces.push(InterfaceFindings { name: name.clone(), findings: nic.findings() });
     }
     let host = host::findings();

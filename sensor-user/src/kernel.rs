@@ -15,7 +15,7 @@ pub use attach::{Attachment, Deployment, SINGLE_BUFFER_MTU, check_interface, det
 pub use foreign::{TcProgram, program_name, tc_programs};
 pub use host::{
     AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface, Links,
-    Netlink, Socket, Sockets, State, Version, XdpFeatures, check_capabilities, check_kernel,
+    Socket, Sockets, State, Version, XdpFeatures, check_capabilities, check_kernel,
 };
 pub use link::Link;
 pub use maps::{Confirmation, Counters, Guard, KernelSeries, Pins, Shared, clean};

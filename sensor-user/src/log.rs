@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 /// What is logged whatever the level: of the libraries only what is wrong, and that not a second time where it is an
 /// error of ours; and all that the programs in the kernel were loaded to log.
-const ALWAYS: &str = "aya=warn,aya_obj=warn,hyper=warn,netlink_proto=warn,sensor_ebpf=trace";
+const ALWAYS: &str = "aya=warn,aya_obj=warn,hyper=warn,sensor_ebpf=trace";
 
 /// Sends the agent's log, and what the programs in the kernel log, to standard error.
 pub fn to_stderr(level: Option<&str>) {

@@ -17,7 +17,7 @@ mod tests;
 use anyhow::{Result, anyhow};
 
 use crate::config::Config;
-use crate::kernel::{Interface, Netlink};
+use crate::kernel::Interface;
 
 pub use self::facts::{Ends, Facts};
 pub use self::finding::{Finding, Session, Who};
@@ -62,8 +62,8 @@ impl Findings {
 ///
 /// # Errors
 /// The kernel does not answer.
-pub async fn check(netlink: &Netlink, config: &Config, interfaces: &[Interface]) -> Result<Findings> {
-    let facts = Facts::gather(netlink, config, interfaces).await?;
+pub fn check(config: &Config, interfaces: &[Interface]) -> Result<Findings> {
+    let facts = Facts::gather(config, interfaces)?;
     Ok(judge(config, None, &facts))
 }
 
@@ -71,12 +71,7 @@ pub async fn check(netlink: &Netlink, config: &Config, interfaces: &[Interface])
 ///
 /// # Errors
 /// The kernel does not answer.
-pub async fn recheck(
-    netlink: &Netlink,
-    running: &Config,
-    config: &Config,
-    interfaces: &[Interface],
-) -> Result<Findings> {
-    let facts = Facts::gather(netlink, config, interfaces).await?;
+pub fn recheck(running: &Config, config: &Config, interfaces: &[Interface]) -> Result<Findings> {
+    let facts = Facts::gather(config, interfaces)?;
     Ok(judge(config, Some(running), &facts))
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use anyhow::{Context, Result};
 
 use crate::config::{Allow, Config, Prefix};
-use crate::kernel::{Framing, Interface, Netlink, check_interface, check_kernel};
+use crate::kernel::{Framing, Interface, check_interface, check_kernel};
 use crate::preflight::{Facts, Finding, Findings, Service, judge};
 
 /// Prints what would pass and what would go dark.
@@ -17,11 +17,7 @@ use crate::preflight::{Facts, Finding, Findings, Service, judge};
 /// # Errors
 /// `sensor run` would refuse; the error is the one that it would end with.
 pub fn run(config: &Config) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let (interfaces, facts) = runtime.block_on(look(config))?;
+    let (interfaces, facts) = look(config)?;
     let findings = judge(config, None, &facts);
     let report = report(config, &facts, &findings)?;
     io::stdout().write_all(report.as_bytes()).context("cannot write to standard output")?;
@@ -30,13 +26,12 @@ pub fn run(config: &Config) -> Result<()> {
     findings.allow()
 }
 
-async fn look(config: &Config) -> Result<(Vec<Interface>, Facts)> {
-    let netlink = Netlink::connect()?;
+fn look(config: &Config) -> Result<(Vec<Interface>, Facts)> {
     let mut interfaces = Vec::new();
     for name in &config.interfaces {
-        interfaces.push(netlink.interface(name).await?);
+        interfaces.push(Interface::named(name)?);
     }
-    let facts = Facts::gather(&netlink, config, &interfaces).await?;
+    let facts = Facts::gather(config, &interfaces)?;
     Ok((interfaces, facts))
 }
 

@@ -2,29 +2,28 @@
 
 use anyhow::{Result, bail};
 
-use super::run::block_on;
 use crate::cli;
-use crate::kernel::{Confirmation, Guard, Netlink, guard_of, is_ours};
+use crate::kernel::{Confirmation, Guard, Interface, guard_of, is_ours};
 
 /// Confirms what is attached to the interfaces that are named; to all if none is.
 ///
 /// # Errors
 /// Nothing awaits a confirmation, or it comes too late.
 pub fn run(arguments: &cli::Confirm) -> Result<()> {
-    block_on(async { confirm(&Netlink::connect()?, &arguments.interfaces).await })
+    confirm(&arguments.interfaces)
 }
 
 /// Confirms what is attached to these interfaces; to all in this network namespace if none is named.
 ///
 /// # Errors
 /// Nothing awaits a confirmation, or it comes too late.
-async fn confirm(netlink: &Netlink, names: &[String]) -> Result<()> {
+fn confirm(names: &[String]) -> Result<()> {
     let interfaces = if names.is_empty() {
-        netlink.interfaces().await?
+        Interface::all()?
     } else {
         let mut interfaces = Vec::new();
         for name in names {
-            interfaces.push(netlink.interface(name).await?);
+            interfaces.push(Interface::named(name)?);
         }
         interfaces
     };

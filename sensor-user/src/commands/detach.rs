@@ -4,30 +4,26 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::run::block_on;
 use crate::cli;
-use crate::kernel::{Interface, Link, Netlink, clean, detach_egress, is_ours};
+use crate::kernel::{Interface, Link, clean, detach_egress, is_ours};
 
 /// Detaches from every interface that is named.
 ///
 /// # Errors
 /// The kernel refuses.
 pub fn run(arguments: &cli::Detach) -> Result<()> {
-    block_on(async {
-        let netlink = Netlink::connect()?;
-        for interface in &arguments.interfaces {
-            detach(&netlink, interface, &arguments.pins).await?;
-        }
-        Ok(())
-    })
+    for interface in &arguments.interfaces {
+        detach(interface, &arguments.pins)?;
+    }
+    Ok(())
 }
 
 /// Detaches the sensor from an interface, whoever attached it, and removes what is pinned for it below `root`.
 ///
 /// # Errors
 /// Another program is attached there, or the kernel refuses.
-async fn detach(netlink: &Netlink, name: &str, root: &Path) -> Result<()> {
-    let interface = netlink.interface(name).await?;
+fn detach(name: &str, root: &Path) -> Result<()> {
+    let interface = Interface::named(name)?;
     let attached = interface.xdp.map(|xdp| xdp.program);
     match attached {
         Some(program) if is_ours(program) => detach_xdp(&interface, program)?,
@@ -40,7 +36,7 @@ async fn detach(netlink: &Netlink, name: &str, root: &Path) -> Result<()> {
     for directory in clean(root)? {
         println!("removed the counters in {}", directory.display());
     }
-    let left = netlink.interface(name).await?.xdp.map(|xdp| xdp.program);
+    let left = Interface::named(name)?.xdp.map(|xdp| xdp.program);
     match left {
         Some(program) if is_ours(program) => bail!("{name} still has the program {program}"),
         _ if attached != left => println!("detached from {name}"),

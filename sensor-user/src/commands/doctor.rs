@@ -12,11 +12,7 @@ use crate::doctor::{Verdict, examine, show};
 /// # Errors
 /// An interface is not there, or something prevents the sensor from running.
 pub fn run(arguments: &cli::Doctor) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let report = runtime.block_on(examine(&arguments.interfaces))?;
+    let report = examine(&arguments.interfaces)?;
     let text = if arguments.json { show::json(&report)? } else { show::table(&report) };
     io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
     let all = report.interfaces.iter().flat_map(|interface| &interface.findings).chain(&report.host);

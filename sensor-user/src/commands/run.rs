@@ -1,8 +1,13 @@
 //! `sensor run`: attach, drain, serve, reload; and leave the host counting, or as it was found.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::agent::Agent;
 use crate::cli;
@@ -11,57 +16,44 @@ use crate::control::Control;
 use crate::export::http;
 use crate::kernel::{Confirmation, check_capabilities, check_kernel};
 
+/// How long a wait for a confirmation lasts between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Runs the agent until SIGINT or SIGTERM. `flags` are what the configuration was made from, and will be again
 /// when it is reloaded.
 ///
 /// # Errors
 /// Anything that stands in the way of attaching or listening; nothing is attached then that was not before.
 pub fn run(config: Config, flags: cli::Run) -> Result<()> {
-    block_on(serve(config, flags))
-}
-
-/// Runs `work` on a runtime of its own.
-///
-/// # Errors
-/// What `work` says, or if there is no runtime to be had.
-pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    check_kernel()?;
+    check_capabilities()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(work)
+        .block_on(serve(config, flags))
 }
 
 async fn serve(config: Config, flags: cli::Run) -> Result<()> {
-    check_kernel()?;
-    check_capabilities()?;
     let mut stop = stop_signal()?;
     let mut hang_up = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
     let listener = http::bind(config.listen).await?;
     let control = Control::bind(&config.pins)?;
-    let mut agent = Agent::start(config, flags).await?;
+    let agent = blocking(|| Agent::start(config, flags)).await?;
     let http = agent.serve(listener, stop.clone());
+    let mut awaits_confirmation = agent.awaits_confirmation();
+    let agent = BlockingAgent(Arc::new(Mutex::new(agent)));
     let ended = loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break Ok(()),
-            _ = hang_up.recv() => match agent.reload().await {
-                Ok(said) => tracing::info!("{said}"),
-                Err(error) => tracing::error!("{error:#}"),
-            },
-            asked = control.asked() => {
-                let result = agent.reload().await;
-                match &result {
-                    Ok(said) => tracing::info!("{said}"),
-                    Err(error) => tracing::error!("{error:#}"),
-                }
-                asked.answer(&result).await;
-            }
-            () = agent.confirmation_is_due() => match agent.confirmation().await {
+            _ = hang_up.recv() => drop(agent.reload().await),
+            asked = control.asked() => asked.answer(&agent.reload().await).await,
+            () = sleep(LOOK), if awaits_confirmation => match agent.have(Agent::confirmation).await {
                 Ok(Confirmation::Missed) => break Err(anyhow!(
                     "nobody ran `sensor confirm` in time, so the sensor has detached itself"
                 )),
-                Ok(_) => {}
+                Ok(confirmation) => awaits_confirmation = confirmation != Confirmation::Given,
                 Err(error) => tracing::error!("{error:#}"),
             },
         }
@@ -69,13 +61,37 @@ async fn serve(config: Config, flags: cli::Run) -> Result<()> {
     match ended {
         Ok(()) => {
             http.await.context("the server of the metrics failed")?;
-            agent.end()
+            agent.have(Agent::end).await
         }
         Err(error) => {
-            agent.detach()?;
+            agent.have(Agent::detach).await?;
             Err(error)
         }
     }
+}
+
+/// The agent, for async code: what it does to the kernel blocks, and is done on a thread that may.
+struct BlockingAgent(Arc<Mutex<Agent>>);
+
+impl BlockingAgent {
+    async fn have<T: Send + 'static>(&self, act: fn(&mut Agent) -> Result<T>) -> Result<T> {
+        let agent = Arc::clone(&self.0);
+        blocking(move || act(&mut agent.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+
+    /// Reloads, and logs how it went.
+    async fn reload(&self) -> Result<String> {
+        let result = self.have(Agent::reload).await;
+        match &result {
+            Ok(said) => tracing::info!("{said}"),
+            Err(error) => tracing::error!("{error:#}"),
+        }
+        result
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.context("the agent has a bug")?
 }
 
 /// Becomes true at the first SIGINT or SIGTERM.

@@ -13,7 +13,7 @@ use anyhow::Result;
 
 use super::Finding;
 use crate::kernel::{
-    Channels, Driver, Ethtool, Feature, Framing, Interface, Netlink, SINGLE_BUFFER_MTU, TcProgram, Version,
+    Channels, Driver, Ethtool, Feature, Framing, Interface, SINGLE_BUFFER_MTU, TcProgram, Version,
     XdpFeatures, program_name, tc_programs,
 };
 
@@ -77,7 +77,7 @@ impl Nic {
     ///
     /// # Errors
     /// The kernel does not answer. What a driver does not say is left out.
-    pub async fn look(netlink: &Netlink, interface: Interface) -> Result<Self> {
+    pub fn look(interface: Interface) -> Result<Self> {
         let ethtool = Ethtool::new(&interface.name)?;
         let virtio = fs::read_to_string(format!("/sys/class/net/{}/device/features", interface.name));
         Ok(Self {
@@ -87,7 +87,7 @@ impl Nic {
             channels: ethtool.channels().ok(),
             virtio: virtio.ok().filter(|_| is_same_in_sysfs(&interface)).map(|text| Virtio::parse(&text)),
             xdp_program: interface.xdp.and_then(|xdp| program_name(xdp.program)),
-            tc: tc_programs(netlink, &interface).await?,
+            tc: tc_programs(&interface)?,
             kernel: Version::running()?,
             processors: aya::util::nr_cpus().ok().and_then(|count| count.try_into().ok()).unwrap_or(1),
             interface,

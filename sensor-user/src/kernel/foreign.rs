@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use aya::programs::{SchedClassifier, TcAttachType, loaded_programs};
-use futures_util::TryStreamExt;
-use netlink_packet_route::tc::{TcAttribute, TcFilterBpfOption, TcOption};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
+use netlink_sys::protocols::NETLINK_ROUTE;
 
-use super::host::{Interface, Netlink};
+use super::host::{Interface, ask};
 
 /// A program or filter that sees packets of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub fn program_name(id: u32) -> Option<String> {
 ///
 /// # Errors
 /// The kernel does not answer.
-pub async fn tc_programs(netlink: &Netlink, interface: &Interface) -> Result<Vec<TcProgram>> {
+pub fn tc_programs(interface: &Interface) -> Result<Vec<TcProgram>> {
     let mut programs = Vec::new();
     for egress in [false, true] {
         let attach_type = if egress { TcAttachType::Egress } else { TcAttachType::Ingress };
@@ -45,24 +47,33 @@ pub async fn tc_programs(netlink: &Netlink, interface: &Interface) -> Result<Vec
             name: program.name_as_str().unwrap_or("without a name").to_owned(),
             egress,
         }));
-        let index = i32::try_from(interface.index).context("an interface's number is out of bounds")?;
-        let question = netlink.handle.traffic_filter(index).get();
-        let mut filters = if egress { question.egress() } else { question.ingress() }.execute();
-        loop {
-            match filters.try_next().await {
-                Ok(Some(filter)) => {
-                    // Each filter comes with a head of its chain, which has no options.
-                    if let Some(name) = filter_name(&filter.attributes) {
-                        programs.push(TcProgram { name, egress });
-                    }
-                }
-                // Nothing can hang on an interface without clsact.
-                Ok(None) | Err(rtnetlink::Error::NetlinkError(_)) => break,
-                Err(error) => return Err(anyhow!(error).context("cannot ask the kernel for its tc filters")),
-            }
-        }
+        // Each filter comes with a head of its chain, which has no options.
+        let filters = filters(interface, egress)?;
+        let names = filters.iter().filter_map(|filter| filter_name(&filter.attributes));
+        programs.extend(names.map(|name| TcProgram { name, egress }));
     }
     Ok(programs)
+}
+
+/// The filters of `clsact`; none on an interface without.
+fn filters(interface: &Interface, egress: bool) -> Result<Vec<TcMessage>> {
+    let mut question = TcMessage::default();
+    question.header.index =
+        i32::try_from(interface.index).context("an interface's number is out of bounds")?;
+    question.header.parent =
+        TcHandle { major: 0xffff, minor: if egress { TcHandle::MIN_EGRESS } else { TcHandle::MIN_INGRESS } };
+    let question = RouteNetlinkMessage::GetTrafficFilter(question);
+    let answer = match ask(NETLINK_ROUTE, NLM_F_REQUEST | NLM_F_DUMP, question) {
+        Ok(answer) => answer,
+        // Nothing can hang on an interface without clsact.
+        Err(error) if error.raw_os_error().is_some() => return Ok(Vec::new()),
+        Err(error) => return Err(error).context("cannot ask the kernel for its tc filters"),
+    };
+    let filters = answer.into_iter().filter_map(|message| match message {
+        RouteNetlinkMessage::NewTrafficFilter(filter) => Some(filter),
+        _ => None,
+    });
+    Ok(filters.collect())
 }
 
 fn filter_name(attributes: &[TcAttribute]) -> Option<String> {

@@ -2,16 +2,17 @@
 
 mod ask;
 mod ethtool;
+mod interface;
 mod netdev;
-mod netlink;
 mod requirements;
 mod routes;
 mod sockets;
 mod version;
 
+pub(super) use ask::ask;
 pub use ethtool::{Channels, Driver, Ethtool, Feature};
+pub use interface::{AttachedMode, AttachedXdp, Framing, Interface};
 pub use netdev::XdpFeatures;
-pub use netlink::{AttachedMode, AttachedXdp, Framing, Interface, Netlink};
 pub use requirements::{check_capabilities, check_kernel};
 pub(super) use requirements::{has_multi_buffer, lift_memory_limit};
 pub use routes::{HostAddress, Links};

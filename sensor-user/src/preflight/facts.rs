@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::login::Logins;
 use super::reach::{is_monitored, lets_in};
 use crate::config::{Config, Transport};
-use crate::kernel::{HostAddress, Interface, Links, Netlink, Socket, Sockets};
+use crate::kernel::{HostAddress, Interface, Links, Socket, Sockets};
 
 /// Two addresses that talk, and the interface that the socket here is bound to.
 pub type Ends = (IpAddr, IpAddr, Option<u32>);
@@ -43,20 +43,20 @@ impl Facts {
     ///
     /// # Errors
     /// It does not answer.
-    pub async fn gather(netlink: &Netlink, config: &Config, interfaces: &[Interface]) -> Result<Self> {
-        let links = Links::now(netlink).await?;
+    pub fn gather(config: &Config, interfaces: &[Interface]) -> Result<Self> {
+        let links = Links::now()?;
         let sockets = Sockets::now()?;
         let in_danger = sockets.inbound().filter(|session| would_be_dropped(config, session));
         let in_danger: HashSet<_> = in_danger.filter_map(ends).collect();
         let mut ways = HashMap::with_capacity(in_danger.len());
         for (local, remote, bound) in in_danger {
-            ways.insert((local, remote, bound), links.ways_of(local, remote, bound).await?);
+            ways.insert((local, remote, bound), links.ways_of(local, remote, bound)?);
         }
         let containers = links.into_other_namespaces();
         Ok(Self {
             interfaces: interfaces.to_vec(),
-            default_route: links.below_default_routes().await?,
-            addresses: links.addresses().await?,
+            default_route: links.below_default_routes()?,
+            addresses: links.addresses()?,
             sockets,
             ways,
             logins: Logins::now(),

@@ -12,7 +12,7 @@ use aya_log::EbpfLogger;
 use super::egress::{self, Egress};
 use super::xdp::{self, Ingress};
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
-use crate::kernel::host::{AttachedMode, Interface, Netlink};
+use crate::kernel::host::{AttachedMode, Interface};
 use crate::kernel::link::Link;
 use crate::kernel::maps::{Confirmation, Counters, Direction, Guard, KernelSeries, Pins, Shared};
 use crate::kernel::program::{Loaded, Options, RateLimited};
@@ -66,12 +66,7 @@ impl Deployment {
     ///
     /// # Errors
     /// Anything that stands in the way. What was not attached before is not attached then.
-    pub async fn attach(
-        &mut self,
-        config: &Config,
-        netlink: &Netlink,
-        interfaces: &[Interface],
-    ) -> Result<()> {
+    pub fn attach(&mut self, config: &Config, interfaces: &[Interface]) -> Result<()> {
         // What an earlier agent attached still runs, and looks at the guard until it is replaced: one that has
         // undone itself must not come back to life before that.
         let before = self.guard.confirmation()?;
@@ -82,21 +77,21 @@ impl Deployment {
             _ => {}
         }
         let wanted: Vec<_> = interfaces.iter().collect();
-        self.attached = attach_or_take_over(&mut self.loaded, &self.shared, netlink, &wanted, config).await?;
+        self.attached = attach_or_take_over(&mut self.loaded, &self.shared, &wanted, config)?;
         if before == Confirmation::Missed {
             match config.confirm_within {
                 Some(within) => self.guard.arm(within)?,
                 None => self.guard.confirm()?,
             }
         }
-        self.let_go_of_others(netlink).await?;
+        self.let_go_of_others()?;
         self.pin()
     }
 
     /// Detaches from interfaces of this network namespace that an earlier agent was attached to and that are
     /// not configured any more.
-    async fn let_go_of_others(&self, netlink: &Netlink) -> Result<()> {
-        for interface in netlink.interfaces().await? {
+    fn let_go_of_others(&self) -> Result<()> {
+        for interface in Interface::all()? {
             if self.attached.iter().any(|attached| attached.is_to(&interface)) {
                 continue;
             }
@@ -121,12 +116,7 @@ impl Deployment {
     ///
     /// # Errors
     /// Anything that stands in the way; everything is as before then.
-    pub async fn reload(
-        &mut self,
-        config: &Config,
-        netlink: &Netlink,
-        interfaces: &[Interface],
-    ) -> Result<()> {
+    pub fn reload(&mut self, config: &Config, interfaces: &[Interface]) -> Result<()> {
         let sensors = self.shared.assign(&config.sensors, &self.sensors)?;
         let awaited = match self.guard.confirmation()? {
             Confirmation::Given => false,
@@ -143,15 +133,15 @@ impl Deployment {
             .filter(|interface| !self.attached.iter().any(|attached| attached.is_to(interface)))
             .collect();
         // Until they are pinned, or kept here, they are detached by letting them go.
-        let fresh = attach_or_take_over(&mut loaded, &self.shared, netlink, &new, config).await?;
+        let fresh = attach_or_take_over(&mut loaded, &self.shared, &new, config)?;
         let (mut stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attached)
             .into_iter()
             .partition(|attached| interfaces.iter().any(|interface| attached.is_to(interface)));
-        let replaced = replace_all(&mut stay, &mut loaded, netlink, config).await;
+        let replaced = replace_all(&mut stay, &mut loaded, config);
         if let Err((replaced, error)) = replaced {
             // The old programs ran there a moment ago. Should one be refused now, the new one runs on, with the
             // same counters.
-            drop(replace_all(&mut stay[..=replaced], &mut self.loaded, netlink, config).await);
+            drop(replace_all(&mut stay[..=replaced], &mut self.loaded, config));
             stay.extend(go);
             self.attached = stay;
             return Err(error);
@@ -174,9 +164,9 @@ impl Deployment {
     ///
     /// # Errors
     /// As [`Deployment::reload`].
-    pub async fn unguard(&mut self, config: &Config, netlink: &Netlink) -> Result<()> {
+    pub fn unguard(&mut self, config: &Config) -> Result<()> {
         let interfaces: Vec<_> = self.attached.iter().map(|attached| attached.interface.clone()).collect();
-        self.reload(config, netlink, &interfaces).await
+        self.reload(config, &interfaces)
     }
 
     /// Whether the attachment was confirmed.
@@ -238,7 +228,7 @@ impl Deployment {
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn detach(mut self) -> Result<()> {
+    pub fn detach(&mut self) -> Result<()> {
         for attached in std::mem::take(&mut self.attached) {
             self.let_go(attached)?;
         }
@@ -317,10 +307,9 @@ fn awaits_confirmation(config: &Config, shared: &Shared) -> Result<bool> {
 
 /// Attaches to interfaces, or takes over what an earlier agent left pinned there. What the host sends is
 /// remembered, and what it has begun before is known, before anything that comes in is dropped.
-async fn attach_or_take_over(
+fn attach_or_take_over(
     loaded: &mut Loaded,
     shared: &Shared,
-    netlink: &Netlink,
     interfaces: &[&Interface],
     config: &Config,
 ) -> Result<Vec<Attached>> {
@@ -332,7 +321,7 @@ async fn attach_or_take_over(
     tracing::debug!("{seeded} conversations of this host were there before");
     let mut attached = Vec::new();
     for (&interface, egress) in interfaces.iter().zip(egresses) {
-        match ingress(loaded, shared, netlink, interface, config.mode).await {
+        match ingress(loaded, shared, interface, config.mode) {
             Ok(ingress) => attached.push(Attached { interface: interface.clone(), ingress, egress }),
             Err(error) => {
                 // Links are detached by letting them go; a filter would stay.
@@ -346,16 +335,10 @@ async fn attach_or_take_over(
     Ok(attached)
 }
 
-async fn ingress(
-    loaded: &mut Loaded,
-    shared: &Shared,
-    netlink: &Netlink,
-    interface: &Interface,
-    mode: Mode,
-) -> Result<Ingress> {
+fn ingress(loaded: &mut Loaded, shared: &Shared, interface: &Interface, mode: Mode) -> Result<Ingress> {
     match pinned(shared, Direction::Ingress, interface) {
         Some(link) if runs_here(&link, interface) => {
-            let (mode, program) = xdp::replace(loaded, netlink, interface, &link).await?;
+            let (mode, program) = xdp::replace(loaded, interface, &link)?;
             tracing::info!("took over {} in {mode} mode, as an earlier agent left it", interface.name);
             Ok(Ingress { link, mode, program })
         }
@@ -363,7 +346,7 @@ async fn ingress(
             "the pins in {} belong to another network namespace: give this agent a --pins of its own",
             shared.pins().directory().display()
         ),
-        None => xdp::attach(loaded, netlink, interface, mode).await,
+        None => xdp::attach(loaded, interface, mode),
     }
 }
 
@@ -380,14 +363,13 @@ fn runs_here(link: &Link, interface: &Interface) -> bool {
 }
 
 /// Has the interfaces run other programs. On failure says at how many it has succeeded.
-async fn replace_all(
+fn replace_all(
     attached: &mut [Attached],
     loaded: &mut Loaded,
-    netlink: &Netlink,
     config: &Config,
 ) -> Result<(), (usize, anyhow::Error)> {
     for (replaced, attached) in attached.iter_mut().enumerate() {
-        if let Err(error) = attached.replace(loaded, netlink, config).await {
+        if let Err(error) = attached.replace(loaded, config) {
             return Err((replaced, error));
         }
     }
@@ -400,8 +382,8 @@ impl Attached {
     }
 
     /// Runs other programs. On failure those that count and drop stay.
-    async fn replace(&mut self, loaded: &mut Loaded, netlink: &Netlink, config: &Config) -> Result<()> {
-        self.interface = netlink.interface(&self.interface.name).await?;
+    fn replace(&mut self, loaded: &mut Loaded, config: &Config) -> Result<()> {
+        self.interface = Interface::named(&self.interface.name)?;
         let Self { interface, ingress, egress } = self;
         match egress {
             Egress::Tcx(link) if is_attached(link) => {
@@ -411,10 +393,10 @@ impl Attached {
             _ => *egress = egress::attach(loaded, interface, None)?,
         }
         if is_attached(&ingress.link) {
-            (ingress.mode, ingress.program) = xdp::replace(loaded, netlink, interface, &ingress.link).await?;
+            (ingress.mode, ingress.program) = xdp::replace(loaded, interface, &ingress.link)?;
         } else {
             // Somebody detached it.
-            *ingress = xdp::attach(loaded, netlink, interface, config.mode).await?;
+            *ingress = xdp::attach(loaded, interface, config.mode)?;
         }
         Ok(())
     }

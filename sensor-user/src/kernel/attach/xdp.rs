@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::config::Mode;
-use crate::kernel::host::{AttachedMode, Framing, Interface, Netlink};
+use crate::kernel::host::{AttachedMode, Framing, Interface};
 use crate::kernel::link::{Hook, Link};
 use crate::kernel::program::{self, Loaded, Variant};
 
@@ -30,12 +30,7 @@ pub struct Ingress {
 ///
 /// # Errors
 /// The interface is down or has another XDP program, or the kernel refuses every mode that is allowed.
-pub async fn attach(
-    loaded: &mut Loaded,
-    netlink: &Netlink,
-    interface: &Interface,
-    mode: Mode,
-) -> Result<Ingress> {
+pub fn attach(loaded: &mut Loaded, interface: &Interface, mode: Mode) -> Result<Ingress> {
     let name = &interface.name;
     check_interface(interface)?;
     if let Some(other) = interface.xdp {
@@ -45,7 +40,7 @@ pub async fn attach(
     for (variant, hook) in attempts(loaded, interface, mode) {
         match Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, hook) {
             Ok(link) => {
-                let (mode, program) = confirm(loaded, netlink, interface, variant).await?;
+                let (mode, program) = confirm(loaded, interface, variant)?;
                 report(loaded, interface, mode, native_error.as_ref());
                 return Ok(Ingress { link, mode, program });
             }
@@ -86,17 +81,12 @@ pub fn check_interface(interface: &Interface) -> Result<()> {
 ///
 /// # Errors
 /// The kernel refuses; the link runs what it ran.
-pub async fn replace(
-    loaded: &mut Loaded,
-    netlink: &Netlink,
-    interface: &Interface,
-    link: &Link,
-) -> Result<(AttachedMode, u32)> {
+pub fn replace(loaded: &mut Loaded, interface: &Interface, link: &Link) -> Result<(AttachedMode, u32)> {
     let name = &interface.name;
     let mut refused = None;
     for variant in variants(loaded, interface) {
         match link.update(loaded.xdp(variant)?.fd()?.as_fd()) {
-            Ok(()) => return confirm(loaded, netlink, interface, variant).await,
+            Ok(()) => return confirm(loaded, interface, variant),
             Err(error) => refused = refused.or(Some(error)),
         }
     }
@@ -145,15 +135,10 @@ fn attempts(loaded: &Loaded, interface: &Interface, mode: Mode) -> Vec<(Variant,
 }
 
 /// Asks the kernel what is attached now: where, and the program's number.
-async fn confirm(
-    loaded: &mut Loaded,
-    netlink: &Netlink,
-    interface: &Interface,
-    variant: Variant,
-) -> Result<(AttachedMode, u32)> {
+fn confirm(loaded: &mut Loaded, interface: &Interface, variant: Variant) -> Result<(AttachedMode, u32)> {
     let name = &interface.name;
     let program = loaded.xdp(variant)?.info().context("cannot ask the kernel about the program")?.id();
-    let now = netlink.interface(name).await?;
+    let now = Interface::named(name)?;
     let Some(xdp) = now.xdp.filter(|xdp| xdp.program == program) else {
         bail!("the kernel took the program for {name}, but does not show it as attached");
     };

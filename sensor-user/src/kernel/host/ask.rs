@@ -1,7 +1,7 @@
 //! One question to a netlink family, and all of the kernel's answer.
 //!
-//! For the families beside rtnetlink: socket diagnostics and generic netlink. The kernel answers from memory,
-//! so waiting for it blocks for no longer than a read of a file in /proc.
+//! The kernel answers from memory, so waiting for it blocks for no longer than a read of a file in /proc. Each
+//! question has a socket of its own, in the network namespace of the calling thread.
 
 use std::io;
 
@@ -18,7 +18,7 @@ const ALIGNMENT: usize = 4;
 ///
 /// # Errors
 /// The kernel has no such protocol, refuses the question, or answers with what is no message of this kind.
-pub(super) fn ask<M>(protocol: isize, flags: u16, question: M) -> io::Result<Vec<M>>
+pub(in crate::kernel) fn ask<M>(protocol: isize, flags: u16, question: M) -> io::Result<Vec<M>>
 where
     M: NetlinkSerializable + NetlinkDeserializable + Into<NetlinkPayload<M>>,
 {

@@ -4,26 +4,26 @@
 //! under a VLAN, macvlan or tunnel. Where the kernel does not say, every interface may.
 
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
-use futures_util::TryStreamExt;
-use netlink_packet_route::address::AddressAttribute;
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteType};
-use rtnetlink::RouteMessageBuilder;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_sys::protocols::NETLINK_ROUTE;
 
-use super::netlink::Netlink;
+use super::ask::ask;
+use super::interface;
 
 /// The longest prefix that is a default route: VPNs split it into two halves so that theirs goes first.
 const LONGEST_DEFAULT: u8 = 1;
 
 /// The host's interfaces, and what lies below what.
 #[derive(Clone, Debug)]
-pub struct Links {
-    netlink: Netlink,
-    links: Vec<LinkMessage>,
-}
+pub struct Links(Vec<LinkMessage>);
 
 /// An address of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,23 +39,22 @@ impl Links {
     ///
     /// # Errors
     /// It does not answer.
-    pub async fn now(netlink: &Netlink) -> Result<Self> {
-        let links = netlink.handle.link().get().execute().try_collect().await;
-        let links = links.context("cannot ask the kernel for its links")?;
-        Ok(Self { netlink: netlink.clone(), links })
+    pub fn now() -> Result<Self> {
+        let links = interface::links(NLM_F_DUMP, LinkMessage::default());
+        links.map(Self).context("cannot ask the kernel for its links")
     }
 
     /// The numbers of the interfaces that a default route, IPv4 or IPv6, in any routing table depends on.
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn below_default_routes(&self) -> Result<HashSet<u32>> {
+    pub fn below_default_routes(&self) -> Result<HashSet<u32>> {
         let mut carriers = HashSet::new();
-        let v4 = RouteMessageBuilder::<Ipv4Addr>::new().build();
-        let v6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
-        for family in [v4, v6] {
-            let mut routes = self.netlink.handle.route().get(family).execute();
-            while let Some(route) = routes.try_next().await.context("cannot ask the kernel for its routes")? {
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut question = RouteMessage::default();
+            question.header.address_family = family;
+            let routes = routes(NLM_F_DUMP, question).context("cannot ask the kernel for its routes")?;
+            for route in routes {
                 if route.header.destination_prefix_length <= LONGEST_DEFAULT {
                     carriers.extend(self.outputs(&route));
                 }
@@ -68,12 +67,13 @@ impl Links {
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn addresses(&self) -> Result<Vec<HostAddress>> {
-        let mut messages = self.netlink.handle.address().get().execute();
+    pub fn addresses(&self) -> Result<Vec<HostAddress>> {
+        let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let answer = ask(NETLINK_ROUTE, NLM_F_REQUEST | NLM_F_DUMP, question)
+            .context("cannot ask the kernel for its addresses")?;
         let mut addresses = Vec::new();
-        while let Some(message) =
-            messages.try_next().await.context("cannot ask the kernel for its addresses")?
-        {
+        for message in answer {
+            let RouteNetlinkMessage::NewAddress(message) = message else { continue };
             let attribute = |local| {
                 message.attributes.iter().find_map(|attribute| match attribute {
                     AddressAttribute::Local(address) if local => Some(*address),
@@ -94,7 +94,7 @@ impl Links {
         if address.is_loopback() {
             return HashSet::new();
         }
-        if self.links.iter().any(|link| link.header.index == owner && is_without_wire(link)) {
+        if self.0.iter().any(|link| link.header.index == owner && is_without_wire(link)) {
             return self.all();
         }
         self.with_lower_devices(HashSet::from([owner]))
@@ -105,18 +105,21 @@ impl Links {
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn ways_of(&self, local: IpAddr, remote: IpAddr, bound: Option<u32>) -> Result<HashSet<u32>> {
+    pub fn ways_of(&self, local: IpAddr, remote: IpAddr, bound: Option<u32>) -> Result<HashSet<u32>> {
         if let Some(bound) = bound {
             return Ok(self.with_lower_devices(HashSet::from([bound])));
         }
         // The rule's own route, so that a route with several ways gives them all (kernel 4.13).
         for source in [Some(local), None] {
-            let mut routes = self.netlink.handle.route().get(route_to(remote, source)).execute();
-            match routes.try_next().await {
-                // The host talks to itself.
-                Ok(Some(route)) if route.header.kind == RouteType::Local => return Ok(HashSet::new()),
-                Ok(Some(route)) => return Ok(self.with_lower_devices(self.outputs(&route))),
-                Ok(None) | Err(rtnetlink::Error::NetlinkError(_)) => {}
+            match routes(NLM_F_ACK, route_to(remote, source)) {
+                Ok(found) => match found.first() {
+                    // The host talks to itself.
+                    Some(route) if route.header.kind == RouteType::Local => return Ok(HashSet::new()),
+                    Some(route) => return Ok(self.with_lower_devices(self.outputs(route))),
+                    None => {}
+                },
+                // The kernel says that there is none.
+                Err(error) if error.raw_os_error().is_some() => {}
                 Err(error) => return Err(error).context("cannot ask the kernel for a route"),
             }
         }
@@ -125,17 +128,12 @@ impl Links {
 
     /// Numbers and names of the interfaces whose other end is in another network namespace.
     pub fn into_other_namespaces(&self) -> impl Iterator<Item = (u32, String)> {
-        self.links.iter().filter(|link| is_foreign(link)).filter_map(|link| {
-            let name = link.attributes.iter().find_map(|attribute| match attribute {
-                LinkAttribute::IfName(name) => Some(name.clone()),
-                _ => None,
-            });
-            name.map(|name| (link.header.index, name))
-        })
+        let foreign = self.0.iter().filter(|link| is_foreign(link));
+        foreign.filter_map(|link| Some((link.header.index, interface::name(link)?.to_owned())))
     }
 
     fn all(&self) -> HashSet<u32> {
-        self.links.iter().map(|link| link.header.index).collect()
+        self.0.iter().map(|link| link.header.index).collect()
     }
 
     /// The interfaces that a route sends to.
@@ -146,7 +144,7 @@ impl Links {
 
     /// Adds what lies below the interfaces, however deep.
     fn with_lower_devices(&self, interfaces: HashSet<u32>) -> HashSet<u32> {
-        with_lower_devices(interfaces, &self.links)
+        with_lower_devices(interfaces, &self.0)
     }
 }
 
@@ -163,20 +161,30 @@ fn is_without_wire(link: &LinkMessage) -> bool {
     is_dummy || link.header.flags.contains(LinkFlags::Loopback)
 }
 
+/// Asks for routes; `kind` is as [`ask`]'s flags.
+fn routes(kind: u16, question: RouteMessage) -> io::Result<Vec<RouteMessage>> {
+    let answer = ask(NETLINK_ROUTE, NLM_F_REQUEST | kind, RouteNetlinkMessage::GetRoute(question))?;
+    let routes = answer.into_iter().filter_map(|message| match message {
+        RouteNetlinkMessage::NewRoute(route) => Some(route),
+        _ => None,
+    });
+    Ok(routes.collect())
+}
+
 /// The question which route leads to `remote`, for packets from `source`.
 fn route_to(remote: IpAddr, source: Option<IpAddr>) -> RouteMessage {
-    let mut message = match remote {
-        IpAddr::V4(remote) => RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(remote, 32).build(),
-        IpAddr::V6(remote) => RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(remote, 128).build(),
-    };
+    let (address_family, length) =
+        if remote.is_ipv4() { (AddressFamily::Inet, 32) } else { (AddressFamily::Inet6, 128) };
+    let mut message = RouteMessage::default();
     message.header = RouteHeader {
-        address_family: message.header.address_family,
-        destination_prefix_length: message.header.destination_prefix_length,
+        address_family,
+        destination_prefix_length: length,
         flags: RouteFlags::FibMatch,
         ..RouteHeader::default()
     };
+    message.attributes.push(RouteAttribute::Destination(remote.into()));
     if let Some(source) = source {
-        message.header.source_prefix_length = if source.is_ipv4() { 32 } else { 128 };
+        message.header.source_prefix_length = length;
         message.attributes.push(RouteAttribute::Source(source.into()));
     }
     message

@@ -1,20 +1,18 @@
-//! What the kernel says about interfaces and routes, over rtnetlink.
+//! What the kernel says about interfaces, over rtnetlink.
 //!
 //! Always asked of the kernel and never remembered, so that what is reported is what is.
 
-use std::fmt;
+use std::{fmt, io};
 
 use anyhow::{Context, Result, anyhow};
-use futures_util::TryStreamExt;
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
     LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
 };
+use netlink_sys::protocols::NETLINK_ROUTE;
 
-/// A connection to rtnetlink.
-#[derive(Clone, Debug)]
-pub struct Netlink {
-    pub(in crate::kernel) handle: rtnetlink::Handle,
-}
+use super::ask::ask;
 
 /// An interface as the kernel has it now.
 #[derive(Clone, Debug)]
@@ -76,24 +74,13 @@ pub struct AttachedXdp {
     pub program: u32,
 }
 
-impl Netlink {
-    /// Connects; the connection is served by the current tokio runtime.
-    ///
-    /// # Errors
-    /// The kernel gives no netlink socket.
-    pub fn connect() -> Result<Self> {
-        let (connection, handle, _) = rtnetlink::new_connection().context("cannot open a netlink socket")?;
-        tokio::spawn(connection);
-        Ok(Self { handle })
-    }
-
+impl Interface {
     /// The interface of that name.
     ///
     /// # Errors
     /// There is none, or the kernel does not answer.
-    pub async fn interface(&self, name: &str) -> Result<Interface> {
-        self.find(name)
-            .await?
+    pub fn named(name: &str) -> Result<Self> {
+        Self::find(name)?
             .with_context(|| format!("there is no interface {name}: `ip link` shows those there are"))
     }
 
@@ -101,11 +88,12 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn find(&self, name: &str) -> Result<Option<Interface>> {
-        let mut links = self.handle.link().get().match_name(name).execute();
-        match links.try_next().await {
-            Ok(link) => Ok(link.map(|link| Interface::from_message(name, &link))),
-            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -libc::ENODEV => Ok(None),
+    pub fn find(name: &str) -> Result<Option<Self>> {
+        let mut question = LinkMessage::default();
+        question.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        match links(NLM_F_ACK, question) {
+            Ok(links) => Ok(links.iter().find_map(Self::from_message)),
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
             Err(error) => {
                 Err(anyhow!(error).context(format!("cannot ask the kernel about interface {name}")))
             }
@@ -116,29 +104,16 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub async fn interfaces(&self) -> Result<Vec<Interface>> {
-        let links: Vec<_> = self
-            .handle
-            .link()
-            .get()
-            .execute()
-            .try_collect()
-            .await
-            .context("cannot ask the kernel for its interfaces")?;
-        let name = |link: &LinkMessage| {
-            link.attributes.iter().find_map(|attribute| match attribute {
-                LinkAttribute::IfName(name) => Some(name.clone()),
-                _ => None,
-            })
-        };
-        Ok(links.iter().filter_map(|link| Some(Interface::from_message(&name(link)?, link))).collect())
+    pub fn all() -> Result<Vec<Self>> {
+        let links = links(NLM_F_DUMP, LinkMessage::default());
+        let links = links.context("cannot ask the kernel for its interfaces")?;
+        Ok(links.iter().filter_map(Self::from_message).collect())
     }
-}
 
-impl Interface {
-    fn from_message(name: &str, link: &LinkMessage) -> Self {
+    /// `None` if the message does not name an interface.
+    fn from_message(link: &LinkMessage) -> Option<Self> {
         let mut interface = Self {
-            name: name.to_owned(),
+            name: name(link)?.to_owned(),
             index: link.header.index,
             mtu: 0,
             up: link.header.flags.contains(LinkFlags::Up),
@@ -156,8 +131,26 @@ impl Interface {
                 _ => {}
             }
         }
-        interface
+        Some(interface)
     }
+}
+
+/// Asks for links; `kind` is as [`ask`]'s flags.
+pub(super) fn links(kind: u16, question: LinkMessage) -> io::Result<Vec<LinkMessage>> {
+    let answer = ask(NETLINK_ROUTE, NLM_F_REQUEST | kind, RouteNetlinkMessage::GetLink(question))?;
+    let links = answer.into_iter().filter_map(|message| match message {
+        RouteNetlinkMessage::NewLink(link) => Some(link),
+        _ => None,
+    });
+    Ok(links.collect())
+}
+
+/// The name of a link.
+pub(super) fn name(link: &LinkMessage) -> Option<&str> {
+    link.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 fn attached(attributes: &[LinkXdp]) -> Option<AttachedXdp> {
