@@ -1,5 +1,5 @@
-//! The pages that the agent serves: a real Prometheus parser has no complaint, and they are what the
-//! README says.
+//! The pages that the agent serves: a real Prometheus parser has no complaint, and they are what
+//! `docs/metrics.md` says.
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
@@ -60,16 +60,19 @@ fn promtool_has_no_complaint() -> Result<()> {
     Ok(())
 }
 
-/// Names of the metrics that the README's tables list: rows whose first cell has them in backticks.
-fn in_readme() -> Result<BTreeSet<String>> {
-    let readme = std::fs::read_to_string(workspace().join("README.md")).context("README.md")?;
-    let cells = readme.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
+/// Where the metrics are listed.
+const LIST: &str = "docs/metrics.md";
+
+/// Names of the metrics that the tables list: rows whose first cell has them in backticks.
+fn listed() -> Result<BTreeSet<String>> {
+    let page = std::fs::read_to_string(workspace().join(LIST)).context(LIST)?;
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split('|').next());
     let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
     Ok(names.filter(|name| name.starts_with("sensor_")).map(str::to_owned).collect())
 }
 
 #[test]
-fn the_readme_lists_what_is_exported() -> Result<()> {
+fn the_documentation_lists_what_is_exported() -> Result<()> {
     needs_root!();
     let (_wire, agent) = agent()?;
     let page = agent.metrics()?;
@@ -79,7 +82,7 @@ fn the_readme_lists_what_is_exported() -> Result<()> {
         .filter(|name| name.starts_with("sensor_"))
         .map(str::to_owned)
         .collect();
-    assert_eq!(in_readme()?, exported, "left: README.md; right: what /metrics has");
+    assert_eq!(listed()?, exported, "left: {LIST}; right: what /metrics has");
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use crate::shell;
 const TOOLS: [&str; 5] = ["ip", "tc", "setpriv", "sh", "cp"];
 
 /// What tests read from the workspace.
-const TEXTS: [&str; 1] = ["README.md"];
+const TEXTS: [&str; 1] = ["docs/metrics.md"];
 
 /// Programs find what they look for as in any Debian.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,0 +1,32 @@
+//! Configurations in the documents are accepted.
+
+use std::fs;
+
+use anyhow::Result;
+use sensor_user::cli;
+use sensor_user::config::Config;
+
+use crate::page::pages;
+
+#[test]
+fn configurations_are_accepted() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("sensor.toml");
+    let mut tried = 0;
+    for page in pages()? {
+        for text in page.blocks("toml") {
+            fs::write(&file, text)?;
+            let flags = cli::Run {
+                config: Some(file.clone()),
+                // Some show only what they speak of.
+                interfaces: vec!["eth0".to_owned()],
+                ..cli::Run::default()
+            };
+            let loaded = Config::load(flags);
+            assert!(loaded.is_ok(), "{}: {loaded:?}\n{text}", page.name());
+            tried += 1;
+        }
+    }
+    assert!(tried > 3, "only {tried} configurations were found");
+    Ok(())
+}
