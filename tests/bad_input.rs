@@ -3,7 +3,8 @@
 use anyhow::{Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::{LISTEN, Launch, PublicCopy};
-use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::bpf::XdpAction;
+use sensor_harness::foreign::Foreign;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::pins::Pins;
 use sensor_harness::wire::Wire;
@@ -99,7 +100,7 @@ fn an_mtu_too_large_for_native_mode() -> Result<()> {
 fn another_program_is_attached() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
-    let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
+    let _other = Foreign::attach(&wire.near, XdpAction::Pass)?;
     let launch = Launch::new(&wire.near.namespace).interface("sensor0");
     refused(launch, 1, &["sensor0", "already has", "XDP program", "bpftool"])?;
     ensure!(wire.near.has_xdp()?, "the other program is gone");

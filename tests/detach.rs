@@ -4,9 +4,10 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::Launch;
-use sensor_harness::bpf::{objects_of, wait_until_freed};
+use sensor_harness::bpf::{XdpAction, objects_of, wait_until_freed};
 use sensor_harness::cli::sensor;
-use sensor_harness::foreign::{Foreign, Verdict};
+
+use sensor_harness::foreign::Foreign;
 use sensor_harness::mix;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs_root;
@@ -59,7 +60,7 @@ fn another_program_stays() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
-    let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
+    let _other = Foreign::attach(&wire.near, XdpAction::Pass)?;
     let said = sensor(near, &["detach", "--interface", "sensor0"])?;
     assert_eq!(said.code, 0, "{}", said.stderr);
     ensure!(said.stderr.contains("is no sensor's: it stays"), "{}", said.stderr);

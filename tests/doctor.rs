@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::PublicCopy;
+use sensor_harness::bpf::XdpAction;
 use sensor_harness::cli::{self, Said, sensor};
-use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::foreign::Foreign;
 use sensor_harness::wire::Wire;
 use sensor_harness::{needs_root, skip};
 use serde_json::Value;
@@ -135,7 +136,7 @@ fn programs_of_others_are_seen() -> Result<()> {
 fn another_xdp_program_is_a_problem() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
-    let _other = Foreign::attach(&wire.near, Verdict::Pass)?;
+    let _other = Foreign::attach(&wire.near, XdpAction::Pass)?;
     let (said, report) = doctor(&wire, "sensor0")?;
     assert_eq!(said.code, 1, "{said:?}");
     assert_eq!(finding(&report, "xdp_program")?["verdict"], "problem");

@@ -6,8 +6,9 @@
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::bpf::XdpAction;
 use sensor_harness::counts::Counts;
-use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::foreign::Foreign;
 use sensor_harness::metrics::Page;
 use sensor_harness::mix::{self, Mix};
 use sensor_harness::namespace::Namespace;
@@ -52,7 +53,7 @@ impl Nic {
     /// distributions carried that back: only trying tells.
     fn takes_native_mode(&self) -> bool {
         let interface = Interface { namespace: self.namespace.clone(), name: self.name.clone() };
-        Foreign::attach(&interface, Verdict::Pass).is_ok()
+        Foreign::attach(&interface, XdpAction::Pass).is_ok()
     }
 
     fn launch(&self, mode: &str) -> Launch {

@@ -1,7 +1,8 @@
 //! The harness itself: a wire carries exactly what is sent, and nothing stays behind.
 
 use anyhow::Result;
-use sensor_harness::foreign::{Foreign, Verdict};
+use sensor_harness::bpf::XdpAction;
+use sensor_harness::foreign::Foreign;
 use sensor_harness::frame::frame;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs_root;
@@ -24,7 +25,7 @@ const EACH: usize = 250_000;
 fn a_flood_from_every_cpu_arrives_whole() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
-    let _program = Foreign::attach(&wire.near, Verdict::Drop)?;
+    let _program = Foreign::attach(&wire.near, XdpAction::Drop)?;
     let each = pace::amount(EACH);
     let frames = vec![frame().ipv4().tcp(23).syn().padded(60).bytes(); each];
     let cpus = cpus()?;
@@ -49,7 +50,7 @@ fn a_flood_from_every_cpu_arrives_whole() -> Result<()> {
 fn nothing_comes_that_nobody_sent() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
-    let _program = Foreign::attach(&wire.near, Verdict::Drop)?;
+    let _program = Foreign::attach(&wire.near, XdpAction::Drop)?;
     thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(received(&wire)?, 0);
     Ok(())

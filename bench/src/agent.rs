@@ -14,7 +14,6 @@ use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
 use sensor_harness::wire::Wire;
 
-use crate::bpf;
 use crate::clock::CpuClock;
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
@@ -22,6 +21,7 @@ use crate::machine::Machine;
 use crate::programs::{Draw, Source};
 use crate::sensor::sensors;
 use crate::statistics::{from_u64, from_usize};
+use sensor_harness::bpf;
 
 /// An agent's configuration, and what has arrived.
 #[derive(Clone, Copy)]

@@ -10,13 +10,13 @@ use sensor_harness::frame::frame;
 use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_user::counters::Snapshot;
 
-use crate::bpf;
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
 use crate::machine::Machine;
 use crate::programs::{Draw, Drawing};
 use crate::sensor::{Growth, Sensor, sensors, slots_grown};
 use crate::statistics::from_usize;
+use sensor_harness::bpf;
 
 /// Measures them for each number of sensors.
 ///

@@ -2,7 +2,6 @@
 
 mod agent;
 mod assembler;
-mod bpf;
 mod clock;
 mod drain;
 mod effort;

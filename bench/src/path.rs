@@ -14,13 +14,13 @@ use sensor_harness::random::Random;
 use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_user::counters::Snapshot;
 
-use crate::bpf::{self, Verdict};
 use crate::clock::CpuClock;
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
 use crate::programs::{self, Drawing};
 use crate::sensor::{Growth, Sensor, allow, sensors, slots_grown};
 use crate::traffic::{self, Traffic};
+use sensor_harness::bpf::{self, XdpAction};
 
 /// How a sensor is configured, and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ impl Parts {
         let traffics = traffic::all();
         let drawings = traffics.iter().map(|traffic| traffic.draw.map(Drawing::new).transpose());
         Ok(Self {
-            bare: programs::only(Verdict::Drop)?,
+            bare: programs::only(XdpAction::Drop)?,
             sensors,
             drawings: drawings.collect::<Result<_>>()?,
             traffics,
@@ -205,7 +205,7 @@ impl Parts {
             let growth = if traffic.answers { &mut expected.passed } else { &mut expected.unsolicited };
             *growth += u64::from(packets);
         }
-        let right = if passes { Verdict::Pass } else { Verdict::Drop } as u32;
+        let right = if passes { XdpAction::Pass } else { XdpAction::Drop } as u32;
         ensure!(verdict == right, "{}: the verdict is {verdict}, not {right}", run.figure.what);
         Ok(time)
     }

@@ -6,14 +6,14 @@ use anyhow::Result;
 use sensor_harness::frame::ETHERNET;
 
 use crate::assembler::{Assembler, Operation, Register, Width};
-use crate::bpf::{self, Verdict};
 use crate::sensor::FIRST_NETWORK;
+use sensor_harness::bpf::{self, XdpAction};
 
 /// A program of two instructions: the least that one can cost.
 ///
 /// # Errors
 /// Without root.
-pub fn only(verdict: Verdict) -> Result<OwnedFd> {
+pub fn only(verdict: XdpAction) -> Result<OwnedFd> {
     let mut assembler = Assembler::default();
     assembler.with_constant(VERDICT, Operation::Move, verdict as i32);
     assembler.exit();
@@ -40,7 +40,7 @@ pub fn reading() -> Result<OwnedFd> {
     assembler.land(too_short);
     // The verdict waits for what was read.
     assembler.with_constant(VERDICT, Operation::And, 0);
-    assembler.with_constant(VERDICT, Operation::Or, Verdict::Drop as i32);
+    assembler.with_constant(VERDICT, Operation::Or, XdpAction::Drop as i32);
     assembler.exit();
     bpf::load(&assembler.finish())
 }
@@ -140,7 +140,7 @@ impl Drawing {
         assembler.with_constant(ARGUMENT + 2, Operation::Move, 0);
         assembler.call(TAIL_CALL);
         // The call only comes back if there is nothing to jump to.
-        assembler.with_constant(VERDICT, Operation::Move, Verdict::Aborted as i32);
+        assembler.with_constant(VERDICT, Operation::Move, XdpAction::Aborted as i32);
         assembler.exit();
         Ok(Self { program: bpf::load(&assembler.finish())?, table, _state: state })
     }
@@ -250,7 +250,7 @@ fn draw_into(assembler: &mut Assembler, draw: Draw, state: &OwnedFd) {
     }
     let done = assembler.jump();
     assembler.land(too_short);
-    assembler.with_constant(VERDICT, Operation::Move, Verdict::Aborted as i32);
+    assembler.with_constant(VERDICT, Operation::Move, XdpAction::Aborted as i32);
     assembler.exit();
     assembler.land(done);
 }

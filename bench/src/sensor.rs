@@ -12,7 +12,7 @@ use sensor_user::config::Config;
 use sensor_user::counters::Snapshot;
 use sensor_user::kernel::{Counters, Loaded, Options, Pins, Shared, Variant};
 
-use crate::bpf;
+use sensor_harness::bpf;
 
 /// The programs, and their counters.
 pub struct Sensor {

@@ -17,9 +17,9 @@ use sensor_harness::namespace::Namespace;
 use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_harness::wire::{Interface, MTU, Wire};
 
-use crate::bpf;
 use crate::clock::CpuClock;
 use crate::programs::{Draw, Source};
+use sensor_harness::bpf;
 
 /// The wire, what sends, and what receives.
 pub struct Bed {

@@ -8,10 +8,10 @@ use anyhow::{Result, ensure};
 use super::bed::{Bed, Ports};
 use super::capture::Capture;
 use super::rules::{Filter, Rules};
-use crate::bpf::{self, Mode, Verdict};
 use crate::programs;
 use crate::sensor::{Growth, Sensor, sensors};
 use crate::statistics::from_u64;
+use sensor_harness::bpf::{self, Mode, XdpAction};
 
 /// A way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Programs {
     /// Without root.
     pub fn load() -> Result<Self> {
         Ok(Self {
-            bare: programs::only(Verdict::Drop)?,
+            bare: programs::only(XdpAction::Drop)?,
             reading: programs::reading()?,
             sensor: Sensor::load(&sensors(1), false)?,
         })

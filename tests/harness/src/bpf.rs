@@ -1,54 +1,26 @@
-//! As much of the `bpf` system call as tests need, without a library that the agent uses too.
+//! The `bpf` system call, without a library that the agent uses too: programs of a few instructions, their maps,
+//! attaching them, and `BPF_PROG_TEST_RUN`.
+//!
+//! The benchmark's timing wants nothing between the clock and the call.
 
-use crate::pace::until;
-use anyhow::Result;
-use std::collections::BTreeSet;
-use std::fs;
+mod objects;
+
 use std::io;
-use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 
-/// A program, map or link in the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Object {
-    /// A program, by its number.
-    Program(u32),
-    /// A map, by its number.
-    Map(u32),
-    /// A link, by its number.
-    Link(u32),
-}
+use anyhow::{Context as _, Result};
 
-/// The BPF objects that a process holds.
-///
-/// # Errors
-/// If there is no such process, or it is somebody else's.
-pub fn objects_of(pid: u32) -> Result<BTreeSet<Object>> {
-    let mut objects = BTreeSet::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
-        // A descriptor may be closed meanwhile.
-        let Ok(text) = fs::read_to_string(entry?.path()) else { continue };
-        for line in text.lines() {
-            let Some((key, number)) = line.split_once(':') else { continue };
-            let Ok(number) = number.trim().parse() else { continue };
-            objects.extend(match key {
-                "prog_id" => Some(Object::Program(number)),
-                "map_id" => Some(Object::Map(number)),
-                "link_id" => Some(Object::Link(number)),
-                _ => None,
-            });
-        }
-    }
-    Ok(objects)
-}
+pub use self::objects::{Object, objects_of, wait_until_freed};
 
-/// Waits until the kernel has freed all of them: that takes a moment after the last reference is gone.
-///
-/// # Errors
-/// If one stays.
-pub fn wait_until_freed(objects: &BTreeSet<Object>) -> Result<()> {
-    objects
-        .iter()
-        .try_for_each(|object| until(|| Ok(!exists(*object)?), || format!("{object:?} is left behind")))
+/// What an XDP program returns (`enum xdp_action`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XdpAction {
+    /// Something went wrong.
+    Aborted = 0,
+    /// Dropped.
+    Drop = 1,
+    /// Let through.
+    Pass = 2,
 }
 
 /// Lifts this process's limit of locked memory: before Linux 5.11 everybody's programs and maps count, those of
@@ -59,33 +31,211 @@ pub fn lift_memory_limit() {
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) };
 }
 
-fn exists(object: Object) -> io::Result<bool> {
-    const BPF_PROG_GET_FD_BY_ID: libc::c_int = 13;
-    const BPF_MAP_GET_FD_BY_ID: libc::c_int = 14;
-    const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
-    let (command, number) = match object {
-        Object::Program(number) => (BPF_PROG_GET_FD_BY_ID, number),
-        Object::Map(number) => (BPF_MAP_GET_FD_BY_ID, number),
-        Object::Link(number) => (BPF_LINK_GET_FD_BY_ID, number),
-    };
-    // The number, then fields that stay 0.
-    match call(command, &[number, 0, 0]) {
-        Ok(_descriptor) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-        Err(error) => Err(error),
-    }
+/// A map with one element of eight bytes, at the same place as long as it lives.
+///
+/// # Errors
+/// Without root.
+pub fn array() -> Result<OwnedFd> {
+    create_map(ARRAY, 8).context("cannot make an array")
 }
 
-/// Makes a `bpf` call that gives a descriptor. `attributes` are the leading fields of `union bpf_attr` that
-/// belong to the command; what they point to must outlive the call.
-pub(crate) fn call<T: Copy>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
-    // SAFETY: the kernel reads as many bytes as it is told, which are there.
-    let descriptor =
-        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let descriptor = i32::try_from(descriptor).map_err(io::Error::other)?;
+/// A table of programs with one entry, into which a program can jump.
+///
+/// # Errors
+/// Without root.
+pub fn table_of_programs() -> Result<OwnedFd> {
+    create_map(PROGRAM_ARRAY, 4).context("cannot make a table of programs")
+}
+
+/// Puts a program into the table.
+///
+/// # Errors
+/// The program is of another kind than the one that jumps.
+pub fn aim(table: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<()> {
+    let (key, value) = (0_u32, program.as_raw_fd());
+    let mut attributes = Element {
+        map: number(table),
+        reserved: 0,
+        key: (&raw const key) as u64,
+        value: (&raw const value) as u64,
+        flags: 0,
+    };
+    call(MAP_UPDATE_ELEM, &mut attributes).map(drop).context("cannot put a program into the table")
+}
+
+/// Loads an XDP program.
+///
+/// # Errors
+/// The verifier refuses it; or without root.
+pub fn load(instructions: &[u64]) -> Result<OwnedFd> {
+    let mut attributes = Load {
+        program_type: XDP,
+        instruction_count: u32::try_from(instructions.len())?,
+        instructions: instructions.as_ptr() as u64,
+        license: c"GPL".as_ptr() as u64,
+        unused: [0; 5],
+        interface: 0,
+        // As aya loads the sensor's: a program jumps only to one with the same (Linux 6.17).
+        expected_attach_type: ATTACH_XDP,
+        rest: [0; 7],
+    };
+    descriptor(call(PROG_LOAD, &mut attributes)).context("the kernel refuses the program")
+}
+
+/// Attaches a program to an interface of the calling thread's namespace as long as the result lives.
+///
+/// # Errors
+/// The driver cannot, or there is a program already.
+pub fn attach(program: BorrowedFd<'_>, interface: u32, mode: Mode) -> Result<OwnedFd> {
+    let mut attributes = Link {
+        program: number(program),
+        interface,
+        attach_type: ATTACH_XDP,
+        flags: mode as u32,
+        rest: [0; 6],
+    };
+    descriptor(call(LINK_CREATE, &mut attributes)).context("cannot attach a program")
+}
+
+/// Where in the kernel to attach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In the network stack.
+    Generic = 2,
+    /// In the driver.
+    Native = 4,
+}
+
+/// Runs a program over one frame `repeat` times, and gives what it returned last.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn test_run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> Result<u32> {
+    run(program, frame, repeat, 0, 0).context("cannot run a program over a frame")
+}
+
+/// Sends a program `repeat` frames of its own to redirect, in batches, as a driver would (Linux 5.18).
+///
+/// # Errors
+/// The kernel refuses.
+pub fn send_live(program: BorrowedFd<'_>, frame: &[u8], repeat: u32) -> Result<()> {
+    const LIVE_FRAMES: u32 = 2;
+    const BATCH: u32 = 64;
+    run(program, frame, repeat, LIVE_FRAMES, BATCH).map(drop).context("cannot send live frames")
+}
+
+fn run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32, flags: u32, batch: u32) -> io::Result<u32> {
+    let mut attributes = TestRun {
+        program: number(program),
+        returned: 0,
+        length: u32::try_from(frame.len()).map_err(io::Error::other)?,
+        length_out: 0,
+        frame: frame.as_ptr() as u64,
+        frame_out: 0,
+        repeat,
+        duration: 0,
+        context: [0; 3],
+        flags,
+        cpu: 0,
+        batch,
+        padding: 0,
+    };
+    call(PROG_TEST_RUN, &mut attributes)?;
+    Ok(attributes.returned)
+}
+
+const MAP_CREATE: libc::c_int = 0;
+const MAP_UPDATE_ELEM: libc::c_int = 2;
+const PROG_LOAD: libc::c_int = 5;
+const PROG_TEST_RUN: libc::c_int = 10;
+const LINK_CREATE: libc::c_int = 28;
+
+const ARRAY: u32 = 2;
+const PROGRAM_ARRAY: u32 = 3;
+const XDP: u32 = 6;
+const ATTACH_XDP: u32 = 37;
+
+// The leading fields of `union bpf_attr` for each command.
+
+#[repr(C)]
+struct Map {
+    kind: u32,
+    key_size: u32,
+    value_size: u32,
+    entries: u32,
+    rest: [u64; 4],
+}
+
+#[repr(C)]
+struct Element {
+    map: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+struct Load {
+    program_type: u32,
+    instruction_count: u32,
+    instructions: u64,
+    license: u64,
+    /// The verifier's log, the kernel's version, flags, and the program's name.
+    unused: [u64; 5],
+    interface: u32,
+    expected_attach_type: u32,
+    rest: [u64; 7],
+}
+
+#[repr(C)]
+struct Link {
+    program: u32,
+    interface: u32,
+    attach_type: u32,
+    flags: u32,
+    rest: [u64; 6],
+}
+
+#[repr(C)]
+struct TestRun {
+    program: u32,
+    returned: u32,
+    length: u32,
+    length_out: u32,
+    frame: u64,
+    frame_out: u64,
+    repeat: u32,
+    duration: u32,
+    /// Of the context, in and out: none.
+    context: [u64; 3],
+    flags: u32,
+    cpu: u32,
+    batch: u32,
+    padding: u32,
+}
+
+fn create_map(kind: u32, value_size: u32) -> io::Result<OwnedFd> {
+    let mut attributes = Map { kind, key_size: 4, value_size, entries: 1, rest: [0; 4] };
+    descriptor(call(MAP_CREATE, &mut attributes))
+}
+
+fn number(descriptor: BorrowedFd<'_>) -> u32 {
+    descriptor.as_fd().as_raw_fd().cast_unsigned()
+}
+
+fn descriptor(result: io::Result<libc::c_long>) -> io::Result<OwnedFd> {
+    let descriptor = i32::try_from(result?).map_err(io::Error::other)?;
     // SAFETY: the kernel has just given this descriptor to us, and to no one else.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Makes the call with the leading fields of `union bpf_attr` that belong to the command; what they point to must
+/// outlive the call.
+fn call<T>(command: libc::c_int, attributes: &mut T) -> io::Result<libc::c_long> {
+    // SAFETY: the kernel reads and writes as many bytes as it is told, which are there, and of any value valid: they
+    // are integers.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attributes), size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -1,0 +1,71 @@
+//! BPF objects: which ones a process holds, and whether the kernel has freed them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+
+use anyhow::Result;
+
+use super::{call, descriptor};
+use crate::pace::until;
+
+/// A program, map or link in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
+    /// A program, by its number.
+    Program(u32),
+    /// A map, by its number.
+    Map(u32),
+    /// A link, by its number.
+    Link(u32),
+}
+
+/// The BPF objects that a process holds.
+///
+/// # Errors
+/// If there is no such process, or it is somebody else's.
+pub fn objects_of(pid: u32) -> Result<BTreeSet<Object>> {
+    let mut objects = BTreeSet::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+        // A descriptor may be closed meanwhile.
+        let Ok(text) = fs::read_to_string(entry?.path()) else { continue };
+        for line in text.lines() {
+            let Some((key, number)) = line.split_once(':') else { continue };
+            let Ok(number) = number.trim().parse() else { continue };
+            objects.extend(match key {
+                "prog_id" => Some(Object::Program(number)),
+                "map_id" => Some(Object::Map(number)),
+                "link_id" => Some(Object::Link(number)),
+                _ => None,
+            });
+        }
+    }
+    Ok(objects)
+}
+
+/// Waits until the kernel has freed all of them: that takes a moment after the last reference is gone.
+///
+/// # Errors
+/// If one stays.
+pub fn wait_until_freed(objects: &BTreeSet<Object>) -> Result<()> {
+    objects
+        .iter()
+        .try_for_each(|object| until(|| Ok(!exists(*object)?), || format!("{object:?} is left behind")))
+}
+
+fn exists(object: Object) -> io::Result<bool> {
+    const BPF_PROG_GET_FD_BY_ID: libc::c_int = 13;
+    const BPF_MAP_GET_FD_BY_ID: libc::c_int = 14;
+    const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
+    let (command, number) = match object {
+        Object::Program(number) => (BPF_PROG_GET_FD_BY_ID, number),
+        Object::Map(number) => (BPF_MAP_GET_FD_BY_ID, number),
+        Object::Link(number) => (BPF_LINK_GET_FD_BY_ID, number),
+    };
+    // The number, then fields that stay 0.
+    match descriptor(call(command, &mut [number, 0, 0])) {
+        Ok(_descriptor) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
