@@ -1,5 +1,7 @@
 //! What can't be done is refused in one line that names the thing and the mend, and nothing stays attached.
 
+use std::net::TcpListener;
+
 use anyhow::{Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::{LISTEN, Launch, PublicCopy};
@@ -9,7 +11,6 @@ use sensor_harness::namespace::Namespace;
 use sensor_harness::pins::Pins;
 use sensor_harness::wire::Wire;
 use sensor_harness::{needs_root, skip};
-use std::net::TcpListener;
 
 /// Runs the agent, and checks how it ends: its exit code, one line of error, and what must be in that line.
 fn refused(launch: Launch, expected_code: i32, words: &[&str]) -> Result<()> {

@@ -2,13 +2,14 @@
 //!
 //! No time is asserted: only that each figure is there, and that a ratio is that of what it compares.
 
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::built;
 use sensor_harness::sender::cpus;
 use sensor_harness::{needs, needs_root};
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
 
 /// Measures, and gives what it says and the folder of what it wrote.
 fn measure(bench: &Path, arguments: &[&str]) -> Result<(String, tempfile::TempDir)> {

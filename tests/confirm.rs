@@ -1,11 +1,15 @@
 //! Confirm or undo: what nobody confirms undoes itself, whatever becomes of the agent.
 
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::cli::sensor;
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
@@ -15,9 +19,6 @@ use sensor_harness::pace;
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
-use std::net::TcpListener;
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// How long there is to confirm, for a test that waits for the end of it.
 fn briefly() -> Duration {
@@ -59,7 +60,7 @@ impl Scene {
         Launch::new(&self.wire.near.namespace).interface("sensor0").config(mix::SENSOR).pins(&self.pins)
     }
 
-    fn attach(&self, within: Duration) -> Result<Agent> {
+    fn attach(&self, within: Duration) -> Result<AgentProcess> {
         let agent = unconfirmed(self.launch(), within).start()?;
         ensure!(!self.is_reachable()?, "the server can be reached");
         Ok(agent)

@@ -1,12 +1,15 @@
 //! What is sent is what is counted: the difference is 0, for a flood from two CPUs at once and for frames
 //! of every length.
 
+use std::collections::BTreeMap;
+use std::thread;
+
 use anyhow::Result;
 use sensor_common::classify::Verdict;
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::Slot;
 use sensor_common::parse::Everything;
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::{ETHERNET, SCANNER_V4, frame};
 use sensor_harness::metrics::{self, Page};
@@ -17,8 +20,6 @@ use sensor_harness::sender::{Sender, pin_to_cpu, two_cpus};
 use sensor_harness::table::WithoutRules;
 use sensor_harness::wire::{MTU, Wire};
 use sensor_harness::{needs, needs_root, skip};
-use std::collections::BTreeMap;
-use std::thread;
 
 /// Packets in the flood.
 const FLOOD: usize = 1_000_000;
@@ -66,7 +67,7 @@ fn a_million_packets_from_two_cpus_at_once() -> Result<()> {
 }
 
 /// Everything the agent says of its counts, against the truth.
-fn account_for(truth: &Counts, agent: &Agent) -> Result<()> {
+fn account_for(truth: &Counts, agent: &AgentProcess) -> Result<()> {
     let counts = agent.counts()?;
     assert_eq!(counts.packets(), truth.packets(), "/api/v1/slots");
     assert_eq!(&counts, truth, "/api/v1/slots");

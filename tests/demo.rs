@@ -1,5 +1,14 @@
 //! The demo, run as a newcomer runs it: it ends well, each packet is accounted for, and the host is as it was.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,14 +18,6 @@ use sensor_harness::mix::Mix;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::table::table;
 use sensor_harness::{needs, needs_root};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 /// A demo's interface is on the host, where one demo would see the other's.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

@@ -1,19 +1,19 @@
 //! `sensor detach` always gets the host back, whoever attached what.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::Launch;
 use sensor_harness::bpf::{XdpAction, objects_of, wait_until_freed};
 use sensor_harness::cli::sensor;
-
 use sensor_harness::foreign::Foreign;
 use sensor_harness::mix;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs_root;
 use sensor_harness::pins::Pins;
 use sensor_harness::wire::Wire;
-use std::fs;
 
 #[rstest]
 #[case::killed(Some(Signal::SIGKILL), true)]

@@ -1,15 +1,16 @@
 //! The fleet's rules and configurations: a real `promtool` accepts them, they give what their tests say, none is
 //! without a test, and the report asks for the same as they record.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_fleet::report::expression;
 use sensor_harness::needs;
 use sensor_harness::prometheus::{promtool, run_promtool};
 use sensor_harness::workspace;
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 
 /// YAML files of a folder of the fleet's.
 fn files(folder: &str) -> Result<Vec<PathBuf>> {

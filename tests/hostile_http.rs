@@ -1,23 +1,24 @@
 //! Peers that say nothing, send junk, or never read: the agent goes on serving everybody else.
 
-use anyhow::{Context as _, Result, ensure};
-use rstest::rstest;
-use sensor_harness::agent::{Agent, LISTEN, Launch};
-use sensor_harness::http::connect;
-use sensor_harness::needs_root;
-use sensor_harness::wire::Wire;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-fn start() -> Result<(Wire, Agent)> {
+use anyhow::{Context as _, Result, ensure};
+use rstest::rstest;
+use sensor_harness::agent::{AgentProcess, LISTEN, Launch};
+use sensor_harness::http::connect;
+use sensor_harness::needs_root;
+use sensor_harness::wire::Wire;
+
+fn start() -> Result<(Wire, AgentProcess)> {
     let wire = Wire::new()?;
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").start()?;
     Ok((wire, agent))
 }
 
 /// A scrape works.
-fn scrape(agent: &Agent) -> Result<()> {
+fn scrape(agent: &AgentProcess) -> Result<()> {
     let page = agent.metrics()?;
     ensure!(page.contains("sensor_packets_total"), "{page}");
     Ok(())

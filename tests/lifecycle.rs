@@ -1,11 +1,16 @@
 //! Start, run, stop: whatever way the agent ends, the host is as it was.
 
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
-use sensor_harness::agent::{Agent, LISTEN, Launch};
+use sensor_harness::agent::{AgentProcess, LISTEN, Launch};
 use sensor_harness::bpf::{Object, objects_of, wait_until_freed};
 use sensor_harness::cli::sensor;
 use sensor_harness::counts::Counts;
@@ -18,10 +23,6 @@ use sensor_harness::pace::{self, PATIENCE, until};
 use sensor_harness::sender::Sender;
 use sensor_harness::table::TWO_SENSORS;
 use sensor_harness::wire::{MTU, Wire};
-use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, UdpSocket};
-use std::thread;
-use std::time::Duration;
 
 #[rstest]
 #[case::interrupted(Signal::SIGINT, Some(0))]
@@ -132,7 +133,7 @@ fn echo(wire: &Wire, patience: Duration) -> Result<bool> {
     Ok(client.recv(&mut [0; 100]).is_ok())
 }
 
-fn counted(agent: &Agent, slot: &str) -> Result<u64> {
+fn counted(agent: &AgentProcess, slot: &str) -> Result<u64> {
     let counts = agent.counts()?;
     Ok(counts.sensors[0].get(slot).map_or(0, |counter| counter.packets))
 }
@@ -206,7 +207,7 @@ fn the_reason_for_malformed_is_logged(#[case] arguments: &[&str], #[case] logged
     Sender::new(&wire)?.send(&[broken])?;
     let slot = "malformed/ipv4_header_length";
     until(|| Ok(counted(&agent, slot)? > 0), || "the packet was not counted".to_owned())?;
-    let said = |agent: &Agent| agent.stderr().contains("ipv4_header_length");
+    let said = |agent: &AgentProcess| agent.stderr().contains("ipv4_header_length");
     until(|| Ok(said(&agent) || !logged), || format!("the reason is not logged: {}", agent.stderr()))?;
     // What it has to say it has said by its end.
     agent.stop(Signal::SIGTERM)?;

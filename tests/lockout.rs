@@ -1,5 +1,8 @@
 //! Nobody is cut off by a typing error: what would leave no way to connect is refused.
 
+use std::io::Write as _;
+use std::net::TcpListener;
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
@@ -7,8 +10,6 @@ use sensor_harness::agent::Launch;
 use sensor_harness::cli::sensor;
 use sensor_harness::needs_root;
 use sensor_harness::wire::Wire;
-use std::io::Write as _;
-use std::net::TcpListener;
 
 const ADDRESS: &str = "address add 198.51.100.7/24 dev sensor0";
 

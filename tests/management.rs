@@ -2,8 +2,12 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
-use common::Kernel;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
@@ -14,10 +18,8 @@ use sensor_harness::pace::PATIENCE;
 use sensor_harness::wire::Wire;
 use sensor_harness::{needs, needs_root};
 use sensor_user::kernel::Variant;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::thread;
-use std::time::Duration;
+
+use common::Kernel;
 
 /// The second rule lies within the first one's prefix, and names another port.
 const RULES: &str = r#"

@@ -1,9 +1,13 @@
 //! The pages that the agent serves: a real Prometheus parser has no complaint, and they are what
 //! `docs/metrics.md` says.
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::http;
 use sensor_harness::metrics::Page;
 use sensor_harness::mix::{self, Mix};
@@ -12,12 +16,9 @@ use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 use sensor_harness::workspace;
 use sensor_harness::{needs, needs_root};
-use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 /// An agent that has counted nothing yet.
-fn idle_agent() -> Result<(Wire, Agent)> {
+fn idle_agent() -> Result<(Wire, AgentProcess)> {
     let wire = Wire::new()?;
     let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(mix::SENSOR).start()?;
     Ok((wire, agent))
@@ -30,7 +31,7 @@ fn feed(wire: &Wire) -> Result<()> {
 }
 
 /// An agent that has counted 20,000 packets.
-fn agent() -> Result<(Wire, Agent)> {
+fn agent() -> Result<(Wire, AgentProcess)> {
     let (wire, agent) = idle_agent()?;
     feed(&wire)?;
     Ok((wire, agent))

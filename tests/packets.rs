@@ -3,8 +3,11 @@
 
 mod common;
 
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use anyhow::{Context as _, Result};
-use common::{Kernel, Outcome};
 use rstest::rstest;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
@@ -19,9 +22,8 @@ use sensor_harness::table::{Case, TWO_SENSORS, TwoSensors, WithoutRules, table};
 use sensor_harness::wire::{MTU, Wire};
 use sensor_harness::{needs, needs_root};
 use sensor_user::kernel::Variant;
-use std::collections::HashSet;
-use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use common::{Kernel, Outcome};
 
 /// A single sensor without prefixes.
 const EVERYTHING: &str = "[[sensor]]\nname = \"everything\"\n";

@@ -1,5 +1,7 @@
 //! The parser against arbitrary bytes, and against a parser that somebody else wrote.
 
+use std::net::IpAddr;
+
 use etherparse::{
     EtherType, IpNumber, Ipv6ExtensionSlice, LinkExtSlice, LinkSlice, NetSlice, SlicedPacket, TransportSlice,
 };
@@ -12,7 +14,6 @@ use sensor_common::parse::{Everything, Frame, MAX_EXTENSIONS, parse};
 use sensor_harness::frame::{self, Extension};
 use sensor_harness::mix::Mix;
 use sensor_harness::table::{TwoSensors, WithoutRules, table};
-use std::net::IpAddr;
 
 /// A frame that is right, or wrong in one of the ways that the builder knows.
 fn built() -> impl Strategy<Value = Vec<u8>> {

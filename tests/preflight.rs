@@ -1,5 +1,9 @@
 //! `sensor check` on a host that somebody is connected to: real sessions to real listeners, over a wire.
 
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::PublicCopy;
@@ -9,9 +13,6 @@ use sensor_harness::needs_root;
 use sensor_harness::wire::Wire;
 use sensor_user::config::Transport;
 use sensor_user::kernel::{Sockets, State};
-use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
 use tempfile::NamedTempFile;
 
 const HOST: &str = "198.51.100.7";

@@ -1,11 +1,13 @@
 //! A changed configuration is applied whole or not at all, and no count is lost by it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::cli::{Said, sensor};
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
@@ -16,7 +18,6 @@ use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::{MTU, Wire};
-use std::collections::BTreeMap;
 
 /// Sensors by name, each with a prefix of documentation addresses of its own.
 fn config(sensors: &[&str]) -> String {
@@ -33,7 +34,7 @@ fn scan(name: &str) -> Vec<u8> {
     frame().ipv4().to([198, 18, network, 1]).tcp(23).syn().bytes()
 }
 
-fn reload(agent: &Agent, near: &Namespace, config: &str) -> Result<Said> {
+fn reload(agent: &AgentProcess, near: &Namespace, config: &str) -> Result<Said> {
     agent.rewrite_config(config)?;
     sensor(near, &["reload"])
 }
@@ -80,7 +81,7 @@ fn sensors_that_stay_keep_their_counts(#[case] first: &[&str], #[case] steps: &[
 
 /// Sends three scans to each sensor, and finds as many more than before, on both pages.
 fn check<'a>(
-    agent: &Agent,
+    agent: &AgentProcess,
     sender: &Sender<'_>,
     sensors: &[&'a str],
     truth: &mut BTreeMap<&'a str, u64>,

@@ -1,5 +1,9 @@
 //! Administered over the very NIC that the sensor is on, by real SSH: nobody locks himself out.
 
+use std::io::Write as _;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
@@ -8,9 +12,6 @@ use sensor_harness::built;
 use sensor_harness::needs;
 use sensor_harness::pins::Pins;
 use sensor_harness::world::{self, Family, Finished, NIC, Place, RULE, SENSOR, World};
-use std::io::Write as _;
-use std::thread;
-use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 /// Without a rule for who types it, `sensor run` refuses and says which rule to add; with that rule it runs,

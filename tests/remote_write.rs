@@ -1,6 +1,12 @@
 //! Sensors that nobody can reach: a Prometheus in agent mode beside them writes to a server elsewhere, which is gone for a
 //! while, and nothing is lost. With the configurations of `fleet`, but for addresses and the pace.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs;
@@ -8,11 +14,6 @@ use sensor_harness::pace::until;
 use sensor_harness::prometheus::{self, Prometheus};
 use sensor_harness::victoria::{self, VictoriaMetrics};
 use sensor_harness::workspace;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 
 const PAGE: SocketAddr = local(19_817);
 const AGENT: SocketAddr = local(9_090);

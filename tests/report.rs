@@ -1,5 +1,7 @@
 //! `sensor-fleet report` on simulated histories: what it says is what was simulated, to the packet.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -9,10 +11,9 @@ use sensor_fleet::simulation::options::{Options, Resolution, Scenario, midnight}
 use sensor_fleet::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
 use sensor_harness::needs;
 use sensor_harness::prometheus;
-use sensor_harness::report::Report;
+use sensor_harness::report::WrittenReport;
 use sensor_tests::served::Served;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Half a year up to the end of 2023.
 fn half_a_year(sensors: u32, scenario: Scenario, seed: u64) -> Result<Options> {
@@ -44,7 +45,7 @@ fn near(found: &Value, expected: Option<f64>) -> bool {
 fn a_quarter_is_what_was_simulated() -> Result<()> {
     needs!(prometheus::installed());
     let Served { truth, server, namespace } = Served::new(&half_a_year(40, Scenario::Usual, 1)?, false)?;
-    let report = Report::write(&namespace, &server, "--quarter 2023Q4 --home japan")?;
+    let report = WrittenReport::write(&namespace, &server, "--quarter 2023Q4 --home japan")?;
     let (now, before) = (ranking(&truth, "2023Q4")?, ranking(&truth, "2023Q3")?);
 
     // Sums, exact.
@@ -83,7 +84,7 @@ fn a_quarter_is_what_was_simulated() -> Result<()> {
 }
 
 /// Every surge that was simulated in the period is there with its verdict, and no other.
-fn surges_are_those_of(truth: &Truth, report: &Report) {
+fn surges_are_those_of(truth: &Truth, report: &WrittenReport) {
     let verdict = |verdict| match verdict {
         Verdict::SensorOnly => "sensor-only",
         Verdict::RegionOnly => "region-only",
@@ -107,7 +108,7 @@ fn surges_are_those_of(truth: &Truth, report: &Report) {
 fn nothing_is_taken_for_a_surge(#[case] seed: u64) -> Result<()> {
     needs!(prometheus::installed());
     let Served { server, namespace, .. } = Served::new(&half_a_year(30, Scenario::Quiet, seed)?, false)?;
-    let report = Report::write(&namespace, &server, "--quarter 2023Q4")?;
+    let report = WrittenReport::write(&namespace, &server, "--quarter 2023Q4")?;
     assert!(report.rows("surges").is_empty(), "{:?}", report.rows("surges"));
     assert!(report.json["method"]["tested"].as_u64() > Some(100_000), "{}", report.json["method"]);
     Ok(())
@@ -122,7 +123,7 @@ fn days_are_exact_through_the_rules() -> Result<()> {
     let Served { truth, server, namespace } = Served::new(&options, true)?;
     for (zone, ahead) in [("UTC", 0), ("Asia/Tokyo", 9), ("-03:00", -3)] {
         let period = format!("--from 2023-12-29 --to 2023-12-30 --time-zone={zone}");
-        let report = Report::write(&namespace, &server, &period)?;
+        let report = WrittenReport::write(&namespace, &server, &period)?;
         // The history begins with 2023-12-28 in UTC.
         let hours = usize::try_from(24 - ahead)?..usize::try_from(72 - ahead)?;
         let of = |hours: &[Option<u64>]| hours.iter().flatten().sum::<u64>();
@@ -156,7 +157,7 @@ fn a_day_in_progress_is_read_from_its_hours() -> Result<()> {
         Ok(rows.first().and_then(|row| row["value"][1].as_str()?.parse().ok()))
     };
     let before = recorded(last())?;
-    let report = Report::write(&namespace, &server, &format!("--from {yesterday} --to {today}"))?;
+    let report = WrittenReport::write(&namespace, &server, &format!("--from {yesterday} --to {today}"))?;
     let after = recorded(last())?;
     assert!(before > Some(0));
     assert!([before, after].contains(&report.total()), "{:?}, not {before:?}", report.total());

@@ -17,12 +17,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use report::{fixture, model::Report};
 use sensor_fleet::report::publish::{Options, publishable};
 use sensor_fleet::report::write::write;
 use sensor_harness::needs;
 use sensor_harness::skip::{self, Missing};
 use serde_json::Value;
+
+use report::{fixture, model::Report};
 
 /// Widths of screens.
 const WIDTHS: [u32; 2] = [1280, 390];

@@ -1,15 +1,16 @@
 //! `sensor-fleet report` through a proxy with TLS that wants a token, as Prometheus stands in most houses; and what is said of
 //! a way there that is not quite right.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use anyhow::{Context as _, Result, bail};
 use jiff::civil::date;
 use sensor_fleet::simulation::options::Options;
 use sensor_harness::needs;
 use sensor_harness::prometheus;
 use sensor_harness::proxy::{Proxy, TOKEN, nginx};
-use sensor_harness::report::Report;
+use sensor_harness::report::WrittenReport;
 use sensor_tests::served::Served;
-use std::net::{Ipv4Addr, SocketAddr};
 
 const PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9_443);
 const RIGHT: &str = "https://localhost:9443/prometheus";
@@ -30,7 +31,7 @@ fn a_report_comes_through_tls_and_with_a_token() -> Result<()> {
     let wrong = format!("--token-file {}", file("wrong-token", "guessed")?);
     let authority = format!("--ca {}", proxy.path("authority.pem").display());
     let write = |url: &str, flags: &[&str]| {
-        Report::write_from(&namespace, url, &format!("{PERIOD} {}", flags.join(" ")))
+        WrittenReport::write_from(&namespace, url, &format!("{PERIOD} {}", flags.join(" ")))
     };
 
     let report = write(RIGHT, &[&token, &authority]).with_context(|| proxy.log())?;
@@ -72,13 +73,13 @@ fn a_prometheus_that_gives_up_says_what_to_give_it() -> Result<()> {
     let Served { mut server, namespace, .. } = Served::new(&Options::days(3, 3, date(2024, 1, 3))?, false)?;
     server.kill()?;
     server.start_again_with(&["--query.max-samples=1"])?;
-    let said = refused(Report::write(&namespace, &server, PERIOD))?;
+    let said = refused(WrittenReport::write(&namespace, &server, PERIOD))?;
     assert!(said.contains("give it a larger --query.max-samples"), "{said}");
     Ok(())
 }
 
 /// The one line that a report is refused with.
-fn refused(report: Result<Report>) -> Result<String> {
+fn refused(report: Result<WrittenReport>) -> Result<String> {
     let Err(error) = report else { bail!("it was written") };
     let said = error.to_string();
     assert_eq!(said.trim().lines().count(), 1, "{said}");

@@ -1,12 +1,17 @@
 //! The program and its counters outlive the agent: killed, stopped, started again, reloaded, nothing is lost,
 //! nothing is counted twice, and nothing passes meanwhile that should not.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::bpf::lift_memory_limit;
 use sensor_harness::cli::sensor;
 use sensor_harness::counts::Counts;
@@ -18,10 +23,6 @@ use sensor_harness::pins::Pins;
 use sensor_harness::random::Random;
 use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
 use sensor_harness::wire::Wire;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
 /// Telnet scans to a sensor of [`mix::SENSOR`], and what they add up to.
 fn send(sender: &Sender<'_>, packets: usize, truth: &mut Counts) -> Result<()> {
@@ -188,7 +189,7 @@ fn flood(wire: &Wire, number: u64, troubled: &AtomicBool) -> Result<Counts> {
 }
 
 /// Kills and reloads the agent, at moments that have nothing to do with what it is doing.
-fn trouble(agent: &mut Agent, wire: &Wire, pins: &Pins) -> Result<()> {
+fn trouble(agent: &mut AgentProcess, wire: &Wire, pins: &Pins) -> Result<()> {
     let mut random = Random::new(7);
     for time in 0..pace::amount(TIMES) {
         // One sensor more, then one less: its counters are made beside those that count.

@@ -1,5 +1,9 @@
 //! A simulated history behind a real Prometheus.
 
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_fleet::simulation::options::{self, Options};
 use sensor_fleet::simulation::truth::Truth;
@@ -7,9 +11,6 @@ use sensor_fleet::simulation::{BLOCK, HISTORY, TRUTH, generate};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::prometheus::{Prometheus, run_promtool};
 use sensor_harness::workspace;
-use std::ffi::OsString;
-use std::net::SocketAddr;
-use std::path::Path;
 use tempfile::TempDir;
 
 /// A server that has a simulated history, in a namespace of its own, and what must be found in it.

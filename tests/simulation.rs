@@ -8,6 +8,9 @@
     reason = "all numbers here are whole and far below 2^52"
 )]
 
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+
 use anyhow::{Context as _, Result};
 use jiff::civil::date;
 use rstest::rstest;
@@ -18,8 +21,6 @@ use sensor_harness::needs;
 use sensor_harness::prometheus;
 use sensor_tests::served::Served;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use tempfile::TempDir;
 
 fn options(sensors: u32, days: u32, resolution: Resolution) -> Options {

@@ -3,9 +3,13 @@
 //! `cargo xtask vm` gives the machine a NIC, and stands at the other end of its cable: it sends what it is asked
 //! for. QEMU holds packets back while the machine has no buffer for them, so none gets lost on the way.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::bpf::XdpAction;
 use sensor_harness::counts::Counts;
 use sensor_harness::foreign::Foreign;
@@ -18,9 +22,6 @@ use sensor_harness::sender::packet_socket;
 use sensor_harness::skip::Missing;
 use sensor_harness::wire::Interface;
 use sensor_harness::{needs, needs_root, skip};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 
 /// There is one NIC.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -62,7 +63,7 @@ impl Nic {
     }
 
     /// Asks for packets, and waits until they are all counted or no more come.
-    fn receive(&self, order: Order, agent: &Agent) -> Result<Counts> {
+    fn receive(&self, order: Order, agent: &AgentProcess) -> Result<Counts> {
         let before = agent.counts()?.packets();
         let socket = packet_socket(&self.name).context("cannot open a packet socket")?;
         let sent = nix::unistd::write(&socket, &order.frame())?;

@@ -1,5 +1,7 @@
 //! The harness itself: a wire carries exactly what is sent, and nothing stays behind.
 
+use std::thread;
+
 use anyhow::Result;
 use sensor_harness::bpf::XdpAction;
 use sensor_harness::foreign::Foreign;
@@ -9,7 +11,6 @@ use sensor_harness::needs_root;
 use sensor_harness::pace;
 use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
 use sensor_harness::wire::Wire;
-use std::thread;
 
 /// Packets that an interface received, by the kernel's account.
 fn received(wire: &Wire) -> Result<u64> {

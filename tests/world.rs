@@ -6,23 +6,25 @@
 
 mod errands;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use std::{slice, thread};
+
 use anyhow::{Context as _, Result, ensure};
-use errands::{ERRANDS, Errand, QUICK_ERRANDS, Sessions, echo_to_stranger};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::counts::Counts;
 use sensor_harness::needs;
 use sensor_harness::pins::Pins;
 use sensor_harness::random::Random;
 use sensor_harness::sender::two_cpus;
 use sensor_harness::world::{self, Family, Flood, NIC, Place, RULE, SENSOR, World};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-use std::{slice, thread};
+
+use errands::{ERRANDS, Errand, QUICK_ERRANDS, Sessions, echo_to_stranger};
 
 /// What is on the host's NIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ impl Attached {
         }
     }
 
-    fn start(self, world: &World, pins: &Pins) -> Result<Option<Agent>> {
+    fn start(self, world: &World, pins: &Pins) -> Result<Option<AgentProcess>> {
         self.launch(world, pins).map(Launch::start).transpose()
     }
 }
@@ -165,7 +167,7 @@ fn run(errands: &[Errand], world: &World) -> Result<()> {
 }
 
 /// Adds to a failure what the agent knows.
-fn explained(result: Result<()>, agent: Option<&Agent>) -> Result<()> {
+fn explained(result: Result<()>, agent: Option<&AgentProcess>) -> Result<()> {
     result.with_context(|| {
         agent.map_or_else(
             || "without a sensor".to_owned(),
@@ -194,7 +196,7 @@ fn echo_requests(packets: u64, family: Family) -> Counts {
 
 /// Every unsolicited packet was counted in its slot, and nothing else was: so no scan was let pass as
 /// something else. No answer to a scan has come back from a host whose sensor drops them.
-fn account_for(truth: &Counts, sensor: Attached, world: &World, agent: Option<&Agent>) -> Result<()> {
+fn account_for(truth: &Counts, sensor: Attached, world: &World, agent: Option<&AgentProcess>) -> Result<()> {
     let answers = world.answers_to_forged_sources()?;
     ensure!((answers == 0) == (sensor == Attached::Dropping), "the host answered {answers} scans");
     let Some(agent) = agent else { return Ok(()) };

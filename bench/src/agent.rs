@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use nix::net::if_::if_nametoindex;
 use sensor_common::layout;
-use sensor_harness::agent::{Agent, Launch};
+use sensor_harness::agent::{AgentProcess, Launch};
+use sensor_harness::bpf;
 use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
 use sensor_harness::wire::Wire;
@@ -21,7 +22,6 @@ use crate::machine::Machine;
 use crate::programs::{Draw, Source};
 use crate::sensor::sensors;
 use crate::statistics::{from_u64, from_usize};
-use sensor_harness::bpf;
 
 /// An agent's configuration, and what has arrived.
 #[derive(Clone, Copy)]
@@ -157,7 +157,7 @@ struct Maps {
 
 impl Maps {
     /// As the kernel accounts for them (`memlock` in a descriptor's `fdinfo`).
-    fn of(agent: &Agent) -> Result<Self> {
+    fn of(agent: &AgentProcess) -> Result<Self> {
         let mut maps = BTreeMap::new();
         for entry in fs::read_dir(format!("/proc/{}/fdinfo", agent.pid()))? {
             // A descriptor may be closed meanwhile.
@@ -179,7 +179,7 @@ impl Maps {
     }
 }
 
-fn resident(agent: &Agent) -> Result<u64> {
+fn resident(agent: &AgentProcess) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{}/status", agent.pid()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());

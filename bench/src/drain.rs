@@ -6,6 +6,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use sensor_harness::bpf;
 use sensor_harness::frame::frame;
 use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_user::counters::Snapshot;
@@ -16,7 +17,6 @@ use crate::machine::Machine;
 use crate::programs::{Draw, Drawing};
 use crate::sensor::{Growth, Sensor, sensors, slots_grown};
 use crate::statistics::from_usize;
-use sensor_harness::bpf;
 
 /// Measures them for each number of sensors.
 ///

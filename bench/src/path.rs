@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use sensor_harness::bpf::{self, XdpAction};
 use sensor_harness::random::Random;
 use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_user::counters::Snapshot;
@@ -20,7 +21,6 @@ use crate::figure::{Figure, Section, Unit};
 use crate::programs::{self, Drawing};
 use crate::sensor::{Growth, Sensor, allow, sensors, slots_grown};
 use crate::traffic::{self, Traffic};
-use sensor_harness::bpf::{self, XdpAction};
 
 /// How a sensor is configured, and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

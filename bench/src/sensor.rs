@@ -7,12 +7,11 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::{Context as _, Result};
 use sensor_common::layout::{Passed, Slot};
+use sensor_harness::bpf;
 use sensor_user::cli::Run;
 use sensor_user::config::Config;
 use sensor_user::counters::Snapshot;
 use sensor_user::kernel::{Counters, Loaded, Options, Pins, Shared, Variant};
-
-use sensor_harness::bpf;
 
 /// The programs, and their counters.
 pub struct Sensor {

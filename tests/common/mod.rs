@@ -1,5 +1,8 @@
 //! What several integration tests need of the agent's own code: the loaded program, without an interface.
 
+use std::collections::HashMap;
+use std::io::Write as _;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::maps::{Map, MapData, PerCpuArray};
 use aya::{TestRun as _, TestRunOptions};
@@ -11,8 +14,6 @@ use sensor_harness::skip::{self, Missing};
 use sensor_user::cli::Run;
 use sensor_user::config::{Config, NumberedSensor};
 use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};
-use std::collections::HashMap;
-use std::io::Write as _;
 
 /// The program in the kernel, run by `BPF_PROG_TEST_RUN`.
 pub struct Kernel {

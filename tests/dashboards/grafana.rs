@@ -1,12 +1,14 @@
 //! What Grafana does between a dashboard and Prometheus: variables, ranges and steps.
 
-use crate::board::{Board, list, text};
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use sensor_harness::http;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::prometheus::{Prometheus, encode};
 use serde_json::Value;
-use std::collections::BTreeMap;
+
+use crate::board::{Board, list, text};
 
 /// How many points Grafana asks for on a panel of usual width.
 const POINTS: u64 = 1000;

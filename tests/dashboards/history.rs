@@ -3,10 +3,11 @@
 //! Small, and a function of its arguments: any sum over it can be computed anew. Six sensors in two regions, each on a
 //! host of its own; the last host goes silent two hours before the end, and before that was missing for a day.
 
-use anyhow::Result;
-use sensor_harness::prometheus::run_promtool;
 use std::fmt::Write as _;
 use std::path::Path;
+
+use anyhow::Result;
+use sensor_harness::prometheus::run_promtool;
 
 /// An hour in seconds.
 pub const HOUR: u64 = 3600;

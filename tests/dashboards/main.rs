@@ -8,15 +8,17 @@ mod numbers;
 mod promql;
 mod structure;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
-use board::{Board, boards, list, text};
-use grafana::Open;
-use history::{DAY, END, HOUR};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs;
 use sensor_harness::prometheus::{self, Prometheus};
 use serde_json::Value;
-use std::collections::BTreeSet;
+
+use board::{Board, boards, list, text};
+use grafana::Open;
+use history::{DAY, END, HOUR};
 
 /// 2023-10-01, in Unix seconds.
 const OCTOBER: u64 = 1_696_118_400;

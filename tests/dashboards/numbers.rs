@@ -1,15 +1,17 @@
 //! What the panels say, against the history that they say it of.
 
-use crate::board::{boards, list, text};
-use crate::grafana::Open;
-use crate::history::{self, DAY, END, FIRST, HOUR, MISSED, SENSORS, SERVICES};
-use crate::{NEW_YEAR, OCTOBER, first_range, server};
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs;
 use sensor_harness::prometheus::{self, Prometheus};
 use serde_json::Value;
-use std::collections::BTreeMap;
+
+use crate::board::{boards, list, text};
+use crate::grafana::Open;
+use crate::history::{self, DAY, END, FIRST, HOUR, MISSED, SENSORS, SERVICES};
+use crate::{NEW_YEAR, OCTOBER, first_range, server};
 
 /// The values of an instant query by the labels named.
 fn by(series: &[Value], labels: &[&str]) -> BTreeMap<Vec<String>, f64> {

@@ -1,12 +1,14 @@
 //! What can be said of the dashboards without running them.
 
-use crate::board::{boards, list, text, texts};
-use crate::promql;
+use std::collections::{BTreeSet, HashSet};
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::workspace;
 use sensor_user::export::FAMILIES;
 use serde_json::Value;
-use std::collections::{BTreeSet, HashSet};
+
+use crate::board::{boards, list, text, texts};
+use crate::promql;
 
 /// Grafana's own panels, since 10 at the latest.
 const KINDS: [&str; 8] =

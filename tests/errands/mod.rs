@@ -1,10 +1,11 @@
 //! What people do on and to a sensor host, each with the real programs that do it.
 
+use std::fs;
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::world::{
     Conversation, Family, LARGE_NAME, NARROW_MTU, Place, Program, SMALL_NAME, WEB_PORT, World, body,
 };
-use std::fs;
 use tempfile::tempdir;
 
 /// What it is, and how it is done over one family; it fails if it doesn't work.

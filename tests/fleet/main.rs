@@ -5,18 +5,20 @@ mod series;
 mod table;
 mod traffic;
 
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::thread;
+
 use anyhow::Result;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use sensor_harness::fleet::{Fleet, SensorSpec};
 use sensor_harness::needs;
 use sensor_harness::pace::until;
 use sensor_harness::prometheus;
-use sensor_harness::report::Report;
+use sensor_harness::report::WrittenReport;
 use sensor_harness::sender::Sender;
+
 use series::Series;
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
-use std::thread;
 use table::Row;
 use traffic::{Generator, Traffic};
 
@@ -50,7 +52,7 @@ fn table_1_from_packets() -> Result<()> {
     // The day in progress is read from the counters; yesterday too, so that a midnight on the way is no harm.
     let today = Timestamp::now().to_zoned_datetime(TimeZone::UTC).date();
     let period = format!("--home japan --from {} --to {today}", today - 1.day());
-    let report = Report::write(&fleet.management, &fleet.prometheus, &period)?;
+    let report = WrittenReport::write(&fleet.management, &fleet.prometheus, &period)?;
     assert_eq!(table::read(&report.file("sensors.csv")?)?, table, "the report's table");
     let counted: Vec<(String, u64)> =
         table.iter().zip(&sent).map(|(row, sent)| (row.sensor.clone(), sent.values().sum())).collect();

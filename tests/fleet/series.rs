@@ -1,11 +1,12 @@
 //! Packets by the series of `sensor_packets_total`: what was sent, and what a Prometheus has of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::counts::Counts;
 use sensor_harness::metrics::whole;
 use sensor_harness::prometheus::Prometheus;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Packets by protocol and port, as the labels have them; what is 0 has no entry.
 pub type Series = BTreeMap<(String, String), u64>;

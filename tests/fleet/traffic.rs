@@ -1,14 +1,16 @@
 //! Packets for a row of the table: so many to each service that it gets its rank, and others that get none.
 
-use crate::table::{RANKS, Row};
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use anyhow::{Context as _, Result};
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Malformed, Passed, Slot};
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::{Frame, frame, protocol};
 use sensor_harness::random::Random;
-use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::table::{RANKS, Row};
 
 /// The smallest count of the last rank; the rank before has this more, and so on. Each sensor has its own.
 const LAST_RANK: u32 = 300;

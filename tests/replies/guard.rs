@@ -1,7 +1,5 @@
 //! The guard: a program that nobody confirms in time undoes itself.
 
-use crate::common::Kernel;
-use crate::world::RULES;
 use anyhow::{Context as _, Result};
 use aya::programs::Xdp;
 use aya::{EbpfLoader, TestRun as _, TestRunOptions};
@@ -10,6 +8,9 @@ use sensor_common::layout::{self, Passed};
 use sensor_common::policy::{GUARD, GUARDED};
 use sensor_harness::frame::frame;
 use sensor_harness::needs_root;
+
+use crate::common::Kernel;
+use crate::world::RULES;
 
 /// A program that is guarded stops by itself once the deadline has passed, and not when it was confirmed.
 #[rstest]

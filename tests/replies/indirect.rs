@@ -1,14 +1,16 @@
 //! The table's rows about what tells of a packet, or belongs to one, without being an answer: ICMP errors
 //! and later fragments.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use sensor_common::layout::Slot;
+use sensor_harness::frame::Extension;
+
 use crate::table::Case;
 use crate::world::{
     ADMINISTRATOR_V4, ADMINISTRATOR_V6, NEXT_V4, NEXT_V6, PORT, Peer, V4, V6, counted, error, from,
     management, reply, sent, to,
 };
-use sensor_common::layout::Slot;
-use sensor_harness::frame::Extension;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 pub fn errors(peer: Peer) -> Vec<Case> {
     let out = || to(peer).udp(33_434).source_port(PORT).payload([0; 64]);

@@ -1,10 +1,11 @@
 //! The egress program and its maps.
 
-use crate::common::{Kernel, map};
 use anyhow::{Result, ensure};
 use aya::maps::{Array, HashMap};
 use aya::{TestRun as _, TestRunOptions};
 use sensor_common::flow::{self, Flow, FlowKey, Fragment, FragmentKey, USES_LENGTH, Uses};
+
+use crate::common::{Kernel, map};
 
 /// What the egress program returns: on to the next filter.
 const TC_ACT_UNSPEC: u32 = u32::MAX;

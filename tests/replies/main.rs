@@ -13,8 +13,6 @@ mod time;
 mod world;
 
 use anyhow::{Context as _, Result};
-use common::Kernel;
-use kernel::{forget, send};
 use rstest::rstest;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::remember;
@@ -23,6 +21,9 @@ use sensor_harness::model::Model;
 use sensor_harness::needs;
 use sensor_harness::random::Random;
 use sensor_user::kernel::Variant;
+
+use common::Kernel;
+use kernel::{forget, send};
 use table::table;
 use world::{RULES, Rules, Step};
 

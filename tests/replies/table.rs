@@ -1,9 +1,10 @@
 //! The table: what the host sends, what then arrives, and what must become of that.
 
-use crate::indirect::{administrators, errors, fragments_v4, fragments_v6};
-use crate::world::{NEXT_V4, NEXT_V6, PORT, Peer, Step, V4, V6, counted, from, reply, sent, to};
 use sensor_common::layout::Slot;
 use sensor_harness::frame::Frame;
+
+use crate::indirect::{administrators, errors, fragments_v4, fragments_v6};
+use crate::world::{NEXT_V4, NEXT_V6, PORT, Peer, Step, V4, V6, counted, from, reply, sent, to};
 
 pub type Case = (&'static str, Vec<Step>);
 

@@ -1,7 +1,7 @@
 //! How long the host's conversations are remembered, and what makes them end.
 
-use crate::table::table;
-use crate::world::{PORT, Peer, Rules, Step, V4, V6, from, to};
+use std::net::SocketAddr;
+
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::classify::verdict;
@@ -10,7 +10,9 @@ use sensor_common::layout::Passed;
 use sensor_common::parse::protocol;
 use sensor_harness::frame::{Frame, SENSOR_V4, SENSOR_V6};
 use sensor_harness::model::Model;
-use std::net::SocketAddr;
+
+use crate::table::table;
+use crate::world::{PORT, Peer, Rules, Step, V4, V6, from, to};
 
 /// Each kind of conversation lives as long as the kernel's conntrack has it, from its last packet on.
 #[rstest]

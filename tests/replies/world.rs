@@ -1,10 +1,11 @@
 //! Who is there: the sensor's host, those it speaks to, an administrator, and the steps that a test tells.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use sensor_common::classify::{Policy, Verdict};
 use sensor_common::layout::{Passed, Slot};
 use sensor_common::parse::{Address, Sensors};
 use sensor_harness::frame::{ETHERNET, Frame, SENSOR_V4, SENSOR_V6, frame};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One sensor, and an administrator who may reach SSH, SNMP and ping.
 pub const RULES: &str = r#"

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
-use sensor_harness::agent::{Agent, LISTEN, Launch};
+use sensor_harness::agent::{AgentProcess, LISTEN, Launch};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::wire::Wire;
 
@@ -136,7 +136,7 @@ fn show(demo: &Demo, source: Source, binary: &Path, stop: &AtomicBool) -> Result
 }
 
 /// Shows the ranking until it is time to stop.
-fn watch(demo: &Demo, agent: &mut Agent, traffic: &Traffic, stop: &AtomicBool) -> Result<()> {
+fn watch(demo: &Demo, agent: &mut AgentProcess, traffic: &Traffic, stop: &AtomicBool) -> Result<()> {
     let start = Instant::now();
     let end = demo.seconds.map(|seconds| start + Duration::from_secs(seconds));
     let mut screen = Screen::new();

@@ -12,6 +12,7 @@ use nix::mount::{MsFlags, mount};
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
 use nix::unistd::Pid;
+use sensor_harness::bpf;
 use sensor_harness::frame::frame;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::sender::{cpus, pin_to_cpu};
@@ -19,7 +20,6 @@ use sensor_harness::wire::{Interface, MTU, Wire};
 
 use crate::clock::CpuClock;
 use crate::programs::{Draw, Source};
-use sensor_harness::bpf;
 
 /// The wire, what sends, and what receives.
 pub struct Bed {

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use sensor_harness::bpf::{self, Mode, XdpAction};
 
 use super::bed::{Bed, Ports};
 use super::capture::Capture;
@@ -11,7 +12,6 @@ use super::rules::{Filter, Rules};
 use crate::programs;
 use crate::sensor::{Growth, Sensor, sensors};
 use crate::statistics::from_u64;
-use sensor_harness::bpf::{self, Mode, XdpAction};
 
 /// A way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,5 @@
 //! The real agent, run as anyone would run it: a process, a configuration file, and its HTTP pages.
 
-use crate::built;
-use crate::counts::Counts;
-use crate::http::{self, Response};
-use crate::namespace::Namespace;
-use crate::pace::PATIENCE;
-use crate::pins::Pins;
-use anyhow::{Context as _, Result, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
@@ -19,7 +10,18 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::{NamedTempFile, TempDir};
+
+use crate::built;
+use crate::counts::Counts;
+use crate::http::{self, Response};
+use crate::namespace::Namespace;
+use crate::pace::PATIENCE;
+use crate::pins::Pins;
 
 /// Where the agent listens unless told otherwise; in each namespace it is another place.
 pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 19_817);
@@ -106,7 +108,7 @@ impl Launch {
     ///
     /// # Errors
     /// If it ends instead; the error has what it printed.
-    pub fn start(self) -> Result<Agent> {
+    pub fn start(self) -> Result<AgentProcess> {
         let mut agent = self.spawn()?;
         agent.wait_until_ready()?;
         Ok(agent)
@@ -127,7 +129,7 @@ impl Launch {
     ///
     /// # Errors
     /// If there is no such program.
-    pub fn spawn(self) -> Result<Agent> {
+    pub fn spawn(self) -> Result<AgentProcess> {
         let binary = self.binary.map_or_else(built::sensor, Ok)?;
         let mut words = self.wrapper.clone();
         words.push(binary.display().to_string());
@@ -152,7 +154,7 @@ impl Launch {
         self.namespace.start_in(&mut command, Signal::SIGTERM);
         let mut child = command.spawn().with_context(|| format!("cannot run {}", words[0]))?;
         let stderr = child.stderr.take().map(Captured::new);
-        Ok(Agent { child, namespace: self.namespace, listen: self.listen, stderr, config })
+        Ok(AgentProcess { child, namespace: self.namespace, listen: self.listen, stderr, config })
     }
 }
 
@@ -208,7 +210,7 @@ impl PublicCopy {
 
 /// A running agent; dropping it kills it.
 #[derive(Debug)]
-pub struct Agent {
+pub struct AgentProcess {
     child: Child,
     namespace: Namespace,
     listen: SocketAddr,
@@ -216,7 +218,7 @@ pub struct Agent {
     config: Option<NamedTempFile>,
 }
 
-impl Agent {
+impl AgentProcess {
     /// Its process.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -341,7 +343,7 @@ impl Agent {
     }
 }
 
-impl Drop for Agent {
+impl Drop for AgentProcess {
     fn drop(&mut self) {
         // Both fail only if it is gone already.
         drop(self.child.kill());

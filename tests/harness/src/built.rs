@@ -1,8 +1,10 @@
 //! The programs that were built with the tests.
 
-use crate::skip::Missing;
-use anyhow::{Context as _, Result, ensure};
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::skip::Missing;
 
 /// The agent: what `SENSOR_BIN` names, or else the one in the target folder.
 ///

@@ -1,9 +1,11 @@
 //! The agent's other commands: run to their end, and what they say.
 
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+
 use crate::built;
 use crate::namespace::Namespace;
-use anyhow::{Context as _, Result};
-use std::process::{Command, Stdio};
 
 /// What a command said, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,12 @@
 //! How often what came: the truth that a test knows, and what the agent says of it, to compare.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Counter, Slot, SlotKind};
 use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Packets and bytes by slot, and packets let through by reason; what is 0 has no entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

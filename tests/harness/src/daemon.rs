@@ -1,11 +1,13 @@
 //! Other people's servers, running beside a test.
 
-use crate::namespace::Namespace;
-use anyhow::{Context as _, Result};
-use nix::sys::signal::Signal;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::Signal;
+
+use crate::namespace::Namespace;
 
 /// A running server; dropping it kills it.
 #[derive(Debug)]

@@ -3,15 +3,17 @@
 //! Each host is a network namespace with two wires. The Internet comes in by one, which its agent monitors; the
 //! other leads to the management network, where Prometheus is.
 
-use crate::agent::{Agent, Launch};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use anyhow::{Context as _, Result};
+
+use crate::agent::{AgentProcess, Launch};
 use crate::namespace::Namespace;
 use crate::pins::Pins;
 use crate::prometheus::Prometheus;
 use crate::wire::{MTU, Wire};
 use crate::workspace;
-use anyhow::{Context as _, Result};
-use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// What the interface is called that the Internet comes in by.
 const MONITORED: &str = "sensor0";
@@ -37,7 +39,7 @@ pub struct SensorSpec {
 #[derive(Debug)]
 pub struct Host {
     /// Its agent.
-    pub agent: Agent,
+    pub agent: AgentProcess,
     /// Where its packets come from.
     pub wire: Wire,
     _management: Wire,

@@ -7,8 +7,9 @@ mod network;
 mod transport;
 
 pub use network::Extension;
-use network::Network;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use network::Network;
 use transport::Transport;
 
 /// Where packets go unless told otherwise, IPv4: an address of the tests' first sensor.

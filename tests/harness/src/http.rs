@@ -1,10 +1,12 @@
 //! As much HTTP as it takes to read a page.
 
-use crate::namespace::Namespace;
-use crate::pace::PATIENCE;
-use anyhow::{Context as _, Result, ensure};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::namespace::Namespace;
+use crate::pace::PATIENCE;
 
 /// An answer.
 #[derive(Clone, Debug)]

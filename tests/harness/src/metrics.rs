@@ -1,7 +1,8 @@
 //! A page of metrics, read back: the text format of Prometheus, as far as the agent writes it.
 
-use anyhow::{Context as _, Result, bail};
 use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
 
 /// One line: a name, its labels, its value.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,11 +5,13 @@
 
 mod tool;
 
-use crate::frame::{Extension, Frame, frame};
-use crate::random::Random;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
-use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::frame::{Extension, Frame, frame};
+use crate::random::Random;
 use tool::Tool;
 
 /// The sensor that the mix is aimed at, as the agent's configuration.
@@ -296,14 +298,16 @@ fn arp() -> Frame {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::table::WithoutRules;
+    use std::collections::HashSet;
+    use std::net::IpAddr;
+
     use sensor_common::classify::verdict;
     use sensor_common::flow::Forgetful;
     use sensor_common::layout::SlotKind;
     use sensor_common::parse::{Address, Sensors};
-    use std::collections::HashSet;
-    use std::net::IpAddr;
+
+    use super::*;
+    use crate::table::WithoutRules;
 
     struct Demo;
 

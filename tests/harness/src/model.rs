@@ -1,8 +1,9 @@
 //! What the kernel's maps and clocks are to the programs, for the host build of the same code.
 
-use sensor_common::flow::{Flow, FlowKey, Fragment, FragmentKey, Memory, Stamp, Use};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+
+use sensor_common::flow::{Flow, FlowKey, Fragment, FragmentKey, Memory, Stamp, Use};
 
 /// Maps without bounds, and clocks that stand still until they are set.
 #[derive(Debug, Default)]

@@ -3,10 +3,6 @@
 //! A namespace here has no name: it lives as long as its file descriptor or a process in it, so even a
 //! killed test leaves nothing. Needs `CAP_SYS_ADMIN` and iproute2's `ip`.
 
-use anyhow::{Context as _, Result, bail, ensure};
-use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
@@ -14,6 +10,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::{panic, thread};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
 
 const OWN: &str = "/proc/thread-self/ns/net";
 

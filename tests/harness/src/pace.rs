@@ -1,8 +1,9 @@
 //! How long tests wait and how much they send, on this machine and on an emulated one.
 
-use anyhow::{Result, ensure};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
 
 /// Far longer than anything takes, on an emulated processor too: it only keeps a test from hanging.
 pub const PATIENCE: Duration = Duration::from_mins(2);

@@ -2,14 +2,15 @@
 //!
 //! What is pinned there outlives a killed agent, as it should; nothing of it outlives the test.
 
-use anyhow::{Context as _, Result};
-use nix::mount::{MsFlags, mount};
-use nix::sys::statfs::statfs;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context as _, Result};
+use nix::mount::{MsFlags, mount};
+use nix::sys::statfs::statfs;
 
 const BPFFS: &str = "/sys/fs/bpf";
 const PREFIX: &str = "sensor-test-";

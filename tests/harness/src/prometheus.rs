@@ -1,17 +1,19 @@
 //! Debian's Prometheus: the server, and `promtool`.
 
+use std::ffi::OsStr;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
 use crate::daemon::Daemon;
 use crate::http;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::skip::{self, Missing};
 use crate::workspace;
-use anyhow::{Context as _, Result, ensure};
-use std::ffi::OsStr;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
 
 /// `promtool`: what `PROMTOOL` names, or what `cargo xtask setup` brought, or the system's.
 ///

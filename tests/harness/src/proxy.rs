@@ -1,15 +1,17 @@
 //! A Prometheus as it stands in most houses: behind Debian's nginx, which asks for TLS and a token.
 
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
 use crate::daemon::Daemon;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::prometheus::brought;
 use crate::skip::Missing;
-use anyhow::{Context as _, Result, ensure};
-use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
 
 /// The token that it wants.
 pub const TOKEN: &str = "dG9rZW4-of_the~report";

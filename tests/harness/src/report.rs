@@ -1,23 +1,25 @@
 //! `sensor-fleet report`.
 
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
 use crate::built;
 use crate::namespace::Namespace;
 use crate::prometheus::Prometheus;
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
-use std::fs;
-use std::process::Command;
-use tempfile::TempDir;
 
 /// A report, in a folder that goes with it.
 #[derive(Debug)]
-pub struct Report {
+pub struct WrittenReport {
     folder: TempDir,
     /// `report.json`.
     pub json: Value,
 }
 
-impl Report {
+impl WrittenReport {
     /// Has it written from a Prometheus in a namespace, with further blank-separated arguments.
     ///
     /// # Errors
@@ -26,10 +28,10 @@ impl Report {
         Self::write_from(namespace, &prometheus.url(), arguments)
     }
 
-    /// As [`Report::write`], from what is at an address.
+    /// As [`WrittenReport::write`], from what is at an address.
     ///
     /// # Errors
-    /// As [`Report::write`].
+    /// As [`WrittenReport::write`].
     pub fn write_from(namespace: &Namespace, url: &str, arguments: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(built::sensor_fleet()?);

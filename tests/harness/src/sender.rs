@@ -1,12 +1,14 @@
 //! Sends frames over a [`Wire`], as they are, and knows exactly how many.
 
-use crate::skip::Missing;
-use crate::wire::{Flow, Wire};
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
 use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
-use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+
+use crate::skip::Missing;
+use crate::wire::{Flow, Wire};
 
 /// Frames in one call to the kernel.
 const BATCH: usize = 32;

@@ -94,8 +94,9 @@ fn name(place: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::any::type_name_of_val;
+
+    use super::*;
 
     const NAME: &str = "sensor_harness::skip::tests::a_test_is_called_by_its_name";
 

@@ -10,11 +10,13 @@ mod link;
 mod malformed;
 mod transport;
 
-use crate::frame::Frame;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use sensor_common::classify::{Policy, Verdict};
 use sensor_common::layout::{Passed, Slot};
 use sensor_common::parse::{Address, Sensors};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::frame::Frame;
 
 /// The sensors that the table's verdicts are about, as the agent's configuration: two, IPv4 and IPv6 each.
 pub const TWO_SENSORS: &str = r#"

@@ -1,16 +1,18 @@
 //! Debian's VictoriaMetrics: another engine that takes remote write.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+use tempfile::TempDir;
+
 use crate::daemon::Daemon;
 use crate::http;
 use crate::namespace::Namespace;
 use crate::pace::until;
 use crate::prometheus::{api, brought, encode};
 use crate::skip::Missing;
-use anyhow::Result;
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Command;
-use tempfile::TempDir;
 
 /// The server: what `VICTORIA_METRICS` names, or what `cargo xtask setup` brought, or the system's.
 ///

@@ -3,14 +3,16 @@
 //! The near end is where the sensor sits, the far end where the Internet comes in. Neither sends a packet
 //! by itself, so what arrives is what was sent.
 
-use crate::namespace::Namespace;
-use crate::pace::{PATIENCE, until};
-use anyhow::{Context as _, Result};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::namespace::Namespace;
+use crate::pace::{PATIENCE, until};
 
 /// One end of a wire.
 #[derive(Debug)]

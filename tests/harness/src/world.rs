@@ -18,20 +18,22 @@ pub use place::{Family, NARROW_MTU, Place};
 pub use program::{Conversation, Finished, Program, Running};
 pub use web::{WEB_PORT, body};
 
-use crate::namespace::Namespace;
-use crate::skip::{self, Missing};
-use crate::wire::Wire;
-use anyhow::{Context as _, Result, ensure};
-use names::Names;
-use place::{LINKS, Link, NARROW};
-use program::missing;
-use ssh::Ssh;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::namespace::Namespace;
+use crate::skip::{self, Missing};
+use crate::wire::Wire;
+use names::Names;
+use place::{LINKS, Link, NARROW};
+use program::missing;
+use ssh::Ssh;
 use web::Web;
 
 /// The sensor host's NIC.

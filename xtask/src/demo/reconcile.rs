@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use sensor_harness::agent::Agent;
+use sensor_harness::agent::AgentProcess;
 use sensor_harness::counts::Counts;
 use sensor_harness::metrics::Page;
 
 use super::screen::{grouped, say};
 
 /// Prints the account, and says whether it comes out even.
-pub fn reconcile(truth: &Counts, agent: &Agent) -> Result<bool> {
+pub fn reconcile(truth: &Counts, agent: &AgentProcess) -> Result<bool> {
     let counts = agent.counts()?;
     let page = Page::parse(&agent.metrics()?)?;
     let (sent, counted) = (outcomes(truth), outcomes(&counts));

@@ -1,7 +1,8 @@
 //! The network headers of a [`Frame`], and the lies they can be made to tell.
 
-use super::{Frame, SCANNER_V4, SCANNER_V6, SENSOR_V4, SENSOR_V6};
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{Frame, SCANNER_V4, SCANNER_V6, SENSOR_V4, SENSOR_V6};
 
 /// The header behind Ethernet's.
 #[derive(Clone, Debug)]

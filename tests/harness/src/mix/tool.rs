@@ -1,8 +1,9 @@
 //! What the SYNs of well-known scanners look like on the wire.
 
+use std::net::Ipv4Addr;
+
 use crate::frame::{Frame, frame};
 use crate::random::Random;
-use std::net::Ipv4Addr;
 
 /// What sends a SYN.
 #[derive(Clone, Copy, Debug)]

@@ -1,8 +1,9 @@
 //! Ethernet, VLAN tags, and what isn't IP.
 
+use sensor_common::layout::{Passed, Slot};
+
 use super::{Case, counted, counted_by_second, passed};
 use crate::frame::frame;
-use sensor_common::layout::{Passed, Slot};
 
 pub(super) fn cases() -> Vec<Case> {
     let syn = || frame().ipv4().tcp(23).syn();

@@ -1,9 +1,11 @@
 //! IPv4: options, fragments, destinations.
 
+use std::net::Ipv4Addr;
+
+use sensor_common::layout::{Malformed, Slot};
+
 use super::{Case, ELSEWHERE_V4, SECOND_V4, counted, counted_by_second, elsewhere};
 use crate::frame::{frame, protocol};
-use sensor_common::layout::{Malformed, Slot};
-use std::net::Ipv4Addr;
 
 const NO_OPERATION: u8 = 1;
 

@@ -1,9 +1,11 @@
 //! IPv6: extension headers, fragments, destinations.
 
+use std::net::Ipv6Addr;
+
+use sensor_common::layout::{Malformed, Slot};
+
 use super::{Case, ELSEWHERE_V6, SECOND_V6, counted, counted_by_second, elsewhere};
 use crate::frame::{Extension, Frame, frame, protocol};
-use sensor_common::layout::{Malformed, Slot};
-use std::net::Ipv6Addr;
 
 pub(super) fn cases() -> Vec<Case> {
     [extensions(), chains(), fragments(), destinations()].concat()

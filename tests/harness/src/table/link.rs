@@ -3,10 +3,12 @@
 //! Whether a destination is monitored is asked first: neighbour discovery to a multicast group belongs to
 //! no sensor, and passes for that.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use sensor_common::layout::{Passed, Slot};
+
 use super::{Case, Verdict, case, counted, elsewhere, passed};
 use crate::frame::{Extension, Frame, frame};
-use sensor_common::layout::{Passed, Slot};
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);

@@ -1,8 +1,9 @@
 //! Every way for a header to be cut short or to lie about its length.
 
+use sensor_common::layout::{Malformed, Slot};
+
 use super::{Case, counted};
 use crate::frame::{ETHERNET, Extension, Frame, frame};
-use sensor_common::layout::{Malformed, Slot};
 
 const IPV4: usize = 20;
 const IPV6: usize = 40;

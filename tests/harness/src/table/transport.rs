@@ -1,8 +1,9 @@
 //! TCP, UDP, ICMP, `ICMPv6`, and every other protocol.
 
+use sensor_common::layout::Slot;
+
 use super::{Case, counted};
 use crate::frame::{frame, protocol};
-use sensor_common::layout::Slot;
 
 pub(super) fn cases() -> Vec<Case> {
     [tcp(), udp(), icmp(), others()].concat()

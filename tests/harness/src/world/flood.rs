@@ -3,20 +3,22 @@
 //! None is anything that the host asked for or that a rule allows, so every one must be counted: the truth
 //! is known to the packet.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Result;
+use sensor_common::classify::Verdict;
+use sensor_common::layout::Slot;
+
 use super::World;
 use super::place::Family;
 use crate::counts::Counts;
 use crate::frame::{Extension, Frame, frame, protocol};
 use crate::random::Random;
 use crate::sender::{Sender, cpus, pin_to_cpu};
-use anyhow::Result;
-use sensor_common::classify::Verdict;
-use sensor_common::layout::Slot;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 /// Different packets from each CPU; they come again and again.
 const DIFFERENT: usize = 4096;

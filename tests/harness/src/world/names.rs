@@ -1,10 +1,12 @@
 //! The world's DNS server and resolver: dnsmasq, with a name whose answer takes several fragments.
 
+use std::fs;
+
+use anyhow::Result;
+use tempfile::TempDir;
+
 use super::place::{self, Family, Place};
 use super::program::Program;
-use anyhow::Result;
-use std::fs;
-use tempfile::TempDir;
 
 /// A name with an address of each family.
 pub const SMALL_NAME: &str = "small.world.test";

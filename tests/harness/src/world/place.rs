@@ -6,8 +6,9 @@
 //!     outside  scanner
 //! ```
 
-use crate::wire::MTU;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::wire::MTU;
 
 /// A network namespace of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

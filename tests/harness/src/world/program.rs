@@ -3,13 +3,6 @@
 //! It may see files of the test where the system's own would be, `/etc/resolv.conf` for one: it then has a
 //! mount namespace of its own. None outlives the test, however that ends.
 
-use crate::namespace::Namespace;
-use crate::sender::pin_to_cpu;
-use crate::workspace;
-use anyhow::{Context as _, Result, bail, ensure};
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::signal::Signal;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -19,6 +12,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, ffi::CString};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::Signal;
+
+use crate::namespace::Namespace;
+use crate::sender::pin_to_cpu;
+use crate::workspace;
 
 /// How long any of them may take.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -3,12 +3,14 @@
 //! The server sees the test's own users in the place of the system's: it needs no account on the machine,
 //! and root's shell there is a plain one.
 
-use super::program::{Program, find};
-use anyhow::{Context as _, Result};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+
+use anyhow::{Context as _, Result};
 use tempfile::TempDir;
+
+use super::program::{Program, find};
 
 /// Keys and files of the servers and clients.
 #[derive(Debug)]

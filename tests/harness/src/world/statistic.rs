@@ -1,8 +1,10 @@
 //! What a namespace's IP stack has counted since its beginning.
 
-use crate::namespace::Namespace;
-use anyhow::{Context as _, Result};
 use std::fs::read_to_string;
+
+use anyhow::{Context as _, Result};
+
+use crate::namespace::Namespace;
 
 /// A counter by its name in `/proc/net/snmp6`; IPv4's are named likewise, `IpReasmOKs` for one.
 pub(super) fn read(namespace: &Namespace, name: &str) -> Result<u64> {

@@ -3,15 +3,17 @@
 //! `GET /N` gives the first `N` bytes of [`body`]; `PUT` of anything that is such a beginning is answered
 //! with its length.
 
-use crate::namespace::Namespace;
-use crate::sender::pin_to_cpu;
-use anyhow::{Context as _, Result, ensure};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::namespace::Namespace;
+use crate::sender::pin_to_cpu;
 
 /// Where they listen.
 pub const WEB_PORT: u16 = 80;
