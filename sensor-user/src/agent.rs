@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use aya_log::EbpfLogger;
+use bytes::Bytes;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpListener;
@@ -41,7 +42,7 @@ impl Agent {
         let interfaces = interfaces(&config, None)?;
         let mut deployment = Deployment::load(&config)?;
         let series = Box::new(deployment.series()?);
-        let exporter = Exporter::new(&config.sensors, &numbers(&deployment), &config.export, series)?;
+        let exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
         let pages = Arc::new(Pages {
             state: Mutex::new(State { counters: deployment.counters()?, exporter, attached: Vec::new() }),
         });
@@ -92,7 +93,7 @@ impl Agent {
         let counters = self.deployment.counters()?;
         {
             let mut state = self.pages.lock();
-            state.exporter.reconfigure(&config.sensors, &numbers(&self.deployment), &config.export)?;
+            state.exporter.reconfigure(self.deployment.sensors(), &config.export)?;
             state.counters = counters;
             state.attached = self.deployment.attachments();
         }
@@ -172,10 +173,6 @@ impl Agent {
         self.draining.abort();
         self.deployment.detach()
     }
-}
-
-fn numbers(deployment: &Deployment) -> Vec<u32> {
-    deployment.sensors().iter().map(|sensor| sensor.number.0).collect()
 }
 
 fn one_text(error: &ConfigError) -> String {
@@ -274,14 +271,14 @@ impl Pages {
     }
 }
 
-impl export::Agent for Pages {
-    fn metrics(&self, scraper: Scraper) -> Result<String> {
+impl export::Documents for Pages {
+    fn metrics(&self, scraper: Scraper) -> Result<Bytes> {
         let attached = self.status()?;
         self.drain()?.exporter.page(Instant::now(), &attached, scraper)
     }
 
-    fn slots(&self) -> Result<Vec<u8>> {
-        self.drain()?.exporter.slots()
+    fn slots(&self) -> Result<Bytes> {
+        self.drain()?.exporter.slots().map(Bytes::from)
     }
 
     fn ready(&self) -> Result<()> {

@@ -1,17 +1,24 @@
 //! What the outside sees: the metrics page, the slots API, and the HTTP server that serves both.
 //!
 //! [`Exporter`] turns each drain into the two documents; [`http`] hands them out and holds up against peers
-//! of any kind. Neither touches the kernel: what it says comes in by [`Exporter::observe`] and [`Agent`].
+//! of any kind. Neither touches the kernel: what it says comes in by [`Exporter::observe`] and [`Documents`].
 
+mod buffer;
+mod exported;
 mod exporter;
 pub mod families;
 pub mod http;
 mod metrics;
+mod own;
 mod slots;
+mod text;
+
+#[cfg(test)]
+mod tests;
 
 pub use self::exporter::Exporter;
 pub use self::families::FAMILIES;
-pub use self::http::{Agent, HttpStats};
+pub use self::http::{Documents, HttpStats};
 pub use crate::counters::select::Scraper;
 use crate::kernel::AttachedMode;
 

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::config::Transport;
+
 /// IANA's keywords of the protocols that a sensor may well see, in lower case and without punctuation.
 const NAMES: &[(u8, &str)] = &[
     (0, "hopopt"),
@@ -58,6 +60,15 @@ pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 /// `ICMPv6`'s protocol number.
 pub const ICMPV6: u8 = 58;
+
+/// The transport's name.
+#[must_use]
+pub const fn transport(of: Transport) -> &'static str {
+    match of {
+        Transport::Tcp => "tcp",
+        Transport::Udp => "udp",
+    }
+}
 
 /// The protocol's name, or its number in decimal.
 #[must_use]

@@ -22,10 +22,36 @@ pub type Label = Cow<'static, str>;
 pub struct Series {
     /// The protocol's name, or `malformed`.
     pub protocol: Label,
-    /// A port's number, `other`, `fragment`, or empty for what has no ports.
-    pub port: Label,
+    /// Which of the protocol's packets it counts.
+    pub port: PortLabel,
     /// What it counted.
     pub counter: Counter,
+}
+
+/// The value of the label `port`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PortLabel {
+    /// A port's number.
+    Number(u16),
+    /// `other`: the ports that have no series of their own.
+    Other,
+    /// `fragment`: fragments after the first, which carry no port.
+    Fragment,
+    /// Empty: what has no ports.
+    None,
+}
+
+impl PortLabel {
+    /// The value as text; `digits` holds that of a number.
+    #[must_use]
+    pub fn text(self, digits: &mut itoa::Buffer) -> &str {
+        match self {
+            Self::Number(number) => digits.format(number),
+            Self::Other => "other",
+            Self::Fragment => "fragment",
+            Self::None => "",
+        }
+    }
 }
 
 /// Protocols without ports that are exported from the start: ICMP, and what tunnels and scans use.
@@ -35,34 +61,34 @@ const EXPECTED: [u8; 12] = [ICMP, 2, 4, 41, 47, 50, 51, ICMPV6, 89, 103, 132, 13
 const EXPECTED_FRAGMENTS: [u8; 4] = [ICMP, TCP, UDP, ICMPV6];
 
 /// All series of a sensor. Their sum is what the sensor counted, less what [`Selection::withdrawn`] says.
-#[must_use]
-pub fn series(slots: &Slots, selection: &Selection) -> Vec<Series> {
-    let mut all = Vec::with_capacity(selection.len() + 64);
-    for (slot, counter) in selection.ports(slots) {
+pub fn series<'a>(slots: &'a Slots, selection: &'a Selection) -> impl Iterator<Item = Series> + 'a {
+    let ports = selection.ports(slots).map(|(slot, counter)| {
         let Port { transport, number } = slot.port();
-        all.push(Series { protocol: transport.to_string().into(), port: number.to_string().into(), counter });
-    }
-    for (protocol, transport) in [("tcp", Transport::Tcp), ("udp", Transport::Udp)] {
+        Series { protocol: names::transport(transport).into(), port: PortLabel::Number(number), counter }
+    });
+    let others = [Transport::Tcp, Transport::Udp].map(|transport| {
         let counter = selection.other(transport, slots);
-        all.push(Series { protocol: protocol.into(), port: "other".into(), counter });
-    }
+        Series { protocol: names::transport(transport).into(), port: PortLabel::Other, counter }
+    });
+    ports.chain(others).chain(without_ports(slots))
+}
 
+/// The series of what has no ports.
+fn without_ports(slots: &Slots) -> Vec<Series> {
     let rest = Rest::of(slots);
-    for (port, counters, expected) in
-        [("", &rest.protocols, &EXPECTED[..]), ("fragment", &rest.fragments, &EXPECTED_FRAGMENTS[..])]
-    {
+    let mut all = Vec::new();
+    for (port, counters, expected) in [
+        (PortLabel::None, &rest.protocols, &EXPECTED[..]),
+        (PortLabel::Fragment, &rest.fragments, &EXPECTED_FRAGMENTS[..]),
+    ] {
         all.extend(
             (0..=u8::MAX)
                 .zip(counters)
                 .filter(|(number, counter)| **counter != Counter::default() || expected.contains(number))
-                .map(|(number, &counter)| Series {
-                    protocol: names::protocol(number),
-                    port: port.into(),
-                    counter,
-                }),
+                .map(|(number, &counter)| Series { protocol: names::protocol(number), port, counter }),
         );
     }
-    all.push(Series { protocol: "malformed".into(), port: "".into(), counter: rest.malformed });
+    all.push(Series { protocol: "malformed".into(), port: PortLabel::None, counter: rest.malformed });
     all
 }
 
@@ -147,7 +173,7 @@ mod tests {
     use sensor_common::layout::SENSOR_SLOTS;
 
     use super::*;
-    use crate::config::{Export, MaxPorts};
+    use crate::config::{Export, MaxPorts, SensorNumber};
     use crate::counters::select::Scrapers;
     use crate::counters::snapshot::sum;
     use crate::counters::store::{MemoryStore, Records, Restored};
@@ -157,13 +183,15 @@ mod tests {
         let mut selection = Selection::new(&export, Restored::default());
         let mut store = MemoryStore::default();
         let drain = Scrapers::default().drain();
-        let records = &mut Records::new(&mut store, 0);
+        let records = &mut Records::new(&mut store, SensorNumber(0));
         selection.advance(Instant::now(), drain, None, &Slots::default(), records);
         selection
     }
 
     fn find<'a>(all: &'a [Series], protocol: &str, port: &str) -> Option<&'a Series> {
-        let mut found = all.iter().filter(|series| series.protocol == protocol && series.port == port);
+        let mut found = all.iter().filter(|series| {
+            series.protocol == protocol && series.port.text(&mut itoa::Buffer::new()) == port
+        });
         let first = found.next();
         assert_eq!(found.next(), None, "{protocol} {port} is there twice");
         first
@@ -187,7 +215,7 @@ mod tests {
         ] {
             slots.add(slot, packets, 0);
         }
-        let all = series(&slots, &everything());
+        let all: Vec<_> = series(&slots, &everything()).collect();
         for (protocol, port, packets) in [
             ("icmp", "", 7),
             ("icmpv6", "", 24),
@@ -236,13 +264,13 @@ mod tests {
                     slots.add(kind.into(), packets, 1);
                 }
             }
-            let all = series(&slots, &everything());
+            let all: Vec<_> = series(&slots, &everything()).collect();
             prop_assert_eq!(sum(all.iter().map(|series| series.counter)), slots.total());
             let labels: HashSet<_> = all.iter().map(|series| (&series.protocol, &series.port)).collect();
             prop_assert_eq!(labels.len(), all.len());
 
             let packets = |of: &str| {
-                let icmp = all.iter().filter(|series| series.protocol == of && series.port.is_empty());
+                let icmp = all.iter().filter(|series| series.protocol == of && series.port == PortLabel::None);
                 icmp.map(|series| series.counter.packets).sum::<u64>()
             };
             for protocol in ["icmp", "icmpv6"] {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use sensor_common::layout::{Counter, SeriesKey, SeriesRecord};
 
 use super::port_slot::PortSlot;
+use crate::config::SensorNumber;
 
 /// Where records are kept.
 pub trait SeriesStore: Send + Sync {
@@ -59,9 +60,9 @@ impl SeriesStore for MemoryStore {
 ///
 /// # Errors
 /// A record is still there.
-pub fn forget(store: &mut dyn SeriesStore, sensor: u32) -> Result<()> {
+pub fn forget(store: &mut dyn SeriesStore, sensor: SensorNumber) -> Result<()> {
     for (key, _) in store.load()? {
-        if key.sensor == sensor {
+        if key.sensor == sensor.0 {
             store.remove(key)?;
         }
     }
@@ -97,10 +98,10 @@ impl Restored {
     ///
     /// # Errors
     /// The store cannot be read, or was written by an agent that this one does not understand.
-    pub fn load(store: &dyn SeriesStore) -> Result<BTreeMap<u32, Self>> {
-        let mut sensors: BTreeMap<u32, Self> = BTreeMap::new();
+    pub fn load(store: &dyn SeriesStore) -> Result<BTreeMap<SensorNumber, Self>> {
+        let mut sensors: BTreeMap<SensorNumber, Self> = BTreeMap::new();
         for (SeriesKey { sensor, slot }, record) in store.load()? {
-            let restored = sensors.entry(sensor).or_default();
+            let restored = sensors.entry(SensorNumber(sensor)).or_default();
             if slot == EVERY_PORT {
                 restored.every_port = true;
                 continue;
@@ -142,13 +143,13 @@ impl Record {
 /// recorded until then.
 pub struct Records<'a> {
     store: &'a mut dyn SeriesStore,
-    sensor: u32,
+    sensor: SensorNumber,
     failure: Option<anyhow::Error>,
 }
 
 impl<'a> Records<'a> {
     /// A writer for the sensor with this number.
-    pub fn new(store: &'a mut dyn SeriesStore, sensor: u32) -> Self {
+    pub fn new(store: &'a mut dyn SeriesStore, sensor: SensorNumber) -> Self {
         Self { store, sensor, failure: None }
     }
 
@@ -180,7 +181,7 @@ impl<'a> Records<'a> {
         if self.failure.is_some() {
             return false;
         }
-        let key = SeriesKey { sensor: self.sensor, slot };
+        let key = SeriesKey { sensor: self.sensor.0, slot };
         let written = match record {
             Some(record) => self.store.set(key, record),
             None => self.store.remove(key),

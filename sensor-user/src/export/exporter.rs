@@ -6,23 +6,19 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use prometheus::core::{Collector, Desc};
-use prometheus::process_collector::ProcessCollector;
-use prometheus::proto::MetricFamily;
-use prometheus::{Histogram, HistogramOpts, TextEncoder};
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use prometheus::{Encoder, TextEncoder};
 use sensor_common::layout::Counter;
 
-use super::families::DRAIN_DURATION;
-use super::metrics::{self, View};
-use super::{AttachStatus, FAMILIES, HttpStats, Scraper, slots};
-use crate::config::{Export, Sensor};
+use super::buffer::Buffer;
+use super::exported::Exported;
+use super::own::Own;
+use super::{AttachStatus, HttpStats, Scraper, metrics, slots};
+use crate::config::{Export, NumberedSensor, SensorNumber};
 use crate::counters::select::Scrapers;
 use crate::counters::store::{Records, Restored};
-use crate::counters::{Selection, SeriesStore, Slots, Snapshot};
-
-/// Upper bounds of the drain histogram, in seconds: a drain of one sensor takes about half a millisecond.
-const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 1.0];
+use crate::counters::{SeriesStore, Snapshot};
 
 /// Everything behind the metrics page and the slots API.
 pub struct Exporter {
@@ -34,69 +30,31 @@ pub struct Exporter {
     snapshot: Option<Snapshot>,
     /// `None` before the first drain.
     scrapers: Option<Scrapers>,
-    attached: Vec<AttachStatus>,
-    drain_duration: Histogram,
-    drain_failures: u64,
-    http: HttpStats,
-    process: ProcessCollector,
-    descriptions: Vec<Desc>,
-}
-
-/// A sensor's labels and its selection.
-pub(super) struct Exported {
-    pub(super) name: String,
-    pub(super) region: String,
-    number: u32,
-    pub(super) selection: Selection,
-    /// What the last drain before a reload saw.
-    baseline: Option<Slots>,
+    own: Own,
+    page: Buffer,
 }
 
 impl Exporter {
-    /// An exporter for these sensors, which the kernel knows by these numbers. Their series go on from what the
-    /// store holds; what it holds of other numbers waits for those to come back.
+    /// An exporter for these sensors. Their series go on from what the store holds; what it holds of other
+    /// numbers waits for those to come back.
     ///
     /// A number is one sensor's for good: to give it to another, first [`forget`](crate::counters::store::forget)
     /// its records, then set its counters to zero.
     ///
     /// # Errors
     /// The store can't be read.
-    ///
-    /// # Panics
-    /// If there isn't a number for each sensor, or a metric of [`FAMILIES`] has a name that Prometheus doesn't
-    /// allow.
-    pub fn new(
-        sensors: &[Sensor],
-        numbers: &[u32],
-        export: &Export,
-        store: Box<dyn SeriesStore>,
-    ) -> anyhow::Result<Self> {
-        assert_eq!(sensors.len(), numbers.len(), "each sensor has a number");
-        let mut recorded = Restored::load(&*store)?;
-        let options =
-            HistogramOpts::new(DRAIN_DURATION.name, DRAIN_DURATION.help).buckets(DRAIN_BUCKETS.into());
-        let describe = |family: &&super::families::Family| {
-            let labels = family.labels.iter().map(ToString::to_string).collect();
-            Desc::new(family.name.into(), family.help.into(), labels, [].into())
-                .expect("names are valid and helps not empty")
-        };
-        let restore = |(sensor, &number)| {
-            let restored = recorded.remove(&number).unwrap_or_default();
-            Exported::new(sensor, number, Selection::new(export, restored))
-        };
-        Ok(Self {
-            sensors: sensors.iter().zip(numbers).map(restore).collect(),
+    pub fn new(sensors: &[NumberedSensor], export: &Export, store: Box<dyn SeriesStore>) -> Result<Self> {
+        let mut exporter = Self {
+            sensors: Vec::new(),
             store,
             store_failed: false,
             snapshot: None,
             scrapers: None,
-            attached: Vec::new(),
-            drain_duration: Histogram::with_opts(options).expect("the name is valid, the bounds ascend"),
-            drain_failures: 0,
-            http: HttpStats::default(),
-            process: ProcessCollector::for_self(),
-            descriptions: FAMILIES.iter().map(describe).collect(),
-        })
+            own: Own::new(),
+            page: Buffer::default(),
+        };
+        exporter.reconfigure(sensors, export)?;
+        Ok(exporter)
     }
 
     /// From now on, exports these sensors. Those that were there before, by name and number, go on; those
@@ -105,44 +63,32 @@ impl Exporter {
     ///
     /// # Errors
     /// The store can't be read; nothing has changed then.
-    ///
-    /// # Panics
-    /// If there isn't a number for each sensor.
-    pub fn reconfigure(
-        &mut self,
-        sensors: &[Sensor],
-        numbers: &[u32],
-        export: &Export,
-    ) -> anyhow::Result<()> {
-        assert_eq!(sensors.len(), numbers.len(), "each sensor has a number");
+    pub fn reconfigure(&mut self, sensors: &[NumberedSensor], export: &Export) -> Result<()> {
         let mut recorded = Restored::load(&*self.store)?;
         let mut drained = self.snapshot.take().map(|snapshot| snapshot.sensors.into_iter());
-        let mut before: BTreeMap<u32, Exported> = BTreeMap::new();
+        let mut before: BTreeMap<SensorNumber, Exported> = BTreeMap::new();
         for mut exported in self.sensors.drain(..) {
             if let Some(slots) = drained.as_mut().and_then(Iterator::next) {
                 exported.baseline = Some(slots);
             }
             before.insert(exported.number, exported);
         }
-        let keep = |(sensor, &number): (&Sensor, &u32)| match before.remove(&number) {
-            Some(mut kept) if kept.name == sensor.name => {
-                kept.region.clone_from(&sensor.region);
+        let keep = |numbered: &NumberedSensor| match before.remove(&numbered.number) {
+            Some(mut kept) if kept.name == numbered.sensor.name => {
+                kept.region.clone_from(&numbered.sensor.region);
                 kept.selection.reconfigure(export);
                 kept
             }
-            _ => {
-                let restored = recorded.remove(&number).unwrap_or_default();
-                Exported::new(sensor, number, Selection::new(export, restored))
-            }
+            _ => Exported::new(numbered, export, recorded.remove(&numbered.number).unwrap_or_default()),
         };
-        self.sensors = sensors.iter().zip(numbers).map(keep).collect();
+        self.sensors = sensors.iter().map(keep).collect();
         Ok(())
     }
 
     /// Takes in a drain of the sensors, in their order: when it was started and how long it took. To be
     /// called in the order of the drains. Gives back the snapshot before, for its memory to be used again.
     pub fn observe(&mut self, now: Instant, snapshot: Snapshot, took: Duration) -> Option<Snapshot> {
-        self.drain_duration.observe(took.as_secs_f64());
+        self.own.drained(took);
         let drain = self
             .scrapers
             .get_or_insert_with(|| {
@@ -176,34 +122,30 @@ impl Exporter {
 
     /// Notes that a drain failed.
     pub fn drain_failed(&mut self) {
-        self.drain_failures += 1;
+        self.own.drain_failed();
     }
 
     /// The metrics page as of the last drain, in Prometheus' text format, for this scraper to be served.
     ///
     /// # Errors
     /// Before the first drain there is nothing to say.
-    pub fn page(
-        &mut self,
-        now: Instant,
-        attached: &[AttachStatus],
-        scraper: Scraper,
-    ) -> anyhow::Result<String> {
-        self.attached = attached.to_vec();
-        let families = self.collect();
-        anyhow::ensure!(self.snapshot.is_some(), "the counters have not been read yet");
-        let page = TextEncoder.encode_to_string(&families).context("cannot write the metrics page")?;
+    pub fn page(&mut self, now: Instant, attached: &[AttachStatus], scraper: Scraper) -> Result<Bytes> {
+        let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
+        let page = self.page.start();
+        metrics::write(page, &self.sensors, snapshot);
+        let own = self.own.families(attached);
+        TextEncoder.encode(&own, page).context("cannot write the metrics page")?;
         if let Some(scrapers) = &mut self.scrapers {
             scrapers.served(now, scraper);
         }
-        Ok(page)
+        Ok(self.page.page())
     }
 
     /// Every slot that counted something, as JSON, as of the last drain.
     ///
     /// # Errors
     /// Before the first drain there is nothing to say.
-    pub fn slots(&self) -> anyhow::Result<Vec<u8>> {
+    pub fn slots(&self) -> Result<Vec<u8>> {
         let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
         slots::report(self.sensors.iter().map(|sensor| sensor.name.as_str()), snapshot)
             .context("cannot write the slots")
@@ -212,34 +154,6 @@ impl Exporter {
     /// The HTTP server's counters, for the server to count in.
     #[must_use]
     pub fn http_stats(&self) -> HttpStats {
-        self.http.clone()
-    }
-}
-
-impl Exported {
-    fn new(sensor: &Sensor, number: u32, selection: Selection) -> Self {
-        let (name, region) = (sensor.name.clone(), sensor.region.clone());
-        Self { name, region, number, selection, baseline: None }
-    }
-}
-
-impl Collector for Exporter {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().chain(self.process.desc()).collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let Some(snapshot) = &self.snapshot else { return Vec::new() };
-        let view = View {
-            sensors: &self.sensors,
-            snapshot,
-            attached: &self.attached,
-            drain_duration: &self.drain_duration,
-            drain_failures: self.drain_failures,
-            http: &self.http,
-        };
-        let mut families = metrics::families(&view);
-        families.extend(self.process.collect());
-        families
+        self.own.http_stats()
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP server: hands out what the [`Agent`] says.
+//! The HTTP server: hands out [`Documents`].
 //!
 //! A sensor's agent lives among hostile machines, so no peer gets more than a bounded share of it: a
 //! connection ends when its peer doesn't finish a request, or doesn't read the answer, in good time; and when
@@ -18,10 +18,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use prometheus::IntCounter;
+use prometheus::core::Collector;
+use prometheus::{IntCounter, IntCounterVec};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -29,22 +31,23 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use self::crowd::{Crowd, Deadline};
 use self::routes::Routes;
+use super::families::CLOSED;
 use crate::counters::select::Scraper;
 
-/// What the server asks of the agent. Called on threads that may block, one call at a time.
-pub trait Agent: Send + Sync + 'static {
+/// What the server hands out. Asked for on threads that may block, one at a time.
+pub trait Documents: Send + Sync + 'static {
     /// Drains and gives the metrics page for this scraper.
     ///
     /// # Errors
     /// What went wrong, for the operator to read. It is served as 503: Prometheus then knows that it has no
     /// sample, where an old page would pass for a fresh one.
-    fn metrics(&self, scraper: Scraper) -> anyhow::Result<String>;
+    fn metrics(&self, scraper: Scraper) -> anyhow::Result<Bytes>;
 
     /// Drains and gives all slots as JSON.
     ///
     /// # Errors
     /// As [`metrics`](Self::metrics).
-    fn slots(&self) -> anyhow::Result<Vec<u8>>;
+    fn slots(&self) -> anyhow::Result<Bytes>;
 
     /// Whether the program is attached and a drain has worked.
     ///
@@ -85,21 +88,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// Connections that the server closed on its peers.
 #[derive(Clone, Debug)]
 pub struct HttpStats {
+    closed: IntCounterVec,
     slow: IntCounter,
     crowded: IntCounter,
 }
 
 impl Default for HttpStats {
     fn default() -> Self {
-        let counter = |name| IntCounter::new(name, name).expect("the name is valid");
-        Self { slow: counter("slow"), crowded: counter("crowded") }
+        let closed = IntCounterVec::new(CLOSED.options(), CLOSED.labels).expect("the list's names are valid");
+        let because = |reason| closed.with_label_values(&[reason]);
+        Self { slow: because("slow"), crowded: because("crowded"), closed }
     }
 }
 
 impl HttpStats {
-    /// Reason and number of connections.
-    pub(super) fn closed(&self) -> [(&'static str, u64); 2] {
-        [("slow", self.slow.get()), ("crowded", self.crowded.get())]
+    /// The family of these counters.
+    pub(super) fn collector(&self) -> &dyn Collector {
+        &self.closed
     }
 }
 
@@ -128,21 +133,21 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Serves until `shutdown` completes, then lets requests that are under way finish for a second.
 pub async fn serve(
     listener: TcpListener,
-    agent: Arc<dyn Agent>,
+    documents: Arc<dyn Documents>,
     stats: HttpStats,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_within(LIMITS, listener, agent, stats, shutdown).await;
+    serve_within(LIMITS, listener, documents, stats, shutdown).await;
 }
 
 async fn serve_within(
     limits: Limits,
     listener: TcpListener,
-    agent: Arc<dyn Agent>,
+    documents: Arc<dyn Documents>,
     stats: HttpStats,
     shutdown: impl Future<Output = ()>,
 ) {
-    let routes = Arc::new(Routes::new(agent, limits.unread));
+    let routes = Arc::new(Routes::new(documents, limits.unread));
     let (closing, close) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut crowd = Crowd::default();

@@ -6,7 +6,7 @@ use rstest::rstest;
 use sensor_common::layout::{PORTS, Slot};
 
 use super::*;
-use crate::config::Port;
+use crate::config::{Port, SensorNumber};
 use crate::counters::snapshot::{add, growth, sum};
 
 mod bounded;
@@ -69,7 +69,7 @@ impl Sensor {
 
     fn drain(&mut self) {
         let drain = self.scrapers.drain();
-        let records = &mut Records::new(&mut self.store, 0);
+        let records = &mut Records::new(&mut self.store, SensorNumber(0));
         self.selection.advance(self.now, drain, self.drained.as_ref(), &self.kernel, records);
         self.drained = Some(self.kernel.clone());
     }

@@ -10,7 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use super::Agent;
+use super::Documents;
 use super::answer::Answer;
 use crate::counters::select::Scraper;
 
@@ -27,7 +27,7 @@ const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>sensor</title>\n<
 
 /// Everything needed to answer.
 pub(super) struct Routes {
-    agent: Arc<dyn Agent>,
+    documents: Arc<dyn Documents>,
     /// Held while the agent is asked: answers are made one at a time, however many ask.
     turn: Semaphore,
     /// Bytes of answers that may wait to be read.
@@ -36,8 +36,13 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    pub(super) fn new(agent: Arc<dyn Agent>, unread_limit: usize) -> Self {
-        Self { agent, turn: Semaphore::new(1), unread: Arc::new(Semaphore::new(unread_limit)), unread_limit }
+    pub(super) fn new(documents: Arc<dyn Documents>, unread_limit: usize) -> Self {
+        Self {
+            documents,
+            turn: Semaphore::new(1),
+            unread: Arc::new(Semaphore::new(unread_limit)),
+            unread_limit,
+        }
     }
 
     /// Answers a request of the peer at this address.
@@ -56,16 +61,16 @@ impl Routes {
         Ok(match path {
             "/" => say(StatusCode::OK, HTML, INDEX),
             "/healthz" => say(StatusCode::OK, TEXT, "ok\n"),
-            "/readyz" => self.asked(TEXT, |agent| agent.ready().map(|()| "ready\n".into())).await,
+            "/readyz" => self.asked(TEXT, |documents| documents.ready().map(|()| "ready\n".into())).await,
             // Without its page nobody has seen the counts that it carries: nothing is drained for a head.
             "/metrics" if head_only => say(StatusCode::OK, METRICS, ""),
             "/metrics" => {
                 let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
                 let scraper = Scraper::new(peer, agent);
-                self.asked(METRICS, move |agent| agent.metrics(scraper).map(Bytes::from)).await
+                self.asked(METRICS, move |documents| documents.metrics(scraper)).await
             }
             "/api/v1/slots" if head_only => say(StatusCode::OK, JSON, ""),
-            "/api/v1/slots" => self.asked(JSON, |agent| agent.slots().map(Bytes::from)).await,
+            "/api/v1/slots" => self.asked(JSON, Documents::slots).await,
             _ => say(StatusCode::NOT_FOUND, TEXT, "no such page; see /\n"),
         })
     }
@@ -74,11 +79,11 @@ impl Routes {
     async fn asked(
         &self,
         kind: &'static str,
-        ask: impl FnOnce(&dyn Agent) -> anyhow::Result<Bytes> + Send + 'static,
+        ask: impl FnOnce(&dyn Documents) -> anyhow::Result<Bytes> + Send + 'static,
     ) -> Response<Answer> {
         let turn = self.turn.acquire().await;
-        let agent = self.agent.clone();
-        let asked = spawn_blocking(move || ask(&*agent)).await;
+        let documents = self.documents.clone();
+        let asked = spawn_blocking(move || ask(&*documents)).await;
         drop(turn);
         match asked {
             Ok(Ok(body)) => match self.share(body.len()) {

@@ -36,20 +36,27 @@ impl Scripted {
     }
 }
 
-impl Agent for Scripted {
-    fn metrics(&self, _: Scraper) -> anyhow::Result<String> {
+impl Documents for Scripted {
+    fn metrics(&self, _: Scraper) -> anyhow::Result<Bytes> {
         self.trouble()?;
         self.scrapes.fetch_add(1, Relaxed);
-        Ok(self.page.lock().unwrap().clone())
+        Ok(self.page.lock().unwrap().clone().into())
     }
 
-    fn slots(&self) -> anyhow::Result<Vec<u8>> {
+    fn slots(&self) -> anyhow::Result<Bytes> {
         self.trouble()?;
-        Ok(b"{}".to_vec())
+        Ok(Bytes::from_static(b"{}"))
     }
 
     fn ready(&self) -> anyhow::Result<()> {
         self.trouble()
+    }
+}
+
+impl HttpStats {
+    /// Reason and number of connections.
+    fn closed(&self) -> [(&'static str, u64); 2] {
+        [("slow", self.slow.get()), ("crowded", self.crowded.get())]
     }
 }
 

@@ -223,7 +223,7 @@ impl Shared {
 
     /// Forgets what a sensor counted that is not configured any more.
     fn wipe(&self, number: SensorNumber) -> Result<()> {
-        forget(&mut self.series()?, number.0)?;
+        forget(&mut self.series()?, number)?;
         let cpus = nr_cpus().map_err(|(_, error)| error).context("cannot count the CPUs")?;
         for mut pages in self.generations()? {
             let first = layout::first_page(number.0);

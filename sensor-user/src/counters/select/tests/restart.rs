@@ -8,7 +8,7 @@ use crate::counters::store::{MemoryStore, SeriesStore};
 impl Sensor {
     /// Another agent takes over from what is recorded.
     fn restart(&mut self, export: &Export) {
-        let restored = Restored::load(&self.store).unwrap().remove(&0).unwrap_or_default();
+        let restored = Restored::load(&self.store).unwrap().remove(&SensorNumber(0)).unwrap_or_default();
         self.selection = Selection::with_bucket(export, restored, TEST_BUCKET);
         self.scrapers = Scrapers::after_restart(self.now);
         self.drained = None;

@@ -3,10 +3,9 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use prometheus::Registry;
 use sensor_common::layout::{Malformed, SeriesKey, SeriesRecord, Slot};
 
-use crate::config::{Export, MaxPorts, Port, Sensor, Transport};
+use crate::config::{Export, MaxPorts, NumberedSensor, Port, Sensor, SensorNumber, Transport};
 use crate::counters::select::FORGET;
 use crate::counters::{MemoryStore, SeriesStore, Slots, Snapshot, SnapshotBuilder};
 use crate::export::{AttachStatus, Exporter, FAMILIES, Scraper};
@@ -39,14 +38,17 @@ fn export() -> Export {
     }
 }
 
-fn sensors(names: &[&str]) -> Vec<Sensor> {
-    let sensor = |name: &&str| Sensor { name: (*name).into(), region: "japan".into(), prefixes: Vec::new() };
-    names.iter().map(sensor).collect()
+fn sensors(names: &[&str], numbers: &[u32]) -> Vec<NumberedSensor> {
+    let sensor = |(name, &number): (&&str, &u32)| NumberedSensor {
+        number: SensorNumber(number),
+        sensor: Sensor { name: (*name).into(), region: "japan".into(), prefixes: Vec::new() },
+    };
+    names.iter().zip(numbers).map(sensor).collect()
 }
 
 fn exporter(names: &[&str]) -> Exporter {
     let numbers: Vec<_> = (0..).take(names.len()).collect();
-    Exporter::new(&sensors(names), &numbers, &export(), Box::new(MemoryStore::default())).unwrap()
+    Exporter::new(&sensors(names, &numbers), &export(), Box::new(MemoryStore::default())).unwrap()
 }
 
 /// An exporter that has seen the counters at 0, as it does on a host where no agent ran before.
@@ -82,6 +84,12 @@ fn attached() -> [AttachStatus; 2] {
     ]
 }
 
+/// The page, as it is served.
+fn text(exporter: &mut Exporter, now: Instant) -> String {
+    let page = exporter.page(now, &attached(), scraper()).unwrap();
+    String::from_utf8(page.into()).unwrap()
+}
+
 /// Series and values of a page; no series may be there twice.
 fn parse(page: &str) -> HashMap<&str, &str> {
     let mut values = HashMap::new();
@@ -115,7 +123,7 @@ fn a_page_says_what_was_counted() {
     ];
     exporter.observe(Instant::now(), snapshot(&counted), SECOND / 2000);
     exporter.drain_failed();
-    let page = exporter.page(Instant::now(), &attached(), scraper()).unwrap();
+    let page = text(&mut exporter, Instant::now());
     let values = parse(&page);
     for (series, value) in [
         (r#"sensor_packets_total{sensor="a",protocol="tcp",port="23"}"#, "5"),
@@ -155,7 +163,7 @@ fn a_page_says_what_was_counted() {
 fn the_page_has_the_listed_families_and_no_others() {
     let mut exporter = exporter(&["a"]);
     exporter.observe(Instant::now(), snapshot(&[&[]]), SECOND);
-    let page = exporter.page(Instant::now(), &attached(), scraper()).unwrap();
+    let page = text(&mut exporter, Instant::now());
     let typed: Vec<_> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
@@ -184,15 +192,6 @@ fn help_texts_are_sentences() {
 }
 
 #[test]
-fn a_registry_takes_the_collector() {
-    let mut exporter = exporter(&["a"]);
-    exporter.observe(Instant::now(), snapshot(&[&[(Slot::tcp(23), 1)]]), SECOND);
-    let registry = Registry::new();
-    registry.register(Box::new(exporter)).unwrap();
-    assert!(registry.gather().iter().any(|family| family.name() == "sensor_packets_total"));
-}
-
-#[test]
 fn serving_a_page_is_what_opens_its_series() {
     let start = Instant::now();
     let mut exporter = started(&["a"], start);
@@ -202,7 +201,7 @@ fn serving_a_page_is_what_opens_its_series() {
         packets += 5;
         let now = start + bucket * crate::counters::select::BUCKET;
         exporter.observe(now, snapshot(&[&[(Slot::tcp(80), packets)]]), SECOND);
-        page = exporter.page(now, &attached(), scraper()).unwrap();
+        page = text(&mut exporter, now);
     }
     // Seen in the first two buckets, on the page at the end of the second, and open after it.
     let values = parse(&page);
@@ -212,7 +211,7 @@ fn serving_a_page_is_what_opens_its_series() {
 
 /// Packets that the page has for each sensor's port 23 and for the rest of its TCP ports.
 fn tcp(exporter: &mut Exporter, now: Instant, names: &[&str]) -> Vec<[Option<u64>; 2]> {
-    let page = exporter.page(now, &attached(), scraper()).unwrap();
+    let page = text(exporter, now);
     let values = parse(&page);
     let of = |name: &str, port: &str| {
         let series = format!(r#"sensor_packets_total{{sensor="{name}",protocol="tcp",port="{port}"}}"#);
@@ -227,7 +226,7 @@ fn promoted(exporter: &mut Exporter, start: Instant) -> Vec<Vec<(Slot, u64)>> {
     for drain in 0..3 {
         let slots: Vec<_> = counted.iter().map(Vec::as_slice).collect();
         exporter.observe(start + drain * FORGET, snapshot(&slots), SECOND);
-        exporter.page(start + drain * FORGET, &attached(), scraper()).unwrap();
+        text(exporter, start + drain * FORGET);
         counted[0][0].1 += 10;
         counted[1][0].1 += 20;
     }
@@ -239,13 +238,13 @@ fn a_restart_finds_the_series_of_each_sensor_by_its_number() {
     let start = Instant::now();
     let store = Shared::default();
     let boxed = || Box::new(store.clone());
-    let mut exporter = Exporter::new(&sensors(&["a", "b"]), &[4, 2], &export(), boxed()).unwrap();
+    let mut exporter = Exporter::new(&sensors(&["a", "b"], &[4, 2]), &export(), boxed()).unwrap();
     let counted = promoted(&mut exporter, start);
     let before = tcp(&mut exporter, start, &["a", "b"]);
     assert!(before[0][0] > Some(0) && before[1][0] > Some(0), "{before:?}");
     drop(exporter);
 
-    let mut exporter = Exporter::new(&sensors(&["b", "c", "a"]), &[2, 0, 4], &export(), boxed()).unwrap();
+    let mut exporter = Exporter::new(&sensors(&["b", "c", "a"], &[2, 0, 4]), &export(), boxed()).unwrap();
     exporter.observe(start, snapshot(&[&counted[1], &[], &counted[0]]), SECOND);
     let [[a23, a_other], [b23, b_other]] = before[..] else { unreachable!() };
     assert_eq!(
@@ -259,10 +258,10 @@ fn a_restart_finds_the_series_of_each_sensor_by_its_number() {
     drop(exporter);
 
     // Without a, and with its number given to d once there was an agent without it.
-    let mut exporter = Exporter::new(&sensors(&["b"]), &[2], &export(), boxed()).unwrap();
+    let mut exporter = Exporter::new(&sensors(&["b"], &[2]), &export(), boxed()).unwrap();
     exporter.observe(start, snapshot(&[&counted[1]]), SECOND);
     drop(exporter);
-    let mut exporter = Exporter::new(&sensors(&["d", "b"]), &[4, 2], &export(), boxed()).unwrap();
+    let mut exporter = Exporter::new(&sensors(&["d", "b"], &[4, 2]), &export(), boxed()).unwrap();
     exporter.observe(start, snapshot(&[&[(Slot::tcp(23), 1)], &counted[1]]), SECOND);
     assert_eq!(
         tcp(&mut exporter, start, &["d", "b"]),
@@ -275,12 +274,12 @@ fn a_reload_keeps_the_sensors_that_stay_whatever_their_order() {
     let start = Instant::now();
     let store = Shared::default();
     let mut exporter =
-        Exporter::new(&sensors(&["a", "b", "c"]), &[0, 1, 2], &export(), Box::new(store.clone())).unwrap();
+        Exporter::new(&sensors(&["a", "b", "c"], &[0, 1, 2]), &export(), Box::new(store.clone())).unwrap();
     let mut counted = promoted(&mut exporter, start);
     let before = tcp(&mut exporter, start, &["a", "b"]);
 
     assert!(store.load().unwrap().iter().any(|(key, _)| key.sensor == 2));
-    exporter.reconfigure(&sensors(&["d", "b", "a"]), &[3, 1, 0], &export()).unwrap();
+    exporter.reconfigure(&sensors(&["d", "b", "a"], &[3, 1, 0]), &export()).unwrap();
     assert!(exporter.page(start, &attached(), scraper()).is_err(), "there is nothing of d yet");
     exporter.observe(start, snapshot(&[&[], &counted[1], &counted[0]]), SECOND);
     let [[a23, a_other], [b23, b_other]] = before[..] else { unreachable!() };
@@ -290,8 +289,8 @@ fn a_reload_keeps_the_sensors_that_stay_whatever_their_order() {
     assert!(store.load().unwrap().iter().any(|(key, _)| key.sensor == 2), "c may come back");
 
     // Another name under a's number is another sensor.
-    crate::counters::store::forget(&mut store.clone(), 0).unwrap();
-    exporter.reconfigure(&sensors(&["b", "e"]), &[1, 0], &export()).unwrap();
+    crate::counters::store::forget(&mut store.clone(), SensorNumber(0)).unwrap();
+    exporter.reconfigure(&sensors(&["b", "e"], &[1, 0]), &export()).unwrap();
     counted[1][0].1 += 1;
     exporter.observe(start, snapshot(&[&counted[1], &[]]), SECOND);
     assert_eq!(
@@ -312,7 +311,7 @@ fn a_drain_gives_back_the_memory_of_the_one_before() {
 fn the_page_says_what_time_it_is() {
     let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let before = now();
-    let page = started(&["a"], Instant::now()).page(Instant::now(), &attached(), scraper()).unwrap();
+    let page = text(&mut started(&["a"], Instant::now()), Instant::now());
     let values = parse(&page);
     let said: u64 = values["sensor_time_seconds"].parse().unwrap();
     assert!((before..=now()).contains(&said), "{said}, not {before}");

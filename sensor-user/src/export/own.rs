@@ -1,0 +1,94 @@
+//! The agent's own few metrics, and those of its process.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec};
+use sensor_common::layout::SCHEMA_VERSION;
+
+use super::families::{ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, Family, TIME};
+use super::{AttachStatus, HttpStats};
+use crate::kernel::AttachedMode;
+
+/// Upper bounds of the drain histogram, in seconds: a drain of one sensor takes about half a millisecond.
+const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 1.0];
+
+/// What the agent says of itself.
+pub(super) struct Own {
+    attached: IntGaugeVec,
+    drain_duration: Histogram,
+    drain_failures: IntCounter,
+    http: HttpStats,
+    time: IntGauge,
+    build_info: IntGaugeVec,
+    process: ProcessCollector,
+}
+
+impl Own {
+    pub(super) fn new() -> Self {
+        const VALID: &str = "the list's names are valid, and bounds of a histogram ascend";
+        let labelled = |family: &Family| IntGaugeVec::new(family.options(), family.labels).expect(VALID);
+        let buckets =
+            HistogramOpts { common_opts: DRAIN_DURATION.options(), buckets: DRAIN_BUCKETS.to_vec() };
+        let build_info = labelled(&BUILD_INFO);
+        build_info.with_label_values(&[&SCHEMA_VERSION.to_string(), env!("CARGO_PKG_VERSION")]).set(1);
+        Self {
+            attached: labelled(&ATTACHED),
+            drain_duration: Histogram::with_opts(buckets).expect(VALID),
+            drain_failures: IntCounter::with_opts(DRAIN_FAILURES.options()).expect(VALID),
+            http: HttpStats::default(),
+            time: IntGauge::with_opts(TIME.options()).expect(VALID),
+            build_info,
+            process: ProcessCollector::for_self(),
+        }
+    }
+
+    pub(super) fn drained(&self, took: Duration) {
+        self.drain_duration.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn drain_failed(&self) {
+        self.drain_failures.inc();
+    }
+
+    pub(super) fn http_stats(&self) -> HttpStats {
+        self.http.clone()
+    }
+
+    /// The families in the order of the list, and those of the process.
+    pub(super) fn families(&self, attached: &[AttachStatus]) -> Vec<MetricFamily> {
+        self.set_attached(attached);
+        self.time.set(unix_time());
+        let families: [&dyn Collector; 7] = [
+            &self.attached,
+            &self.drain_duration,
+            &self.drain_failures,
+            self.http.collector(),
+            &self.time,
+            &self.build_info,
+            &self.process,
+        ];
+        // The library cannot write a family without samples.
+        let families = families.into_iter().flat_map(Collector::collect);
+        families.filter(|family| !family.get_metric().is_empty()).collect()
+    }
+
+    /// Both modes of each interface, so that neither a detached program nor a change of mode ends a series.
+    fn set_attached(&self, attached: &[AttachStatus]) {
+        self.attached.reset();
+        for AttachStatus { interface, mode } in attached {
+            for of in AttachedMode::ALL {
+                let gauge = self.attached.with_label_values(&[interface, &of.to_string()]);
+                gauge.set(i64::from(*mode == Some(of)));
+            }
+        }
+    }
+}
+
+/// The host's clock: what Prometheus compares with its own. A clock that is before 1970 reads 0.
+fn unix_time() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
