@@ -1,6 +1,6 @@
 //! The list of metrics: names, labels and help texts, in the order of the page.
 //!
-//! The page is built from this list and the README's is tested against it, so that neither has a metric that
+//! The page is built from this list and `docs/metrics.md` is tested against it, so that neither has a metric that
 //! the other has not. The `process_…` metrics come from the library and follow these.
 
 use std::fmt;
