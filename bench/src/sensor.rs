@@ -8,10 +8,9 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use anyhow::{Context as _, Result};
 use sensor_common::layout::{Passed, Slot};
 use sensor_harness::bpf;
-use sensor_user::cli::Run;
-use sensor_user::config::Config;
+use sensor_user::config::{Config, Input};
 use sensor_user::counters::Snapshot;
-use sensor_user::kernel::{Counters, Loaded, Options, Pins, Shared, Variant};
+use sensor_user::kernel::{Counters, DEFAULT_PINS, Loaded, Options, Pins, Shared, Variant};
 
 /// The programs, and their counters.
 pub struct Sensor {
@@ -29,10 +28,10 @@ impl Sensor {
     pub fn load(tables: &str, observe: bool) -> Result<Self> {
         let mut file = tempfile::NamedTempFile::new().context("cannot make a configuration file")?;
         file.write_all(tables.as_bytes())?;
-        let flags =
-            Run { interfaces: vec!["lo".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
-        let config = Config { observe, ..Config::load(flags)? };
-        let mut shared = Shared::open(Pins::passing(&config.pins)?)?;
+        let interfaces = vec!["lo".to_owned()];
+        let input = Input { file: Some(file.path().to_owned()), interfaces, ..Input::default() };
+        let config = Config { observe, ..Config::load(input)? };
+        let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
         let options = Options { config: &config, sensors: &sensors, guarded: false };
         let mut loaded = Loaded::new(&options, &mut shared)?;

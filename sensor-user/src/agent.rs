@@ -15,17 +15,17 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::cli;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Input};
 use crate::export::{self, AttachStatus, Exporter, Scraper, http};
-use crate::kernel::{Attachment, Confirmation, Counters, Deployment, Interface, RateLimited};
+use crate::kernel::{AttachOptions, Attachment, Confirmation, Counters, Deployment, Interface, RateLimited};
 use crate::preflight;
 
 /// The agent, attached. What it does to the kernel blocks; the tasks that it starts run on the runtime that it is
 /// called within.
 pub struct Agent {
     config: Config,
-    flags: cli::Run,
+    input: Input,
+    options: AttachOptions,
     deployment: Deployment,
     pages: Arc<Pages>,
     draining: JoinHandle<()>,
@@ -38,9 +38,9 @@ impl Agent {
     ///
     /// # Errors
     /// Anything that stands in the way.
-    pub fn start(config: Config, flags: cli::Run) -> Result<Self> {
-        let interfaces = interfaces(&config, None)?;
-        let mut deployment = Deployment::load(&config)?;
+    pub fn start(config: Config, input: Input, options: AttachOptions) -> Result<Self> {
+        let interfaces = interfaces(&config, &options, None)?;
+        let mut deployment = Deployment::load(&config, &options)?;
         let series = Box::new(deployment.series()?);
         let exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
         let pages = Arc::new(Pages {
@@ -48,18 +48,18 @@ impl Agent {
         });
         // What counted nothing before it was attached is new to every Prometheus.
         drop(pages.drain()?);
-        deployment.attach(&config, &interfaces)?;
+        deployment.attach(&config, &options, &interfaces)?;
         pages.lock().attached = deployment.attachments();
         let draining = tokio::spawn(drain_on_interval(Arc::clone(&pages), config.drain_interval));
         let logging = deployment.take_log(config.kernel_log)?.map(forward_log);
         let awaits_confirmation = matches!(deployment.confirmation()?, Confirmation::Awaited(_));
-        if let Some(within) = config.confirm_within {
+        if let Some(within) = options.confirm_within {
             tracing::warn!(
                 "run `sensor confirm` within {} s, over a new connection, or the sensor detaches itself",
                 within.as_secs()
             );
         }
-        Ok(Self { config, flags, deployment, pages, draining, logging, awaits_confirmation })
+        Ok(Self { config, input, options, deployment, pages, draining, logging, awaits_confirmation })
     }
 
     /// Serves the pages until `stop` becomes true.
@@ -85,10 +85,10 @@ impl Agent {
     }
 
     fn try_reload(&mut self) -> Result<String> {
-        let config = Config::load(self.flags.clone()).map_err(|error| anyhow!(one_text(&error)))?;
+        let config = Config::load(self.input.clone()).map_err(|error| anyhow!(one_text(&error)))?;
         // What somebody has detached meanwhile does not count as in effect.
         let running = self.deployment.is_attached().then_some(&self.config);
-        let interfaces = interfaces(&config, running)?;
+        let interfaces = interfaces(&config, &self.options, running)?;
         self.deployment.reload(&config, &interfaces)?;
         let counters = self.deployment.counters()?;
         {
@@ -137,8 +137,7 @@ impl Agent {
         if confirmation == Confirmation::Given {
             self.awaits_confirmation = false;
             // A later change is nobody's to undo.
-            self.flags.confirm_within = None;
-            self.config.confirm_within = None;
+            self.options.confirm_within = None;
             self.deployment.unguard(&self.config)?;
             self.restart_log()?;
             self.pages.lock().attached = self.deployment.attachments();
@@ -180,15 +179,12 @@ fn one_text(error: &ConfigError) -> String {
 }
 
 /// Looks up the interfaces, and refuses what could cut the operator off.
-fn interfaces(config: &Config, running: Option<&Config>) -> Result<Vec<Interface>> {
+fn interfaces(config: &Config, options: &AttachOptions, running: Option<&Config>) -> Result<Vec<Interface>> {
     let mut interfaces = Vec::new();
     for name in &config.interfaces {
         interfaces.push(Interface::named(name)?);
     }
-    let findings = match running {
-        None => preflight::check(config, &interfaces)?,
-        Some(running) => preflight::recheck(running, config, &interfaces)?,
-    };
+    let findings = preflight::check(config, options, running, &interfaces)?;
     findings.enforce()?;
     Ok(interfaces)
 }

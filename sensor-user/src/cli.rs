@@ -1,13 +1,16 @@
 //! The command line as it is typed.
 //!
 //! What a value means by itself is checked here, so that wrong use ends with exit code 2; what depends on the
-//! configuration file is checked by [`crate::config`], which turns [`Run`] into validated settings.
+//! configuration file is checked by [`crate::config`].
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, KernelLog, Mode};
+use crate::kernel::{AttachOptions, DEFAULT_PINS};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -101,7 +104,7 @@ pub struct Confirm {
 #[derive(Args, Clone, Debug)]
 pub struct Reload {
     /// What the agent was started with as --pins.
-    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_PINS)]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
     pub pins: PathBuf,
 }
 
@@ -113,7 +116,7 @@ pub struct Detach {
     pub interfaces: Vec<String>,
 
     /// Where `sensor run` was told to pin, if it was.
-    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_PINS)]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
     pub pins: PathBuf,
 }
 
@@ -168,9 +171,49 @@ pub struct Run {
     pub kernel_log: Option<KernelLog>,
 }
 
+impl Check {
+    /// What the configuration is made from.
+    #[must_use]
+    pub fn input(&self) -> config::Input {
+        config::Input {
+            file: self.config.clone(),
+            interfaces: self.interfaces.clone(),
+            ..config::Input::default()
+        }
+    }
+}
+
+impl Run {
+    /// What the configuration is made from, at the start and at each reload.
+    #[must_use]
+    pub fn input(&self) -> config::Input {
+        config::Input {
+            file: self.config.clone(),
+            interfaces: self.interfaces.clone(),
+            listen: self.listen,
+            drain_interval: self.drain_interval,
+            mode: self.mode,
+            observe: self.observe,
+            kernel_log: self.kernel_log,
+        }
+    }
+
+    /// How the sensor is attached.
+    #[must_use]
+    pub fn attach_options(&self) -> AttachOptions {
+        AttachOptions {
+            console_access: self.console_access,
+            confirm_within: self.confirm_within,
+            detach_on_exit: self.detach_on_exit,
+            pins: self.pins.clone().unwrap_or_else(|| DEFAULT_PINS.into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, error::ErrorKind};
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
     use rstest::rstest;
 
     use super::*;
@@ -204,6 +247,14 @@ mod tests {
         assert_eq!(run.drain_interval, Some(Duration::from_mins(1)));
         assert_eq!(run.kernel_log, Some(KernelLog::Trace));
         assert_eq!(log.as_deref(), Some("debug"));
+        let options = AttachOptions {
+            console_access: true,
+            confirm_within: Some(Duration::from_mins(1)),
+            detach_on_exit: true,
+            pins: "/p".into(),
+        };
+        assert_eq!(run.attach_options(), options);
+        assert_eq!(run.input().kernel_log, run.kernel_log);
     }
 
     #[rstest]

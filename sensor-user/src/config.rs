@@ -1,6 +1,6 @@
 //! The configuration, validated.
 //!
-//! [`Config::load`] reads the file, lays the command line's flags over it, and gives values that need no
+//! [`Config::load`] reads the file, lays what the command line says over it, and gives values that need no
 //! further checking; or says what is wrong, each thing on a line of its own with the line it stands on.
 
 mod allow;
@@ -15,33 +15,25 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-use crate::cli;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use sensor_common::port::{DEFAULT_PORTS, Port, PortError, Transport};
 pub use sensor_common::time_span::{MAX_TIME_SPAN, MIN_TIME_SPAN, time_span};
 
-pub use self::{
-    allow::Allow,
-    error::ConfigError,
-    prefix::{Prefix, PrefixError},
-    sensor::{NumberedSensor, Sensor, SensorNumber},
-    value::{KernelLog, MAX_NAME, Mode, interface_name},
-};
+pub use self::allow::Allow;
+pub use self::error::ConfigError;
+pub use self::prefix::{Prefix, PrefixError};
+pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
+pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name};
 
 /// Where metrics are served unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 19_817);
 /// Time between drains unless told otherwise.
 pub const DEFAULT_DRAIN_INTERVAL: Duration = Duration::from_secs(10);
-/// Where the program and its counters are pinned unless told otherwise.
-pub const DEFAULT_PINS: &str = "/sys/fs/bpf/sensor";
 /// Series of one sensor, at most, unless told otherwise.
 pub const DEFAULT_MAX_PORTS: NonZeroU32 = NonZeroU32::new(500).expect("500 is not zero");
 /// Prefixes of all sensors together, at most.
@@ -53,7 +45,26 @@ const NO_INTERFACE: &str =
 /// Port series of all sensors together, at most: eight sensors with every port, a page of 150 MB.
 pub const MAX_SERIES: usize = 8 * Export::ALL_PORTS as usize;
 
-/// Everything that `sensor run` was told.
+/// What a configuration is made from: a file, and what is said in place of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Input {
+    /// The file; without one, all that is not said here has its default.
+    pub file: Option<PathBuf>,
+    /// In place of the file's, unless empty; each a name that Linux allows.
+    pub interfaces: Vec<String>,
+    /// In place of the file's.
+    pub listen: Option<SocketAddr>,
+    /// In place of the file's: [`MIN_TIME_SPAN`] to [`MAX_TIME_SPAN`].
+    pub drain_interval: Option<Duration>,
+    /// In place of the file's.
+    pub mode: Option<Mode>,
+    /// Observe, whatever the file says.
+    pub observe: bool,
+    /// In place of the file's.
+    pub kernel_log: Option<KernelLog>,
+}
+
+/// What the agent is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Interfaces to attach to: at least one, none twice, each a name that Linux allows.
@@ -66,14 +77,6 @@ pub struct Config {
     pub mode: Mode,
     /// Count and pass, drop nothing.
     pub observe: bool,
-    /// The operator can reach the host even when the network can't: only ever said on the command line.
-    pub console_access: bool,
-    /// Detach unless confirmed within this time: only ever said on the command line.
-    pub confirm_within: Option<Duration>,
-    /// Nothing outlives the agent.
-    pub detach_on_exit: bool,
-    /// The directory for what outlives the agent, without the layout's version.
-    pub pins: PathBuf,
     /// What the program in the kernel logs.
     pub kernel_log: KernelLog,
     /// At least one, at most [`sensor_common::layout::MAX_SENSORS`], no name twice. No address belongs to two.
@@ -114,22 +117,22 @@ pub enum MaxPorts {
 }
 
 impl Config {
-    /// Reads the file that the flags name, if they do, and lays the flags over it.
+    /// Reads the file, if one is named, and lays over it what is said in place of it.
     ///
     /// # Errors
     ///
-    /// The file can't be read; anything in it is wrong, even if a flag overrides it; no interface is named, or
+    /// The file can't be read; anything in it is wrong, even if something else is said in its place; no interface is named, or
     /// one twice; there is no `[[sensor]]` and the host has no usable name.
-    pub fn load(flags: cli::Run) -> Result<Self, ConfigError> {
-        let settings = match &flags.config {
+    pub fn load(input: Input) -> Result<Self, ConfigError> {
+        let settings = match &input.file {
             Some(path) => read(path)?,
             None => validate::Settings::default(),
         };
-        if let Some(name) = value::repeated(&flags.interfaces) {
+        if let Some(name) = value::repeated(&input.interfaces) {
             return Err(ConfigError::new(format!("--interface {name:?} is given twice: give it once")));
         }
         let interfaces = match settings.interfaces {
-            _ if !flags.interfaces.is_empty() => flags.interfaces,
+            _ if !input.interfaces.is_empty() => input.interfaces,
             Some(interfaces) => interfaces,
             None => return Err(ConfigError::new(NO_INTERFACE)),
         };
@@ -140,18 +143,14 @@ impl Config {
         };
         Ok(Self {
             interfaces,
-            listen: flags.listen.or(settings.listen).unwrap_or(DEFAULT_LISTEN),
-            drain_interval: flags
+            listen: input.listen.or(settings.listen).unwrap_or(DEFAULT_LISTEN),
+            drain_interval: input
                 .drain_interval
                 .or(settings.drain_interval)
                 .unwrap_or(DEFAULT_DRAIN_INTERVAL),
-            mode: flags.mode.or(settings.mode).unwrap_or_default(),
-            observe: flags.observe || settings.observe,
-            console_access: flags.console_access,
-            confirm_within: flags.confirm_within,
-            detach_on_exit: flags.detach_on_exit,
-            pins: flags.pins.unwrap_or_else(|| DEFAULT_PINS.into()),
-            kernel_log: flags.kernel_log.or(settings.kernel_log).unwrap_or_default(),
+            mode: input.mode.or(settings.mode).unwrap_or_default(),
+            observe: input.observe || settings.observe,
+            kernel_log: input.kernel_log.or(settings.kernel_log).unwrap_or_default(),
             sensors,
             export: settings.export,
             allow: settings.allow,

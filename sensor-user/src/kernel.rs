@@ -11,7 +11,9 @@ mod maps;
 mod program;
 mod syscall;
 
-pub use attach::{Attachment, Deployment, SINGLE_BUFFER_MTU, check_interface, detach_egress};
+pub use attach::{
+    AttachOptions, Attachment, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, check_interface, detach_egress,
+};
 pub use foreign::{TcProgram, program_name, tc_programs};
 pub use host::{
     AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface, Links,

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use sensor_user::cli::{self, Cli, Command};
+use sensor_user::cli::{Cli, Command};
 use sensor_user::commands::{check, confirm, detach, doctor, reload, run};
-use sensor_user::config::Config;
+use sensor_user::config::{Config, Input};
 use sensor_user::log;
 
 /// It could not be done.
@@ -17,10 +17,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     log::to_stderr(cli.log.as_deref());
     match cli.command {
-        Command::Run(flags) => with_config(flags.clone(), |config| run::run(config, flags)),
-        Command::Check(cli::Check { config, interfaces }) => {
-            with_config(cli::Run { config, interfaces, ..cli::Run::default() }, |config| check::run(&config))
-        }
+        Command::Run(arguments) => with_config(arguments.input(), |config| {
+            run::run(config, arguments.input(), arguments.attach_options())
+        }),
+        Command::Check(arguments) => with_config(arguments.input(), |config| check::run(&config)),
         Command::Doctor(arguments) => finish(doctor::run(&arguments)),
         Command::Confirm(arguments) => finish(confirm::run(&arguments)),
         Command::Reload(arguments) => finish(reload::run(&arguments)),
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
 }
 
 /// Does something with the configuration, or says what is wrong with it.
-fn with_config(flags: cli::Run, work: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
-    match Config::load(flags) {
+fn with_config(input: Input, work: impl FnOnce(Config) -> anyhow::Result<()>) -> ExitCode {
+    match Config::load(input) {
         Ok(config) => finish(work(config)),
         Err(error) => {
             for line in error.lines() {

@@ -17,7 +17,7 @@ mod tests;
 use anyhow::{Result, anyhow};
 
 use crate::config::Config;
-use crate::kernel::Interface;
+use crate::kernel::{AttachOptions, Interface};
 
 pub use self::facts::{Ends, Facts};
 pub use self::finding::{Finding, Session, Who};
@@ -57,21 +57,18 @@ impl Findings {
     }
 }
 
-/// Whether `config` may be put into effect on the interfaces. Nothing is refused under `--observe`, which
-/// drops nothing; with `--i-have-console-access` or `--confirm-within` a refusal is only a warning.
+/// Whether `config` may be put into effect on the interfaces. What `running` cuts off, if that is in effect already,
+/// is not laid to it. Nothing is refused under `--observe`, which drops nothing; with `--i-have-console-access` or
+/// `--confirm-within` a refusal is only a warning.
 ///
 /// # Errors
 /// The kernel does not answer.
-pub fn check(config: &Config, interfaces: &[Interface]) -> Result<Findings> {
+pub fn check(
+    config: &Config,
+    options: &AttachOptions,
+    running: Option<&Config>,
+    interfaces: &[Interface],
+) -> Result<Findings> {
     let facts = Facts::gather(config, interfaces)?;
-    Ok(judge(config, None, &facts))
-}
-
-/// As [`check`], where `running` is in effect already: what that cuts off is not laid to `config`.
-///
-/// # Errors
-/// The kernel does not answer.
-pub fn recheck(running: &Config, config: &Config, interfaces: &[Interface]) -> Result<Findings> {
-    let facts = Facts::gather(config, interfaces)?;
-    Ok(judge(config, Some(running), &facts))
+    Ok(judge(config, options, running, &facts))
 }

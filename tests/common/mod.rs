@@ -11,9 +11,8 @@ use sensor_common::layout::{
     COUNTERS, Counter, PAGE_SLOTS, Page, Passed, SENSOR_PAGES, SIDE_PAGES, Slot, first_page,
 };
 use sensor_harness::skip::{self, Missing};
-use sensor_user::cli::Run;
-use sensor_user::config::{Config, NumberedSensor};
-use sensor_user::kernel::{Loaded, Options, Pins, Shared, Variant};
+use sensor_user::config::{Config, Input, NumberedSensor};
+use sensor_user::kernel::{DEFAULT_PINS, Loaded, Options, Pins, Shared, Variant};
 
 /// The program in the kernel, run by `BPF_PROG_TEST_RUN`.
 pub struct Kernel {
@@ -47,7 +46,7 @@ impl Kernel {
     /// Loads the program with the tables of a configuration file.
     pub fn load(tables: &str, observe: bool) -> Result<Self> {
         let config = Config { observe, ..config(tables)? };
-        let mut shared = Shared::open(Pins::passing(&config.pins)?)?;
+        let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
         let options = Options { config: &config, sensors: &sensors, guarded: false };
         let mut loaded = Loaded::new(&options, &mut shared)?;
@@ -155,7 +154,7 @@ pub fn map(loaded: &mut Loaded, name: &str) -> Result<Map> {
 pub fn config(tables: &str) -> Result<Config> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(tables.as_bytes())?;
-    let flags =
-        Run { interfaces: vec!["eth0".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
-    Ok(Config::load(flags)?)
+    let interfaces = vec!["eth0".to_owned()];
+    let input = Input { file: Some(file.path().to_owned()), interfaces, ..Input::default() };
+    Ok(Config::load(input)?)
 }

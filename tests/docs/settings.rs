@@ -3,8 +3,7 @@
 use std::fs;
 
 use anyhow::Result;
-use sensor_user::cli;
-use sensor_user::config::Config;
+use sensor_user::config::{Config, Input};
 
 use crate::page::pages;
 
@@ -16,13 +15,13 @@ fn configurations_are_accepted() -> Result<()> {
     for page in pages()? {
         for text in page.blocks("toml") {
             fs::write(&file, text)?;
-            let flags = cli::Run {
-                config: Some(file.clone()),
+            let input = Input {
+                file: Some(file.clone()),
                 // Some show only what they speak of.
                 interfaces: vec!["eth0".to_owned()],
-                ..cli::Run::default()
+                ..Input::default()
             };
-            let loaded = Config::load(flags);
+            let loaded = Config::load(input);
             assert!(loaded.is_ok(), "{}: {loaded:?}\n{text}", page.name());
             tried += 1;
         }

@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use anyhow::{Context, Result};
 
 use crate::config::{Allow, Config, Prefix};
-use crate::kernel::{Framing, Interface, check_interface, check_kernel};
+use crate::kernel::{AttachOptions, Framing, Interface, check_interface, check_kernel};
 use crate::preflight::{Facts, Finding, Findings, Service, judge};
 
 /// Prints what would pass and what would go dark.
@@ -18,7 +18,7 @@ use crate::preflight::{Facts, Finding, Findings, Service, judge};
 /// `sensor run` would refuse; the error is the one that it would end with.
 pub fn run(config: &Config) -> Result<()> {
     let (interfaces, facts) = look(config)?;
-    let findings = judge(config, None, &facts);
+    let findings = judge(config, &AttachOptions::default(), None, &facts);
     let report = report(config, &facts, &findings)?;
     io::stdout().write_all(report.as_bytes()).context("cannot write to standard output")?;
     check_kernel()?;

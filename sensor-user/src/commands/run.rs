@@ -10,21 +10,20 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::agent::Agent;
-use crate::cli;
-use crate::config::Config;
+use crate::config::{Config, Input};
 use crate::control::Control;
 use crate::export::http;
-use crate::kernel::{Confirmation, check_capabilities, check_kernel};
+use crate::kernel::{AttachOptions, Confirmation, check_capabilities, check_kernel};
 
 /// How long a wait for a confirmation lasts between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Runs the agent until SIGINT or SIGTERM. `flags` are what the configuration was made from, and will be again
+/// Runs the agent until SIGINT or SIGTERM. `input` is what the configuration was made from, and will be again
 /// when it is reloaded.
 ///
 /// # Errors
 /// Anything that stands in the way of attaching or listening; nothing is attached then that was not before.
-pub fn run(config: Config, flags: cli::Run) -> Result<()> {
+pub fn run(config: Config, input: Input, options: AttachOptions) -> Result<()> {
     check_kernel()?;
     check_capabilities()?;
     tokio::runtime::Builder::new_multi_thread()
@@ -32,15 +31,15 @@ pub fn run(config: Config, flags: cli::Run) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?
-        .block_on(serve(config, flags))
+        .block_on(serve(config, input, options))
 }
 
-async fn serve(config: Config, flags: cli::Run) -> Result<()> {
+async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<()> {
     let mut stop = stop_signal()?;
     let mut hang_up = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
     let listener = http::bind(config.listen).await?;
-    let control = Control::bind(&config.pins)?;
-    let agent = blocking(|| Agent::start(config, flags)).await?;
+    let control = Control::bind(&options.pins)?;
+    let agent = blocking(|| Agent::start(config, input, options)).await?;
     let http = agent.serve(listener, stop.clone());
     let mut awaits_confirmation = agent.awaits_confirmation();
     let agent = BlockingAgent(Arc::new(Mutex::new(agent)));

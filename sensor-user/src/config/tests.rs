@@ -1,17 +1,19 @@
 //! Whole files, and what they are read as with and without flags.
 
-use std::{io::Write, path::Path};
+use std::io::Write;
+use std::path::Path;
 
 use rstest::rstest;
 
-use super::{validate::settings, *};
+use super::validate::settings;
+use super::*;
 
 mod mistakes;
 
-fn load(content: &str, flags: cli::Run) -> Result<Config, ConfigError> {
+fn load(content: &str, flags: Input) -> Result<Config, ConfigError> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content.as_bytes()).unwrap();
-    Config::load(cli::Run { config: Some(file.path().to_owned()), ..flags })
+    Config::load(Input { file: Some(file.path().to_owned()), ..flags })
 }
 
 fn sensor(name: &str, region: &str, prefixes: &[&str]) -> Sensor {
@@ -40,10 +42,6 @@ fn example() -> Config {
         drain_interval: DEFAULT_DRAIN_INTERVAL,
         mode: Mode::Auto,
         observe: false,
-        console_access: false,
-        confirm_within: None,
-        detach_on_exit: false,
-        pins: DEFAULT_PINS.into(),
         kernel_log: KernelLog::Off,
         sensors: vec![sensor("japan-1", "japan", &["198.51.100.7/32", "2001:db8:7::/64"])],
         export: Export {
@@ -56,7 +54,7 @@ fn example() -> Config {
 
 #[test]
 fn the_example_is_read() {
-    assert_eq!(load(EXAMPLE, cli::Run::default()), Ok(example()));
+    assert_eq!(load(EXAMPLE, Input::default()), Ok(example()));
 }
 
 #[test]
@@ -89,10 +87,6 @@ fn every_key_is_read() {
         drain_interval: Duration::from_secs(30),
         mode: Mode::Generic,
         observe: true,
-        console_access: false,
-        confirm_within: None,
-        detach_on_exit: false,
-        pins: DEFAULT_PINS.into(),
         kernel_log: KernelLog::Debug,
         sensors: vec![sensor("a", "", &["192.0.2.1/32"]), sensor("b", "", &["0.0.0.0/1", "::/0"])],
         export: Export { ports: vec![], max_ports: MaxPorts::All },
@@ -103,23 +97,19 @@ fn every_key_is_read() {
             icmp_echo: true,
         }],
     };
-    assert_eq!(load(content, cli::Run::default()), Ok(expected));
+    assert_eq!(load(content, Input::default()), Ok(expected));
 }
 
 #[test]
 fn flags_override_the_file() {
-    let flags = cli::Run {
+    let flags = Input {
         interfaces: vec!["eth7".to_owned()],
         listen: Some("192.0.2.1:80".parse().unwrap()),
         drain_interval: Some(Duration::from_secs(1)),
         mode: Some(Mode::Native),
         observe: true,
-        console_access: true,
-        confirm_within: Some(Duration::from_mins(1)),
-        detach_on_exit: true,
-        pins: Some("/p".into()),
         kernel_log: Some(KernelLog::Trace),
-        config: None,
+        file: None,
     };
     let expected = Config {
         interfaces: vec!["eth7".to_owned()],
@@ -127,10 +117,6 @@ fn flags_override_the_file() {
         drain_interval: Duration::from_secs(1),
         mode: Mode::Native,
         observe: true,
-        console_access: true,
-        confirm_within: Some(Duration::from_mins(1)),
-        detach_on_exit: true,
-        pins: "/p".into(),
         kernel_log: KernelLog::Trace,
         ..example()
     };
@@ -139,8 +125,7 @@ fn flags_override_the_file() {
 
 #[test]
 fn without_a_file_the_host_is_the_sensor() {
-    let config =
-        Config::load(cli::Run { interfaces: vec!["eth0".to_owned()], ..Default::default() }).unwrap();
+    let config = Config::load(Input { interfaces: vec!["eth0".to_owned()], ..Default::default() }).unwrap();
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(config.sensors, [sensor(hostname.trim_end(), "", &[])]);
     assert_eq!(config.export, Export::default());
@@ -148,7 +133,7 @@ fn without_a_file_the_host_is_the_sensor() {
 
 #[test]
 fn a_sole_sensor_may_monitor_everything() {
-    let config = load("interfaces = ['a']\nsensor = [{ name = 'all' }]", cli::Run::default()).unwrap();
+    let config = load("interfaces = ['a']\nsensor = [{ name = 'all' }]", Input::default()).unwrap();
     assert_eq!(config.sensors, [sensor("all", "", &[])]);
 }
 

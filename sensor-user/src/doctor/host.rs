@@ -6,8 +6,7 @@ use std::{fs, io};
 use sensor_common::layout::{self, Page};
 
 use super::Finding;
-use crate::config::DEFAULT_PINS;
-use crate::kernel::{Sockets, Version, check_capabilities, check_kernel};
+use crate::kernel::{DEFAULT_PINS, Sockets, Version, check_capabilities, check_kernel};
 
 /// Kernel features by the version that brought them, and what it costs to do without.
 const FEATURES: [(&str, Version, &str); 4] = [

@@ -2,8 +2,10 @@
 
 mod deployment;
 mod egress;
+mod options;
 mod xdp;
 
 pub use deployment::{Attachment, Deployment};
 pub use egress::detach as detach_egress;
+pub use options::{AttachOptions, DEFAULT_PINS};
 pub use xdp::{SINGLE_BUFFER_MTU, check_interface};

@@ -10,11 +10,11 @@ use super::login::Login;
 use super::reach::{Service, is_monitored, lets_in, names};
 use super::{Facts, Findings};
 use crate::config::{Config, Transport};
-use crate::kernel::{Framing, Interface, Socket};
+use crate::kernel::{AttachOptions, Framing, Interface, Socket};
 
 /// What is to be said about putting `config` into effect where `running`, if anything, is.
 #[must_use]
-pub fn judge(config: &Config, running: Option<&Config>, facts: &Facts) -> Findings {
+pub fn judge(config: &Config, options: &AttachOptions, running: Option<&Config>, facts: &Facts) -> Findings {
     if config.observe {
         return Findings::default();
     }
@@ -28,7 +28,7 @@ pub fn judge(config: &Config, running: Option<&Config>, facts: &Facts) -> Findin
     } else {
         refusals.push(cuts_off(&administrators));
     }
-    if config.console_access || config.confirm_within.is_some() {
+    if options.forgive_mistakes() {
         warnings.append(&mut refusals);
     }
     if !strangers.is_empty() {

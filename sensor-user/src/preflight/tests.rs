@@ -7,8 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use rstest::rstest;
 
 use super::*;
-use crate::cli::Run;
-use crate::config::Transport;
+use crate::config::{Input, Transport};
 use crate::kernel::{Framing, HostAddress, Socket, Sockets, State};
 
 /// A rule that lets the operator's network in.
@@ -20,7 +19,7 @@ const ETH1: u32 = 3;
 struct World {
     config: String,
     facts: Facts,
-    flags: Run,
+    options: AttachOptions,
 }
 
 fn world() -> World {
@@ -37,7 +36,7 @@ fn world() -> World {
             ephemeral: (32_768, 60_999),
             ..Facts::default()
         },
-        flags: Run::default(),
+        options: AttachOptions::default(),
     }
     .attach("eth0", ETH0, Framing::Ethernet)
 }
@@ -111,24 +110,24 @@ impl World {
         self
     }
 
-    fn flags(mut self, set: fn(&mut Run)) -> Self {
-        set(&mut self.flags);
+    fn options(mut self, set: fn(&mut AttachOptions)) -> Self {
+        set(&mut self.options);
         self
     }
 
-    fn load(&self, tables: &str) -> Config {
+    fn load(tables: &str) -> Config {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(tables.as_bytes()).unwrap();
-        let flags = Run {
+        let input = Input {
+            file: Some(file.path().to_owned()),
             interfaces: vec!["eth0".to_owned()],
-            config: Some(file.path().to_owned()),
-            ..self.flags.clone()
+            ..Input::default()
         };
-        Config::load(flags).unwrap()
+        Config::load(input).unwrap()
     }
 
     fn judge(&self) -> Findings {
-        judge(&self.load(&self.config), None, &self.facts)
+        judge(&Self::load(&self.config), &self.options, None, &self.facts)
     }
 }
 
@@ -192,8 +191,8 @@ fn who_is_connected_and_not_allowed_stands_in_the_way(
     assert_eq!(findings.refusals.len(), 1, "{findings:?}");
 
     // The rule, pasted, is all that was missing.
-    let mended = world.load(&format!("{}{rest}", world.config));
-    assert_eq!(judge(&mended, None, &world.facts).refusals, []);
+    let mended = World::load(&format!("{}{rest}", world.config));
+    assert_eq!(judge(&mended, &AttachOptions::default(), None, &world.facts).refusals, []);
 }
 
 #[rstest]
@@ -215,7 +214,7 @@ fn who_is_connected_and_not_allowed_stands_in_the_way(
 #[case::listens_only_where_nothing_is_monitored(ssh().default_route().monitors("198.51.100.8/32"))]
 #[case::udp_alone(world().default_route().udp("0.0.0.0:53"))]
 #[case::nothing_is_dropped(
-    ssh().default_route().session(HERE, ADMIN, ETH0).operator(HERE, ADMIN).flags(|flags| flags.observe = true)
+    ssh().default_route().session(HERE, ADMIN, ETH0).operator(HERE, ADMIN).config("observe = true")
 )]
 fn what_does_not_stand_in_the_way(#[case] world: World) {
     let findings = world.judge();
@@ -258,9 +257,9 @@ fn a_host_that_nobody_could_connect_to_is_refused(
     // What is to be replaced cannot be overlooked.
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(rest.as_bytes()).unwrap();
-    let flags =
-        Run { interfaces: vec!["eth0".to_owned()], config: Some(file.path().to_owned()), ..Run::default() };
-    assert!(Config::load(flags).unwrap_err().to_string().contains("YOUR-ADDRESS"));
+    let input =
+        Input { file: Some(file.path().to_owned()), interfaces: vec!["eth0".to_owned()], ..Input::default() };
+    assert!(Config::load(input).unwrap_err().to_string().contains("YOUR-ADDRESS"));
 }
 
 #[test]
@@ -298,13 +297,13 @@ fn a_crowd_is_not_named_one_by_one() {
 }
 
 #[rstest]
-#[case::console(|flags: &mut Run| flags.console_access = true)]
-#[case::undone(|flags: &mut Run| flags.confirm_within = Some(std::time::Duration::from_mins(1)))]
-fn what_is_overridden_is_only_a_warning(#[case] set: fn(&mut Run)) {
+#[case::console(|options: &mut AttachOptions| options.console_access = true)]
+#[case::undone(|options: &mut AttachOptions| options.confirm_within = Some(std::time::Duration::from_mins(1)))]
+fn what_is_overridden_is_only_a_warning(#[case] set: fn(&mut AttachOptions)) {
     let world = ssh().default_route().attach("lo", 1, Framing::Loopback).session(HERE, ADMIN, ETH0);
     let refused = world.judge().refusals;
     assert_eq!(refused.len(), 2);
-    let findings = world.flags(set).judge();
+    let findings = world.options(set).judge();
     assert_eq!(findings.refusals, []);
     assert_eq!(findings.warnings[..2], refused);
 }
@@ -351,11 +350,11 @@ fn containers_are_said_to_be_out_of_sight() {
 #[test]
 fn who_is_cut_off_already_does_not_stand_in_the_way_of_a_change() {
     let world = ssh().session(HERE, ADMIN, ETH0).operator(HERE, ADMIN);
-    let closed = world.load("");
-    let open = world.load(RULE);
-    assert_eq!(judge(&closed, Some(&closed), &world.facts).refusals, []);
-    assert_eq!(judge(&closed, Some(&open), &world.facts).refusals.len(), 1);
-    assert_eq!(judge(&open, Some(&closed), &world.facts).refusals, []);
+    let closed = World::load("");
+    let open = World::load(RULE);
+    assert_eq!(judge(&closed, &AttachOptions::default(), Some(&closed), &world.facts).refusals, []);
+    assert_eq!(judge(&closed, &AttachOptions::default(), Some(&open), &world.facts).refusals.len(), 1);
+    assert_eq!(judge(&open, &AttachOptions::default(), Some(&closed), &world.facts).refusals, []);
 }
 
 /// Sockets as the kernel has them: begun by others, or by this host.

@@ -244,22 +244,22 @@ fn too_many_prefixes_are_refused() {
 
 #[rstest]
 #[case::no_interface(
-    cli::Run::default(),
+    Input::default(),
     "no interface to watch: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config"
 )]
 #[case::interface_twice(
-    cli::Run { interfaces: vec!["a".to_owned(), "a".to_owned()], ..Default::default() },
+    Input { interfaces: vec!["a".to_owned(), "a".to_owned()], ..Default::default() },
     r#"--interface "a" is given twice: give it once"#
 )]
 #[case::no_file(
-    cli::Run { config: Some("/nonexistent/f".into()), ..Default::default() },
+    Input { file: Some("/nonexistent/f".into()), ..Default::default() },
     "cannot read the configuration /nonexistent/f: No such file or directory (os error 2); name a file that can be read"
 )]
 #[case::directory(
-    cli::Run { config: Some("/".into()), ..Default::default() },
+    Input { file: Some("/".into()), ..Default::default() },
     "cannot read the configuration /: Is a directory (os error 21); name a file that can be read"
 )]
-fn flags_alone_can_be_wrong(#[case] flags: cli::Run, #[case] error: &str) {
+fn flags_alone_can_be_wrong(#[case] flags: Input, #[case] error: &str) {
     assert_eq!(Config::load(flags).unwrap_err().to_string(), error);
 }
 

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use aya_log::EbpfLogger;
 
 use super::egress::{self, Egress};
+use super::options::AttachOptions;
 use super::xdp::{self, Ingress};
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
 use crate::kernel::host::{AttachedMode, Interface};
@@ -51,12 +52,12 @@ impl Deployment {
     ///
     /// # Errors
     /// Another agent is at it, or the kernel refuses the programs.
-    pub fn load(config: &Config) -> Result<Self> {
+    pub fn load(config: &Config, options: &AttachOptions) -> Result<Self> {
         let pins =
-            if config.detach_on_exit { Pins::passing(&config.pins) } else { Pins::keep(&config.pins) }?;
+            if options.detach_on_exit { Pins::passing(&options.pins) } else { Pins::keep(&options.pins) }?;
         let mut shared = Shared::open(pins)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let awaited = awaits_confirmation(config, &shared)?;
+        let awaited = awaits_confirmation(options, &shared)?;
         let loaded = Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut shared)?;
         let guard = shared.guard()?;
         Ok(Self { attached: Vec::new(), loaded, shared, sensors, guard })
@@ -66,11 +67,16 @@ impl Deployment {
     ///
     /// # Errors
     /// Anything that stands in the way. What was not attached before is not attached then.
-    pub fn attach(&mut self, config: &Config, interfaces: &[Interface]) -> Result<()> {
+    pub fn attach(
+        &mut self,
+        config: &Config,
+        options: &AttachOptions,
+        interfaces: &[Interface],
+    ) -> Result<()> {
         // What an earlier agent attached still runs, and looks at the guard until it is replaced: one that has
         // undone itself must not come back to life before that.
         let before = self.guard.confirmation()?;
-        match (config.confirm_within, before) {
+        match (options.confirm_within, before) {
             (Some(within), Confirmation::Given) => self.guard.arm(within)?,
             // Starting again is no reason to wait any longer.
             (Some(within), Confirmation::Awaited(left)) => self.guard.arm(within.min(left))?,
@@ -79,7 +85,7 @@ impl Deployment {
         let wanted: Vec<_> = interfaces.iter().collect();
         self.attached = attach_or_take_over(&mut self.loaded, &self.shared, &wanted, config)?;
         if before == Confirmation::Missed {
-            match config.confirm_within {
+            match options.confirm_within {
                 Some(within) => self.guard.arm(within)?,
                 None => self.guard.confirm()?,
             }
@@ -286,8 +292,8 @@ impl Deployment {
 }
 
 /// Whether the programs must look at the guard: a confirmation is asked for now, or was and is awaited still.
-fn awaits_confirmation(config: &Config, shared: &Shared) -> Result<bool> {
-    if config.confirm_within.is_some() {
+fn awaits_confirmation(options: &AttachOptions, shared: &Shared) -> Result<bool> {
+    if options.confirm_within.is_some() {
         return Ok(true);
     }
     // Before the first load there is no guard.
