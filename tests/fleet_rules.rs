@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_fleet::report::expression;
+use sensor_fleet::vocabulary::series::RECORDED;
+use sensor_fleet::vocabulary::verdict::SurgeVerdict;
 use sensor_harness::needs;
 use sensor_harness::prometheus::{promtool, run_promtool};
 use sensor_harness::workspace;
@@ -82,15 +84,37 @@ fn every_rule_has_a_test() -> Result<()> {
         tests += &asked(&fs::read_to_string(path)?);
         tests.push('\n');
     }
-    let mut rules = BTreeSet::new();
-    for path in files("rules")? {
-        let text = fs::read_to_string(path)?;
-        rules.extend(names(&text, "record: "));
-        rules.extend(names(&text, "alert: "));
-    }
+    let mut rules = ruled("record: ")?;
+    rules.extend(ruled("alert: ")?);
     ensure!(rules.len() > 30, "only {} rules were found", rules.len());
     let untested: Vec<_> = rules.iter().filter(|name| !mentions(&tests, name)).collect();
     assert_eq!(untested, Vec::<&String>::new(), "no test in fleet/rules/tests asks for these");
+    Ok(())
+}
+
+/// Everything that the rules record, or alert of, by the key of the list's item.
+fn ruled(key: &str) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for path in files("rules")? {
+        found.extend(names(&fs::read_to_string(path)?, key));
+    }
+    Ok(found)
+}
+
+#[test]
+fn the_rules_record_what_the_vocabulary_names() -> Result<()> {
+    let recorded = ruled("record: ")?;
+    let unknown: Vec<_> = RECORDED.into_iter().filter(|name| !recorded.contains(*name)).collect();
+    assert_eq!(unknown, Vec::<&str>::new(), "no rule records these");
+    Ok(())
+}
+
+#[test]
+fn the_rules_write_verdicts_as_the_vocabulary_does() -> Result<()> {
+    let text = fs::read_to_string(workspace().join("fleet/rules/surge.yml"))?;
+    let written = text.split("\"verdict\", \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let known: BTreeSet<_> = SurgeVerdict::ALL.into_iter().map(SurgeVerdict::name).collect();
+    assert_eq!(written.collect::<BTreeSet<_>>(), known);
     Ok(())
 }
 

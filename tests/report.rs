@@ -8,7 +8,8 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 use rstest::rstest;
 use sensor_fleet::simulation::options::{Options, Resolution, Scenario, midnight};
-use sensor_fleet::simulation::truth::{Event, Place, Ranking, Truth, Verdict};
+use sensor_fleet::simulation::truth::{Event, Place, Ranking, Truth};
+use sensor_fleet::vocabulary::series::{HOURS, SENSOR_PACKETS_1H};
 use sensor_harness::needs;
 use sensor_harness::prometheus;
 use sensor_harness::report::WrittenReport;
@@ -85,14 +86,7 @@ fn a_quarter_is_what_was_simulated() -> Result<()> {
 
 /// Every surge that was simulated in the period is there with its verdict, and no other.
 fn surges_are_those_of(truth: &Truth, report: &WrittenReport) {
-    let verdict = |verdict| match verdict {
-        Verdict::SensorOnly => "sensor-only",
-        Verdict::RegionOnly => "region-only",
-        Verdict::Global => "global",
-        Verdict::Mixed => "mixed",
-        Verdict::NewPort => "new-port",
-    };
-    let simulated = |event: &Event| Some((event.service.clone()?, verdict(event.verdict?).to_owned()));
+    let simulated = |event: &Event| Some((event.service.clone()?, event.verdict?.to_string()));
     let simulated: BTreeSet<_> = truth.events.iter().filter_map(simulated).collect();
     let row = |row: &Value| Some((row["service"].as_str()?.to_owned(), row["verdict"].as_str()?.to_owned()));
     let reported: BTreeSet<_> = report.rows("surges").iter().filter_map(row).collect();
@@ -152,7 +146,7 @@ fn a_day_in_progress_is_read_from_its_hours() -> Result<()> {
     let last = || Timestamp::now().as_second() / 3_600 * 3_600 - 3_600;
     let recorded = |last: i64| -> Result<Option<u64>> {
         let range = last - midnight(yesterday);
-        let query = format!("sum(sum_over_time(sensor:packets:increase1h[{range}s] offset -59m59s999ms))");
+        let query = format!("sum(sum_over_time({SENSOR_PACKETS_1H}[{range}s] {HOURS}))");
         let rows = server.query(&query, Some(seconds(last)))?;
         Ok(rows.first().and_then(|row| row["value"][1].as_str()?.parse().ok()))
     };

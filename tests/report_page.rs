@@ -5,7 +5,7 @@
 
 #[path = "."]
 mod report {
-    pub use sensor_fleet::report::{model, service};
+    pub use sensor_fleet::report::model;
 
     #[path = "../sensor-fleet/src/report/fixture.rs"]
     pub mod fixture;
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use sensor_fleet::report::publish::{Options, publishable};
 use sensor_fleet::report::write::write;
+use sensor_fleet::vocabulary;
 use sensor_harness::needs;
 use sensor_harness::skip::{self, Missing};
 use serde_json::Value;

@@ -15,8 +15,12 @@ use anyhow::{Context as _, Result};
 use jiff::civil::date;
 use rstest::rstest;
 use sensor_fleet::simulation::options::{Options, Resolution, Scenario, midnight};
-use sensor_fleet::simulation::truth::{Kind, Truth, Verdict};
+use sensor_fleet::simulation::truth::{Kind, Truth};
 use sensor_fleet::simulation::{HISTORY, TRUTH, generate};
+use sensor_fleet::vocabulary::series::{
+    DAILY, DAYS, HOURLY, HOURS, OBSERVED_1D, REGION_PACKETS_1D, Rollup, SENSOR_PACKETS_1D, SENSOR_PACKETS_1H,
+};
+use sensor_fleet::vocabulary::verdict::SurgeVerdict;
 use sensor_harness::needs;
 use sensor_harness::prometheus;
 use sensor_tests::served::Served;
@@ -115,7 +119,7 @@ fn the_truth_is_the_sum_of_the_samples(#[case] options: Options) -> Result<()> {
     let Generated { text, truth } = generated(&options)?;
     let first = midnight(options.first);
     let of_sensor = ["sensor", "protocol", "port"];
-    let by_sensor = counted(&text, "sensor:packets:increase1d", &of_sensor, first, 86_400);
+    let by_sensor = counted(&text, SENSOR_PACKETS_1D, &of_sensor, first, 86_400);
     for (at, sensor) in truth.sensors.iter().enumerate() {
         for (service, packets) in truth.services.iter().zip(truth.packets(at, &truth.span())) {
             let key = format!("{}|{}|{}", sensor.name, service.protocol, service.port);
@@ -123,8 +127,7 @@ fn the_truth_is_the_sum_of_the_samples(#[case] options: Options) -> Result<()> {
             assert_eq!(sum, packets as f64, "{key}");
         }
     }
-    let by_region =
-        counted(&text, "region:packets:increase1d", &["region", "protocol", "port"], first, 86_400);
+    let by_region = counted(&text, REGION_PACKETS_1D, &["region", "protocol", "port"], first, 86_400);
     let mut all = 0;
     for region in &truth.regions {
         for (service, days) in truth.services.iter().zip(&region.days) {
@@ -137,7 +140,7 @@ fn the_truth_is_the_sum_of_the_samples(#[case] options: Options) -> Result<()> {
         }
     }
     assert_eq!(by_sensor.values().sum::<f64>(), all as f64, "nothing else is counted");
-    let observed = counted(&text, "sensor:observed:ratio1d", &["sensor"], first, 86_400);
+    let observed = counted(&text, OBSERVED_1D, &["sensor"], first, 86_400);
     for sensor in &truth.sensors {
         for (day, share) in (0..).zip(&sensor.observed) {
             let found = observed.get(&(sensor.name.clone(), day)).copied();
@@ -154,19 +157,19 @@ fn days_are_sums_of_hours() -> Result<()> {
     let options = options(5, 40, Resolution::Hour);
     let Generated { text, truth } = generated(&options)?;
     let first = midnight(options.first);
-    for (kind, labels) in
-        [("sensor", ["sensor", "protocol", "port"]), ("region", ["region", "protocol", "port"])]
-    {
-        let family = |length| format!("{kind}:packets:increase{length}");
-        let days = counted(&text, &family("1d"), &labels, first, 86_400);
+    for (family, labels) in [
+        ((|rollup| rollup.sensor_packets) as fn(Rollup) -> &'static str, ["sensor", "protocol", "port"]),
+        (|rollup| rollup.region_packets, ["region", "protocol", "port"]),
+    ] {
+        let days = counted(&text, family(DAILY), &labels, first, 86_400);
         let mut sums: HashMap<_, f64> = HashMap::new();
-        for ((key, hour), count) in counted(&text, &family("1h"), &labels, first, 3_600) {
+        for ((key, hour), count) in counted(&text, family(HOURLY), &labels, first, 3_600) {
             *sums.entry((key, hour.div_euclid(24))).or_default() += count;
         }
         assert!(!days.is_empty());
         assert_eq!(days, sums);
     }
-    let hours = counted(&text, "sensor:observed:ratio1h", &["sensor"], first, 3_600);
+    let hours = counted(&text, HOURLY.observed, &["sensor"], first, 3_600);
     for sensor in &truth.sensors {
         for (day, share) in (0..).zip(&sensor.observed) {
             let hours = (0..24).filter_map(|hour| hours.get(&(sensor.name.clone(), day * 24 + hour)));
@@ -227,12 +230,12 @@ fn the_truth_knows_what_surges() -> Result<()> {
     let Generated { truth, .. } = generated(&options)?;
     let surges: Vec<_> = truth.events.iter().filter_map(|it| Some((it.kind, it.verdict?, it))).collect();
     let expected = [
-        (Kind::Worm, Verdict::Global),
-        (Kind::Region, Verdict::RegionOnly),
-        (Kind::Alone, Verdict::SensorOnly),
-        (Kind::Some, Verdict::Mixed),
-        (Kind::NewPort, Verdict::NewPort),
-        (Kind::LoudSource, Verdict::SensorOnly),
+        (Kind::Worm, SurgeVerdict::Global),
+        (Kind::Region, SurgeVerdict::RegionOnly),
+        (Kind::Alone, SurgeVerdict::SensorOnly),
+        (Kind::Some, SurgeVerdict::Mixed),
+        (Kind::NewPort, SurgeVerdict::NewPort),
+        (Kind::LoudSource, SurgeVerdict::SensorOnly),
     ];
     assert_eq!(surges.iter().map(|it| (it.0, it.1)).collect::<Vec<_>>(), expected);
     for (kind, _, event) in &surges {
@@ -289,8 +292,8 @@ fn the_rules_make_the_truth_of_raw_samples() -> Result<()> {
     // The hours too, each one.
     for hour in 1..=8 * 24 {
         let time = midnight(served.truth.arguments.first) + hour * 3_600;
-        let query = "last_over_time(sensor:packets:increase1h[1h] offset -59m59s999ms)";
-        let found = served.server.query(query, Some(time as f64))?;
+        let query = format!("last_over_time({SENSOR_PACKETS_1H}[1h] {HOURS})");
+        let found = served.server.query(&query, Some(time as f64))?;
         let found: HashMap<String, f64> = found.iter().map(|row| (key(&row["metric"]), value(row))).collect();
         for sensor in &served.truth.sensors {
             for (service, hours) in served.truth.services.iter().zip(&sensor.hours) {
@@ -311,7 +314,7 @@ fn key(metric: &Value) -> String {
 fn agrees(served: &Served, days: i64) -> Result<()> {
     let truth = &served.truth;
     let end = midnight(truth.arguments.end) as f64;
-    let query = format!("sum_over_time(sensor:packets:increase1d[{days}d] offset -1d59m59s999ms)");
+    let query = format!("sum_over_time({SENSOR_PACKETS_1D}[{days}d] {DAYS})");
     let found = served.server.query(&query, Some(end))?;
     let mut found: HashMap<String, f64> = found.iter().map(|row| (key(&row["metric"]), value(row))).collect();
     for (at, sensor) in truth.sensors.iter().enumerate() {
@@ -321,8 +324,7 @@ fn agrees(served: &Served, days: i64) -> Result<()> {
         }
     }
     assert!(found.is_empty(), "{found:?}");
-    let query =
-        format!("sum by (region) (sum_over_time(region:packets:increase1d[{days}d] offset -1d59m59s999ms))");
+    let query = format!("sum by (region) (sum_over_time({REGION_PACKETS_1D}[{days}d] {DAYS}))");
     let found = served.server.query(&query, Some(end))?;
     assert_eq!(found.len(), truth.regions.len());
     for region in &truth.regions {
@@ -332,8 +334,8 @@ fn agrees(served: &Served, days: i64) -> Result<()> {
     }
     for day in 1..=days {
         let time = midnight(truth.arguments.first) + day * 86_400;
-        let query = "last_over_time(sensor:observed:ratio1d[1d] offset -1d59m59s999ms)";
-        let found = served.server.query(query, Some(time as f64))?;
+        let query = format!("last_over_time({OBSERVED_1D}[1d] {DAYS})");
+        let found = served.server.query(&query, Some(time as f64))?;
         for sensor in &truth.sensors {
             let row = found.iter().find(|row| row["metric"]["sensor"] == sensor.name.as_str());
             let share = sensor.observed[usize::try_from(day - 1)?];

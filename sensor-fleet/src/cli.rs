@@ -3,9 +3,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::dashboards::Dashboards;
-use crate::report::arguments::Report;
-use crate::simulate::Simulate;
+use crate::dashboards::DashboardsArgs;
+use crate::report::arguments::ReportArgs;
+use crate::simulate::SimulateArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,11 +28,11 @@ pub struct Cli {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Write rankings and figures of a fleet for a period, from the Prometheus that scrapes it.
-    Report(Box<Report>),
+    Report(Box<ReportArgs>),
     /// Write the fleet's Grafana dashboards.
-    Dashboards(Dashboards),
+    Dashboards(DashboardsArgs),
     /// Write months of a made-up fleet's history for Prometheus, and what a report must find in it.
-    Simulate(Simulate),
+    Simulate(SimulateArgs),
 }
 
 #[cfg(test)]

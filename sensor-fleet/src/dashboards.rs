@@ -21,7 +21,7 @@ use serde_json::Value;
 
 /// Arguments of `sensor-fleet dashboards`.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Dashboards {
+pub struct DashboardsArgs {
     /// Directory to write to; it is made if it is not there.
     #[arg(long, short, value_name = "DIR")]
     output: PathBuf,
@@ -31,7 +31,7 @@ pub struct Dashboards {
 ///
 /// # Errors
 /// If a file cannot be written.
-pub fn run(arguments: &Dashboards) -> Result<()> {
+pub fn run(arguments: &DashboardsArgs) -> Result<()> {
     let folder = &arguments.output;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for (name, text) in files()? {
@@ -44,11 +44,10 @@ pub fn run(arguments: &Dashboards) -> Result<()> {
 
 /// Each file's name and text.
 fn files() -> Result<Vec<(&'static str, String)>> {
-    let names = service::Names::all()?;
     let boards: [(&str, Value); 4] = [
-        ("fleet-overview.json", overview::board(&names)),
+        ("fleet-overview.json", overview::board()),
         ("port.json", port::board()),
-        ("sensor.json", sensor::board(&names)),
+        ("sensor.json", sensor::board()),
         ("agents.json", agents::board()),
     ];
     boards.into_iter().map(|(name, board)| Ok((name, serde_json::to_string_pretty(&board)? + "\n"))).collect()

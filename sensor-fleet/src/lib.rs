@@ -7,3 +7,4 @@ pub mod dashboards;
 pub mod report;
 pub mod simulate;
 pub mod simulation;
+pub mod vocabulary;

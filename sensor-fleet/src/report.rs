@@ -10,12 +10,10 @@ pub mod expression;
 pub mod fleet;
 pub mod history;
 pub mod model;
-pub mod names;
 pub mod notes;
 pub mod period;
 pub mod publish;
 pub mod request;
-pub mod service;
 pub mod surge;
 pub mod tally;
 pub mod write;
@@ -26,7 +24,7 @@ mod fixture;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 
-use self::arguments::Report as Arguments;
+use self::arguments::ReportArgs;
 use self::client::{Client, Server};
 use self::history::Reader;
 use self::model::Report;
@@ -38,8 +36,8 @@ use self::tally::Tally;
 ///
 /// # Errors
 /// The period, Prometheus or the directory does not serve; the error says which, and the mend.
-pub fn run(arguments: &Arguments) -> Result<()> {
-    let Arguments { prometheus, token_file, authority, timeout, .. } = arguments;
+pub fn run(arguments: &ReportArgs) -> Result<()> {
+    let ReportArgs { prometheus, token_file, authority, timeout, .. } = arguments;
     let asked = match (arguments.quarter, arguments.from, arguments.to) {
         (Some(quarter), ..) => Asked::Quarter(quarter),
         (None, from, to) => {
@@ -67,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// Reads a fleet's days and makes the report of them.
-fn make(plan: &Plan, client: &Client, now: i64, arguments: &Arguments) -> Result<Report> {
+fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Result<Report> {
     let reader = Reader::new(client, &plan.days, now);
     let observers = reader.observers()?;
     let home = arguments.home.as_deref();

@@ -18,7 +18,7 @@ use crate::simulation::{BLOCK, HISTORY, TRUTH, generate};
   sensor-fleet simulate --sensors 6 --days 8 --resolution raw --output history
 
 The same arguments write the same bytes. Nothing in it is from a real network.")]
-pub struct Simulate {
+pub struct SimulateArgs {
     /// How many sensors, 1 to 20,000; half of them in the region japan
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     sensors: u32,
@@ -68,7 +68,7 @@ enum Story {
 ///
 /// # Errors
 /// When the arguments are out of bounds, the folder has files, or the disk is full.
-pub fn run(simulate: &Simulate) -> Result<()> {
+pub fn run(simulate: &SimulateArgs) -> Result<()> {
     let options = options(simulate)?;
     options.check()?;
     let folder = &simulate.output;
@@ -99,7 +99,7 @@ pub fn run(simulate: &Simulate) -> Result<()> {
     Ok(())
 }
 
-fn options(simulate: &Simulate) -> Result<Options> {
+fn options(simulate: &SimulateArgs) -> Result<Options> {
     let span = match simulate.days {
         Some(days) => Options::days(simulate.sensors, days, simulate.end)?,
         None => Options::months(simulate.sensors, simulate.months, simulate.end)?,
@@ -173,7 +173,7 @@ mod tests {
     #[derive(clap::Parser)]
     struct Line {
         #[command(flatten)]
-        simulate: Simulate,
+        simulate: SimulateArgs,
     }
 
     fn simulate(arguments: &str, folder: &std::path::Path) -> Result<()> {

@@ -7,6 +7,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
+use sensor_common::layout::{Malformed, Passed};
+use sensor_fleet::vocabulary::series::{
+    DAILY, HOURLY, SURGE_JUDGED, SURGE_MEDIAN, SURGE_PACKETS, SURGE_VERDICT,
+};
+use sensor_fleet::vocabulary::verdict::SurgeVerdict;
 use sensor_harness::prometheus::run_promtool;
 
 /// An hour in seconds.
@@ -24,7 +29,7 @@ pub const MISSED: u64 = END / DAY * DAY - 40 * DAY;
 /// Raw samples begin here.
 const SCRAPED: u64 = (END - 30 * HOUR) / HOUR * HOUR;
 /// Days from here on are recorded by the hour too.
-const HOURLY: u64 = END / DAY * DAY - 62 * DAY;
+const BY_THE_HOUR: u64 = END / DAY * DAY - 62 * DAY;
 /// From the end of an hour or day to when it is recorded, and a little more.
 const LATE: u64 = 10 * 60 + 7;
 /// Between two scrapes.
@@ -113,11 +118,11 @@ pub fn write(folder: &Path) -> Result<()> {
 /// The recorded series.
 fn recorded(text: &mut String) -> Result<()> {
     let days = || (FIRST / DAY..END / DAY).map(|day| (day * DAY, DAY));
-    let hours = || (HOURLY / HOUR..END / HOUR).map(|hour| (hour * HOUR, HOUR));
+    let hours = || (BY_THE_HOUR / HOUR..END / HOUR).map(|hour| (hour * HOUR, HOUR));
     let mut regions: Vec<&str> = SENSORS.iter().map(|(_, region)| *region).collect();
     regions.dedup();
-    for (suffix, lateness, periods) in
-        [("1d", HOUR + LATE, days().collect::<Vec<_>>()), ("1h", LATE, hours().collect())]
+    for (rollup, lateness, periods) in
+        [(DAILY, HOUR + LATE, days().collect::<Vec<_>>()), (HOURLY, LATE, hours().collect())]
     {
         for (service, (protocol, port, _)) in SERVICES.iter().enumerate() {
             let labels = format!(r#"protocol="{protocol}",port="{port}""#);
@@ -128,7 +133,8 @@ fn recorded(text: &mut String) -> Result<()> {
                     if at <= END && any(sensor, start, length) > 0 {
                         writeln!(
                             text,
-                            r#"sensor:packets:increase{suffix}{{sensor="{name}",{labels}}} {value} {at}"#
+                            r#"{}{{sensor="{name}",{labels}}} {value} {at}"#,
+                            rollup.sensor_packets
                         )?;
                     }
                 }
@@ -141,7 +147,8 @@ fn recorded(text: &mut String) -> Result<()> {
                     if at <= END {
                         writeln!(
                             text,
-                            r#"region:packets:increase{suffix}{{region="{region}",{labels}}} {value} {at}"#
+                            r#"{}{{region="{region}",{labels}}} {value} {at}"#,
+                            rollup.region_packets
                         )?;
                     }
                 }
@@ -152,7 +159,7 @@ fn recorded(text: &mut String) -> Result<()> {
                 let (share, at) = (share(sensor, start, length), start + length + lateness);
                 if at <= END && share > 0.0 {
                     let labels = format!(r#"sensor="{name}",region="{region}""#);
-                    writeln!(text, "sensor:observed:ratio{suffix}{{{labels}}} {share} {at}")?;
+                    writeln!(text, "{}{{{labels}}} {share} {at}", rollup.observed)?;
                 }
             }
         }
@@ -169,14 +176,14 @@ fn surges(text: &mut String) -> Result<()> {
         |name: &str, value: u64| judged.iter().try_for_each(|at| writeln!(text, "{name} {value} {at}"));
     for (sensor, (name, _)) in SENSORS.iter().enumerate() {
         let packets = sum(sensor, SURGING, END - DAY, END);
-        series(&format!(r#"sensor:surge:packets1d{{sensor="{name}",{labels}}}"#), packets)?;
-        series(&format!(r#"sensor:surge:median28d{{sensor="{name}",{labels}}}"#), usual * 24)?;
+        series(&format!(r#"{SURGE_PACKETS}{{sensor="{name}",{labels}}}"#), packets)?;
+        series(&format!(r#"{SURGE_MEDIAN}{{sensor="{name}",{labels}}}"#), usual * 24)?;
     }
-    series("fleet:surge:judged", 6)?;
+    series(SURGE_JUDGED, 6)?;
     let (before, after) = judged.split_at(judged.len() - 1);
-    for (verdict, times) in [("mixed", before), ("global", after)] {
+    for (verdict, times) in [(SurgeVerdict::Mixed, before), (SurgeVerdict::Global, after)] {
         for at in times {
-            writeln!(text, r#"service:surge:verdict{{{labels},verdict="{verdict}"}} 6 {at}"#)?;
+            writeln!(text, r#"{SURGE_VERDICT}{{{labels},verdict="{verdict}"}} 6 {at}"#)?;
         }
     }
     Ok(())
@@ -210,14 +217,18 @@ fn scraped(text: &mut String) -> Result<()> {
             let labels = format!(r#"{host},sensor="{name}",protocol="{protocol}",port="{port}""#);
             series(&format!("sensor_packets_total{{{labels}}}"), &|at| counter(sensor, service, at))?;
         }
+        let reason = |label: &str| format!(r#"reason="{label}""#);
+        let broken = reason(Malformed::Ipv4HeaderLength.label());
+        let [non_ip, management, reply] =
+            [Passed::NonIp, Passed::Management, Passed::Reply].map(|it| reason(it.label()));
         // Growing by the second, in steps of so many seconds each; and those that stay.
         let growing: [(&str, &str, u32); 16] = [
             ("sensor_icmp_packets_total", r#"protocol="icmp",type="8",code="0""#, 300),
             ("sensor_icmp_packets_total", r#"protocol="icmpv6",type="128",code="0""#, 3000),
-            ("sensor_malformed_packets_total", r#"reason="ipv4_header_length""#, 9000),
-            ("sensor_passed_packets_total", r#"reason="non_ip""#, 60),
-            ("sensor_passed_packets_total", r#"reason="management""#, 7),
-            ("sensor_passed_packets_total", r#"reason="reply""#, 3),
+            ("sensor_malformed_packets_total", &broken, 9000),
+            ("sensor_passed_packets_total", &non_ip, 60),
+            ("sensor_passed_packets_total", &management, 7),
+            ("sensor_passed_packets_total", &reply, 3),
             ("sensor_drain_failures_total", "", 50_000),
             ("sensor_http_closed_connections_total", r#"reason="slow""#, 20_000),
             ("sensor_http_closed_connections_total", r#"reason="crowded""#, 90_000),

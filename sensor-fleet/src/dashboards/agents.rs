@@ -1,9 +1,11 @@
 //! The agents: whether they run, how well, and what they let through.
 
+use sensor_common::layout::Passed;
 use serde_json::{Value, json};
 
 use super::board::{Board, Uid, Variable};
-use super::panel::{Panel, Query, colour};
+use super::panel::{Panel, Query};
+use crate::vocabulary::palette::{self, Colour};
 
 /// The chosen agents.
 const IT: &str = r#"job=~"$job",instance=~"$instance""#;
@@ -60,7 +62,7 @@ fn up() -> Panel {
     .option("tooltip", json!({ "mode": "single", "sort": "none" }))
     .custom(json!({ "lineWidth": 0, "fillOpacity": 85 }))
     .default("color", json!({ "mode": "thresholds" }))
-    .words(&[("0", "down", colour::VERMILION), ("1", "up", colour::BLUE)])
+    .words(&[("0", "down", palette::VERMILION), ("1", "up", palette::BLUE)])
 }
 
 fn modes() -> Panel {
@@ -85,14 +87,14 @@ fn modes() -> Panel {
     .option("orientation", "horizontal".into())
     .option("textMode", "value_and_name".into())
     .unit("short", 0)
-    .on("byName", "native", &[("color", fixed(colour::BLUE))])
-    .on("byName", "generic", &[("color", fixed(colour::SKY))])
+    .on("byName", "native", &[("color", fixed(palette::BLUE))])
+    .on("byName", "generic", &[("color", fixed(palette::SKY))])
     .on("byName", "none", &[("thresholds", json!({ "mode": "absolute", "steps": [
-        { "value": null, "color": colour::GREY }, { "value": 1, "color": colour::VERMILION },
+        { "value": null, "color": palette::GREY }, { "value": 1, "color": palette::VERMILION },
     ] }))])
 }
 
-fn fixed(colour: &str) -> Value {
+fn fixed(colour: Colour) -> Value {
     json!({ "mode": "fixed", "fixedColor": colour })
 }
 
@@ -116,8 +118,8 @@ fn attached() -> Panel {
         "Attached",
         &[
             ("mappings", json!([{ "type": "value", "options": {
-                "0": { "index": 0, "text": "no", "color": colour::VERMILION },
-                "1": { "index": 1, "text": "yes", "color": colour::BLUE },
+                "0": { "index": 0, "text": "no", "color": palette::VERMILION },
+                "1": { "index": 1, "text": "yes", "color": palette::BLUE },
             } }])),
             ("custom.cellOptions", json!({ "type": "color-text" })),
         ],
@@ -197,7 +199,7 @@ fn ports() -> Panel {
     )
     .unit("percentunit", 0)
     .default("max", json!(1))
-    .thresholds(&[(None, colour::BLUE), (Some(0.9), colour::ORANGE), (Some(1.0), colour::VERMILION)])
+    .thresholds(&[(None, palette::BLUE), (Some(0.9), palette::ORANGE), (Some(1.0), palette::VERMILION)])
     .link("Show ${__field.labels.sensor}", &Uid::Sensor.without_regions("var-sensor=${__field.labels.sensor}"))
 }
 
@@ -249,8 +251,8 @@ fn closed() -> Panel {
         .legend("{{reason}}"),
     )
     .option("legend", json!({ "displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": [] }))
-    .on("byName", "slow", &[("color", fixed(colour::BLUE))])
-    .on("byName", "crowded", &[("color", fixed(colour::ORANGE))])
+    .on("byName", "slow", &[("color", fixed(palette::BLUE))])
+    .on("byName", "crowded", &[("color", fixed(palette::ORANGE))])
     .unit("short", 1)
     .axis("connections an hour")
 }
@@ -299,7 +301,7 @@ fn restarts() -> Panel {
     )
     .unit("short", 0)
     .default("max", json!(10))
-    .thresholds(&[(None, colour::BLUE), (Some(1.0), colour::ORANGE), (Some(5.0), colour::VERMILION)])
+    .thresholds(&[(None, palette::BLUE), (Some(1.0), palette::ORANGE), (Some(5.0), palette::VERMILION)])
 }
 
 fn clocks() -> Panel {
@@ -315,7 +317,6 @@ fn clocks() -> Panel {
 }
 
 fn passed() -> Panel {
-    let reasons = ["non_ip", "not_monitored", "link", "management", "reply", "unconfirmed"];
     let mut panel = Panel::curves(
         "Packets let through, by reason",
         "Packets a second that the hosts were let have: not IP (ARP is one), to addresses of no sensor, link control, allowed by a
@@ -330,8 +331,8 @@ fn passed() -> Panel {
         )
         .legend("{{reason}}"),
     );
-    for (reason, colour) in reasons.into_iter().zip(colour::PLACES) {
-        panel = panel.on("byName", reason, &[("color", fixed(colour))]);
+    for (reason, colour) in Passed::ALL.iter().zip(palette::PLACES) {
+        panel = panel.on("byName", reason.label(), &[("color", fixed(colour))]);
     }
     panel.unit("pps", 2).axis("packets a second")
 }

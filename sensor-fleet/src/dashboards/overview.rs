@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::board::{Board, Uid, Variable, all_sensors, region};
-use super::panel::{Panel, Query, colour};
-use super::query::{self, DAYS, RANKED, REGION};
-use super::service::Names;
-use super::surge;
+use super::panel::{Panel, Query};
+use super::query::{self, RANKED, REGION};
+use super::{service, surge};
+use crate::vocabulary::palette::{self, Colour};
+use crate::vocabulary::series::{DAYS, OBSERVED_1D, REGION_PACKETS_1D, SENSOR_PACKETS_1D};
 
 /// Where a service leads, from a series.
 const SERVICE: &str = "var-service=${__field.labels.service}";
@@ -15,7 +16,7 @@ const SERVICE: &str = "var-service=${__field.labels.service}";
 const ALL: &str = r#"sensor=~"$all_sensors""#;
 
 /// The dashboard.
-pub fn board(names: &Names) -> Value {
+pub fn board() -> Value {
     Board::new(
         Uid::Overview,
         "Sensor fleet: overview",
@@ -36,15 +37,15 @@ pub fn board(names: &Names) -> Value {
     .row("Which sensors are up")
     .panel(&grid())
     .row("Surges and alerts")
-    .panel(&surge::everywhere(names))
+    .panel(&surge::everywhere())
     .panel(&alerts())
     .row("Home and overseas")
     .panel(&months())
     .panel(&by_region())
     .row("Services")
-    .panel(&table_1(names))
-    .panel(&top_5(names))
-    .panel(&ranking(names))
+    .panel(&table_1())
+    .panel(&top_5())
+    .panel(&ranking())
     .row("Coverage")
     .panel(&days_observed())
     .json()
@@ -72,7 +73,7 @@ fn down() -> Panel {
     .query(Query::instant(format!("sum({} < bool 2)", query::state(REGION))))
     .unit("short", 0)
     .option("colorMode", "background".into())
-    .thresholds(&[(None, colour::BLUE), (Some(1.0), colour::VERMILION)])
+    .thresholds(&[(None, palette::BLUE), (Some(1.0), palette::VERMILION)])
 }
 
 fn yesterday() -> Panel {
@@ -81,18 +82,18 @@ fn yesterday() -> Panel {
         "All unsolicited packets of the chosen regions on the newest UTC day that is recorded. A day is recorded between
          one and two hours after it has ended.",
     )
-    .query(Query::instant(format!("sum(last_over_time(region:packets:increase1d{{{REGION}}}[1d]))")))
+    .query(Query::instant(format!("sum(last_over_time({REGION_PACKETS_1D}{{{REGION}}}[1d]))")))
     .unit("short", 2)
 }
 
 /// All packets of the chosen regions on the range's whole days.
 fn packets() -> String {
-    format!("sum_over_time(region:packets:increase1d{{{REGION}}}[$__range] {DAYS})")
+    format!("sum_over_time({REGION_PACKETS_1D}{{{REGION}}}[$__range] {DAYS})")
 }
 
 /// The sensor-days in the range that were observed.
 fn observed() -> String {
-    format!("sum_over_time(sensor:observed:ratio1d{{{REGION}}}[$__range] {DAYS})")
+    format!("sum_over_time({OBSERVED_1D}{{{REGION}}}[$__range] {DAYS})")
 }
 
 fn average() -> Panel {
@@ -121,11 +122,11 @@ fn coverage() -> Panel {
          from 100 % wasn't seen by anybody.",
     )
     .query(Query::instant(format!(
-        "clamp_max(sum({0}) / (count({0}) * scalar(max(count_over_time(sensor:observed:ratio1d[$__range] {DAYS})))), 1)",
+        "clamp_max(sum({0}) / (count({0}) * scalar(max(count_over_time({OBSERVED_1D}[$__range] {DAYS})))), 1)",
         observed()
     )))
     .unit("percentunit", 1)
-    .thresholds(&[(None, colour::VERMILION), (Some(0.9), colour::ORANGE), (Some(0.99), colour::BLUE)])
+    .thresholds(&[(None, palette::VERMILION), (Some(0.9), palette::ORANGE), (Some(0.99), palette::BLUE)])
 }
 
 fn grid() -> Panel {
@@ -150,8 +151,8 @@ fn grid() -> Panel {
 }
 
 /// What the numbers of [`query::state`] are called.
-pub const STATES: [(&str, &str, &str); 3] =
-    [("0", "down", colour::VERMILION), ("1", "detached", colour::ORANGE), ("2", "observes", colour::BLUE)];
+pub const STATES: [(&str, &str, Colour); 3] =
+    [("0", "down", palette::VERMILION), ("1", "detached", palette::ORANGE), ("2", "observes", palette::BLUE)];
 
 fn alerts() -> Panel {
     Panel::table(
@@ -176,9 +177,9 @@ fn alerts() -> Panel {
         "Severity",
         &[
             ("mappings", json!([{ "type": "value", "options": {
-                "page": { "index": 0, "text": "page", "color": colour::VERMILION },
-                "ticket": { "index": 1, "text": "ticket", "color": colour::ORANGE },
-                "news": { "index": 2, "text": "news", "color": colour::SKY },
+                "page": { "index": 0, "text": "page", "color": palette::VERMILION },
+                "ticket": { "index": 1, "text": "ticket", "color": palette::ORANGE },
+                "news": { "index": 2, "text": "news", "color": palette::SKY },
             } }])),
             ("custom.cellOptions", json!({ "type": "color-text" })),
         ],
@@ -211,8 +212,8 @@ fn months() -> Panel {
     .axis("packets per sensor and day")
     .default("min", json!(0))
     .on("byName", "Time", &[("unit", "time:YYYY-MM".into())])
-    .on("byRegexp", "/^home/", &[("color", json!({ "mode": "fixed", "fixedColor": colour::BLUE }))])
-    .on("byRegexp", "/^overseas/", &[("color", json!({ "mode": "fixed", "fixedColor": colour::ORANGE }))])
+    .on("byRegexp", "/^home/", &[("color", json!({ "mode": "fixed", "fixedColor": palette::BLUE }))])
+    .on("byRegexp", "/^overseas/", &[("color", json!({ "mode": "fixed", "fixedColor": palette::ORANGE }))])
 }
 
 fn by_region() -> Panel {
@@ -227,8 +228,8 @@ fn by_region() -> Panel {
         Query::range(
             query::per_sensor_day(
                 "region",
-                &format!("sum_over_time(region:packets:increase1d{{{REGION}}}{window})"),
-                &format!("sum_over_time(sensor:observed:ratio1d{{{REGION}}}{window})"),
+                &format!("sum_over_time({REGION_PACKETS_1D}{{{REGION}}}{window})"),
+                &format!("sum_over_time({OBSERVED_1D}{{{REGION}}}{window})"),
             ),
             "1d",
         )
@@ -238,11 +239,11 @@ fn by_region() -> Panel {
     .axis("packets per sensor and day")
 }
 
-fn table_1(names: &Names) -> Panel {
+fn table_1() -> Panel {
     let packets = format!(
-        "sum by (sensor, protocol, port) (sum_over_time(sensor:packets:increase1d{{{ALL},{RANKED}}}[$__range] {DAYS}))"
+        "sum by (sensor, protocol, port) (sum_over_time({SENSOR_PACKETS_1D}{{{ALL},{RANKED}}}[$__range] {DAYS}))"
     );
-    let place = query::regions(&format!("sensor:observed:ratio1d{{{ALL}}}[$__range] {DAYS}"));
+    let place = query::regions(&format!("{OBSERVED_1D}{{{ALL}}}[$__range] {DAYS}"));
     let ranked = format!("topk by (sensor) (10, {packets}) * on (sensor) group_left (region) {place}");
     // PromQL gives a row for each sensor and service. These are put in order, gathered into a list for each sensor, and
     // the list's entries, which are numbered from 0, become the columns.
@@ -289,7 +290,7 @@ fn table_1(names: &Names) -> Panel {
         "byRegexp",
         "/^#/",
         &[
-            ("mappings", names.mappings()),
+            ("mappings", service::mappings()),
             ("links", links("Show ${__value.text} on all sensors", &Uid::Port.with("var-service=${__value.raw}"))),
         ],
     )
@@ -301,12 +302,12 @@ pub fn links(title: &str, url: &str) -> Value {
     json!([{ "title": title, "url": url, "targetBlank": false }])
 }
 
-fn top_5(names: &Names) -> Panel {
-    let selector = format!("region:packets:increase1d{{{REGION},{RANKED}}}");
+fn top_5() -> Panel {
+    let selector = format!("{REGION_PACKETS_1D}{{{REGION},{RANKED}}}");
     let ranking = format!("sum by (protocol, port) (sum_over_time({selector}[$__range] @ end() {DAYS}))");
     let series = format!(
         "sum by (protocol, port) (sum_over_time({selector}[$__interval] {DAYS})) / on () group_left () \
-         sum(sum_over_time(sensor:observed:ratio1d{{{REGION}}}[$__interval] {DAYS}))"
+         sum(sum_over_time({OBSERVED_1D}{{{REGION}}}[$__interval] {DAYS}))"
     );
     let mut panel = Panel::curves(
         "Top 5 services",
@@ -322,19 +323,19 @@ fn top_5(names: &Names) -> Panel {
     }
     panel
         .colours_by_place()
-        .overrides(names.overrides())
+        .overrides(service::overrides())
         .unit("short", 1)
         .axis("packets per sensor and day")
         .link("Show ${__field.labels.service} on all sensors", &Uid::Port.with(SERVICE))
 }
 
-fn ranking(names: &Names) -> Panel {
-    let selector = format!("region:packets:increase1d{{{REGION},{RANKED}}}[$__range]");
+fn ranking() -> Panel {
+    let selector = format!("{REGION_PACKETS_1D}{{{REGION},{RANKED}}}[$__range]");
     let now = format!("sum by (protocol, port) (sum_over_time({selector} {DAYS}))");
     let before =
         format!("sum by (protocol, port) (sum_over_time({selector} @ ${{__from:date:seconds}} {DAYS}))");
     let top = format!("topk(10, {now})");
-    let all = format!("sum(sum_over_time(region:packets:increase1d{{{REGION}}}[$__range] {DAYS}))");
+    let all = format!("sum(sum_over_time({REGION_PACKETS_1D}{{{REGION}}}[$__range] {DAYS}))");
     Panel::table(
         "Top 10 services of the fleet",
         "The services with most packets in the range, in all chosen regions together: how many, their share of everything that
@@ -361,7 +362,7 @@ fn ranking(names: &Names) -> Panel {
         "byName",
         "Service",
         &[
-            ("mappings", names.mappings()),
+            ("mappings", service::mappings()),
             ("links", links("Show ${__value.text} on all sensors", &Uid::Port.with("var-service=${__value.raw}"))),
         ],
     )
@@ -377,13 +378,13 @@ fn days_observed() -> Panel {
     .query(
         Query::range(
             format!(
-                "clamp_max(max by (region, sensor) (avg_over_time(sensor:observed:ratio1d{{{REGION}}}[$__interval] {DAYS})), 1)"
+                "clamp_max(max by (region, sensor) (avg_over_time({OBSERVED_1D}{{{REGION}}}[$__interval] {DAYS})), 1)"
             ),
             "1d",
         )
         .legend("{{region}} · {{sensor}}"),
     )
     .unit("percentunit", 1)
-    .thresholds(&[(None, colour::VERMILION), (Some(0.5), colour::ORANGE), (Some(0.9), colour::SKY), (Some(0.99), colour::BLUE)])
+    .thresholds(&[(None, palette::VERMILION), (Some(0.5), palette::ORANGE), (Some(0.9), palette::SKY), (Some(0.99), palette::BLUE)])
     .link("Show ${__field.labels.sensor}", &Uid::Sensor.with("var-sensor=${__field.labels.sensor}"))
 }

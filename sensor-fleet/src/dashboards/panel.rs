@@ -2,26 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// Okabe and Ito's colours, which people with any kind of colour blindness can tell apart.
-pub mod colour {
-    /// Good, and the first of several.
-    pub const BLUE: &str = "#0072B2";
-    /// Bad.
-    pub const VERMILION: &str = "#D55E00";
-    /// Between the two.
-    pub const ORANGE: &str = "#E69F00";
-    /// Neither.
-    pub const SKY: &str = "#56B4E9";
-    /// As the others.
-    pub const GREEN: &str = "#009E73";
-    /// As the others.
-    pub const PURPLE: &str = "#CC79A7";
-    /// As the others.
-    pub const GREY: &str = "#999999";
-    /// For the places of a ranking.
-    pub const PLACES: [&str; 10] =
-        [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, GREY, "#882255", "#44AA99", "#999933"];
-}
+use crate::vocabulary::palette::{BLUE, Colour, PLACES};
 
 /// The data source that the dashboard's variable names.
 pub fn datasource() -> Value {
@@ -137,7 +118,7 @@ impl Panel {
             .option("justifyMode", "auto".into())
             .option("orientation", "auto".into())
             .option("textMode", "auto".into())
-            .thresholds(&[(None, colour::BLUE)])
+            .thresholds(&[(None, BLUE)])
     }
 
     /// A table.
@@ -170,7 +151,7 @@ impl Panel {
             .option("minVizHeight", json!(14))
             .option("minVizWidth", json!(8))
             .option("reduceOptions", json!({ "calcs": ["lastNotNull"], "fields": "", "values": false }))
-            .thresholds(&[(None, colour::BLUE)])
+            .thresholds(&[(None, BLUE)])
             .default("min", json!(0))
     }
 
@@ -218,7 +199,7 @@ impl Panel {
     }
 
     /// Colours from these values on; the first has none.
-    pub fn thresholds(self, steps: &[(Option<f64>, &str)]) -> Self {
+    pub fn thresholds(self, steps: &[(Option<f64>, Colour)]) -> Self {
         let steps: Vec<Value> =
             steps.iter().map(|(value, colour)| json!({ "value": value, "color": colour })).collect();
         self.default("thresholds", json!({ "mode": "absolute", "steps": steps }))
@@ -226,7 +207,7 @@ impl Panel {
     }
 
     /// Words and colours for values.
-    pub fn words(self, words: &[(&str, &str, &str)]) -> Self {
+    pub fn words(self, words: &[(&str, &str, Colour)]) -> Self {
         let options: Map<String, Value> = words
             .iter()
             .enumerate()
@@ -254,7 +235,7 @@ impl Panel {
 
     /// Gives the series of each query the colour of its place.
     pub fn colours_by_place(mut self) -> Self {
-        for (at, colour) in colour::PLACES.iter().enumerate().take(self.queries.len()) {
+        for (at, colour) in PLACES.iter().enumerate().take(self.queries.len()) {
             self = self.on(
                 "byFrameRefID",
                 &reference(at),

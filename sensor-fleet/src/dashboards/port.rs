@@ -4,9 +4,13 @@ use serde_json::{Value, json};
 
 use super::board::{Board, Uid, Variable, region, sensors};
 use super::overview::links;
-use super::panel::{Panel, Query, colour};
-use super::query::{self, DAYS, DAYS_BEFORE, HOURS, REGION, SENSORS};
+use super::panel::{Panel, Query};
+use super::query::{self, RANKED, REGION, SENSORS};
 use super::surge;
+use crate::vocabulary::palette::{self, Colour};
+use crate::vocabulary::series::{
+    DAYS, DAYS_BEFORE, HOURS, OBSERVED_1D, REGION_PACKETS_1D, SENSOR_PACKETS_1D, SENSOR_PACKETS_1H,
+};
 
 /// The chosen service's series.
 const IT: &str = r#"protocol="$protocol",port="$port""#;
@@ -18,9 +22,9 @@ const FLOOR: u32 = 50;
 
 /// The dashboard.
 pub fn board() -> Value {
-    let seen = query::service(
-        "topk(2000, sum by (protocol, port) (sum_over_time(region:packets:increase1d{region=~\"$region\",protocol!=\"malformed\",port!~\"other|fragment\"}[$__range])))",
-    );
+    let seen = query::service(&format!(
+        "topk(2000, sum by (protocol, port) (sum_over_time({REGION_PACKETS_1D}{{{REGION},{RANKED}}}[$__range])))"
+    ));
     Board::new(
         Uid::Port,
         "Sensor fleet: one service",
@@ -74,11 +78,11 @@ fn part(label: &str, pattern: &str) -> String {
 }
 
 fn packets(window: &str) -> String {
-    format!("sensor:packets:increase1d{{{IT},{SENSORS}}}{window}")
+    format!("{SENSOR_PACKETS_1D}{{{IT},{SENSORS}}}{window}")
 }
 
 fn observed(window: &str) -> String {
-    format!("sensor:observed:ratio1d{{{SENSORS}}}{window}")
+    format!("{OBSERVED_1D}{{{SENSORS}}}{window}")
 }
 
 /// The newest day, its baseline, and whether it is above, for queries at the end of the range.
@@ -132,7 +136,7 @@ fn above_now() -> Panel {
         observed("[1d]")
     )))
     .unit("percentunit", 0)
-    .thresholds(&[(None, colour::BLUE), (Some(0.1), colour::SKY), (Some(0.3), colour::ORANGE), (Some(0.7), colour::VERMILION)])
+    .thresholds(&[(None, palette::BLUE), (Some(0.1), palette::SKY), (Some(0.3), palette::ORANGE), (Some(0.7), palette::VERMILION)])
 }
 
 fn times_baseline() -> Panel {
@@ -145,7 +149,7 @@ fn times_baseline() -> Panel {
     .size(4, 4)
     .query(Query::instant(format!("sum({day} and on (sensor) {baseline}) / sum({baseline} and on (sensor) {day})")))
     .unit("suffix:×", 2)
-    .thresholds(&[(None, colour::BLUE), (Some(2.0), colour::ORANGE), (Some(4.0), colour::VERMILION)])
+    .thresholds(&[(None, palette::BLUE), (Some(2.0), palette::ORANGE), (Some(4.0), palette::VERMILION)])
 }
 
 /// For the day that ends at T: its packets and its baseline.
@@ -198,11 +202,11 @@ fn bars() -> Panel {
 }
 
 /// From less than usual to much more.
-const TIMES_COLOURS: [(Option<f64>, &str); 4] = [
-    (None, colour::SKY),
-    (Some(0.5), colour::BLUE),
-    (Some(2.0), colour::ORANGE),
-    (Some(4.0), colour::VERMILION),
+const TIMES_COLOURS: [(Option<f64>, Colour); 4] = [
+    (None, palette::SKY),
+    (Some(0.5), palette::BLUE),
+    (Some(2.0), palette::ORANGE),
+    (Some(4.0), palette::VERMILION),
 ];
 
 fn heat() -> Panel {
@@ -237,8 +241,8 @@ fn regions() -> Panel {
         Query::range(
             query::per_sensor_day(
                 "region",
-                &format!("sum_over_time(region:packets:increase1d{{{IT},{REGION}}}{window})"),
-                &format!("sum_over_time(sensor:observed:ratio1d{{{REGION}}}{window})"),
+                &format!("sum_over_time({REGION_PACKETS_1D}{{{IT},{REGION}}}{window})"),
+                &format!("sum_over_time({OBSERVED_1D}{{{REGION}}}{window})"),
             ),
             "1d",
         )
@@ -248,8 +252,8 @@ fn regions() -> Panel {
         Query::range(
             query::per_sensor_day(
                 "region",
-                &format!("quantile_over_time(0.5, region:packets:increase1d{{{IT},{REGION}}}{before})"),
-                &format!("sum_over_time(sensor:observed:ratio1d{{{REGION}}}{before}) / 28"),
+                &format!("quantile_over_time(0.5, {REGION_PACKETS_1D}{{{IT},{REGION}}}{before})"),
+                &format!("sum_over_time({OBSERVED_1D}{{{REGION}}}{before}) / 28"),
             ),
             "1d",
         )
@@ -273,7 +277,7 @@ fn by_sensor() -> Panel {
     .size(12, 10)
     .query(
         Query::range(
-            format!("avg_over_time(sensor:packets:increase1h{{{IT},{SENSORS}}}[$__interval] {HOURS})"),
+            format!("avg_over_time({SENSOR_PACKETS_1H}{{{IT},{SENSORS}}}[$__interval] {HOURS})"),
             "1h",
         )
         .legend("{{sensor}}"),
@@ -300,7 +304,7 @@ fn table() -> Panel {
     .size(24, 10)
     .query(placed(format!("sum_over_time({})", packets(&ranged))))
     .query(placed(format!(
-        "sum by (sensor) (sum_over_time({})) / sum by (sensor) (sum_over_time(sensor:packets:increase1d{{{SENSORS}}}{ranged}))",
+        "sum by (sensor) (sum_over_time({})) / sum by (sensor) (sum_over_time({SENSOR_PACKETS_1D}{{{SENSORS}}}{ranged}))",
         packets(&ranged)
     )))
     .query(placed(day.clone()))

@@ -1,18 +1,6 @@
 //! The queries that panels share.
-//!
-//! The rollups have one sample an hour or a day, stamped within an hour (a day) after what it counts has ended, and an
-//! instant selector sees it for five minutes only. So every window is moved to where the samples are: evaluated at T, a
-//! window of R moved by [`DAYS`] holds exactly the days that end in (T − R, T], and one moved by [`HOURS`] exactly the
-//! hours that do.
 
-/// Moves a window to the samples of the days that end in it.
-pub const DAYS: &str = "offset -1d59m59s999ms";
-
-/// Moves a window to the samples of the hours that end in it.
-pub const HOURS: &str = "offset -59m59s999ms";
-
-/// With 28 days: the days before the one that ends at T.
-pub const DAYS_BEFORE: &str = "offset -59m59s999ms";
+use crate::vocabulary::series::{LATEST, OBSERVED_1D, REGION_PACKETS_1D};
 
 /// What is ranked: neither malformed packets, nor those of ports without a series, nor fragments.
 pub const RANKED: &str = r#"protocol!="malformed",port!~"other|fragment""#;
@@ -68,11 +56,11 @@ pub fn per_sensor_day(by: &str, packets: &str, observed: &str) -> String {
 /// the range. `month()` has no window, so each length of month has its own, and the calendar chooses.
 pub fn monthly(matcher: &str) -> String {
     let of_length = |days: u32| {
-        let window = format!("[{days}d] offset -{}d59m59s999ms", days + 1);
+        let window = format!("[{days}d] offset -{}d{LATEST}", days + 1);
         let ratio = per_sensor_day(
             "",
-            &format!("sum_over_time(region:packets:increase1d{{{matcher}}}{window})"),
-            &format!("sum_over_time(sensor:observed:ratio1d{{{matcher}}}{window})"),
+            &format!("sum_over_time({REGION_PACKETS_1D}{{{matcher}}}{window})"),
+            &format!("sum_over_time({OBSERVED_1D}{{{matcher}}}{window})"),
         );
         format!("({ratio} and days_in_month() == {days})")
     };

@@ -4,16 +4,17 @@ use serde_json::{Value, json};
 
 use super::board::{Board, Uid, Variable, region};
 use super::overview::{STATES, links};
-use super::panel::{Panel, Query, colour};
-use super::query::{self, HOURS, RANKED};
-use super::service::Names;
-use super::surge;
+use super::panel::{Panel, Query};
+use super::query::{self, RANKED};
+use super::{service, surge};
+use crate::vocabulary::palette;
+use crate::vocabulary::series::{HOURS, OBSERVED_1H, REGION_PACKETS_1H, SENSOR_PACKETS_1H};
 
 /// The chosen sensor.
 const IT: &str = r#"sensor="$sensor""#;
 
 /// The dashboard.
-pub fn board(names: &Names) -> Value {
+pub fn board() -> Value {
     Board::new(
         Uid::Sensor,
         "Sensor fleet: one sensor",
@@ -31,12 +32,12 @@ pub fn board(names: &Names) -> Value {
     .panel(&coverage())
     .panel(&exported())
     .row("Services")
-    .panel(&now(names))
-    .panel(&period(names))
-    .panel(&top_5(names))
+    .panel(&now())
+    .panel(&period())
+    .panel(&top_5())
     .panel(&protocols())
     .row("Surges")
-    .panel(&surge::on_sensor(names))
+    .panel(&surge::on_sensor())
     .row("In detail, the last 24 hours")
     .panel(&icmp())
     .panel(&malformed())
@@ -68,11 +69,11 @@ fn live() -> Panel {
 }
 
 fn packets(selector: &str) -> String {
-    format!("sum_over_time(sensor:packets:increase1h{{{selector}}}[$__range] {HOURS})")
+    format!("sum_over_time({SENSOR_PACKETS_1H}{{{selector}}}[$__range] {HOURS})")
 }
 
 fn observed() -> String {
-    format!("sum_over_time(sensor:observed:ratio1h{{{IT}}}[$__range] {HOURS})")
+    format!("sum_over_time({OBSERVED_1H}{{{IT}}}[$__range] {HOURS})")
 }
 
 fn total() -> Panel {
@@ -100,11 +101,11 @@ fn coverage() -> Panel {
          the fleet was.",
     )
     .query(Query::instant(format!(
-        "clamp_max(sum({}) / scalar(max(count_over_time(sensor:observed:ratio1h[$__range] {HOURS}))), 1)",
+        "clamp_max(sum({}) / scalar(max(count_over_time({OBSERVED_1H}[$__range] {HOURS}))), 1)",
         observed()
     )))
     .unit("percentunit", 1)
-    .thresholds(&[(None, colour::VERMILION), (Some(0.9), colour::ORANGE), (Some(0.99), colour::BLUE)])
+    .thresholds(&[(None, palette::VERMILION), (Some(0.9), palette::ORANGE), (Some(0.99), palette::BLUE)])
 }
 
 fn exported() -> Panel {
@@ -117,10 +118,10 @@ fn exported() -> Panel {
         "sum(increase(sensor_packets_total{{{IT},port=\"other\"}}[1h])) / sum(increase(sensor_packets_total{{{IT}}}[1h]))"
     )))
     .unit("percentunit", 1)
-    .thresholds(&[(None, colour::BLUE), (Some(0.5), colour::ORANGE)])
+    .thresholds(&[(None, palette::BLUE), (Some(0.5), palette::ORANGE)])
 }
 
-fn now(names: &Names) -> Panel {
+fn now() -> Panel {
     let selector = format!("sensor_packets_total{{{IT},{RANKED}}}[1h]");
     let top = format!("topk(10, sum by (protocol, port) (increase({selector})))");
     let share = format!("{top} / on () group_left () sum(increase(sensor_packets_total{{{IT}}}[1h]))");
@@ -143,20 +144,19 @@ fn now(names: &Names) -> Panel {
                 "renameByName": { "service": "Service", "Value #A": "Packets", "Value #B": "Share" },
             }),
         ),
-        names,
     )
 }
 
-fn period(names: &Names) -> Panel {
-    let selector = format!("sensor:packets:increase1h{{{IT},{RANKED}}}[$__range]");
+fn period() -> Panel {
+    let selector = format!("{SENSOR_PACKETS_1H}{{{IT},{RANKED}}}[$__range]");
     let top = format!("topk(10, sum by (protocol, port) (sum_over_time({selector} {HOURS})))");
     let share = format!("{top} / on () group_left () sum({})", packets(IT));
     let before = format!(
         "sum by (protocol, port) (sum_over_time({selector} @ ${{__from:date:seconds}} {HOURS})) and on (protocol, port) {top}"
     );
     let others = format!(
-        "sum by (protocol, port) (sum_over_time(region:packets:increase1h{{{RANKED}}}[$__range] {HOURS}) and on (protocol, port) {top}) \
-         / on () group_left () (sum(sum_over_time(sensor:observed:ratio1h[$__range] {HOURS})) / 24)"
+        "sum by (protocol, port) (sum_over_time({REGION_PACKETS_1H}{{{RANKED}}}[$__range] {HOURS}) and on (protocol, port) {top}) \
+         / on () group_left () (sum(sum_over_time({OBSERVED_1H}[$__range] {HOURS})) / 24)"
     );
     named(
         Panel::table(
@@ -183,11 +183,10 @@ fn period(names: &Names) -> Panel {
                 },
             }),
         ),
-        names,
     )
 }
 
-fn named(table: Panel, names: &Names) -> Panel {
+fn named(table: Panel) -> Panel {
     table
         .unit("locale", 0)
         .on("byName", "Share", &[("unit", "percentunit".into()), ("decimals", 1.into())])
@@ -195,7 +194,7 @@ fn named(table: Panel, names: &Names) -> Panel {
             "byName",
             "Service",
             &[
-                ("mappings", names.mappings()),
+                ("mappings", service::mappings()),
                 (
                     "links",
                     links(
@@ -207,8 +206,8 @@ fn named(table: Panel, names: &Names) -> Panel {
         )
 }
 
-fn top_5(names: &Names) -> Panel {
-    let selector = format!("sensor:packets:increase1h{{{IT},{RANKED}}}");
+fn top_5() -> Panel {
+    let selector = format!("{SENSOR_PACKETS_1H}{{{IT},{RANKED}}}");
     let ranking = format!("sum by (protocol, port) (sum_over_time({selector}[$__range] @ end() {HOURS}))");
     let series = format!("sum by (protocol, port) (avg_over_time({selector}[$__interval] {HOURS}))");
     let mut panel = Panel::curves(
@@ -222,7 +221,7 @@ fn top_5(names: &Names) -> Panel {
             Query::range(query::service(&query::place(&series, &ranking, place)), "1h").legend("{{service}}"),
         );
     }
-    panel.colours_by_place().overrides(names.overrides()).unit("short", 1).axis("packets an hour").link(
+    panel.colours_by_place().overrides(service::overrides()).unit("short", 1).axis("packets an hour").link(
         "Show ${__field.labels.service} on all sensors",
         &Uid::Port.with("var-service=${__field.labels.service}"),
     )
@@ -245,9 +244,7 @@ fn protocols() -> Panel {
     for (name, selector) in kinds {
         panel = panel.query(
             Query::range(
-                format!(
-                    "sum(avg_over_time(sensor:packets:increase1h{{{IT},{selector}}}[$__interval] {HOURS}))"
-                ),
+                format!("sum(avg_over_time({SENSOR_PACKETS_1H}{{{IT},{selector}}}[$__interval] {HOURS}))"),
                 "1h",
             )
             .legend(name),
@@ -325,7 +322,7 @@ fn hours_observed() -> Panel {
     .size(24, 6)
     .query(
         Query::range(
-            format!("max(avg_over_time(sensor:observed:ratio1h{{{IT}}}[$__interval] {HOURS}))"),
+            format!("max(avg_over_time({OBSERVED_1H}{{{IT}}}[$__interval] {HOURS}))"),
             "1h",
         )
         .legend("observed"),
@@ -336,5 +333,5 @@ fn hours_observed() -> Panel {
     .unit("percentunit", 0)
     .default("min", json!(0))
     .default("max", json!(1))
-    .default("color", json!({ "mode": "fixed", "fixedColor": colour::BLUE }))
+    .default("color", json!({ "mode": "fixed", "fixedColor": palette::BLUE }))
 }

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use super::board::Uid;
 use super::overview::links;
-use super::panel::{Panel, Query, colour};
-use super::query;
-use super::service::Names;
+use super::panel::{Panel, Query};
+use super::{query, service};
+use crate::vocabulary::palette;
+use crate::vocabulary::series::{SURGE_JUDGED, SURGE_MEDIAN, SURGE_PACKETS, SURGE_VERDICT};
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// What every surge's description says.
 const RULE: &str = "A port surges on a sensor if its packets of the last 24 hours are 100 or more, more than twice the median of
@@ -20,7 +22,7 @@ fn newest(series: &str) -> String {
 
 /// One verdict for each service: where the last two judgements differ, the newer.
 fn verdicts(selector: &str) -> String {
-    let series = format!("service:surge:verdict{selector}");
+    let series = format!("{SURGE_VERDICT}{selector}");
     format!(
         "({} and on (protocol, port, verdict) topk by (protocol, port) (1, max_over_time(timestamp({series})[65m:1m])))",
         newest(&series)
@@ -30,23 +32,23 @@ fn verdicts(selector: &str) -> String {
 /// How verdicts are coloured.
 fn words() -> Value {
     let words = [
-        ("global", colour::VERMILION),
-        ("region-only", colour::ORANGE),
-        ("mixed", colour::ORANGE),
-        ("sensor-only", colour::SKY),
-        ("new port", colour::PURPLE),
+        (SurgeVerdict::Global, palette::VERMILION),
+        (SurgeVerdict::RegionOnly, palette::ORANGE),
+        (SurgeVerdict::Mixed, palette::ORANGE),
+        (SurgeVerdict::SensorOnly, palette::SKY),
+        (SurgeVerdict::NewPort, palette::PURPLE),
     ];
     let options: serde_json::Map<String, Value> = words
         .iter()
         .enumerate()
-        .map(|(at, (word, colour))| {
-            ((*word).to_owned(), json!({ "index": at, "text": word, "color": colour }))
+        .map(|(at, (verdict, colour))| {
+            (verdict.name().to_owned(), json!({ "index": at, "text": verdict, "color": colour }))
         })
         .collect();
     json!([{ "type": "value", "options": options }])
 }
 
-fn list(title: &str, description: &str, names: &Names, queries: [String; 4]) -> Panel {
+fn list(title: &str, description: &str, queries: [String; 4]) -> Panel {
     let columns = ["Sensors", "Of", "Packets in 24 hours", "Median of 28 days"];
     let mut order =
         serde_json::Map::from_iter([("service".to_owned(), json!(0)), ("verdict".to_owned(), json!(1))]);
@@ -85,7 +87,7 @@ fn list(title: &str, description: &str, names: &Names, queries: [String; 4]) -> 
             "byName",
             "Service",
             &[
-                ("mappings", names.mappings()),
+                ("mappings", service::mappings()),
                 (
                     "links",
                     links(
@@ -98,7 +100,7 @@ fn list(title: &str, description: &str, names: &Names, queries: [String; 4]) -> 
 }
 
 /// The surges of the whole fleet, with their verdicts.
-pub fn everywhere(names: &Names) -> Panel {
+pub fn everywhere() -> Panel {
     let verdicts = verdicts("");
     list(
         "Surges now",
@@ -108,20 +110,19 @@ pub fn everywhere(names: &Names) -> Panel {
              Global: at least half of the sensors of every region. Region-only: several, of one region. New port: nothing in the
              baseline. No rows: no surge. {RULE}"
         ),
-        names,
         [
             verdicts.clone(),
-            format!("0 * {verdicts} + on () group_left () {}", newest("fleet:surge:judged")),
-            format!("sum by (protocol, port) ({})", newest("sensor:surge:packets1d")),
-            format!("sum by (protocol, port) ({})", newest("sensor:surge:median28d")),
+            format!("0 * {verdicts} + on () group_left () {}", newest(SURGE_JUDGED)),
+            format!("sum by (protocol, port) ({})", newest(SURGE_PACKETS)),
+            format!("sum by (protocol, port) ({})", newest(SURGE_MEDIAN)),
         ],
     )
 }
 
 /// The surges of one sensor, with the fleet's verdicts on them.
-pub fn on_sensor(names: &Names) -> Panel {
+pub fn on_sensor() -> Panel {
     let series = r#"{sensor="$sensor"}"#;
-    let here = newest(&format!("sensor:surge:packets1d{series}"));
+    let here = newest(&format!("{SURGE_PACKETS}{series}"));
     let verdicts = format!("({} and on (protocol, port) {here})", verdicts(""));
     list(
         "Surges on this sensor now",
@@ -130,12 +131,11 @@ pub fn on_sensor(names: &Names) -> Panel {
              many that were judged, and on this one the packets of the last 24 hours and the median of the 28 days before.
              Sensor-only: this network alone sees it. No rows: no surge. {RULE}"
         ),
-        names,
         [
             verdicts.clone(),
-            format!("0 * {verdicts} + on () group_left () {}", newest("fleet:surge:judged")),
+            format!("0 * {verdicts} + on () group_left () {}", newest(SURGE_JUDGED)),
             format!("sum by (protocol, port) ({here})"),
-            format!("sum by (protocol, port) ({})", newest(&format!("sensor:surge:median28d{series}"))),
+            format!("sum by (protocol, port) ({})", newest(&format!("{SURGE_MEDIAN}{series}"))),
         ],
     )
 }
@@ -160,6 +160,6 @@ pub fn of_service() -> Panel {
     .option("textMode", "value_and_name".into())
     .option("colorMode", "background".into())
     .unit("suffix: sensors", 0)
-    .thresholds(&[(None, colour::BLUE), (Some(1.0), colour::ORANGE)])
-    .on("byName", "global", &[("color", json!({ "mode": "fixed", "fixedColor": colour::VERMILION }))])
+    .thresholds(&[(None, palette::BLUE), (Some(1.0), palette::ORANGE)])
+    .on("byName", SurgeVerdict::Global.name(), &[("color", json!({ "mode": "fixed", "fixedColor": palette::VERMILION }))])
 }

@@ -27,7 +27,7 @@ and figures as SVG and PNG.";
 /// Arguments of `sensor-fleet report`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("period").required(true).args(["quarter", "from"]))]
-pub struct Report {
+pub struct ReportArgs {
     /// Prometheus, or what answers like one, as `http://HOST:PORT` or `https://HOST/PATH`.
     #[arg(long, value_name = "URL", value_parser = request::url)]
     pub prometheus: String,

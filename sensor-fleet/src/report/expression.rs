@@ -3,13 +3,12 @@
 //! Days and hours that are over were recorded by `fleet/rules/rollup.yml`, which says how; the last hours are read from
 //! the counters themselves, by the same expression.
 
+use crate::vocabulary::series::{
+    DAYS, HOURS, OBSERVED_1D, OBSERVED_1H, SENSOR_PACKETS_1D, SENSOR_PACKETS_1H,
+};
+
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
-
-/// An hour's record may have any time within the hour after it, and a day's within the day after that: so each is
-/// looked for up to the last moment of these.
-const HOUR_AFTER: &str = "offset -59m59s999ms";
-const DAY_AFTER: &str = "offset -1d59m59s999ms";
 
 /// Packets by protocol and port of a sensor, in the day that ends at the moment of evaluation.
 ///
@@ -18,9 +17,9 @@ const DAY_AFTER: &str = "offset -1d59m59s999ms";
 pub fn recorded_packets(sensor: &str, seconds: i64, utc: bool) -> String {
     let sensor = quoted(sensor);
     if utc {
-        format!("last_over_time(sensor:packets:increase1d{{sensor={sensor}}}[1d] {DAY_AFTER})")
+        format!("last_over_time({SENSOR_PACKETS_1D}{{sensor={sensor}}}[1d] {DAYS})")
     } else {
-        sum_of_hours(&format!("sensor:packets:increase1h{{sensor={sensor}}}"), seconds)
+        sum_of_hours(&format!("{SENSOR_PACKETS_1H}{{sensor={sensor}}}"), seconds)
     }
 }
 
@@ -28,9 +27,9 @@ pub fn recorded_packets(sensor: &str, seconds: i64, utc: bool) -> String {
 #[must_use]
 pub fn recorded_observation(seconds: i64, utc: bool) -> String {
     if utc {
-        format!("max by (sensor, region) (last_over_time(sensor:observed:ratio1d[1d] {DAY_AFTER})) * 24")
+        format!("max by (sensor, region) (last_over_time({OBSERVED_1D}[1d] {DAYS})) * 24")
     } else {
-        format!("max by (sensor, region) ({})", sum_of_hours("sensor:observed:ratio1h", seconds))
+        format!("max by (sensor, region) ({})", sum_of_hours(OBSERVED_1H, seconds))
     }
 }
 
@@ -38,7 +37,7 @@ pub fn recorded_observation(seconds: i64, utc: bool) -> String {
 fn sum_of_hours(record: &str, seconds: i64) -> String {
     // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
     let minutes = seconds / 60 - 30;
-    format!("sum_over_time(last_over_time({record}[1h] {HOUR_AFTER})[{minutes}m:1h])")
+    format!("sum_over_time(last_over_time({record}[1h] {HOURS})[{minutes}m:1h])")
 }
 
 /// Packets by protocol and port of a sensor in the `seconds` before the moment of evaluation, from its counters:

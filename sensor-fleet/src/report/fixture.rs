@@ -6,9 +6,10 @@ use jiff::civil::{Date, date};
 
 use super::model::{
     Average, Change, Curve, Gap, Method, Month, Period, Ranked, Report, SensorReport, Surge, SurgeOnSensor,
-    Totals, Verdict,
+    Totals,
 };
-use super::service::Service;
+use crate::vocabulary::service::Service;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// A service as it is shown.
 pub fn service(shown: &str) -> Service {
@@ -68,7 +69,7 @@ fn sensor(at: usize, name: &str, region: &str) -> SensorReport {
     }
 }
 
-fn surge(shown: &str, from: Date, to: Date, verdict: Verdict, sensors: &[(&str, &str, u64)]) -> Surge {
+fn surge(shown: &str, from: Date, to: Date, verdict: SurgeVerdict, sensors: &[(&str, &str, u64)]) -> Surge {
     let sensors = sensors.iter().map(|(sensor, region, packets)| SurgeOnSensor {
         sensor: (*sensor).to_owned(),
         region: (*region).to_owned(),
@@ -156,16 +157,28 @@ pub fn report() -> Report {
         fell: vec![change("445/TCP", 101.2, 190.4), change("1433/TCP", 0.002, 31.7)],
         new: vec![change("4719/TCP", 3.4, 0.0), change("31337/TCP", 0.004, 0.0)],
         surges: vec![
-            surge("37215/TCP", date(2023, 11, 10), date(2023, 11, 21), Verdict::Global, &names(0..6, 1_234)),
+            surge(
+                "37215/TCP",
+                date(2023, 11, 10),
+                date(2023, 11, 21),
+                SurgeVerdict::Global,
+                &names(0..6, 1_234),
+            ),
             surge(
                 "31337/TCP",
                 date(2023, 11, 5),
                 date(2023, 11, 5),
-                Verdict::SensorOnly,
+                SurgeVerdict::SensorOnly,
                 &names(0..1, 4_321),
             ),
-            surge("5060/UDP", date(2023, 10, 30), date(2023, 11, 1), Verdict::RegionOnly, &names(0..3, 333)),
-            surge("4719/TCP", date(2023, 10, 9), date(2023, 10, 9), Verdict::NewPort, &names(2..4, 77)),
+            surge(
+                "5060/UDP",
+                date(2023, 10, 30),
+                date(2023, 11, 1),
+                SurgeVerdict::RegionOnly,
+                &names(0..3, 333),
+            ),
+            surge("4719/TCP", date(2023, 10, 9), date(2023, 10, 9), SurgeVerdict::NewPort, &names(2..4, 77)),
         ],
         method: Method {
             false_discovery_rate: 0.05,

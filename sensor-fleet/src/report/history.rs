@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::client::{Client, Series};
 use super::expression::{self, DAY};
 use super::period::{Days, HOUR};
-use super::service::Service;
+use crate::vocabulary::service::Service;
 
 /// How long after a day's end its record is certain to be there: it is made within the second hour after it, and
 /// within the third if that was missed.

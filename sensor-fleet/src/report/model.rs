@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
-use super::service::Service;
+use crate::vocabulary::service::Service;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Rows of the ranking over all sensors.
 pub const TOP: usize = 5;
@@ -204,22 +205,6 @@ pub struct Change {
     pub before: f64,
 }
 
-/// Who saw a surge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// One sensor only.
-    SensorOnly,
-    /// Sensors of one region only.
-    RegionOnly,
-    /// Most sensors, of every region.
-    Global,
-    /// Some sensors, of several regions; or the only one that could be judged, which cannot tell local from worldwide.
-    Mixed,
-    /// The sensors that saw it had nothing in their baseline.
-    NewPort,
-}
-
 /// Traffic of a service well above its baseline, on one day or several in a row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Surge {
@@ -232,7 +217,7 @@ pub struct Surge {
     /// The day on which most sensors saw it; the numbers below are of that day.
     pub peak: Date,
     /// Who saw it.
-    pub verdict: Verdict,
+    pub verdict: SurgeVerdict,
     /// Sensors that reported and could be judged.
     pub judged: usize,
     /// The sensors that saw it, those with most packets first.

@@ -48,7 +48,7 @@ use self::pool::Pool;
 use self::verdict::Region;
 use super::history::{Counts, Observer};
 use super::model::{Method, Surge, SurgeOnSensor};
-use super::service::Service;
+use crate::vocabulary::service::Service;
 
 /// Baselines that a service must have in its own pool; with fewer, the pool of all services speaks for it.
 const LEAST_POOLED: u32 = 10;

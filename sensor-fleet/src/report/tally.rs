@@ -13,7 +13,7 @@ use super::model::{
     Average, CHANGES, Change, Curve, Gap, Month, Ranked, SensorReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
 };
 use super::period::Plan;
-use super::service::Service;
+use crate::vocabulary::service::Service;
 
 /// What is added up over sensors.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::fleet::{REGIONS, Roles, Sensor};
 use super::options::Options;
-use super::services::Service;
+use super::services::ServiceModel;
 use super::truth::Kind;
 
 /// One port's traffic rising on some sensors.
@@ -44,7 +44,12 @@ const WORM_DAYS: usize = 40;
 /// With too few sensors for a kind (eight for a mixed one, two in a region and some elsewhere for a region's) it is
 /// left out.
 #[must_use]
-pub fn surges(options: &Options, sensors: &[Sensor], roles: &Roles, services: &mut [Service]) -> Vec<Surge> {
+pub fn surges(
+    options: &Options,
+    sensors: &[Sensor],
+    roles: &Roles,
+    services: &mut [ServiceModel],
+) -> Vec<Surge> {
     let days = options.span();
     let day = |part: f64| (days as f64 * part) as usize;
     let all = vec![true; sensors.len()];

@@ -3,7 +3,7 @@
 use super::events::{self, Surge};
 use super::fleet::{self, Roles, Sensor};
 use super::options::{Options, Scenario, midnight};
-use super::services::{self, Service};
+use super::services::{self, ServiceModel};
 
 /// A simulation, decided.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Plan {
     /// When the first of them begins, in Unix seconds.
     pub start: i64,
     /// What packets are sent to.
-    pub services: Vec<Service>,
+    pub services: Vec<ServiceModel>,
     /// Who counts them.
     pub sensors: Vec<Sensor>,
     /// What surges.

@@ -11,6 +11,7 @@ use super::options::Resolution;
 use super::plan::Plan;
 use super::rates::{hours, rates};
 use super::tally::Tally;
+use crate::vocabulary::series::{self, Rollup};
 
 /// How long after an hour's end its sums are written, in seconds.
 pub const HOUR_DELAY: i64 = 17 * 60;
@@ -30,9 +31,9 @@ pub fn write(
     folder: &Path,
     progress: &mut dyn FnMut(u32),
 ) -> Result<History> {
-    let mut days = Level::new(plan, folder, "1d", DAY, DAY_DELAY)?;
+    let mut days = Level::new(plan, folder, series::DAILY, DAY_DELAY)?;
     let mut by_hour = match plan.options.resolution {
-        Resolution::Hour => Some(Level::new(plan, folder, "1h", 60, HOUR_DELAY)?),
+        Resolution::Hour => Some(Level::new(plan, folder, series::HOURLY, HOUR_DELAY)?),
         Resolution::Day | Resolution::Raw => None,
     };
     for sensor in 0..plan.sensors.len() {
@@ -98,7 +99,7 @@ fn count_hours(plan: &Plan, sensor: usize, service: usize) -> Counts {
 
 /// The families of one length of time.
 struct Level {
-    names: [String; 3],
+    rollup: Rollup,
     minutes: usize,
     stamps: Vec<String>,
     families: [Family; 3],
@@ -106,21 +107,21 @@ struct Level {
 }
 
 impl Level {
-    fn new(plan: &Plan, folder: &Path, length: &str, minutes: usize, delay: i64) -> Result<Self> {
-        let names = ["sensor:packets:increase", "region:packets:increase", "sensor:observed:ratio"];
-        let names = names.map(|name| format!("{name}{length}"));
-        let family = |at: usize| Family::new(folder, &names[at], "gauge");
-        let families = [family(0)?, family(1)?, family(2)?];
+    fn new(plan: &Plan, folder: &Path, rollup: Rollup, delay: i64) -> Result<Self> {
+        let family = |name| Family::new(folder, name, "gauge");
+        let families =
+            [family(rollup.sensor_packets)?, family(rollup.region_packets)?, family(rollup.observed)?];
+        let minutes = (rollup.seconds / 60) as usize;
         let count = plan.days * DAY / minutes;
-        let stamp = |at: usize| (plan.start + (minutes * 60 * (at + 1)) as i64 + delay).to_string();
+        let stamp = |at: usize| (plan.start + rollup.seconds * (at as i64 + 1) + delay).to_string();
         let stamps = (0..count).map(stamp).collect();
         let regions = vec![vec![None; count]; REGIONS.len() * plan.services.len()];
-        Ok(Self { names, minutes, stamps, families, regions })
+        Ok(Self { rollup, minutes, stamps, families, regions })
     }
 
     fn counts(&mut self, plan: &Plan, sensor: usize, service: usize, counts: &[Option<u64>]) -> Result<()> {
         let (sensor, labels) = (&plan.sensors[sensor], plan.services[service].labels());
-        let series = format!("{}{{sensor=\"{}\",{labels}}}", self.names[0], sensor.name);
+        let series = format!("{}{{sensor=\"{}\",{labels}}}", self.rollup.sensor_packets, sensor.name);
         self.families[0].series(&series);
         let region = &mut self.regions[sensor.region * plan.services.len() + service];
         for ((count, stamp), sum) in counts.iter().zip(&self.stamps).zip(region) {
@@ -135,7 +136,7 @@ impl Level {
     fn observed(&mut self, plan: &Plan, sensor: usize) -> Result<()> {
         let sensor = &plan.sensors[sensor];
         let region = REGIONS[sensor.region];
-        let series = format!("{}{{sensor=\"{}\",region=\"{region}\"}}", self.names[2], sensor.name);
+        let series = format!("{}{{sensor=\"{}\",region=\"{region}\"}}", self.rollup.observed, sensor.name);
         self.families[2].series(&series);
         for (at, stamp) in self.stamps.iter().enumerate() {
             let observed = sensor.presence.observed(&(at * self.minutes..(at + 1) * self.minutes));
@@ -153,7 +154,8 @@ impl Level {
             if counts.iter().all(Option::is_none) {
                 continue;
             }
-            self.families[1].series(&format!("{}{{region=\"{region}\",{labels}}}", self.names[1]));
+            self.families[1]
+                .series(&format!("{}{{region=\"{region}\",{labels}}}", self.rollup.region_packets));
             for (count, stamp) in counts.iter().zip(&self.stamps) {
                 if let Some(count) = count {
                     self.families[1].sample(count, stamp)?;

@@ -5,10 +5,11 @@ use std::f64::consts::TAU;
 use super::noise::{normal, stream, uniform};
 use super::options::Options;
 use super::random::Random;
+use crate::vocabulary::service::Service;
 
-/// A series that every sensor has.
+/// What packets are sent to, as a series that every sensor has.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub struct ServiceModel {
     /// The label, such as `tcp`.
     pub protocol: &'static str,
     /// The label: a number, `other`, `fragment` or empty.
@@ -23,22 +24,26 @@ pub struct Service {
     pub born: Option<usize>,
 }
 
-impl Service {
+impl ServiceModel {
     /// Its name, such as `23/TCP` and `ICMP`. That of what is never ranked, such as `other/TCP`, is made likewise.
     #[must_use]
     pub fn name(&self) -> String {
-        match (self.protocol, self.port.as_str()) {
-            ("icmpv6", "") => "ICMPv6".to_owned(),
-            ("malformed", "") => "malformed".to_owned(),
-            (protocol, "") => protocol.to_uppercase(),
-            (protocol, port) => format!("{port}/{}", protocol.to_uppercase()),
+        match self.service() {
+            Some(service) => service.to_string(),
+            None if self.port.is_empty() => self.protocol.to_owned(),
+            None => format!("{}/{}", self.port, self.protocol.to_uppercase()),
         }
+    }
+
+    /// What rankings call it; nothing for what is never ranked.
+    fn service(&self) -> Option<Service> {
+        Service::from_labels(self.protocol, &self.port)
     }
 
     /// Whether a ranking may have it.
     #[must_use]
     pub fn is_ranked(&self) -> bool {
-        self.protocol != "malformed" && self.port != "other" && self.port != "fragment"
+        self.service().is_some()
     }
 
     /// The labels of its series after the sensor's. An empty label is the same as none, so none is written.
@@ -110,7 +115,7 @@ const PORTLESS: [(&str, &str, f64); 8] = [
 
 /// All of them: first the ports by rank, then what has none. The last port of all is kept for one that is new.
 #[must_use]
-pub fn services(options: &Options) -> Vec<Service> {
+pub fn services(options: &Options) -> Vec<ServiceModel> {
     let mut random = stream(options.seed, [1, 0, 0]);
     let ports = numbers(options.ports as usize, &mut random);
     let tail = 1.0 - 0.5 - PORTLESS.iter().map(|it| it.2).sum::<f64>();
@@ -123,7 +128,7 @@ pub fn services(options: &Options) -> Vec<Service> {
             let mut random = stream(options.seed, [2, at as u64, 0]);
             let dispersion = 0.02 + 0.18 * uniform(&mut random).powi(2);
             let pulse = pulse(options.span(), &mut random);
-            Service { protocol, port, share, dispersion, pulse, born: None }
+            ServiceModel { protocol, port, share, dispersion, pulse, born: None }
         })
         .collect()
 }
@@ -174,10 +179,10 @@ mod tests {
             options.ports = ports;
             let services = services(&options);
             assert_eq!(services.len(), ports as usize + PORTLESS.len());
-            let share = |services: &[Service]| services.iter().map(|it| it.share).sum::<f64>();
+            let share = |services: &[ServiceModel]| services.iter().map(|it| it.share).sum::<f64>();
             assert!((share(&services[..10]) - 0.5).abs() < 1e-9);
             assert!((share(&services) - 1.0).abs() < 1e-9);
-            let names: std::collections::HashSet<_> = services.iter().map(Service::name).collect();
+            let names: std::collections::HashSet<_> = services.iter().map(ServiceModel::name).collect();
             assert_eq!(names.len(), services.len());
         }
     }

@@ -12,7 +12,9 @@ use super::options::midnight;
 use super::plan::Plan;
 use super::presence::RESTART;
 use super::recorded::Counts;
-use super::truth::{Event, Kind, Period, Place, Ranking, Region, Sensor, Service, Truth, Verdict};
+use super::services::ServiceModel;
+use super::truth::{Event, Kind, Period, Place, Ranking, Region, Sensor, ServiceColumn, Truth};
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// How many places a ranking has.
 const PLACES: usize = 10;
@@ -62,7 +64,7 @@ impl Tally {
     /// What a report must find.
     #[must_use]
     pub fn truth(self, plan: &Plan) -> Truth {
-        let service = |it: &super::services::Service| Service {
+        let service = |it: &ServiceModel| ServiceColumn {
             name: it.name(),
             protocol: it.protocol.to_owned(),
             port: it.port.clone(),
@@ -145,11 +147,11 @@ fn ranking(truth: &Truth, period: &Period) -> Ranking {
     }
 }
 
-fn first_ten(services: &[Service], packets: &[u64]) -> Vec<Place> {
+fn first_ten(services: &[ServiceColumn], packets: &[u64]) -> Vec<Place> {
     let ranked = services.iter().zip(packets).filter(|(it, packets)| it.ranked && **packets > 0);
     let mut ranked: Vec<_> = ranked.collect();
     ranked.sort_by_key(|(it, packets)| (Reverse(**packets), &it.protocol, it.port.parse::<u16>().ok()));
-    let place = |(it, packets): (&Service, &u64)| Place { service: it.name.clone(), packets: *packets };
+    let place = |(it, packets): (&ServiceColumn, &u64)| Place { service: it.name.clone(), packets: *packets };
     ranked.into_iter().take(PLACES).map(place).collect()
 }
 
@@ -183,11 +185,11 @@ fn surge(plan: &Plan, it: &Surge) -> Event {
     let seen = seen.filter(|(sensor, seen)| **seen && sensor.presence.observed(&minutes) > 0);
     let sensors = seen.map(|(sensor, _)| sensor.name.clone()).collect();
     let verdict = match it.kind {
-        Kind::Worm => Some(Verdict::Global),
-        Kind::Region => Some(Verdict::RegionOnly),
-        Kind::Alone | Kind::LoudSource => Some(Verdict::SensorOnly),
-        Kind::Some => Some(Verdict::Mixed),
-        Kind::NewPort => Some(Verdict::NewPort),
+        Kind::Worm => Some(SurgeVerdict::Global),
+        Kind::Region => Some(SurgeVerdict::RegionOnly),
+        Kind::Alone | Kind::LoudSource => Some(SurgeVerdict::SensorOnly),
+        Kind::Some => Some(SurgeVerdict::Mixed),
+        Kind::NewPort => Some(SurgeVerdict::NewPort),
         Kind::Outage | Kind::Reboot | Kind::Restart | Kind::Birth | Kind::End | Kind::Move => None,
     };
     Event {

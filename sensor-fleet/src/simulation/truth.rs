@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::options::Options;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct Truth {
     /// What was asked.
     pub arguments: Options,
     /// What packets are sent to; the tables below have a column for each, in this order.
-    pub services: Vec<Service>,
+    pub services: Vec<ServiceColumn>,
     /// The calendar months; the first and the last may be cut off by the span.
     pub months: Vec<Period>,
     /// The calendar quarters that lie in the span wholly.
@@ -35,10 +36,10 @@ pub struct Truth {
     pub events: Vec<Event>,
 }
 
-/// What packets are sent to.
+/// What packets are sent to: a column of the tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Service {
+pub struct ServiceColumn {
     /// Such as `23/TCP`, `ICMP`, `other/UDP` or `malformed`.
     pub name: String,
     /// The label.
@@ -123,7 +124,7 @@ pub struct Event {
     /// What.
     pub kind: Kind,
     /// What a report must say of it; nothing if it is no surge, and must raise none.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<SurgeVerdict>,
     /// The port that surges.
     pub service: Option<String>,
     /// When it begins.
@@ -173,26 +174,6 @@ pub enum Kind {
     End,
     /// Another instance has the sensor from now on.
     Move,
-}
-
-/// What a report is to say of a surge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Verdict {
-    /// One sensor has it.
-    #[serde(rename = "sensor-only")]
-    SensorOnly,
-    /// One region has it.
-    #[serde(rename = "region-only")]
-    RegionOnly,
-    /// Almost all have it.
-    #[serde(rename = "global")]
-    Global,
-    /// Some have it, of several regions.
-    #[serde(rename = "mixed")]
-    Mixed,
-    /// The baseline has nothing.
-    #[serde(rename = "new port")]
-    NewPort,
 }
 
 impl Truth {

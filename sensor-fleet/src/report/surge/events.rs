@@ -1,6 +1,6 @@
 //! Days of a surge become one event.
 
-use super::super::service::Service;
+use crate::vocabulary::service::Service;
 
 /// Days from one day of an event to the next at most; 2 bridges a single day on which it could not be told from
 /// chance, or on which sensors were down.

@@ -8,7 +8,7 @@
 //! ports are compared with. Without this bound each port that gets its series at last would look new.
 
 use super::super::history::Counts;
-use super::super::service::Service;
+use crate::vocabulary::service::Service;
 
 /// How much more than another a port must have to get its place.
 const PROMOTION: u64 = 2;

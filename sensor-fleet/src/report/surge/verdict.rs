@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::model::Verdict;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// The sensors of a region on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,23 +23,23 @@ pub(super) struct Region {
 /// - `Global`: sensors of every region that was judged, and at least half of all sensors. With a single region
 ///   that is half of it.
 /// - `Mixed`: anything else, and an only sensor.
-pub(super) fn verdict(regions: &BTreeMap<&str, Region>, new: bool) -> Verdict {
+pub(super) fn verdict(regions: &BTreeMap<&str, Region>, new: bool) -> SurgeVerdict {
     let judged: usize = regions.values().map(|region| region.judged).sum();
     let saw: usize = regions.values().map(|region| region.saw).sum();
     let able = regions.values().filter(|region| region.judged > 0).count();
     let seeing = regions.values().filter(|region| region.saw > 0).count();
     if new {
-        Verdict::NewPort
+        SurgeVerdict::NewPort
     } else if judged < 2 {
-        Verdict::Mixed
+        SurgeVerdict::Mixed
     } else if saw == 1 {
-        Verdict::SensorOnly
+        SurgeVerdict::SensorOnly
     } else if seeing == 1 && able > 1 {
-        Verdict::RegionOnly
+        SurgeVerdict::RegionOnly
     } else if seeing == able && 2 * saw >= judged {
-        Verdict::Global
+        SurgeVerdict::Global
     } else {
-        Verdict::Mixed
+        SurgeVerdict::Mixed
     }
 }
 
@@ -50,28 +50,28 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::one_of_many(&[(1, 10), (0, 10)], Verdict::SensorOnly)]
-    #[case::one_of_two(&[(1, 2)], Verdict::SensorOnly)]
-    #[case::one_of_two_in_two_regions(&[(1, 1), (0, 1)], Verdict::SensorOnly)]
-    #[case::the_only_one_of_its_region(&[(1, 1), (0, 3), (0, 2)], Verdict::SensorOnly)]
-    #[case::nobody_else_could_be_judged(&[(1, 1), (0, 0)], Verdict::Mixed)]
-    #[case::an_only_sensor(&[(1, 1)], Verdict::Mixed)]
-    #[case::two_of_a_region(&[(2, 10), (0, 10)], Verdict::RegionOnly)]
-    #[case::all_of_a_region(&[(10, 10), (0, 1)], Verdict::RegionOnly)]
-    #[case::the_other_region_is_out(&[(10, 10), (0, 0)], Verdict::Global)]
-    #[case::all(&[(10, 10), (10, 10)], Verdict::Global)]
-    #[case::both_of_two(&[(1, 1), (1, 1)], Verdict::Global)]
-    #[case::half(&[(9, 10), (1, 10)], Verdict::Global)]
-    #[case::less_than_half(&[(8, 10), (1, 10)], Verdict::Mixed)]
-    #[case::a_region_did_not(&[(10, 10), (10, 10), (0, 1)], Verdict::Mixed)]
-    #[case::all_of_a_single_region(&[(5, 5)], Verdict::Global)]
-    #[case::half_of_a_single_region(&[(5, 10)], Verdict::Global)]
-    #[case::some_of_a_single_region(&[(2, 10)], Verdict::Mixed)]
-    fn verdicts(#[case] regions: &[(usize, usize)], #[case] expected: Verdict) {
+    #[case::one_of_many(&[(1, 10), (0, 10)], SurgeVerdict::SensorOnly)]
+    #[case::one_of_two(&[(1, 2)], SurgeVerdict::SensorOnly)]
+    #[case::one_of_two_in_two_regions(&[(1, 1), (0, 1)], SurgeVerdict::SensorOnly)]
+    #[case::the_only_one_of_its_region(&[(1, 1), (0, 3), (0, 2)], SurgeVerdict::SensorOnly)]
+    #[case::nobody_else_could_be_judged(&[(1, 1), (0, 0)], SurgeVerdict::Mixed)]
+    #[case::an_only_sensor(&[(1, 1)], SurgeVerdict::Mixed)]
+    #[case::two_of_a_region(&[(2, 10), (0, 10)], SurgeVerdict::RegionOnly)]
+    #[case::all_of_a_region(&[(10, 10), (0, 1)], SurgeVerdict::RegionOnly)]
+    #[case::the_other_region_is_out(&[(10, 10), (0, 0)], SurgeVerdict::Global)]
+    #[case::all(&[(10, 10), (10, 10)], SurgeVerdict::Global)]
+    #[case::both_of_two(&[(1, 1), (1, 1)], SurgeVerdict::Global)]
+    #[case::half(&[(9, 10), (1, 10)], SurgeVerdict::Global)]
+    #[case::less_than_half(&[(8, 10), (1, 10)], SurgeVerdict::Mixed)]
+    #[case::a_region_did_not(&[(10, 10), (10, 10), (0, 1)], SurgeVerdict::Mixed)]
+    #[case::all_of_a_single_region(&[(5, 5)], SurgeVerdict::Global)]
+    #[case::half_of_a_single_region(&[(5, 10)], SurgeVerdict::Global)]
+    #[case::some_of_a_single_region(&[(2, 10)], SurgeVerdict::Mixed)]
+    fn verdicts(#[case] regions: &[(usize, usize)], #[case] expected: SurgeVerdict) {
         let names = ["a", "b", "c"];
         let regions: BTreeMap<_, _> =
             names.into_iter().zip(regions.iter().map(|&(saw, judged)| Region { judged, saw })).collect();
         assert_eq!(verdict(&regions, false), expected);
-        assert_eq!(verdict(&regions, true), Verdict::NewPort);
+        assert_eq!(verdict(&regions, true), SurgeVerdict::NewPort);
     }
 }

@@ -4,9 +4,9 @@
 //! apostrophe in front of it then, which spreadsheets don't show.
 
 use super::{File, number};
-use crate::report::model::{Average, Report, TOP_OF_A_SENSOR, Verdict};
-use crate::report::names;
-use crate::report::service::Service;
+use crate::report::model::{Average, Report, TOP_OF_A_SENSOR};
+use crate::vocabulary::names;
+use crate::vocabulary::service::Service;
 
 /// A table under way.
 struct Table {
@@ -147,20 +147,12 @@ fn surges(report: &Report) -> File {
     for (at, surge) in report.surges.iter().enumerate() {
         for seen in &surge.sensors {
             table.plain(at + 1).service(&surge.service).plain(surge.from).plain(surge.to).plain(surge.peak);
-            table.plain(verdict(surge.verdict)).plain(surge.sensors.len()).plain(surge.judged);
+            table.plain(surge.verdict).plain(surge.sensors.len()).plain(surge.judged);
             table.text(&seen.sensor).text(&seen.region).plain(count(seen.packets, report));
             table.plain(seen.baseline).plain(format!("{:e}", seen.p)).end();
         }
     }
     table.file("surges.csv")
-}
-
-/// A verdict as in the JSON.
-const fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::NewPort => "new-port",
-        other => number::verdict(other),
-    }
 }
 
 fn changes(report: &Report) -> File {

@@ -1,8 +1,7 @@
 //! The figures: how the top services went from day to day, and home against overseas month by month.
 //!
-//! Each is drawn twice, wide and narrow, since a wide one shrunk to a telephone's width cannot be read. Colours are
-//! Okabe and Ito's, which colour-blind people can tell apart; a line also has its name at its end, and in a pair of
-//! bars home is on the left.
+//! Each is drawn twice, wide and narrow, since a wide one shrunk to a telephone's width cannot be read. Colours alone
+//! tell nothing: a line also has its name at its end, and in a pair of bars home is on the left.
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -12,22 +11,11 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::number::average;
 use crate::report::model::{Average, Curve, Report, TOP};
-use crate::report::names;
+use crate::vocabulary::names;
+use crate::vocabulary::palette::{BLUE, Colour, INK, LINES, ORANGE, PAPER, PLACES};
 
 mod axis;
 mod svg;
-
-/// Of the first to the fifth line, and the bars.
-const COLOURS: [RGBColor; 5] = [BLUE, VERMILLION, GREEN, PURPLE, ORANGE];
-const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
-const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
-const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
-const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
-const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
-/// Of text; the page's style knows these three and changes them for a dark page.
-const INK: RGBColor = RGBColor(0x1b, 0x1f, 0x24);
-const LINES: RGBColor = RGBColor(0xd8, 0xdb, 0xdf);
-const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 
 /// A figure.
 pub struct Figure {
@@ -42,6 +30,9 @@ pub struct Figure {
     /// SVG for a telephone.
     pub narrow: String,
 }
+
+/// Of text; the page's style knows it, [`LINES`] and [`PAPER`], and changes them for a dark page.
+const TEXT: RGBColor = rgb(INK);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// Days or months, and packets.
@@ -76,7 +67,7 @@ const MARGIN: u32 = 8;
 
 impl Layout {
     fn text(self, anchor: Pos) -> TextStyle<'static> {
-        TextStyle::from(("sans-serif", f64::from(self.font) * HEIGHT).into_font()).color(&INK).pos(anchor)
+        TextStyle::from(("sans-serif", f64::from(self.font) * HEIGHT).into_font()).color(&TEXT).pos(anchor)
     }
 
     /// Room for the labels at the left, by the longest of them.
@@ -120,7 +111,7 @@ fn figure(
         let mut text = String::new();
         {
             let area = SVGBackend::with_string(&mut text, layout.size).into_drawing_area();
-            area.fill(&PAPER).map_err(problem)?;
+            area.fill(&rgb(PAPER)).map_err(problem)?;
             draw(&area, layout)?;
             let heading = if layout.titled { title.as_str() } else { "packets per sensor and day" };
             let place = (i32::try_from(MARGIN)?, 6);
@@ -150,8 +141,8 @@ fn grid(chart: &mut Chart<'_, '_>, layout: Layout, ticks: &axis::Ticks) -> Resul
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .bold_line_style(LINES)
-        .axis_style(LINES)
+        .bold_line_style(rgb(LINES))
+        .axis_style(rgb(LINES))
         .label_style(layout.text(Pos::new(HPos::Left, VPos::Top)))
         .x_labels(ticks.len().max(1))
         .y_labels(6)
@@ -177,7 +168,7 @@ fn lines(area: &Area<'_>, layout: Layout, report: &Report) -> Result<()> {
         .build_cartesian_2d(axis::Ticked::new(last, &ticks), 0.0..most)
         .map_err(problem)?;
     grid(&mut chart, layout, &ticks)?;
-    for (curve, colour) in report.curves.iter().zip(COLOURS.iter().cycle()) {
+    for (curve, colour) in report.curves.iter().zip(PLACES.map(rgb).iter().cycle()) {
         for run in runs(curve) {
             match run.as_slice() {
                 // A day between two without observation: a line of one point is none.
@@ -189,7 +180,7 @@ fn lines(area: &Area<'_>, layout: Layout, report: &Report) -> Result<()> {
 
     // The name of each line, at its end.
     let mut ends = Vec::new();
-    for (curve, colour) in report.curves.iter().zip(COLOURS.iter().cycle()) {
+    for (curve, colour) in report.curves.iter().zip(PLACES.map(rgb).iter().cycle()) {
         let Some(end) = runs(curve).pop().and_then(|run| run.last().copied()) else { continue };
         let name = names::label(&curve.service);
         let name = if name.chars().count() > layout.name { curve.service.to_string() } else { name };
@@ -247,7 +238,7 @@ fn bars(area: &Area<'_>, layout: Layout, report: &Report) -> Result<()> {
         .map_err(problem)?;
     grid(&mut chart, layout, &ticks)?;
 
-    let colours = [BLUE, ORANGE];
+    let colours = [BLUE, ORANGE].map(rgb);
     let all: usize = months.iter().map(|(_, bars)| bars.len()).sum();
     for (at, (_, bars)) in months.iter().enumerate() {
         let width = 0.7 / to_f64(bars.len());
@@ -305,6 +296,11 @@ fn bars_described(report: &Report) -> String {
         format!("{month}: {}.", values.join(" and "))
     });
     months.collect::<Vec<_>>().join(" ")
+}
+
+/// A colour, as plotters has it.
+const fn rgb(Colour { red, green, blue }: Colour) -> RGBColor {
+    RGBColor(red, green, blue)
 }
 
 /// A position on an axis.

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::figures::Figure;
 use super::page::{Block, Cell, Table};
-use crate::report::names;
+use crate::vocabulary::names;
 
 /// How it looks, light and dark, wide and narrow, and on paper.
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 
 /// Lets a browser load and run nothing, whatever the page may say.
 const POLICY: &str =

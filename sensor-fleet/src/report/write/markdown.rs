@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::page::{Block, Cell, Table};
-use crate::report::names;
+use crate::vocabulary::names;
 
 /// Text that means nothing to Markdown or HTML, on one line.
 fn escape(text: &str) -> String {

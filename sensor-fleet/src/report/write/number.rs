@@ -1,8 +1,8 @@
-//! How numbers, dates and verdicts are shown to people: `12,345`, `12.3 %`, `1 Oct 2023`.
+//! How numbers, and dates are shown to people: `12,345`, `12.3 %`, `1 Oct 2023`.
 
 use jiff::civil::Date;
 
-use crate::report::model::{Publication, Verdict};
+use crate::report::model::Publication;
 
 /// A count with thousands separators; `<10` if it is withheld.
 pub fn count(packets: u64, publication: Option<Publication>) -> String {
@@ -108,17 +108,6 @@ pub fn days(from: Date, to: Date) -> String {
 /// Something counted: `1 sensor`, `2 sensors`.
 pub fn of(number: usize, one: &str, more: &str) -> String {
     format!("{} {}", thousands(number as u64), if number == 1 { one } else { more })
-}
-
-/// A verdict, as a column has it.
-pub const fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::SensorOnly => "sensor-only",
-        Verdict::RegionOnly => "region-only",
-        Verdict::Global => "global",
-        Verdict::Mixed => "mixed",
-        Verdict::NewPort => "new port",
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What people read, in its order, before it is HTML or Markdown.
 
 use super::figures::Figure;
-use super::number::{average, change, count, days, percent, probability, thousands, verdict};
+use super::number::{average, change, count, days, percent, probability, thousands};
 use super::summary;
-use crate::report::model::{Average, Change, Report, SensorReport, Surge, TOP_OF_A_SENSOR, Verdict};
-use crate::report::service::Service;
+use crate::report::model::{Average, Change, Report, SensorReport, Surge, TOP_OF_A_SENSOR};
+use crate::vocabulary::service::Service;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 mod coverage;
 mod method;
@@ -251,7 +252,7 @@ fn surges<'a>(report: &Report) -> Vec<Block<'a>> {
     let columns = [
         ("Days", false),
         ("Service", false),
-        ("Verdict", false),
+        ("SurgeVerdict", false),
         ("Sensors", true),
         ("Packets", true),
         ("Baseline", true),
@@ -276,13 +277,13 @@ fn no_surges(report: &Report) -> String {
 fn surge_row(report: &Report, surge: &Surge) -> [Cell; 7] {
     let seen = &surge.sensors;
     let place = match (surge.verdict, seen.first()) {
-        (Verdict::SensorOnly, Some(on)) if !on.sensor.is_empty() => {
-            format!("{}: {}", verdict(surge.verdict), on.sensor)
+        (SurgeVerdict::SensorOnly, Some(on)) if !on.sensor.is_empty() => {
+            format!("{}: {}", surge.verdict, on.sensor)
         }
-        (Verdict::RegionOnly, Some(on)) if !on.region.is_empty() => {
-            format!("{}: {}", verdict(surge.verdict), on.region)
+        (SurgeVerdict::RegionOnly, Some(on)) if !on.region.is_empty() => {
+            format!("{}: {}", surge.verdict, on.region)
         }
-        _ => verdict(surge.verdict).to_owned(),
+        _ => surge.verdict.to_string(),
     };
     [
         days(surge.from, surge.to).into(),

@@ -1,8 +1,9 @@
 //! What matters most, in a few sentences.
 
 use super::number::{average, change, count, of, percent, thousands};
-use crate::report::model::{Average, Report, TOP_OF_A_SENSOR, Verdict};
-use crate::report::names::label;
+use crate::report::model::{Average, Report, TOP_OF_A_SENSOR};
+use crate::vocabulary::names::label;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Sentences, the most important first.
 pub fn sentences(report: &Report) -> Vec<String> {
@@ -106,8 +107,8 @@ fn surges(report: &Report) -> Option<String> {
     }) else {
         return Some("No surge was found.".to_owned());
     };
-    let global = report.surges.iter().filter(|surge| surge.verdict == Verdict::Global).count();
-    let one = report.surges.iter().filter(|surge| surge.verdict == Verdict::SensorOnly).count();
+    let global = report.surges.iter().filter(|surge| surge.verdict == SurgeVerdict::Global).count();
+    let one = report.surges.iter().filter(|surge| surge.verdict == SurgeVerdict::SensorOnly).count();
     let mut parts = Vec::new();
     if global > 0 {
         parts.push(format!("{} in every region", thousands(global as u64)));

@@ -6,6 +6,7 @@ use super::*;
 use crate::report::fixture;
 use crate::report::model::{CHANGES, Gap};
 use crate::report::publish::{Options, publishable};
+use crate::vocabulary::palette;
 
 /// All files of a report by name.
 fn written(report: &Report) -> Vec<(String, Vec<u8>)> {
@@ -189,6 +190,13 @@ fn a_figure_has_text_without_any_font_of_the_system() {
     for figure in &figures {
         let without = figure.wide.replace("<text", "<text opacity-was=\"1\" display=\"none\"");
         assert_ne!(png::render(&figure.wide).unwrap(), png::render(&without).unwrap(), "{}", figure.svg);
+    }
+}
+
+#[test]
+fn the_style_knows_the_colours_that_it_changes() {
+    for colour in [palette::INK, palette::LINES, palette::PAPER, palette::BLUE] {
+        assert!(html::STYLE.contains(&format!("=\"{colour}\"]")), "{colour}");
     }
 }
 

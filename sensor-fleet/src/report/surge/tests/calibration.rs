@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use super::super::Settings;
 use super::simulate::{BEFORE, DAYS, ROUGH, Random, Shape, dates, detect, quiet, tcp, whole};
-use crate::report::model::Verdict;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Every cell is independent and its true distribution the assumed one; what is tested is the estimates.
 const STEADY: Shape = Shape { dispersions: &[0.02, 0.05, 0.1], wandering: 0.0, trouble: false, ..ROUGH };
@@ -75,7 +75,7 @@ const PORTS: Shape = Shape {
 };
 
 /// In how many of 100 reports two days with `times` the packets at `surging` sensors are found, with this verdict.
-fn found(times: f64, surging: &Range<usize>, verdict: Verdict) -> usize {
+fn found(times: f64, surging: &Range<usize>, verdict: SurgeVerdict) -> usize {
     let found = (0..100).filter(|seed| {
         let day = BEFORE + 30;
         let mut sensors = quiet(*seed, &PORTS);
@@ -96,11 +96,11 @@ fn found(times: f64, surging: &Range<usize>, verdict: Verdict) -> usize {
 }
 
 #[rstest]
-#[case::one_sensor(7..8, Verdict::SensorOnly)]
-#[case::a_region(10..20, Verdict::RegionOnly)]
-#[case::everywhere(0..20, Verdict::Global)]
-#[case::some(7..13, Verdict::Mixed)]
-fn a_surge_is_found(#[case] surging: Range<usize>, #[case] verdict: Verdict) {
+#[case::one_sensor(7..8, SurgeVerdict::SensorOnly)]
+#[case::a_region(10..20, SurgeVerdict::RegionOnly)]
+#[case::everywhere(0..20, SurgeVerdict::Global)]
+#[case::some(7..13, SurgeVerdict::Mixed)]
+fn a_surge_is_found(#[case] surging: Range<usize>, #[case] verdict: SurgeVerdict) {
     let found = found(4.0, &surging, verdict);
     println!("{found} of 100 found as {verdict:?}");
     assert!(found >= 95, "{found} of 100 found as {verdict:?}");
@@ -108,5 +108,5 @@ fn a_surge_is_found(#[case] surging: Range<usize>, #[case] verdict: Verdict) {
 
 #[test]
 fn half_as_much_again_is_no_surge() {
-    assert_eq!(found(1.5, &(7..8), Verdict::SensorOnly), 0);
+    assert_eq!(found(1.5, &(7..8), SurgeVerdict::SensorOnly), 0);
 }

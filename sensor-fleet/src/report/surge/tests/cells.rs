@@ -6,7 +6,8 @@ use rstest::rstest;
 use super::super::{Detector, Settings};
 use super::simulate::{BEFORE, DAYS, ROUGH, Random, Sensor, dates, detect, quiet, tcp};
 use crate::report::history::{Counts, Observer};
-use crate::report::model::{Surge, Verdict};
+use crate::report::model::Surge;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// The day that the tests below are about.
 const DAY: usize = 70;
@@ -177,7 +178,7 @@ fn the_numbers_are_those_of_the_peak() {
     let sensors = three(then(constant(Some(200)), &[(DAY, Some(1_000)), (DAY + 1, Some(3_000))]));
     let (surges, method) = detect(Settings::default(), &sensors);
     let [surge] = surges.as_slice() else { panic!("{surges:?}") };
-    assert_eq!((surge.peak, surge.verdict), (dates(DAYS)[DAY + 1], Verdict::SensorOnly));
+    assert_eq!((surge.peak, surge.verdict), (dates(DAYS)[DAY + 1], SurgeVerdict::SensorOnly));
     let [seen] = surge.sensors.as_slice() else { panic!("{surge:?}") };
     assert_eq!((seen.packets, seen.region.as_str()), (3_000, "japan"));
     assert!((seen.baseline - 200.0).abs() < 1e-9 && seen.p < 1e-8, "{seen:?}");

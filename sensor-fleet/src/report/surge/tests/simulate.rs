@@ -8,7 +8,7 @@ use sensor_common::port::{Port, Transport};
 use super::super::{Detector, Settings};
 use crate::report::history::{Counts, Observer};
 use crate::report::model::{Method, Surge};
-use crate::report::service::Service;
+use crate::vocabulary::service::Service;
 
 /// Days before the first that is judged.
 pub const BEFORE: usize = 28;

@@ -60,7 +60,7 @@ pub fn sentences(report: &Report) -> Vec<String> {
         ));
         sentences.push(
             "Verdicts: sensor-only, one sensor saw it; region-only, sensors of one region; global, sensors of every \
-             region, and half of all or more; mixed, others, or the only sensor that could be judged; new port, no \
+             region, and half of all or more; mixed, others, or the only sensor that could be judged; new-port, no \
              sensor that saw it had any in its baseline."
                 .to_owned(),
         );

@@ -1,0 +1,94 @@
+//! The series that `fleet/rules` records, and how far off their samples lie.
+//!
+//! There is one sample for each hour and each day. That of an hour is stamped within the hour after it, and that of a
+//! day within the second hour after it or, if that was missed, within the day that follows; an instant selector sees
+//! it for five minutes only. So every window is moved to where the samples are: evaluated at T, a window of R moved by
+//! [`DAYS`] holds exactly the days that end in (T − R, T], and one moved by [`HOURS`] exactly the hours that do.
+
+/// Packets of a full hour by sensor, protocol and port.
+pub const SENSOR_PACKETS_1H: &str = "sensor:packets:increase1h";
+/// The same of a day in UTC.
+pub const SENSOR_PACKETS_1D: &str = "sensor:packets:increase1d";
+/// Packets of a full hour by region, protocol and port.
+pub const REGION_PACKETS_1H: &str = "region:packets:increase1h";
+/// The same of a day in UTC.
+pub const REGION_PACKETS_1D: &str = "region:packets:increase1d";
+/// The hours that a sensor's packets of an hour speak of, by sensor and region.
+pub const OBSERVED_1H: &str = "sensor:observed:ratio1h";
+/// The days that its packets of a day in UTC speak of.
+pub const OBSERVED_1D: &str = "sensor:observed:ratio1d";
+/// Packets of the last 24 hours by sensor, protocol and port, where these surge.
+pub const SURGE_PACKETS: &str = "sensor:surge:packets1d";
+/// The medians of the 28 days before, of the same.
+pub const SURGE_MEDIAN: &str = "sensor:surge:median28d";
+/// How many sensors are judged.
+pub const SURGE_JUDGED: &str = "fleet:surge:judged";
+/// On how many sensors each service surges, with the [verdict](super::verdict::SurgeVerdict) as a label.
+pub const SURGE_VERDICT: &str = "service:surge:verdict";
+
+/// All of them.
+pub const RECORDED: [&str; 10] = [
+    SENSOR_PACKETS_1H,
+    SENSOR_PACKETS_1D,
+    REGION_PACKETS_1H,
+    REGION_PACKETS_1D,
+    OBSERVED_1H,
+    OBSERVED_1D,
+    SURGE_PACKETS,
+    SURGE_MEDIAN,
+    SURGE_JUDGED,
+    SURGE_VERDICT,
+];
+
+/// How long after an hour, or after the day that follows a day, a sample may be stamped at most.
+pub const LATEST: &str = "59m59s999ms";
+/// Moves a window to the samples of the hours that end in it: back by [`LATEST`].
+pub const HOURS: &str = "offset -59m59s999ms";
+/// Moves a window to the samples of the days that end in it: back by a day and [`LATEST`].
+pub const DAYS: &str = "offset -1d59m59s999ms";
+/// Moves a window of days to those before the one that ends at T.
+pub const DAYS_BEFORE: &str = HOURS;
+
+/// What is recorded for every period of one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollup {
+    /// The length, in seconds.
+    pub seconds: i64,
+    /// Packets by sensor, protocol and port.
+    pub sensor_packets: &'static str,
+    /// Packets by region, protocol and port.
+    pub region_packets: &'static str,
+    /// The periods that a sensor's packets speak of, by sensor and region.
+    pub observed: &'static str,
+    /// Moves a window to the samples of the periods that end in it.
+    pub offset: &'static str,
+}
+
+/// Full hours.
+pub const HOURLY: Rollup = Rollup {
+    seconds: 3_600,
+    sensor_packets: SENSOR_PACKETS_1H,
+    region_packets: REGION_PACKETS_1H,
+    observed: OBSERVED_1H,
+    offset: HOURS,
+};
+
+/// Days in UTC.
+pub const DAILY: Rollup = Rollup {
+    seconds: 86_400,
+    sensor_packets: SENSOR_PACKETS_1D,
+    region_packets: REGION_PACKETS_1D,
+    observed: OBSERVED_1D,
+    offset: DAYS,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_move_by_as_much_as_samples_may_be_late() {
+        assert_eq!(HOURS, format!("offset -{LATEST}"));
+        assert_eq!(DAYS, format!("offset -1d{LATEST}"));
+    }
+}
