@@ -43,16 +43,16 @@ fn the_report_has_the_same_findings_as_the_table() -> Result<()> {
     let mut lines = table.lines();
     for part in [&report["interfaces"][0]["findings"], &report["host"]] {
         let heading = lines.next().context("no heading")?;
-        ensure!(["found", "verdict", "mend"].iter().all(|word| heading.contains(word)), "{table}");
+        ensure!(["found", "verdict", "remedy"].iter().all(|word| heading.contains(word)), "{table}");
         for finding in part.as_array().context("no findings")? {
             let line = lines.next().context("a line is missing")?;
             let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
             // Free memory goes up and down.
             let found = text("found").split_once(';').map_or(text("found"), |(_, fixed)| fixed.to_owned());
-            for word in [text("check").replace('_', " "), found, text("verdict"), text("mend")] {
+            for word in [text("check").replace('_', " "), found, text("verdict"), text("remedy")] {
                 ensure!(line.contains(&word), "{word:?} is not in {line:?}");
             }
-            assert_eq!(finding["mend"].is_null(), finding["verdict"] == "ok", "{finding}");
+            assert_eq!(finding["remedy"].is_null(), finding["verdict"] == "ok", "{finding}");
         }
         assert_eq!(lines.next(), Some(""));
     }
@@ -78,7 +78,7 @@ fn a_driver_without_native_xdp_is_noted() -> Result<()> {
 fn what_keeps_the_sensor_from_running_is_a_problem(
     #[case] commands: &[&str],
     #[case] interface: &str,
-    #[case] mend: &str,
+    #[case] remedy: &str,
 ) -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
@@ -90,7 +90,7 @@ fn what_keeps_the_sensor_from_running_is_a_problem(
     assert_eq!(report["verdict"], "problem");
     let link = finding(&report, "link")?;
     assert_eq!(link["verdict"], "problem");
-    ensure!(link["mend"].as_str().is_some_and(|it| it.contains(mend)), "{link}");
+    ensure!(link["remedy"].as_str().is_some_and(|it| it.contains(remedy)), "{link}");
     ensure!(said.stderr.lines().count() == 1 && said.stderr.contains("link"), "{said:?}");
     Ok(())
 }

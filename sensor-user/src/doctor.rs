@@ -17,7 +17,7 @@ pub use self::nic::{Nic, Virtio};
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Severity {
     /// As it should be.
     Ok,
     /// The sensor runs, but costs more or tells less than it could.
@@ -34,22 +34,23 @@ pub struct Finding {
     /// What was found.
     pub found: String,
     /// How much it matters.
-    pub verdict: Verdict,
+    #[serde(rename = "verdict")]
+    pub severity: Severity,
     /// What to do about it, and what it costs not to.
-    pub mend: Option<String>,
+    pub remedy: Option<String>,
 }
 
 impl Finding {
     fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, found: found.into(), verdict: Verdict::Ok, mend: None }
+        Self { check, found: found.into(), severity: Severity::Ok, remedy: None }
     }
 
-    fn note(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Note, mend: Some(mend.into()), ..Self::ok(check, found) }
+    fn note(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, remedy: Some(remedy.into()), ..Self::ok(check, found) }
     }
 
-    fn problem(check: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Problem, ..Self::note(check, found, mend) }
+    fn problem(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Problem, ..Self::note(check, found, remedy) }
     }
 }
 
@@ -64,9 +65,10 @@ pub struct InterfaceFindings {
 
 /// All that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The worst of all verdicts.
-    pub verdict: Verdict,
+pub struct Diagnosis {
+    /// The worst severity of all.
+    #[serde(rename = "verdict")]
+    pub severity: Severity,
     /// What holds for the host.
     pub host: Vec<Finding>,
     /// What holds for each interface.
@@ -77,7 +79,7 @@ pub struct Report {
 ///
 /// # Errors
 /// An interface is not there, or the kernel does not answer.
-pub fn examine(names: &[String]) -> Result<Report> {
+pub fn examine(names: &[String]) -> Result<Diagnosis> {
     let mut interfaces = Vec::new();
     for name in names {
         let nic = Nic::look(Interface::named(name)?)?;
@@ -85,6 +87,6 @@ pub fn examine(names: &[String]) -> Result<Report> {
     }
     let host = host::findings();
     let all = interfaces.iter().flat_map(|interface| &interface.findings).chain(&host);
-    let verdict = all.map(|finding| finding.verdict).max().unwrap_or(Verdict::Ok);
-    Ok(Report { verdict, host, interfaces })
+    let severity = all.map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
+    Ok(Diagnosis { severity, host, interfaces })
 }

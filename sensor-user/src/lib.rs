@@ -13,4 +13,5 @@ pub mod doctor;
 pub mod export;
 pub mod kernel;
 pub mod log;
+pub mod obstacle;
 pub mod preflight;

@@ -5,19 +5,19 @@ use std::io::{self, Write as _};
 use anyhow::{Context, Result, bail};
 
 use crate::cli;
-use crate::doctor::{Verdict, examine, show};
+use crate::doctor::{Severity, examine, show};
 
 /// Looks at the host and the interfaces, and prints what it finds.
 ///
 /// # Errors
 /// An interface is not there, or something prevents the sensor from running.
 pub fn run(arguments: &cli::Doctor) -> Result<()> {
-    let report = examine(&arguments.interfaces)?;
-    let text = if arguments.json { show::json(&report)? } else { show::table(&report) };
+    let diagnosis = examine(&arguments.interfaces)?;
+    let text = if arguments.json { show::json(&diagnosis)? } else { show::table(&diagnosis) };
     io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
-    let all = report.interfaces.iter().flat_map(|interface| &interface.findings).chain(&report.host);
+    let all = diagnosis.interfaces.iter().flat_map(|interface| &interface.findings).chain(&diagnosis.host);
     let problems: Vec<_> =
-        all.filter(|finding| finding.verdict == Verdict::Problem).map(|finding| finding.check).collect();
+        all.filter(|finding| finding.severity == Severity::Problem).map(|finding| finding.check).collect();
     if !problems.is_empty() {
         bail!("the sensor cannot run before this is mended: {}", problems.join(", "));
     }

@@ -7,6 +7,7 @@ use sensor_common::layout::{self, Page};
 
 use super::Finding;
 use crate::kernel::{DEFAULT_PINS, Sockets, Version, check_capabilities, check_kernel};
+use crate::obstacle::Obstacle;
 
 /// Kernel features by the version that brought them, and what it costs to do without.
 const FEATURES: [(&str, Version, &str); 4] = [
@@ -53,13 +54,13 @@ fn kernel() -> Finding {
     let found = release.map_or_else(|_| "unknown".to_owned(), |release| release.trim().to_owned());
     match check_kernel() {
         Ok(()) => Finding::ok("kernel", found),
-        Err(error) => Finding::problem("kernel", found, format!("{error:#}")),
+        Err(obstacle) => Finding::problem("kernel", found, obstacle.to_string()),
     }
 }
 
 fn features(version: Version) -> impl Iterator<Item = Finding> {
-    FEATURES.into_iter().map(move |(check, since, mend)| {
-        if version >= since { Finding::ok(check, "there") } else { Finding::note(check, "missing", mend) }
+    FEATURES.into_iter().map(move |(check, since, remedy)| {
+        if version >= since { Finding::ok(check, "there") } else { Finding::note(check, "missing", remedy) }
     })
 }
 
@@ -98,11 +99,7 @@ fn unprivileged(setting: &io::Result<String>) -> Finding {
 fn capabilities() -> Finding {
     match check_capabilities() {
         Ok(()) => Finding::ok("capabilities", "all that are needed"),
-        Err(error) => {
-            let error = format!("{error:#}");
-            let (found, mend) = error.split_once(": ").unwrap_or((&error, "run as root"));
-            Finding::problem("capabilities", found, mend)
-        }
+        Err(Obstacle { found, remedy }) => Finding::problem("capabilities", found, remedy),
     }
 }
 
@@ -202,7 +199,7 @@ fn clock() -> Finding {
 mod tests {
     use rstest::rstest;
 
-    use super::super::Verdict;
+    use super::super::Severity;
     use super::*;
 
     #[rstest]
@@ -217,33 +214,33 @@ mod tests {
     ) {
         let findings = features(Version::new(major, minor, 0));
         let notes: Vec<_> =
-            findings.filter(|it| it.verdict != Verdict::Ok).map(|it| (it.check, it.mend)).collect();
+            findings.filter(|it| it.severity != Severity::Ok).map(|it| (it.check, it.remedy)).collect();
         assert_eq!(notes.iter().map(|(check, _)| *check).collect::<Vec<_>>(), missing);
-        assert!(notes.iter().all(|(_, mend)| mend.is_some()));
+        assert!(notes.iter().all(|(_, remedy)| remedy.is_some()));
     }
 
     #[rstest]
-    #[case::off("0\n", Verdict::Note)]
-    #[case::on("1\n", Verdict::Ok)]
-    #[case::debugging("2\n", Verdict::Ok)]
-    fn the_jit_is_worth_having(#[case] setting: &str, #[case] verdict: Verdict) {
-        assert_eq!(jit(&Ok(setting.to_owned())).verdict, verdict);
-        assert_eq!(jit(&Err(io::ErrorKind::NotFound.into())).verdict, Verdict::Ok);
+    #[case::off("0\n", Severity::Note)]
+    #[case::on("1\n", Severity::Ok)]
+    #[case::debugging("2\n", Severity::Ok)]
+    fn the_jit_is_worth_having(#[case] setting: &str, #[case] severity: Severity) {
+        assert_eq!(jit(&Ok(setting.to_owned())).severity, severity);
+        assert_eq!(jit(&Err(io::ErrorKind::NotFound.into())).severity, Severity::Ok);
     }
 
     #[rstest]
-    #[case::for_everybody("0\n", Verdict::Note)]
-    #[case::off_for_good("1\n", Verdict::Ok)]
-    #[case::off("2\n", Verdict::Ok)]
-    fn programs_of_everybody_are_noted(#[case] setting: &str, #[case] verdict: Verdict) {
-        assert_eq!(unprivileged(&Ok(setting.to_owned())).verdict, verdict);
+    #[case::for_everybody("0\n", Severity::Note)]
+    #[case::off_for_good("1\n", Severity::Ok)]
+    #[case::off("2\n", Severity::Ok)]
+    fn programs_of_everybody_are_noted(#[case] setting: &str, #[case] severity: Severity) {
+        assert_eq!(unprivileged(&Ok(setting.to_owned())).severity, severity);
     }
 
     #[test]
     fn pins_need_a_bpf_file_system() {
         let elsewhere = tempfile::tempdir().unwrap();
         let finding = pins(&elsewhere.path().join("sensor"));
-        assert_eq!(finding.verdict, Verdict::Note);
+        assert_eq!(finding.severity, Severity::Note);
         assert!(finding.found.contains(&elsewhere.path().display().to_string()), "{finding:?}");
     }
 
@@ -252,6 +249,8 @@ mod tests {
         let findings = findings();
         let names: std::collections::HashSet<_> = findings.iter().map(|finding| finding.check).collect();
         assert_eq!(names.len(), findings.len());
-        assert!(findings.iter().all(|finding| (finding.verdict == Verdict::Ok) == finding.mend.is_none()));
+        assert!(
+            findings.iter().all(|finding| (finding.severity == Severity::Ok) == finding.remedy.is_none())
+        );
     }
 }

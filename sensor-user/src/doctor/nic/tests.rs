@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::super::Verdict;
+use super::super::Severity;
 use super::*;
 use crate::kernel::{AttachedXdp, Version};
 
@@ -56,53 +56,53 @@ fn attached(name: Option<&str>) -> Nic {
 const NEW: Version = Version::new(6, 1, 0);
 
 #[rstest]
-#[case::down(with(|nic| nic.interface.up = false), "link", Verdict::Problem, "ip link set eth0 up")]
-#[case::tunnel(with(|nic| nic.interface.framing = Framing::Other), "link", Verdict::Problem, "Ethernet")]
-#[case::loopback(with(|nic| nic.interface.framing = Framing::Loopback), "link", Verdict::Problem, "another")]
-#[case::no_native(with(|nic| nic.xdp = Some(XdpFeatures::new(0))), "native_xdp", Verdict::Note, "--mode generic")]
-#[case::old_kernel(with(|nic| nic.xdp = None), "native_xdp", Verdict::Note, "6.3")]
-#[case::host_merges(with(|nic| nic.virtio = Some(Virtio(1 << 1))), "native_xdp", Verdict::Note, "guest_csum")]
+#[case::down(with(|nic| nic.interface.up = false), "link", Severity::Problem, "ip link set eth0 up")]
+#[case::tunnel(with(|nic| nic.interface.framing = Framing::Other), "link", Severity::Problem, "Ethernet")]
+#[case::loopback(with(|nic| nic.interface.framing = Framing::Loopback), "link", Severity::Problem, "another")]
+#[case::no_native(with(|nic| nic.xdp = Some(XdpFeatures::new(0))), "native_xdp", Severity::Note, "--mode generic")]
+#[case::old_kernel(with(|nic| nic.xdp = None), "native_xdp", Severity::Note, "6.3")]
+#[case::host_merges(with(|nic| nic.virtio = Some(Virtio(1 << 1))), "native_xdp", Severity::Note, "guest_csum")]
 #[case::jumbo_one_buffer(
-    with(|nic| { nic.interface.mtu = 9_000; nic.xdp = Some(XdpFeatures::new(1)); }), "mtu", Verdict::Note, "mtu 3498"
+    with(|nic| { nic.interface.mtu = 9_000; nic.xdp = Some(XdpFeatures::new(1)); }), "mtu", Severity::Note, "mtu 3498"
 )]
 #[case::jumbo_old_kernel(
     with(|nic| { nic.interface.mtu = 9_000; nic.kernel = Version::new(5, 10, 0); }),
     "mtu",
-    Verdict::Note,
+    Severity::Note,
     "mtu 3498"
 )]
-#[case::lro(offload("rx-lro", false), "lro", Verdict::Note, "ethtool -K eth0 lro off")]
-#[case::lro_fixed(offload("rx-lro", true), "lro", Verdict::Note, "--mode generic")]
-#[case::gro_hw(offload("rx-gro-hw", false), "gro_hw", Verdict::Note, "ethtool -K eth0 rx-gro-hw off")]
-#[case::ena(queues("ena", 8, 8, NEW), "queues", Verdict::Note, "ethtool -L eth0 combined 4")]
-#[case::ena_with_one(queues("ena", 1, 1, NEW), "queues", Verdict::Note, "too few")]
+#[case::lro(offload("rx-lro", false), "lro", Severity::Note, "ethtool -K eth0 lro off")]
+#[case::lro_fixed(offload("rx-lro", true), "lro", Severity::Note, "--mode generic")]
+#[case::gro_hw(offload("rx-gro-hw", false), "gro_hw", Severity::Note, "ethtool -K eth0 rx-gro-hw off")]
+#[case::ena(queues("ena", 8, 8, NEW), "queues", Severity::Note, "ethtool -L eth0 combined 4")]
+#[case::ena_with_one(queues("ena", 1, 1, NEW), "queues", Severity::Note, "too few")]
 #[case::virtio(
     queues("virtio_net", 8, 8, Version::new(5, 10, 60)),
     "queues",
-    Verdict::Note,
+    Severity::Note,
     "ethtool -L eth0 combined 4"
 )]
-#[case::other_program(attached(Some("xdp_pass")), "xdp_program", Verdict::Problem, "bpftool net")]
-#[case::unknown_program(attached(None), "xdp_program", Verdict::Problem, "bpftool net")]
+#[case::other_program(attached(Some("xdp_pass")), "xdp_program", Severity::Problem, "bpftool net")]
+#[case::unknown_program(attached(None), "xdp_program", Severity::Problem, "bpftool net")]
 #[case::filter(
     with(|nic| nic.tc.push(TcProgram { name: "cil_to_netdev".to_owned(), egress: true })),
     "tc_programs",
-    Verdict::Note,
+    Severity::Note,
     "beside"
 )]
-fn what_stands_in_the_way_has_a_mend(
+fn what_stands_in_the_way_has_a_remedy(
     #[case] nic: Nic,
     #[case] check: &str,
-    #[case] verdict: Verdict,
-    #[case] mend: &str,
+    #[case] severity: Severity,
+    #[case] remedy: &str,
 ) {
     let findings = nic.findings();
-    let amiss: Vec<_> = findings.iter().filter(|finding| finding.verdict != Verdict::Ok).collect();
+    let amiss: Vec<_> = findings.iter().filter(|finding| finding.severity != Severity::Ok).collect();
     assert_eq!(
-        amiss.iter().map(|finding| (finding.check, finding.verdict)).collect::<Vec<_>>(),
-        [(check, verdict)]
+        amiss.iter().map(|finding| (finding.check, finding.severity)).collect::<Vec<_>>(),
+        [(check, severity)]
     );
-    assert!(amiss[0].mend.as_ref().unwrap().contains(mend), "{amiss:?}");
+    assert!(amiss[0].remedy.as_ref().unwrap().contains(remedy), "{amiss:?}");
 }
 
 #[rstest]
@@ -118,7 +118,7 @@ fn what_stands_in_the_way_has_a_mend(
 #[case::sensors_filter(with(|nic| nic.tc.push(TcProgram { name: "sensor_egress".to_owned(), egress: true })))]
 fn what_is_as_it_should_be(#[case] nic: Nic) {
     for finding in nic.findings() {
-        assert_eq!((finding.verdict, &finding.mend), (Verdict::Ok, &None), "{finding:?}");
+        assert_eq!((finding.severity, &finding.remedy), (Severity::Ok, &None), "{finding:?}");
     }
 }
 

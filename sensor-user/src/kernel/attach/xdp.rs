@@ -10,6 +10,7 @@ use crate::config::Mode;
 use crate::kernel::host::{AttachedMode, Framing, Interface};
 use crate::kernel::link::{Hook, Link};
 use crate::kernel::program::{self, Loaded, Variant};
+use crate::obstacle::Obstacle;
 
 /// The largest MTU whose frames drivers put into one page beside the headroom (256 bytes) and the shared
 /// info (320 bytes): what virtio, veth and ENA agree on.
@@ -62,16 +63,19 @@ pub fn attach(loaded: &mut Loaded, interface: &Interface, mode: Mode) -> Result<
 ///
 /// # Errors
 /// The interface is down, or its frames are not Ethernet's.
-pub fn check_interface(interface: &Interface) -> Result<()> {
+pub fn check_interface(interface: &Interface) -> Result<(), Obstacle> {
     let name = &interface.name;
     if !interface.up {
-        bail!("interface {name} is down: bring it up with `ip link set {name} up`");
+        return Err(Obstacle::new(
+            format!("interface {name} is down"),
+            format!("bring it up with `ip link set {name} up`"),
+        ));
     }
     if interface.framing == Framing::Other {
-        bail!(
-            "interface {name} has no Ethernet header, and the program would misread its packets: attach to the \
-             Ethernet interface that its packets come in by"
-        );
+        return Err(Obstacle::new(
+            format!("interface {name} has no Ethernet header, and the program would misread its packets"),
+            "attach to the Ethernet interface that its packets come in by",
+        ));
     }
     Ok(())
 }
@@ -219,7 +223,7 @@ mod tests {
     #[case::taken(libc::EBUSY, 9_000, true, "another XDP program is attached")]
     #[case::not_permitted(libc::EPERM, 9_000, true, "run as root")]
     #[case::anything_else(libc::EIO, 1_500, true, "Input/output error")]
-    fn a_refusal_names_its_mend(
+    fn a_refusal_names_its_remedy(
         #[case] code: i32,
         #[case] mtu: u32,
         #[case] multi_buffer: bool,

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, bail};
-
 use super::version::Version;
+use crate::obstacle::Obstacle;
 
 /// Capabilities that loading and attaching take, by number (`include/uapi/linux/capability.h`).
 const NEEDED: [(&str, u32); 3] = [("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38), ("CAP_BPF", 39)];
@@ -15,19 +14,28 @@ const CAP_SYS_ADMIN: u32 = 21;
 ///
 /// # Errors
 /// The kernel is older than 5.10, or does not say its version.
-pub fn check_kernel() -> Result<()> {
-    if Version::running()? < Version::OLDEST {
-        bail!("the kernel is older than 5.10, the oldest that has what the sensor needs: boot a newer one");
+pub fn check_kernel() -> Result<(), Obstacle> {
+    match Version::running() {
+        Ok(version) if version >= Version::OLDEST => Ok(()),
+        Ok(_) => Err(Obstacle::new(
+            "the kernel is older than 5.10, the oldest that has what the sensor needs",
+            "boot a newer one",
+        )),
+        Err(error) => Err(Obstacle::new(format!("{error:#}"), "mount /proc, and boot Linux 5.10 or newer")),
     }
-    Ok(())
 }
 
 /// Refuses to start without the capabilities that loading and attaching take.
 ///
 /// # Errors
 /// One is missing; the error names all that are.
-pub fn check_capabilities() -> Result<()> {
-    let effective = effective_capabilities()?;
+pub fn check_capabilities() -> Result<(), Obstacle> {
+    let Some(effective) = effective_capabilities() else {
+        return Err(Obstacle::new(
+            "/proc/self/status does not tell this process's capabilities",
+            "mount /proc",
+        ));
+    };
     let has = |capability: u32| effective & (1 << capability) != 0;
     let covered = |&&(name, capability): &&(&str, u32)| {
         has(capability) || (name != "CAP_NET_ADMIN" && has(CAP_SYS_ADMIN))
@@ -36,20 +44,16 @@ pub fn check_capabilities() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    bail!(
-        "attaching to a NIC needs {}: run as root, or grant {} to the service",
-        missing.join(", "),
-        if missing.len() == 1 { "it" } else { "them" },
-    )
+    Err(Obstacle::new(
+        format!("attaching to a NIC needs {}", missing.join(", ")),
+        format!("run as root, or grant {} to the service", if missing.len() == 1 { "it" } else { "them" }),
+    ))
 }
 
-fn effective_capabilities() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .context("/proc/self/status has no CapEff line: mount /proc")
+fn effective_capabilities() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 /// Whether the kernel takes programs for frames in several buffers.
