@@ -154,3 +154,15 @@ fn anchors_are_those_of_github() {
     let (anchors, _) = take_apart("# A `sensor`\n## 1. The sensors\n## What: it's\n### Fix\n### Fix\n");
     assert_eq!(anchors, ["a-sensor", "1-the-sensors", "what-its", "fix", "fix-1"]);
 }
+
+#[test]
+fn the_first_page_is_short_and_begins_with_the_two_commands() -> Result<()> {
+    let text = fs::read_to_string(workspace().join("README.md"))?;
+    let words = text.split_whitespace().count();
+    assert!(words <= 1_200, "{words} words are more than two screens: move some to docs");
+    let screen: Vec<_> = text.lines().take(24).collect();
+    for command in ["cargo xtask demo", "cargo xtask test"] {
+        assert!(screen.iter().any(|line| line.starts_with(command)), "{command} is not on the first screen");
+    }
+    Ok(())
+}
