@@ -270,7 +270,14 @@ impl Pages {
 impl export::Documents for Pages {
     fn metrics(&self, scraper: Scraper) -> Result<Bytes> {
         let attached = self.status()?;
-        self.drain()?.exporter.page(Instant::now(), &attached, scraper)
+        match self.drain() {
+            Ok(mut state) => state.exporter.page(Instant::now(), &attached, scraper),
+            // A page that failed would hide the very counter that tells of it.
+            Err(error) => {
+                tracing::error!("{error:#}: the page has no counters");
+                self.lock().exporter.page_without_counters(&attached)
+            }
+        }
     }
 
     fn slots(&self) -> Result<Bytes> {

@@ -177,8 +177,8 @@ fn drains() -> Panel {
 fn failures() -> Panel {
     by_agent(
         "Drain failures",
-        "Attempts to read the counters that failed, an hour, by agent. 0 is well. While draining fails the page keeps its last
-         numbers, and /readyz of the agent says why; no packet is lost, as the kernel counts on.",
+        "Attempts to read the counters that failed, an hour, by agent. 0 is well. While draining fails the page has no
+         counters, and /readyz of the agent says why; no packet is lost, as the kernel counts on.",
         format!("sum by (instance) (increase(sensor_drain_failures_total{{{IT}}}[1h]))"),
     )
     .unit("short", 1)

@@ -141,6 +141,17 @@ impl Exporter {
         Ok(self.page.page())
     }
 
+    /// The page of a drain that failed: what the agent says of itself, how many drains failed among it, and no
+    /// counter, since an older value would pass for the present one. It opens no series.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn page_without_counters(&mut self, attached: &[AttachStatus]) -> Result<Bytes> {
+        let page = self.page.start();
+        TextEncoder.encode(&self.own.families(attached), page).context("cannot write the metrics page")?;
+        Ok(self.page.page())
+    }
+
     /// Every slot that counted something, as JSON, as of the last drain.
     ///
     /// # Errors

@@ -108,6 +108,27 @@ fn before_the_first_drain_there_is_no_page() {
 }
 
 #[test]
+fn a_drain_that_failed_is_on_a_page_without_counters() {
+    let mut exporter = started(&["a"], Instant::now());
+    exporter.observe(Instant::now(), snapshot(&[&[(Slot::tcp(23), 5)]]), SECOND / 2000);
+    exporter.drain_failed();
+    let page = exporter.page_without_counters(&attached()).unwrap();
+    let page = std::str::from_utf8(&page).unwrap();
+    let values = parse(page);
+    for (series, value) in [
+        ("sensor_drain_failures_total", "1"),
+        (r#"sensor_xdp_attached{interface="eth0",mode="native"}"#, "1"),
+        ("sensor_drain_duration_seconds_count", "2"),
+    ] {
+        assert_eq!(values.get(series), Some(&value), "{series}");
+    }
+    // Neither what may be out of date, nor what would have the sensor taken for one that observes.
+    for family in ["sensor_packets_total", "sensor_passed_packets_total", "sensor_info"] {
+        assert!(!page.contains(family), "{page}");
+    }
+}
+
+#[test]
 fn a_page_says_what_was_counted() {
     let mut exporter = started(&["a", "b"], Instant::now());
     let counted: [&[_]; 2] = [
