@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
@@ -20,7 +22,6 @@ use sensor_harness::mix::{self, Mix, Sample};
 use sensor_harness::needs_root;
 use sensor_harness::pace;
 use sensor_harness::pins::Pins;
-use sensor_harness::random::Random;
 use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
 use sensor_harness::wire::Wire;
 
@@ -190,22 +191,22 @@ fn flood(wire: &Wire, number: u64, troubled: &AtomicBool) -> Result<Counts> {
 
 /// Kills and reloads the agent, at moments that have nothing to do with what it is doing.
 fn trouble(agent: &mut AgentProcess, wire: &Wire, pins: &Pins) -> Result<()> {
-    let mut random = Random::new(7);
+    let mut random = SplitMix64::seed_from_u64(7);
     for time in 0..pace::amount(TIMES) {
         // One sensor more, then one less: its counters are made beside those that count.
         let more =
             format!("{}[[sensor]]\nname = \"more-{time}\"\nprefixes = [\"203.0.113.0/24\"]\n", mix::SENSOR);
         agent.rewrite_config(if time % 2 == 0 { &more } else { mix::SENSOR })?;
-        thread::sleep(Duration::from_micros(random.below(20_000).into()));
+        thread::sleep(Duration::from_micros(random.random_range(0..20_000)));
         let path = pins.path().display().to_string();
         let said = sensor(&wire.near.namespace, &["reload", "--pins", &path])?;
         assert_eq!(said.code, 0, "{}", said.stderr);
         agent.rewrite_config(mix::SENSOR)?;
         agent.signal(Signal::SIGHUP)?;
-        thread::sleep(Duration::from_micros(random.below(50_000).into()));
+        thread::sleep(Duration::from_micros(random.random_range(0..50_000)));
         agent.stop(Signal::SIGKILL)?;
         let starting = launch(wire, pins).spawn()?;
-        thread::sleep(Duration::from_micros(random.below(100_000).into()));
+        thread::sleep(Duration::from_micros(random.random_range(0..100_000)));
         drop(starting);
         *agent = launch(wire, pins).start()?;
     }

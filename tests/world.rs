@@ -13,6 +13,8 @@ use std::{slice, thread};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
@@ -20,7 +22,6 @@ use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::counts::Counts;
 use sensor_harness::needs;
 use sensor_harness::pins::Pins;
-use sensor_harness::random::Random;
 use sensor_harness::sender::two_cpus;
 use sensor_harness::world::{self, Family, Flood, NIC, Place, RULE, SENSOR, World};
 
@@ -116,14 +117,14 @@ fn everything_works_while_the_agent_is_killed(#[case] sensor: Attached) -> Resul
     let world = World::new()?;
     let pins = Pins::new()?;
     let mut sessions = Sessions::open(&world)?;
-    let mut random = Random::new(9);
+    let mut random = SplitMix64::seed_from_u64(9);
     let mut agent = sensor.start(&world, &pins)?.context("the sensor is there")?;
     let flood = Flood::start(&world)?;
     let done = AtomicBool::new(false);
     let errands = thread::scope(|scope| {
         let working = scope.spawn(|| work_until(&done, &world, &mut sessions));
         let killed = (0..KILLS).try_for_each(|_| {
-            thread::sleep(Duration::from_millis(random.below(LONGEST_LIFE).into()));
+            thread::sleep(Duration::from_millis(random.random_range(0..LONGEST_LIFE).into()));
             ensure!(agent.ended()?.is_none(), "the agent ended by itself: {}", agent.last_words());
             agent.stop(Signal::SIGKILL)?;
             agent = sensor.launch(&world, &pins).context("the sensor is there")?.spawn()?;

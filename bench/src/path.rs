@@ -10,8 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_xoshiro::SplitMix64;
 use sensor_harness::bpf::{self, XdpAction};
-use sensor_harness::random::Random;
 use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_user::counters::Snapshot;
 
@@ -98,11 +100,11 @@ fn measure_here(effort: &Effort) -> Result<Vec<Figure>> {
             .check(run)
             .with_context(|| format!("{}: this is not what is to be measured", run.figure.what))?;
     }
-    let mut random = Random::new(0x00be_4c4e);
+    let mut random = SplitMix64::seed_from_u64(0x00be_4c4e);
     let mut order: Vec<usize> = (0..runs.len()).collect();
     // The first round only warms up.
     for round in 0..=effort.rounds {
-        shuffle(&mut order, &mut random);
+        order.shuffle(&mut random);
         for &number in &order {
             let run = &mut runs[number];
             let program = parts.program(run)?;
@@ -239,13 +241,5 @@ impl Parts {
             ensure!(counted == *expected, "{configuration:?}: counted {counted:?} of {expected:?}");
         }
         Ok(())
-    }
-}
-
-/// Puts it into another order, each as likely (Fisher and Yates).
-pub fn shuffle<T>(order: &mut [T], random: &mut Random) {
-    for last in (1..order.len()).rev() {
-        let bound = u32::try_from(last + 1).unwrap_or(u32::MAX);
-        order.swap(last, random.below(bound) as usize);
     }
 }

@@ -10,11 +10,12 @@ mod rules;
 mod way;
 
 use anyhow::{Context as _, Result};
-use sensor_harness::random::Random;
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_xoshiro::SplitMix64;
 
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
-use crate::path::shuffle;
 use bed::Bed;
 use way::{Programs, Way};
 
@@ -26,11 +27,11 @@ pub fn measure(effort: &Effort) -> Result<Vec<Figure>> {
     let bed = Bed::new().context("cannot measure live frames: leave out the section veth")?;
     let mut figures: Vec<Figure> = Way::ALL.map(figure).into();
     let mut programs = Programs::load()?;
-    let mut random = Random::new(0x7e74);
+    let mut random = SplitMix64::seed_from_u64(0x7e74);
     let mut order: Vec<usize> = (0..Way::ALL.len()).collect();
     // The first round only warms up: a set of ports, for one, is filled in it.
     for round in 0..=effort.floods {
-        shuffle(&mut order, &mut random);
+        order.shuffle(&mut random);
         for &number in &order {
             let (way, figure) = (Way::ALL[number], &mut figures[number]);
             if figure.note.is_some() {

@@ -19,7 +19,6 @@ pub mod openmetrics;
 pub mod options;
 pub mod plan;
 pub mod presence;
-pub mod random;
 pub mod rates;
 pub mod raw;
 pub mod recorded;

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result};
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Malformed, Passed, Slot};
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::{Frame, frame, protocol};
-use sensor_harness::random::Random;
+use sensor_harness::random::one_of;
 
 use crate::table::{RANKS, Row};
 
@@ -62,14 +65,14 @@ pub fn tcp_port(service: &str) -> Result<Option<u16>> {
 /// is credited to another service or sensor shows.
 #[derive(Debug)]
 pub struct Generator {
-    random: Random,
+    random: SplitMix64,
     counts: BTreeSet<u32>,
 }
 
 impl Generator {
     /// The traffic is always the same for a seed.
     pub fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), counts: BTreeSet::new() }
+        Self { random: SplitMix64::seed_from_u64(seed), counts: BTreeSet::new() }
     }
 
     /// What the sensor with this number gets; of the `listed` TCP ports, those outside its row come below its
@@ -115,9 +118,9 @@ impl Generator {
 }
 
 /// A number from `least` on, below `least + spread`, that has not been given yet.
-fn unseen(seen: &mut BTreeSet<u32>, random: &mut Random, least: u32, spread: u32) -> u32 {
+fn unseen(seen: &mut BTreeSet<u32>, random: &mut SplitMix64, least: u32, spread: u32) -> u32 {
     loop {
-        let count = least + random.below(spread);
+        let count = least + random.random_range(0..spread);
         if seen.insert(count) {
             return count;
         }
@@ -128,7 +131,7 @@ fn unseen(seen: &mut BTreeSet<u32>, random: &mut Random, least: u32, spread: u32
 struct Making<'a> {
     number: u8,
     samples: Vec<(Vec<u8>, Verdict)>,
-    random: &'a mut Random,
+    random: &'a mut SplitMix64,
 }
 
 impl Making<'_> {
@@ -137,14 +140,14 @@ impl Making<'_> {
     }
 
     fn ipv4(&mut self) -> Frame {
-        let source = Ipv4Addr::new(203, 0, 113, self.random.byte());
-        let destination = v4(self.number, self.random.byte());
-        frame().ipv4().from(source).to(destination).ip_id(self.random.half())
+        let source = Ipv4Addr::new(203, 0, 113, self.random.random());
+        let destination = v4(self.number, self.random.random());
+        frame().ipv4().from(source).to(destination).ip_id(self.random.random())
     }
 
     fn syns(&mut self, port: u16, count: u32) {
         for _ in 0..count {
-            let (source, sequence) = (1024 | self.random.half(), self.random.word());
+            let (source, sequence) = (1024 | self.random.random::<u16>(), self.random.random::<u32>());
             let syn = self.ipv4().tcp(port).syn().source_port(source).sequence(sequence);
             self.counted(syn, Slot::tcp(port));
         }
@@ -165,7 +168,7 @@ impl Making<'_> {
 
     fn icmpv6(&mut self, count: u32) {
         for _ in 0..count {
-            let destination = v6(self.number, self.random.half());
+            let destination = v6(self.number, self.random.random());
             let request = frame().ipv6().to(destination).icmpv6(128, 0).payload([0; 8]);
             self.counted(request, Slot::icmpv6(128, 0));
         }
@@ -173,7 +176,7 @@ impl Making<'_> {
 
     fn datagrams(&mut self, port: u16, count: u32) {
         for _ in 0..count {
-            let source = 1024 | self.random.half();
+            let source = 1024 | self.random.random::<u16>();
             let datagram = self.ipv4().udp(port).source_port(source).payload([0; 37]);
             self.counted(datagram, Slot::udp(port));
         }
@@ -195,7 +198,7 @@ impl Making<'_> {
 
     fn fragments(&mut self, count: u32) {
         for _ in 0..count {
-            let number = *self.random.one_of(&[protocol::TCP, protocol::UDP]);
+            let number = *one_of(self.random, &[protocol::TCP, protocol::UDP]);
             let later = self.ipv4().fragment(185, false).protocol(number).payload([0; 64]);
             self.counted(later, Slot::fragment(number));
         }
@@ -205,9 +208,9 @@ impl Making<'_> {
     fn tail(&mut self, listed: &BTreeSet<u16>) {
         let mut ports = BTreeSet::new();
         while ports.len() < TAIL {
-            let port = self.random.half();
+            let port = self.random.random::<u16>();
             if !listed.contains(&port) && !UDP_PORTS.contains(&port) && ports.insert(port) {
-                let count = 1 + self.random.below(MOST_OF_TAIL);
+                let count = 1 + self.random.random_range(0..MOST_OF_TAIL);
                 if ports.len().is_multiple_of(10) {
                     self.datagrams(port, count);
                 } else {
@@ -220,20 +223,15 @@ impl Making<'_> {
     /// To the next sensor's addresses, over this one's wire: let through, and counted by neither.
     fn elsewhere(&mut self) {
         for _ in 0..ELSEWHERE {
-            let neighbour = v4(self.number + 1, self.random.byte());
+            let neighbour = v4(self.number + 1, self.random.random());
             let frame = self.ipv4().to(neighbour).tcp(23).syn().padded(60);
             self.samples.push((frame.bytes(), Verdict::Pass(Passed::NotMonitored)));
         }
     }
 
-    /// Shuffled, as packets come (Fisher, Yates).
+    /// Shuffled, as packets come.
     fn end(mut self) -> Traffic {
-        let mut left = u32::try_from(self.samples.len()).unwrap_or(u32::MAX);
-        while left > 1 {
-            let chosen = self.random.below(left);
-            left -= 1;
-            self.samples.swap(left as usize, chosen as usize);
-        }
+        self.samples.shuffle(self.random);
         let mut truth = Counts::default();
         for (frame, verdict) in &self.samples {
             truth.add(*verdict, frame.len());

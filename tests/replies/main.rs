@@ -13,13 +13,15 @@ mod time;
 mod world;
 
 use anyhow::{Context as _, Result};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
 use sensor_harness::model::Model;
 use sensor_harness::needs;
-use sensor_harness::random::Random;
+use sensor_harness::random::one_of;
 use sensor_user::kernel::Variant;
 
 use common::Kernel;
@@ -78,16 +80,16 @@ fn the_loaded_programs_agree_with_the_host_build(
             Step::Arrives(frame, _) => (false, frame.bytes()),
         })
         .collect();
-    let mut random = Random::new(3);
+    let mut random = SplitMix64::seed_from_u64(3);
     let mut replies = 0;
     for _ in 0..20 {
         forget(&mut kernel)?;
         let model = Model::default();
         for step in 0..200 {
-            let (sent, mut bytes) = random.one_of(&frames).clone();
-            if random.below(4) == 0 {
+            let (sent, mut bytes) = one_of(&mut random, &frames).clone();
+            if random.random_range(0..4) == 0 {
                 let count = u32::try_from(bytes.len())?;
-                bytes[random.below(count) as usize] ^= 1 << random.below(8);
+                bytes[random.random_range(0..count) as usize] ^= 1 << random.random_range(0..8);
             }
             if sent {
                 send(&mut kernel, &bytes)?;

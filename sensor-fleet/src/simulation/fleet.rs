@@ -1,9 +1,12 @@
 //! The sensors, and what befalls them whether or not anything surges.
 
+use rand::RngExt as _;
+use rand::seq::SliceRandom as _;
+use rand_xoshiro::SplitMix64;
+
 use super::noise::{factor, stream};
 use super::options::Options;
 use super::presence::{Down, Presence, REBOOT};
-use super::random::Random;
 
 /// The regions: the first is home.
 pub const REGIONS: [&str; 4] = ["japan", "overseas-europe", "overseas-americas", "overseas-asia"];
@@ -53,10 +56,10 @@ pub fn sensors(options: &Options) -> (Vec<Sensor>, Roles) {
                 name: format!("sim-{:04}", at + 1),
                 // Every second one is at home, so two sensors are in two regions.
                 region: if at % 2 == 0 { 0 } else { 1 + at / 2 % (REGIONS.len() - 1) },
-                addresses: 1 << random.below(4),
+                addresses: 1 << random.random_range(0..4),
                 scale: factor(&mut random, 0.15),
                 presence: Presence { live: 0..span, down: Vec::new(), restarts: Vec::new(), moved: None },
-                phase: 1_000 + random.below(58_000),
+                phase: 1_000 + random.random_range(0..58_000),
             }
         })
         .collect();
@@ -67,9 +70,7 @@ pub fn sensors(options: &Options) -> (Vec<Sensor>, Roles) {
 fn roles(seed: u64, sensors: &[Sensor]) -> Roles {
     let mut order: Vec<usize> = (0..sensors.len()).collect();
     let mut random = stream(seed, [4, 0, 0]);
-    for at in (1..order.len()).rev() {
-        order.swap(at, random.below(at as u32 + 1) as usize);
-    }
+    order.shuffle(&mut random);
     let (alone, loud) = (order[0], order[1 % order.len()]);
     let mut rest: Vec<usize> = order.into_iter().skip(2).collect();
     let wanted = if sensors.len() < 8 { 0 } else { (sensors.len() * 15 / 100).max(3) };
@@ -91,31 +92,35 @@ pub fn trouble(options: &Options, sensors: &mut [Sensor], roles: &Roles) {
         let mut random = stream(options.seed, [5, at as u64, 0]);
         let presence = &mut sensors[at].presence;
         // The first of them have one thing each for sure, whatever the size of the fleet.
-        if turn == 1 || turn > 3 && random.below(25) == 0 {
+        if turn == 1 || turn > 3 && random.random_range(0..25) == 0 {
             presence.live.start = within(&mut random, span, 0.4, 0.6);
         }
-        if turn == 2 || turn > 3 && random.below(100) == 0 {
+        if turn == 2 || turn > 3 && random.random_range(0..100) == 0 {
             presence.live.end = within(&mut random, span, 0.8, 0.9);
         }
-        if turn == 3 || turn > 3 && random.below(100) == 0 {
+        if turn == 3 || turn > 3 && random.random_range(0..100) == 0 {
             let minute = within(&mut random, span, 0.3, 0.7);
             presence.moved = presence.is_calm(&(minute..minute + 1)).then_some(minute);
         }
-        if turn == 0 || random.below(8) == 0 {
+        if turn == 0 || random.random_range(0..8) == 0 {
             let longest = (span / 8).min(6 * DAY);
             // The first has whole days without anything.
             let lengths = [40, 7 * 60, DAY + 300, 3 * DAY, longest];
-            let length = if turn == 0 { longest } else { (*random.one_of(&lengths)).min(longest) };
-            let reset = random.below(2) == 0;
+            let length = if turn == 0 {
+                longest
+            } else {
+                (lengths[random.random_range(0..lengths.len())]).min(longest)
+            };
+            let reset = random.random_range(0..2) == 0;
             add(presence, &mut random, span, length, reset);
         }
-        if turn == 0 || random.below(20) == 0 {
+        if turn == 0 || random.random_range(0..20) == 0 {
             add(presence, &mut random, span, REBOOT, true);
         }
     }
     for (at, sensor) in sensors.iter_mut().enumerate() {
         let mut random = stream(options.seed, [6, at as u64, 0]);
-        if at == 0 || random.below(5) == 0 {
+        if at == 0 || random.random_range(0..5) == 0 {
             let minute = within(&mut random, span, 0.1, 0.9);
             if sensor.presence.is_calm(&(minute..minute + 2)) {
                 sensor.presence.restarts.push(minute);
@@ -124,7 +129,7 @@ pub fn trouble(options: &Options, sensors: &mut [Sensor], roles: &Roles) {
     }
 }
 
-fn add(presence: &mut Presence, random: &mut Random, span: usize, length: usize, reset: bool) {
+fn add(presence: &mut Presence, random: &mut SplitMix64, span: usize, length: usize, reset: bool) {
     // Something may be there already: one of some places is free.
     for _ in 0..20 {
         let start = within(random, span, 0.1, 0.95);
@@ -137,7 +142,7 @@ fn add(presence: &mut Presence, random: &mut Random, span: usize, length: usize,
     }
 }
 
-fn within(random: &mut Random, span: usize, from: f64, to: f64) -> usize {
-    let (from, to) = ((span as f64 * from) as u32, (span as f64 * to) as u32);
-    (from + random.below((to - from).max(1))) as usize
+fn within(random: &mut SplitMix64, span: usize, from: f64, to: f64) -> usize {
+    let (from, to) = ((span as f64 * from) as usize, (span as f64 * to) as usize);
+    random.random_range(from..to.max(from + 1))
 }

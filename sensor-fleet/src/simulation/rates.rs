@@ -1,8 +1,10 @@
 //! How many packets a day a sensor is to expect.
 
+use rand::RngExt as _;
+use rand_xoshiro::SplitMix64;
+
 use super::noise::{factor, gamma, stream};
 use super::plan::Plan;
-use super::random::Random;
 
 /// Packets that an address receives in a day.
 const PER_ADDRESS: f64 = 6_900.0;
@@ -10,7 +12,7 @@ const PER_ADDRESS: f64 = 6_900.0;
 /// The packets a day that a sensor expects for a service, day by day, noise included; and the sequence to go on
 /// drawing counts from.
 #[must_use]
-pub fn rates(plan: &Plan, sensor: usize, service: usize) -> (Vec<f64>, Random) {
+pub fn rates(plan: &Plan, sensor: usize, service: usize) -> (Vec<f64>, SplitMix64) {
     let (it, about) = (&plan.sensors[sensor], &plan.services[service]);
     let seed = plan.options.seed;
     let mut regional = stream(seed, [7, it.region as u64, service as u64]);
@@ -33,6 +35,6 @@ pub fn rates(plan: &Plan, sensor: usize, service: usize) -> (Vec<f64>, Random) {
 #[must_use]
 pub fn hours(plan: &Plan, service: usize) -> [f64; 24] {
     let mut random = stream(plan.options.seed, [9, service as u64, 0]);
-    let phase = f64::from(random.below(24));
+    let phase = f64::from(random.random_range(0..24));
     std::array::from_fn(|hour| 1.0 + 0.15 * (std::f64::consts::TAU * (hour as f64 - phase) / 24.0).cos())
 }

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use rand::RngExt as _;
 
 use super::fleet::{DAY, REGIONS, Sensor};
 use super::noise::poisson;
@@ -69,7 +70,7 @@ fn count(plan: &Plan, at: usize, service: usize, packets: &mut Family) -> Result
     // A sensor that is there from the start has counted before; a later one, and a port's new series, begin at 0.
     let born = plan.services[service].born.map(|day| day * DAY + 17);
     let from_before = presence.live.start == 0 && born.is_none();
-    let mut value = if from_before { 50_000 + u64::from(random.below(1_000_000)) } else { 0 };
+    let mut value = if from_before { random.random_range(50_000..1_050_000) } else { 0 };
     let mut last = None;
     let mut first_after = true;
     packets.series(&series(false));

@@ -2,9 +2,11 @@
 
 use std::f64::consts::TAU;
 
+use rand::RngExt as _;
+use rand_xoshiro::SplitMix64;
+
 use super::noise::{normal, stream, uniform};
 use super::options::Options;
-use super::random::Random;
 use crate::vocabulary::service::Service;
 
 /// What packets are sent to, as a series that every sensor has.
@@ -133,13 +135,13 @@ pub fn services(options: &Options) -> Vec<ServiceModel> {
         .collect()
 }
 
-fn numbers(count: usize, random: &mut Random) -> Vec<(&'static str, u16)> {
+fn numbers(count: usize, random: &mut SplitMix64) -> Vec<(&'static str, u16)> {
     let known = TOP.iter().map(|port| ("tcp", *port)).chain(NEXT.iter().copied());
     let mut ports: Vec<_> = known.take(count).collect();
     let mut taken: std::collections::HashSet<_> = ports.iter().copied().collect();
     while ports.len() < count {
-        let protocol = if random.below(5) == 0 { "udp" } else { "tcp" };
-        let port = (protocol, random.half().max(1));
+        let protocol = if random.random_range(0..5) == 0 { "udp" } else { "tcp" };
+        let port = (protocol, random.random_range(1..=u16::MAX));
         if taken.insert(port) {
             ports.push(port);
         }
@@ -155,7 +157,7 @@ fn zipf(count: usize, exponent: f64, all: f64) -> Vec<f64> {
 }
 
 /// Slow drift, a weekly pattern, and the little by which days differ everywhere.
-fn pulse(days: usize, random: &mut Random) -> Vec<f64> {
+fn pulse(days: usize, random: &mut SplitMix64) -> Vec<f64> {
     let (height, length, phase) =
         (0.2 * uniform(random), 150.0 + 250.0 * uniform(random), TAU * uniform(random));
     let (weekly, weekday) = (0.08 * uniform(random), 7.0 * uniform(random));

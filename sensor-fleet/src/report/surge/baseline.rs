@@ -182,20 +182,22 @@ pub(super) fn median(values: &mut [f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng as _;
+    use rand_xoshiro::SplitMix64;
     use rstest::rstest;
 
-    use super::super::tests::simulate::Random;
+    use super::super::tests::simulate::negative_binomial;
     use super::*;
 
     /// The middle one of what is found in many baselines, as a multiple of the truth: mean, then dispersion.
     fn found(mean: f64, truth: f64, surging: usize) -> (f64, f64) {
-        let mut random = Random::new(7);
+        let mut random = SplitMix64::seed_from_u64(7);
         let (mut means, mut dispersions): (Vec<f64>, Vec<f64>) = (0..400)
             .map(|_| {
                 let earlier: Vec<Earlier> = (0..28)
                     .map(|day| {
                         let times = if day < surging { 10 } else { 1 };
-                        let count = Some(times * random.negative_binomial(mean, truth));
+                        let count = Some(times * negative_binomial(&mut random, mean, truth));
                         Earlier { before: day + 1, count, unseen: 0.0 }
                     })
                     .collect();

@@ -2,8 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use rand::RngExt as _;
+use rand_xoshiro::SplitMix64;
+
 use crate::frame::{Frame, frame};
-use crate::random::Random;
 
 /// What sends a SYN.
 #[derive(Clone, Copy, Debug)]
@@ -31,16 +33,16 @@ pub(super) const ZMAP_OPTIONS: [u8; 12] = [2, 4, 5, 0xb4, 1, 3, 3, 8, 1, 1, 4, 2
 const MSS: [u8; 4] = [2, 4, 5, 0xb4];
 
 impl Tool {
-    pub(super) fn syn(self, from: Ipv4Addr, to: Ipv4Addr, port: u16, random: &mut Random) -> Frame {
+    pub(super) fn syn(self, from: Ipv4Addr, to: Ipv4Addr, port: u16, random: &mut SplitMix64) -> Frame {
         // Real packets have crossed some routers.
-        let way = random.byte() % 24;
-        let sequence = random.word();
-        let source_port = 1024 | random.half();
-        let frame = frame().ipv4().from(from).to(to).ip_id(random.half());
+        let way = random.random::<u8>() % 24;
+        let sequence = random.random::<u32>();
+        let source_port = 1024 | random.random::<u16>();
+        let frame = frame().ipv4().from(from).to(to).ip_id(random.random());
         let syn = |frame: Frame| frame.tcp(port).source_port(source_port).syn().sequence(sequence);
         match self {
             Self::Mirai => {
-                let window = random.half();
+                let window = random.random::<u16>();
                 syn(frame.hops(64 - way)).sequence(to.to_bits()).window(window)
             }
             Self::ZMap => syn(frame.hops(255 - way)).tcp_options(&ZMAP_OPTIONS),
@@ -54,12 +56,12 @@ impl Tool {
                 syn(frame.hops(255 - way).ip_id(id)).window(1024)
             }
             Self::Nmap => {
-                let hops = 37 + random.byte() % 23;
+                let hops = 37 + random.random::<u8>() % 23;
                 syn(frame.hops(hops)).window(1024 * u16::from(hops % 4 + 1)).tcp_options(&MSS)
             }
             Self::Linux => {
                 let mut options = vec![2, 4, 5, 0xb4, 4, 2, 8, 10];
-                options.extend(random.word().to_be_bytes());
+                options.extend(random.random::<u32>().to_be_bytes());
                 options.extend([0, 0, 0, 0, 1, 3, 3, 7]);
                 syn(frame.hops(64 - way).dont_fragment()).window(64_240).tcp_options(&options)
             }

@@ -10,6 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Result;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
 
@@ -17,7 +19,7 @@ use super::World;
 use super::place::Family;
 use crate::counts::Counts;
 use crate::frame::{Extension, Frame, frame, protocol};
-use crate::random::Random;
+use crate::random::{one_of, weighted};
 use crate::sender::{Sender, cpus, pin_to_cpu};
 
 /// Different packets from each CPU; they come again and again.
@@ -55,7 +57,7 @@ impl Flood {
             thread::spawn(move || {
                 pin_to_cpu(cpu)?;
                 let sender = Sender::new(&wire)?;
-                let mut random = Random::new(seed);
+                let mut random = SplitMix64::seed_from_u64(seed);
                 let scans: Vec<(Vec<u8>, Slot)> = (0..DIFFERENT).map(|_| scan(&mut random, hosts)).collect();
                 let mut truth = Counts::default();
                 for burst in scans.chunks(BURST).cycle() {
@@ -130,12 +132,12 @@ const KINDS: &[(u32, Kind)] = &[
 ];
 
 /// A packet to the host, and the slot that it adds to.
-fn scan(random: &mut Random, [v4, v6]: [IpAddr; 2]) -> (Vec<u8>, Slot) {
-    let (family, host) = *random.one_of(&[(Family::V4, v4), (Family::V4, v4), (Family::V6, v6)]);
+fn scan(random: &mut SplitMix64, [v4, v6]: [IpAddr; 2]) -> (Vec<u8>, Slot) {
+    let (family, host) = *one_of(random, &[(Family::V4, v4), (Family::V4, v4), (Family::V6, v6)]);
     let stranger = stranger(random, family);
     let to_host = packet(stranger, host);
-    let (port, service) = (port(random), *random.one_of(&[22, 53, 80, 123, 443, 40_000]));
-    let (frame, slot) = match *random.weighted(KINDS) {
+    let (port, service) = (port(random), *one_of(random, &[22, 53, 80, 123, 443, 40_000]));
+    let (frame, slot) = match *weighted(random, KINDS) {
         Kind::Syn => (to_host.tcp(port).syn(), Slot::tcp(port)),
         Kind::SynAck => (to_host.tcp(port).source_port(service).syn_ack(), Slot::tcp(port)),
         Kind::Reset => (to_host.tcp(port).source_port(service).rst(), Slot::tcp(port)),
@@ -162,10 +164,10 @@ fn scan(random: &mut Random, [v4, v6]: [IpAddr; 2]) -> (Vec<u8>, Slot) {
 }
 
 /// A source within [`forged_sources`].
-fn stranger(random: &mut Random, family: Family) -> IpAddr {
+fn stranger(random: &mut SplitMix64, family: Family) -> IpAddr {
     match family {
-        Family::V4 => Ipv4Addr::new(198, 19, random.byte(), random.byte()).into(),
-        Family::V6 => Ipv6Addr::new(0x2001, 0xdb8, 0xbae, 0, random.half(), 0, 0, random.half()).into(),
+        Family::V4 => Ipv4Addr::new(198, 19, random.random(), random.random()).into(),
+        Family::V6 => Ipv6Addr::new(0x2001, 0xdb8, 0xbae, 0, random.random(), 0, 0, random.random()).into(),
     }
 }
 
@@ -174,12 +176,12 @@ fn packet(from: IpAddr, to: IpAddr) -> Frame {
 }
 
 /// Services, the host's own among them, and ports that its programs may be using.
-fn port(random: &mut Random) -> u16 {
-    match random.below(4) {
-        0 => *random.one_of(&[22, 23, 53, 80, 443, 445, 3389, 6379, 8080]),
-        1 => random.half(),
+fn port(random: &mut SplitMix64) -> u16 {
+    match random.random_range(0..4) {
+        0 => *one_of(random, &[22, 23, 53, 80, 443, 445, 3389, 6379, 8080]),
+        1 => random.random::<u16>(),
         // Linux takes the ports of what the host begins from here.
-        _ => u16::try_from(32_768 + random.below(28_232)).unwrap_or(u16::MAX),
+        _ => u16::try_from(32_768 + random.random_range(0..28_232)).unwrap_or(u16::MAX),
     }
 }
 
@@ -192,10 +194,10 @@ fn icmp(frame: Frame, family: Family, v4: (u8, u8), v6: (u8, u8), payload: Vec<u
 }
 
 /// A later fragment of a datagram whose first nobody sends.
-fn fragment(to_host: Frame, family: Family, random: &mut Random) -> (Frame, Slot) {
-    let number = *random.one_of(&[protocol::TCP, protocol::UDP]);
+fn fragment(to_host: Frame, family: Family, random: &mut SplitMix64) -> (Frame, Slot) {
+    let number = *one_of(random, &[protocol::TCP, protocol::UDP]);
     let frame = match family {
-        Family::V4 => to_host.ip_id(random.half()).fragment(185, false),
+        Family::V4 => to_host.ip_id(random.random()).fragment(185, false),
         Family::V6 => to_host.extension(Extension::fragment(185, false)),
     };
     (frame.protocol(number).payload([0x61; 120]), Slot::fragment(number))

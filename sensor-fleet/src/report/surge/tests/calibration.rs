@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 
 use super::super::Settings;
-use super::simulate::{BEFORE, DAYS, ROUGH, Random, Shape, dates, detect, quiet, tcp, whole};
+use super::simulate::{BEFORE, DAYS, ROUGH, Shape, dates, detect, quiet, tcp, whole};
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Every cell is independent and its true distribution the assumed one; what is tested is the estimates.
@@ -37,7 +39,7 @@ const PLACES: usize = 60;
 fn a_port_that_takes_the_place_of_another_is_no_surge(#[case] configured: usize) {
     let wrong = (0..100).filter(|seed| {
         let mut sensors = quiet(*seed, &CROWDED);
-        let mut random = Random::new(*seed);
+        let mut random = SplitMix64::seed_from_u64(*seed);
         for sensor in &mut sensors {
             for count in sensor.services[..configured].iter_mut().flat_map(|(_, days)| days).flatten() {
                 *count /= 100;
@@ -45,9 +47,9 @@ fn a_port_that_takes_the_place_of_another_is_no_surge(#[case] configured: usize)
             let mut order: Vec<usize> = (0..sensor.services.len()).collect();
             sensor.unranked = vec![0; DAYS];
             for day in 0..DAYS {
-                if random.below(3) == 0 {
-                    let out = configured + random.below(PLACES - configured);
-                    let into = PLACES + random.below(order.len() - PLACES);
+                if random.random_range(0..3) == 0 {
+                    let out = configured + random.random_range(0..PLACES - configured);
+                    let into = PLACES + random.random_range(0..order.len() - PLACES);
                     order.swap(out, into);
                 }
                 for &hidden in &order[PLACES..] {

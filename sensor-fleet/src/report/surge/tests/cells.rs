@@ -1,10 +1,12 @@
 //! What is judged, what stands out, and what is new.
 
 use proptest::prelude::*;
+use rand::SeedableRng as _;
+use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 
 use super::super::{Detector, Settings};
-use super::simulate::{BEFORE, DAYS, ROUGH, Random, Sensor, dates, detect, quiet, tcp};
+use super::simulate::{BEFORE, DAYS, ROUGH, Sensor, dates, detect, negative_binomial, quiet, tcp};
 use crate::report::history::{Counts, Observer};
 use crate::report::model::Surge;
 use crate::vocabulary::verdict::SurgeVerdict;
@@ -14,8 +16,8 @@ const DAY: usize = 70;
 
 /// About 200 packets a day.
 fn usual(seed: u64) -> Vec<Option<u64>> {
-    let mut random = Random::new(seed);
-    (0..DAYS).map(|_| Some(random.negative_binomial(200.0, 0.02))).collect()
+    let mut random = SplitMix64::seed_from_u64(seed);
+    (0..DAYS).map(|_| Some(negative_binomial(&mut random, 200.0, 0.02))).collect()
 }
 
 /// Three sensors, with a port that `counts` at the first, and about 200 packets a day at the others.
@@ -193,9 +195,9 @@ fn the_numbers_are_those_of_the_peak() {
 #[case::more_than_all_others_without(40, 3_000, &["70-70 NewPort s0 of 3"])]
 fn a_port_that_gets_a_series(#[case] unranked: u64, #[case] packets: u64, #[case] expected: &[&str]) {
     let mut sensors = three(usual(9));
-    let mut random = Random::new(5);
+    let mut random = SplitMix64::seed_from_u64(5);
     for port in 1_000..1_040 {
-        let counts = (0..DAYS).map(|_| Some(random.negative_binomial(3_000.0, 0.02))).collect();
+        let counts = (0..DAYS).map(|_| Some(negative_binomial(&mut random, 3_000.0, 0.02))).collect();
         sensors[0].services.push((tcp(port), counts));
     }
     sensors[0].services.push((tcp(9_999), then(constant(None), &[(DAY, Some(packets))])));
@@ -230,11 +232,12 @@ fn what_is_not_there_is_not_judged() {
 
 /// A history with some surges.
 fn eventful(seed: u64) -> Vec<Sensor> {
-    let random = &mut Random::new(seed);
+    let random = &mut SplitMix64::seed_from_u64(seed);
     let mut sensors = quiet(seed, &ROUGH);
     for _ in 0..10 {
-        let (service, day, first) = (random.below(20), BEFORE + random.below(60), random.below(10));
-        for sensor in sensors.iter_mut().skip(first).take(1 + random.below(5)) {
+        let (service, day, first) =
+            (random.random_range(0..20), BEFORE + random.random_range(0..60), random.random_range(0..10));
+        for sensor in sensors.iter_mut().skip(first).take(1 + random.random_range(0..5)) {
             for count in sensor.services[service].1[day..].iter_mut().take(2).flatten() {
                 *count *= 30;
             }

@@ -3,11 +3,15 @@
 use std::f64::consts::TAU;
 
 use jiff::civil::{Date, date};
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_xoshiro::SplitMix64;
 use sensor_common::port::{Port, Transport};
 
 use super::super::{Detector, Settings};
 use crate::report::history::{Counts, Observer};
 use crate::report::model::{Method, Surge};
+use crate::simulation::noise::{gamma, normal, poisson, uniform};
 use crate::vocabulary::service::Service;
 
 /// Days before the first that is judged.
@@ -15,75 +19,14 @@ pub const BEFORE: usize = 28;
 /// All days.
 pub const DAYS: usize = BEFORE + 62;
 
-/// A seeded generator (`SplitMix64`), and what is drawn from it.
-pub struct Random(u64);
+fn one_of<T: Copy>(random: &mut SplitMix64, of: &[T]) -> T {
+    *of.choose(random).unwrap()
+}
 
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        let mut random = Self(seed.wrapping_mul(0xd134_2543_de82_ef95));
-        random.bits();
-        random
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Above 0, at most 1.
-    pub fn part(&mut self) -> f64 {
-        (super::super::number(self.bits() >> 11) + 1.0) / super::super::number(1 << 53)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.bits() % end as u64).unwrap()
-    }
-
-    pub fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-
-    pub fn normal(&mut self) -> f64 {
-        (-2.0 * self.part().ln()).sqrt() * (TAU * self.part()).cos()
-    }
-
-    /// Marsaglia and Tsang's method.
-    fn gamma(&mut self, shape: f64) -> f64 {
-        if shape < 1.0 {
-            return self.gamma(shape + 1.0) * self.part().powf(1.0 / shape);
-        }
-        let d = shape - 1.0 / 3.0;
-        loop {
-            let x = self.normal();
-            let v = (1.0 + x / (9.0 * d).sqrt()).powi(3);
-            if v > 0.0 && self.part().ln() < 0.5 * x * x + d - d * v + d * v.ln() {
-                return d * v;
-            }
-        }
-    }
-
-    fn poisson(&mut self, mean: f64) -> u64 {
-        if mean > 60.0 {
-            // With this many the difference to a normal distribution is nothing beside the dispersion.
-            return whole(mean + mean.sqrt() * self.normal());
-        }
-        let (mut left, mut count) = ((-mean).exp(), 0);
-        let mut draw = self.part();
-        while draw > left && count < 1_000 {
-            draw -= left;
-            count += 1;
-            left *= mean / super::super::number(count);
-        }
-        count
-    }
-
-    pub fn negative_binomial(&mut self, mean: f64, dispersion: f64) -> u64 {
-        let level = self.gamma(1.0 / dispersion) * dispersion * mean;
-        self.poisson(level)
-    }
+/// A count with this dispersion: the variance, less the mean, over the square of the mean.
+pub fn negative_binomial(random: &mut SplitMix64, mean: f64, dispersion: f64) -> u64 {
+    let level = mean * gamma(random, dispersion);
+    poisson(random, level)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, and not below 0")]
@@ -143,40 +86,40 @@ pub fn dates(days: usize) -> Vec<Date> {
 }
 
 /// A level that is near today what it was yesterday.
-fn wander(random: &mut Random, deviation: f64) -> Vec<f64> {
-    let kept = random.one_of(&[0.0, 0.5, 0.9_f64]);
-    let mut level = random.normal();
+fn wander(random: &mut SplitMix64, deviation: f64) -> Vec<f64> {
+    let kept = one_of(random, &[0.0, 0.5, 0.9_f64]);
+    let mut level = normal(random);
     (0..DAYS)
         .map(|_| {
-            level = kept * level + (1.0 - kept * kept).sqrt() * random.normal();
+            level = kept * level + (1.0 - kept * kept).sqrt() * normal(random);
             (deviation * level).exp()
         })
         .collect()
 }
 
-fn observed(random: &mut Random, shape: &Shape, sensor: usize) -> Vec<f64> {
+fn observed(random: &mut SplitMix64, shape: &Shape, sensor: usize) -> Vec<f64> {
     let mut observed = vec![1.0; DAYS];
     if !shape.trouble {
         return observed;
     }
     if sensor.is_multiple_of(4) {
-        let (from, length) = (random.below(DAYS), 1 + random.below(20));
+        let (from, length) = (random.random_range(0..DAYS), 1 + random.random_range(0..20));
         observed.iter_mut().skip(from).take(length).for_each(|part| *part = 0.0);
     }
     if sensor % 5 == 1 {
-        let born = random.below(60);
+        let born = random.random_range(0..60);
         observed.iter_mut().take(born).for_each(|part| *part = 0.0);
     }
     for _ in 0..3 {
-        let at = random.below(DAYS);
-        observed[at] = f64::min(observed[at], random.one_of(&[0.3, 0.85, 0.93, 0.99]));
+        let at = random.random_range(0..DAYS);
+        observed[at] = f64::min(observed[at], one_of(random, &[0.3, 0.85, 0.93, 0.99]));
     }
     observed
 }
 
 /// A history in which nothing surges. Half of the sensors are in `japan`, the others in `overseas`.
 pub fn quiet(seed: u64, shape: &Shape) -> Vec<Sensor> {
-    let random = &mut Random::new(seed);
+    let random = &mut SplitMix64::seed_from_u64(seed);
     let mut sensors: Vec<Sensor> = (0..shape.sensors)
         .map(|sensor| Sensor {
             name: format!("s{sensor}"),
@@ -188,17 +131,17 @@ pub fn quiet(seed: u64, shape: &Shape) -> Vec<Sensor> {
         .collect();
     for service in 0..shape.services {
         let (least, most) = shape.means;
-        let mean = (least + (most - least) * random.part()).exp();
-        let dispersion = random.one_of(shape.dispersions);
+        let mean = (least + (most - least) * uniform(random)).exp();
+        let dispersion = one_of(random, shape.dispersions);
         // Doubles, or halves, in 90 days; or neither.
-        let drift = random.one_of(&[-1.0, 0.0, 1.0]);
-        let (weekly, phase) = (0.2 * random.part(), TAU * random.part());
+        let drift = one_of(random, &[-1.0, 0.0, 1.0]);
+        let (weekly, phase) = (0.2 * uniform(random), TAU * uniform(random));
         let together = (service % 2 == 0).then(|| wander(random, shape.wandering));
         for sensor in &mut sensors {
             let alone = together.is_none().then(|| wander(random, shape.wandering));
             let level = together.as_ref().or(alone.as_ref()).unwrap();
-            let own = (shape.spread * random.normal()).exp();
-            let dispersion = dispersion * (shape.spread * random.normal()).exp();
+            let own = (shape.spread * normal(random)).exp();
+            let dispersion = dispersion * (shape.spread * normal(random)).exp();
             let mut born = !shape.trouble || service % 3 != 0;
             let counts = (0..DAYS).map(|day| {
                 let usual = mean
@@ -207,7 +150,7 @@ pub fn quiet(seed: u64, shape: &Shape) -> Vec<Sensor> {
                     * (1.0 + weekly * (TAU * index(day) / 7.0 + phase).sin())
                     * level[day]
                     * sensor.observed[day];
-                let count = if usual > 0.0 { random.negative_binomial(usual, dispersion) } else { 0 };
+                let count = if usual > 0.0 { negative_binomial(random, usual, dispersion) } else { 0 };
                 born |= count > 0;
                 (sensor.observed[day] > 0.0 && born).then_some(count)
             });
