@@ -77,24 +77,8 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Resul
         tally.add(observer, &counts);
         detector.sensor(observer, &counts);
     })?;
-    let tallied = tally.finish();
     let (surges, method) = detector.finish();
-    let notes = notes::notes(plan, &tallied);
-    Ok(Report {
-        period: plan.period.clone(),
-        previous: plan.previous.clone(),
-        home: arguments.home.clone(),
-        totals: tallied.totals,
-        top: tallied.top,
-        curves: tallied.curves,
-        sensors: tallied.sensors,
-        monthly: tallied.monthly,
-        rose: tallied.rose,
-        fell: tallied.fell,
-        new: tallied.new,
-        surges,
-        method,
-        notes,
-        publication: None,
-    })
+    let (report, coverage) = tally.finish();
+    let notes = notes::notes(plan, &report, coverage);
+    Ok(Report { surges, method, notes, ..report })
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use super::history::Observer;
-use super::model::WHOLE;
+use super::model::{Report, WHOLE};
 use super::period::Plan;
-use super::tally::Tallied;
+use super::tally::PreviousCoverage;
 
 /// Makes sure that the region to compare with is one.
 ///
@@ -32,7 +32,7 @@ pub fn check_home(home: Option<&str>, observers: &[Observer]) -> Result<()> {
 
 /// The notes of a report.
 #[must_use]
-pub fn notes(plan: &Plan, tallied: &Tallied) -> Vec<String> {
+pub fn notes(plan: &Plan, report: &Report, previous: PreviousCoverage) -> Vec<String> {
     let mut notes = Vec::new();
     if plan.unfinished {
         notes.push(format!(
@@ -40,35 +40,35 @@ pub fn notes(plan: &Plan, tallied: &Tallied) -> Vec<String> {
             plan.period.to
         ));
     }
-    let with_gaps = tallied.sensors.iter().filter(|sensor| sensor.coverage < WHOLE).count();
+    let with_gaps = report.sensors.iter().filter(|sensor| sensor.coverage < WHOLE).count();
     if with_gaps > 0 {
         notes.push(format!(
             "{with_gaps} of {} sensors observed less than nine tenths of the period. Averages are over the days on \
              which sensors observed; rankings are of the packets that were counted, and nothing was added for what \
              was not.",
-            tallied.sensors.len()
+            report.sensors.len()
         ));
     }
-    let silent = tallied.sensors.iter().filter(|sensor| !sensor.observed()).count();
+    let silent = report.sensors.iter().filter(|sensor| !sensor.observed()).count();
     if silent > 0 {
         notes.push(format!(
             "Sensors that observed in {} and not at all since: {silent}. They are listed with a coverage of 0 %.",
             plan.previous.name
         ));
     }
-    if tallied.totals.packets == 0 {
+    if report.totals.packets == 0 {
         notes.push("No packet was counted in the period.".to_owned());
-    } else if tallied.totals.unranked > 0 {
+    } else if report.totals.unranked > 0 {
         #[expect(clippy::cast_precision_loss, reason = "a share")]
-        let share = tallied.totals.unranked as f64 / tallied.totals.packets as f64 * 100.0;
+        let share = report.totals.unranked as f64 / report.totals.packets as f64 * 100.0;
         notes.push(format!(
             "{share:.1} % of the packets went to ports without a series of their own. They are in all sums, but in \
              no ranking; a port that got its series within the period is ranked by what was counted since."
         ));
     }
-    if tallied.totals.previous_packets == 0 {
+    if report.totals.previous_packets == 0 {
         notes.push(format!("Nothing is recorded of {}, so nothing is compared with it.", plan.previous.name));
-    } else if let Some(coverage) = tallied.previous_coverage.filter(|coverage| *coverage < WHOLE) {
+    } else if let Some(coverage) = previous.filter(|coverage| *coverage < WHOLE) {
         notes.push(format!(
             "The sensors that observed in {} did so for {:.1} % of it on average: ranks, changes and what is new are \
              against that part only.",
@@ -88,23 +88,17 @@ mod tests {
     use super::super::fixture;
     use super::super::model::SensorReport;
     use super::super::period::Asked;
-    use super::super::tally::Tally;
     use super::*;
 
     /// The notes on the fixture's quarter, after a change to it.
-    fn said(change: impl Fn(&mut Tallied)) -> String {
+    fn said(change: impl Fn(&mut Report, &mut PreviousCoverage)) -> String {
         let plan = Plan::new(Asked::Quarter("2023Q4".parse().unwrap()), &TimeZone::UTC, 28, Timestamp::MAX);
-        let plan = plan.unwrap();
-        let report = fixture::report();
-        let tallied = Tally::new(&plan, None, i64::MAX / 2).finish();
-        let mut tallied = Tallied {
-            sensors: report.sensors,
-            totals: report.totals,
-            previous_coverage: Some(1.0),
-            ..tallied
-        };
-        change(&mut tallied);
-        notes(&plan, &tallied).join("\n")
+        let (mut report, mut previous) = (fixture::report(), Some(1.0));
+        change(&mut report, &mut previous);
+        notes(&plan.unwrap(), &report, previous).join(
+            "
+",
+        )
     }
 
     fn silence(sensor: &mut SensorReport) {
@@ -113,26 +107,26 @@ mod tests {
 
     #[test]
     fn a_report_says_what_was_missing() {
-        let found = said(|_| ());
+        let found = said(|_, _| ());
         assert!(found.contains("1 of 6 sensors observed less than nine tenths"), "{found}");
         assert!(!found.contains("2023Q3"), "{found}");
 
-        let found = said(|tallied| silence(&mut tallied.sensors[5]));
+        let found = said(|report, _| silence(&mut report.sensors[5]));
         assert!(found.contains("2 of 6 sensors observed less than nine tenths"), "{found}");
         assert!(found.contains("Sensors that observed in 2023Q3 and not at all since: 1."), "{found}");
 
-        let found = said(|tallied| tallied.previous_coverage = Some(3.0 / 92.0));
+        let found = said(|_, previous| *previous = Some(3.0 / 92.0));
         assert!(found.contains("observed in 2023Q3 did so for 3.3 % of it on average"), "{found}");
 
-        let found = said(|tallied| (tallied.totals.previous_packets, tallied.previous_coverage) = (0, None));
+        let found = said(|report, previous| (report.totals.previous_packets, *previous) = (0, None));
         assert!(found.contains("Nothing is recorded of 2023Q3"), "{found}");
     }
 
     #[test]
     fn no_note_names_a_sensor() {
-        let found = said(|tallied| {
-            silence(&mut tallied.sensors[5]);
-            tallied.previous_coverage = Some(0.1);
+        let found = said(|report, previous| {
+            silence(&mut report.sensors[5]);
+            *previous = Some(0.1);
         });
         assert_eq!(found.lines().count(), 4, "{found}");
         for (name, _) in fixture::SENSORS {

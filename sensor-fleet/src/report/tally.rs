@@ -10,7 +10,8 @@ use jiff::civil::Date;
 
 use super::history::{Counts, Observer};
 use super::model::{
-    Average, CHANGES, Change, Curve, Gap, Month, Ranked, SensorReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
+    Average, CHANGES, Change, Curve, Gap, Method, Month, Ranked, Report, SensorReport, TOP, TOP_OF_A_SENSOR,
+    Totals, WHOLE,
 };
 use super::period::Plan;
 use crate::vocabulary::service::Service;
@@ -42,28 +43,8 @@ struct Sums {
     days: Vec<u64>,
 }
 
-/// What has been added up.
-#[derive(Debug)]
-pub struct Tallied {
-    /// All packets.
-    pub totals: Totals,
-    /// The part of the previous period that its sensors observed on average, 0 to 1; nothing if there were none.
-    pub previous_coverage: Option<f64>,
-    /// First services.
-    pub top: Vec<Ranked>,
-    /// How these went.
-    pub curves: Vec<Curve>,
-    /// Sensors.
-    pub sensors: Vec<SensorReport>,
-    /// Months.
-    pub monthly: Vec<Month>,
-    /// What rose.
-    pub rose: Vec<Change>,
-    /// What fell.
-    pub fell: Vec<Change>,
-    /// What is new.
-    pub new: Vec<Change>,
-}
+/// The part of the previous period that its sensors observed on average, 0 to 1; nothing if there were none.
+pub type PreviousCoverage = Option<f64>;
 
 impl<'a> Tally<'a> {
     /// For a plan's periods; `now` in Unix seconds, `home` the region that others are compared with.
@@ -169,9 +150,9 @@ impl<'a> Tally<'a> {
         gaps
     }
 
-    /// What a report says of all.
+    /// What a report says of all, but for surges and notes, and how much there was to compare with.
     #[must_use]
-    pub fn finish(mut self) -> Tallied {
+    pub fn finish(mut self) -> (Report, PreviousCoverage) {
         self.totals.sensor_days = self.observers.iter().sum();
         let now = self.services.iter().map(|(service, sums)| (service, sums.now)).collect();
         let before = self.services.iter().map(|(service, sums)| (service, sums.before)).collect();
@@ -183,9 +164,12 @@ impl<'a> Tally<'a> {
             let key = |sensor: &SensorReport| home.is_some_and(|home| sensor.region != home);
             (key(a), &a.region, &a.name).cmp(&(key(b), &b.region, &b.name))
         });
-        Tallied {
+        let coverage = self.previous_coverage();
+        let report = Report {
+            period: self.plan.period.clone(),
+            previous: self.plan.previous.clone(),
+            home: home.map(str::to_owned),
             totals: self.totals,
-            previous_coverage: self.previous_coverage(),
             top,
             curves,
             monthly: self.monthly(),
@@ -193,11 +177,16 @@ impl<'a> Tally<'a> {
             rose,
             fell,
             new,
-        }
+            surges: Vec::new(),
+            method: Method::default(),
+            notes: Vec::new(),
+            publication: None,
+        };
+        (report, coverage)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "no fleet has 2^52 sensor-days")]
-    fn previous_coverage(&self) -> Option<f64> {
+    fn previous_coverage(&self) -> PreviousCoverage {
         let days = self.previous.len() * self.previous_observers;
         (days > 0).then(|| self.totals.previous_sensor_days / days as f64)
     }

@@ -36,7 +36,7 @@ pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
         ("report.json", json::model(report)?),
     ];
     files.extend(csv::tables(report));
-    for figure in figures {
+    for figure in figures.all() {
         files.push((
             figure.png,
             png::render(&figure.wide).with_context(|| format!("cannot draw {}", figure.png))?,

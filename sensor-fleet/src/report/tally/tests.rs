@@ -31,7 +31,11 @@ fn sensor(name: &str, region: &str, observed: [f64; 8], services: &[(&str, u64, 
     (Observer { name: name.to_owned(), region: region.to_owned(), observed: observed.to_vec() }, counts)
 }
 
-fn tallied(sensors: &[(Observer, Counts)], home: Option<&str>) -> Tallied {
+fn tallied(sensors: &[(Observer, Counts)], home: Option<&str>) -> Report {
+    tallied_with_coverage(sensors, home).0
+}
+
+fn tallied_with_coverage(sensors: &[(Observer, Counts)], home: Option<&str>) -> (Report, PreviousCoverage) {
     let plan = plan();
     let mut tally = Tally::new(&plan, home, i64::MAX / 2);
     for (observer, counts) in sensors {
@@ -165,7 +169,7 @@ fn a_sensor_that_was_only_there_for_a_baseline_is_gone() {
     let mut tally = Tally::new(&plan, None, i64::MAX / 2);
     let (observer, counts) = sensor("a", "", [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0], &[("23/TCP", 0, 0)]);
     tally.add(&observer, &counts);
-    assert!(tally.finish().sensors.is_empty());
+    assert!(tally.finish().0.sensors.is_empty());
 }
 
 #[rstest]
@@ -175,6 +179,6 @@ fn a_sensor_that_was_only_there_for_a_baseline_is_gone() {
 fn the_previous_period_has_a_coverage(#[case] observed: [f64; 8], #[case] coverage: Option<f64>) {
     let born = sensor("c", "", [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0], &[]);
     let sensors = [sensor("a", "", observed, &[]), sensor("b", "", [1.0; 8], &[]), born.clone()];
-    assert_eq!(tallied(&sensors, None).previous_coverage, coverage);
-    assert_eq!(tallied(&[born], None).previous_coverage, None);
+    assert_eq!(tallied_with_coverage(&sensors, None).1, coverage);
+    assert_eq!(tallied_with_coverage(&[born], None).1, None);
 }

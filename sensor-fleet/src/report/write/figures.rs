@@ -77,11 +77,26 @@ impl Layout {
     }
 }
 
-/// All figures, in the order of the page: curves, then months.
+/// All figures of a report.
+pub struct Figures {
+    /// How the top services went from day to day.
+    pub curves: Figure,
+    /// Averages month by month.
+    pub monthly: Figure,
+}
+
+impl Figures {
+    /// Each of them.
+    pub fn all(self) -> [Figure; 2] {
+        [self.curves, self.monthly]
+    }
+}
+
+/// Draws all figures.
 ///
 /// # Errors
 /// If one cannot be drawn, which would be a mistake in here.
-pub fn draw(report: &Report) -> Result<Vec<Figure>> {
+pub fn draw(report: &Report) -> Result<Figures> {
     let name = &report.period.name;
     let home = report.home.is_some();
     let (against, pair) = if home {
@@ -92,12 +107,14 @@ pub fn draw(report: &Report) -> Result<Vec<Figure>> {
     let curves = format!("Packets per sensor and day of the top {TOP} services, {name}");
     let months = format!("Packets per sensor and day, month by month{against}, {name}");
     let bars_seen = format!("{pair}{}", bars_described(report));
-    Ok(vec![
-        figure("curves.svg", "curves.png", curves, &described(report), |area, layout| {
+    Ok(Figures {
+        curves: figure("curves.svg", "curves.png", curves, &described(report), |area, layout| {
             lines(area, layout, report)
         })?,
-        figure("monthly.svg", "monthly.png", months, &bars_seen, |area, layout| bars(area, layout, report))?,
-    ])
+        monthly: figure("monthly.svg", "monthly.png", months, &bars_seen, |area, layout| {
+            bars(area, layout, report)
+        })?,
+    })
 }
 
 fn figure(

@@ -1,6 +1,6 @@
 //! What people read, in its order, before it is HTML or Markdown.
 
-use super::figures::Figure;
+use super::figures::{Figure, Figures};
 use super::number::{average, change, count, days, percent, probability, thousands};
 use super::summary;
 use crate::report::model::{Average, Change, Report, SensorReport, Surge, TOP_OF_A_SENSOR};
@@ -83,21 +83,20 @@ pub fn title(report: &Report) -> String {
 }
 
 /// All that is on the page below its title.
-pub fn blocks<'a>(report: &Report, figures: &'a [Figure]) -> Vec<Block<'a>> {
+pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
     let mut page = vec![Block::Text(period(report)), Block::Summary(summary::sentences(report).join(" "))];
     page.extend(coverage::warning(report).map(Block::Warning));
-    let mut figures = figures.iter().map(Block::Figure);
 
     page.push(Block::Heading("Top services"));
     page.push(top(report));
-    page.extend(figures.next());
+    page.push(Block::Figure(&figures.curves));
 
     page.push(Block::Heading("Top 10 of each sensor"));
     page.extend(sensors(report));
 
     page.push(Block::Heading("Packets per sensor and day, month by month"));
     page.push(monthly(report));
-    page.extend(figures.next());
+    page.push(Block::Figure(&figures.monthly));
 
     page.push(Block::Heading("Surges"));
     page.extend(surges(report));
