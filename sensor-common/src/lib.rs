@@ -1,5 +1,5 @@
 //! What the kernel and the host share: where each counter lives ([`layout`]), how bytes become a packet, and
-//! which counter it belongs to ([`parse`]), whether it is let through instead ([`classify`]), and what is
+//! which counter it belongs to ([`parse`]), how it adds to that ([`hot`]), whether it is let through instead ([`classify`]), and what is
 //! remembered of what the host itself sends ([`flow`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
@@ -13,6 +13,7 @@
 
 pub mod classify;
 pub mod flow;
+pub mod hot;
 pub mod layout;
 pub mod parse;
 pub mod policy;
