@@ -1,7 +1,6 @@
 //! `cargo xtask bench` runs this as root: it measures, shows one table, and writes what came of it beside a plot.
 
 mod agent;
-mod assembler;
 mod clock;
 mod drain;
 mod effort;

@@ -3,10 +3,9 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::Result;
-use sensor_harness::bpf::{self, XdpAction};
+use sensor_harness::bpf::{self, Assembler, Operation, Register, Width, XdpAction};
 use sensor_harness::frame::ETHERNET;
 
-use crate::assembler::{Assembler, Operation, Register, Width};
 use crate::sensor::FIRST_NETWORK;
 
 /// A program of two instructions: the least that one can cost.

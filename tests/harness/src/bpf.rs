@@ -3,13 +3,18 @@
 //!
 //! The benchmark's timing wants nothing between the clock and the call.
 
+mod assembler;
 mod objects;
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+pub use self::assembler::{Assembler, Jump, Operation, Register, Width};
 pub use self::objects::{Object, objects_of, wait_until_freed};
 
 /// What an XDP program returns (`enum xdp_action`).
@@ -21,6 +26,19 @@ pub enum XdpAction {
     Drop = 1,
     /// Let through.
     Pass = 2,
+}
+
+/// Kinds of maps (`enum bpf_map_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapType {
+    /// Elements by their number.
+    Array = 2,
+    /// Programs to jump to.
+    ProgramArray = 3,
+    /// Elements by their number, of which each CPU has its own.
+    PerCpuArray = 6,
+    /// A hash table from which goes what was not used for longest.
+    LruHash = 9,
 }
 
 /// Lifts this process's limit of locked memory: before Linux 5.11 everybody's programs and maps count, those of
@@ -36,7 +54,7 @@ pub fn lift_memory_limit() {
 /// # Errors
 /// Without root.
 pub fn array() -> Result<OwnedFd> {
-    create_map(ARRAY, 8).context("cannot make an array")
+    create_map(MapType::Array, 4, 8, 1, 0).context("cannot make an array")
 }
 
 /// A table of programs with one entry, into which a program can jump.
@@ -44,7 +62,7 @@ pub fn array() -> Result<OwnedFd> {
 /// # Errors
 /// Without root.
 pub fn table_of_programs() -> Result<OwnedFd> {
-    create_map(PROGRAM_ARRAY, 4).context("cannot make a table of programs")
+    create_map(MapType::ProgramArray, 4, 4, 1, 0).context("cannot make a table of programs")
 }
 
 /// Puts a program into the table.
@@ -97,6 +115,26 @@ pub fn attach(program: BorrowedFd<'_>, interface: u32, mode: Mode) -> Result<Own
     descriptor(call(LINK_CREATE, &mut attributes)).context("cannot attach a program")
 }
 
+/// Pins a program, map or link.
+///
+/// # Errors
+/// Something is pinned there, or it is not in a BPF file system.
+pub fn pin(object: BorrowedFd<'_>, path: &Path) -> Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Pin { path: path.as_ptr() as u64, object: number(object), flags: 0 };
+    call(OBJECT_PIN, &mut attributes).map(drop).context("cannot pin")
+}
+
+/// What is pinned there.
+///
+/// # Errors
+/// Nothing is.
+pub fn pinned(path: &Path) -> Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Pin { path: path.as_ptr() as u64, object: 0, flags: 0 };
+    descriptor(call(OBJECT_GET, &mut attributes)).context("cannot open a pin")
+}
+
 /// Where in the kernel to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -147,11 +185,11 @@ fn run(program: BorrowedFd<'_>, frame: &[u8], repeat: u32, flags: u32, batch: u3
 const MAP_CREATE: libc::c_int = 0;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
 const PROG_LOAD: libc::c_int = 5;
+const OBJECT_PIN: libc::c_int = 6;
+const OBJECT_GET: libc::c_int = 7;
 const PROG_TEST_RUN: libc::c_int = 10;
 const LINK_CREATE: libc::c_int = 28;
 
-const ARRAY: u32 = 2;
-const PROGRAM_ARRAY: u32 = 3;
 const XDP: u32 = 6;
 const ATTACH_XDP: u32 = 37;
 
@@ -163,7 +201,9 @@ struct Map {
     key_size: u32,
     value_size: u32,
     entries: u32,
-    rest: [u64; 4],
+    flags: u32,
+    padding: u32,
+    rest: [u64; 3],
 }
 
 #[repr(C)]
@@ -198,6 +238,13 @@ struct Link {
 }
 
 #[repr(C)]
+struct Pin {
+    path: u64,
+    object: u32,
+    flags: u32,
+}
+
+#[repr(C)]
 struct TestRun {
     program: u32,
     returned: u32,
@@ -215,8 +262,13 @@ struct TestRun {
     padding: u32,
 }
 
-fn create_map(kind: u32, value_size: u32) -> io::Result<OwnedFd> {
-    let mut attributes = Map { kind, key_size: 4, value_size, entries: 1, rest: [0; 4] };
+/// Makes a map; keys and values are this many bytes long.
+///
+/// # Errors
+/// Without root, or where the kernel has no memory for it.
+pub fn create_map(kind: MapType, key: u32, value: u32, entries: u32, flags: u32) -> io::Result<OwnedFd> {
+    let mut attributes =
+        Map { kind: kind as u32, key_size: key, value_size: value, entries, flags, padding: 0, rest: [0; 3] };
     descriptor(call(MAP_CREATE, &mut attributes))
 }
 

@@ -1,4 +1,4 @@
-//! As much of a BPF assembler as the benchmark's own programs need (RFC 9669).
+//! As much of a BPF assembler as the programs of tests and of the benchmark need (RFC 9669).
 //!
 //! They are a few instructions each, so they need no toolchain, and nothing of a compiler is in what they cost.
 
@@ -36,6 +36,8 @@ pub enum Operation {
     Add = 0x00,
     /// Multiplication.
     Multiply = 0x20,
+    /// Subtraction.
+    Subtract = 0x10,
     /// Bitwise inclusive or.
     Or = 0x40,
     /// Bitwise and.
@@ -55,6 +57,7 @@ const LOAD: u8 = 0x61;
 const STORE: u8 = 0x63;
 const LOAD_CONSTANT: u8 = 0x18;
 const JUMP: u8 = 0x05;
+const JUMP_IF_EQUAL: u8 = 0x15;
 const JUMP_IF_GREATER: u8 = 0x2d;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
@@ -66,6 +69,7 @@ const MAP_VALUE: Register = 2;
 
 impl Assembler {
     /// The instructions.
+    #[must_use]
     pub fn finish(self) -> Vec<u64> {
         self.0
     }
@@ -127,6 +131,12 @@ impl Assembler {
     /// Jumps if `a > b`; [`Assembler::land`] says where to.
     pub fn jump_if_greater(&mut self, a: Register, b: Register) -> Jump {
         self.emit(JUMP_IF_GREATER, a, b, 0, 0);
+        Jump(self.0.len())
+    }
+
+    /// Jumps if a register is 0; [`Assembler::land`] says where to.
+    pub fn jump_if_zero(&mut self, register: Register) -> Jump {
+        self.emit(JUMP_IF_EQUAL, register, 0, 0, 0);
         Jump(self.0.len())
     }
 
