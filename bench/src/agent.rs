@@ -167,6 +167,7 @@ impl Maps {
             };
             // A map may have several descriptors.
             if let (Some(map), Some(memory)) = (number("map_id"), number("memlock")) {
+                // Of this size are pages of counters and elements of hot words, and nothing else.
                 let counts = number("value_size") == Some(size_of::<layout::Page>() as u64);
                 maps.insert(map, (memory, counts));
             }

@@ -18,6 +18,8 @@
 //!
 //! So a value is exact while nothing arrives, never above the truth, and never below what was read before.
 
+use core::hint::cold_path;
+
 use crate::layout::Counter;
 
 /// A hot word whose fields are this many bits wide.
@@ -37,15 +39,23 @@ const _: () = assert!(size_of::<HotWord>() == 4);
 #[cfg(feature = "aya")]
 unsafe impl<const PACKETS: u32, const BYTES: u32> aya::Pod for Word<PACKETS, BYTES> {}
 
-/// A slot as [`add`] sees it: its word, the counter behind it, and its page's count of settings. Each is read and
-/// written whole, and in the order of the calls.
+/// A slot as [`add`] sees it. Each value is read and written whole, and in the order of the calls.
 pub trait Place<const PACKETS: u32, const BYTES: u32> {
+    /// What is behind the word.
+    type Behind: Behind;
+
     /// The word.
     fn word(&self) -> Word<PACKETS, BYTES>;
     /// Stores the word.
     fn set_word(&self, word: Word<PACKETS, BYTES>);
-    /// The counter behind it; `None` if there is none, which must not be.
-    fn counter(&self) -> Option<Counter>;
+    /// What is behind it. `None`, which must not be, if there is nothing.
+    fn behind(&self) -> Option<Self::Behind>;
+}
+
+/// The counter behind a word, and its page's count of settings.
+pub trait Behind {
+    /// The counter.
+    fn counter(&self) -> Counter;
     /// Adds one to the page's count of settings.
     fn raise_settings(&self);
     /// Stores the counter's packets.
@@ -60,31 +70,34 @@ pub fn add<const PACKETS: u32, const BYTES: u32>(place: &impl Place<PACKETS, BYT
     let before = place.word();
     let after = before.plus(length);
     if before.settles(after) {
-        settle(place, after);
+        cold_path();
+        settle(place, after.without_carry());
     } else {
         place.set_word(after);
     }
 }
 
-/// Sets the counter, then to be found behind `word`, to the exact value.
+/// Stores a word, and sets the counter behind it to the exact value.
 ///
 /// The count of settings is raised first, so that who sees the new counter sees that it was set, however long
 /// the CPU is taken away in between.
 #[inline(always)]
-pub fn settle<const PACKETS: u32, const BYTES: u32>(
+fn settle<const PACKETS: u32, const BYTES: u32>(
     place: &impl Place<PACKETS, BYTES>,
     word: Word<PACKETS, BYTES>,
 ) {
-    let word = word.without_carry();
-    let Some(counter) = place.counter() else { return };
-    let Counter { packets, bytes } = word.behind(counter);
-    place.raise_settings();
+    let Some(behind) = place.behind() else { return };
+    let Counter { packets, bytes } = word.exact(behind.counter());
+    behind.raise_settings();
     place.set_word(word);
-    place.set_packets(packets);
-    place.set_bytes(bytes);
+    behind.set_packets(packets);
+    behind.set_bytes(bytes);
 }
 
 impl<const PACKETS: u32, const BYTES: u32> Word<PACKETS, BYTES> {
+    /// Nothing counted.
+    pub const NONE: Self = Self(0);
+
     /// Bits that are used: all 32 in the kernel.
     const ALL: u32 = u32::MAX >> (u32::BITS - PACKETS - BYTES);
     /// The highest bit of either field.
@@ -131,7 +144,7 @@ impl<const PACKETS: u32, const BYTES: u32> Word<PACKETS, BYTES> {
     /// The exact value, to which a counter that was last exact less than a turn ago is to be set.
     #[must_use]
     #[inline(always)]
-    pub const fn behind(self, counter: Counter) -> Counter {
+    pub const fn exact(self, counter: Counter) -> Counter {
         Counter {
             packets: counter.packets + ahead(self.packets(), counter.packets, Self::PACKETS_MODULUS),
             bytes: counter.bytes + ahead(self.bytes(), counter.bytes, Self::BYTES_MODULUS),

@@ -1,35 +1,137 @@
-//! Adds a packet to its one slot.
+//! Adds a packet to its one slot, or to the reason why it is let through.
 //!
 //! XDP runs with bottom halves disabled, so nothing else on this CPU touches its copy of a counter: plain
-//! additions lose nothing.
+//! additions lose nothing. All stores are volatile: whoever reads the maps meanwhile relies on their order.
+
+use core::mem::offset_of;
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
-use sensor_common::layout::{Page, Passed, Slot, first_page, pages};
+use sensor_common::hot::{self, Behind, HotWord, Place};
+use sensor_common::layout::{
+    Counter, Page, Passed, Settings, Slot, WORDS_PAGES, Words, first_page, first_words, pages, words,
+};
 
-/// Sized by the agent for its sensors.
+// Sized by the agent for its sensors.
 #[map]
 static COUNTERS: PerCpuArray<Page> = PerCpuArray::with_max_entries(pages(1), 0);
+#[map]
+static HOT: PerCpuArray<Words> = PerCpuArray::with_max_entries(words(1), 0);
+#[map]
+static SEQ: PerCpuArray<Settings> = PerCpuArray::with_max_entries(words(1), 0);
+
+#[map]
+static PASSED: PerCpuArray<Page> = PerCpuArray::with_max_entries(1, 0);
 
 /// Counts a dropped packet of `length` bytes.
 #[inline(always)]
 pub fn slot(sensor: u32, slot: Slot, length: usize) {
-    add(first_page(sensor) + slot.page(), slot.offset(), length);
+    // The agent sizes the maps for the sensors it names in the policy, so the element is always there.
+    let Some(words) = HOT.get_ptr_mut(first_words(sensor) + slot.words()) else { return };
+    // SAFETY: the offset is within the element.
+    let word = unsafe { words.cast::<HotWord>().add(slot.words_offset() as usize) };
+    hot::add(&Here { sensor, slot, word }, length as u32);
 }
 
 /// Counts a packet that is let through.
 #[inline(always)]
 pub fn passed(reason: Passed, length: usize) {
-    add(0, reason as u32, length);
+    let Some(page) = PASSED.get_ptr_mut(0) else { return };
+    let counter = At(page.cast::<Counter>().wrapping_add(reason as usize));
+    let Counter { packets, bytes } = counter.get();
+    counter.set_packets(packets + 1);
+    counter.set_bytes(bytes + length as u64);
 }
 
-#[inline(always)]
-fn add(page: u32, offset: u32, length: usize) {
-    // The agent sizes the map for the sensors it names in the policy, so the page is always there.
-    let Some(page) = COUNTERS.get_ptr_mut(page) else { return };
-    // SAFETY: the kernel hands out this CPU's copy of the page, which lives as long as the program runs.
-    let page = unsafe { &mut *page };
-    let Some(counter) = page.0.get_mut(offset as usize) else { return };
-    counter.packets += 1;
-    counter.bytes += length as u64;
+/// A slot on this CPU.
+struct Here {
+    sensor: u32,
+    slot: Slot,
+    /// Within this CPU's copy of the element, which lives as long as the program runs.
+    word: *mut HotWord,
+}
+
+impl Place<10, 22> for Here {
+    type Behind = Cold;
+
+    #[inline(always)]
+    fn word(&self) -> HotWord {
+        // SAFETY: it points to a word, as its documentation says.
+        unsafe { self.word.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_word(&self, word: HotWord) {
+        // SAFETY: likewise.
+        unsafe { self.word.write_volatile(word) }
+    }
+
+    #[inline(always)]
+    fn behind(&self) -> Option<Cold> {
+        let &Self { sensor, slot, .. } = self;
+        let page = COUNTERS.get_ptr_mut(first_page(sensor) + slot.page())?;
+        let settings = SEQ.get_ptr_mut(first_words(sensor) + slot.words())?;
+        let place = (slot.page() % WORDS_PAGES) as usize;
+        Some(Cold {
+            counter: At(page.cast::<Counter>().wrapping_add(slot.offset() as usize)),
+            settings: settings.cast::<u64>().wrapping_add(place),
+        })
+    }
+}
+
+/// What is behind a slot's word on this CPU.
+struct Cold {
+    counter: At,
+    /// Within this CPU's copy of the element, which lives as long as the program runs.
+    settings: *mut u64,
+}
+
+impl Behind for Cold {
+    #[inline(always)]
+    fn counter(&self) -> Counter {
+        self.counter.get()
+    }
+
+    #[inline(always)]
+    fn raise_settings(&self) {
+        // SAFETY: it points to a number, as its documentation says.
+        let settings = unsafe { self.settings.read_volatile() };
+        // SAFETY: likewise.
+        unsafe { self.settings.write_volatile(settings + 1) }
+    }
+
+    #[inline(always)]
+    fn set_packets(&self, packets: u64) {
+        self.counter.set_packets(packets);
+    }
+
+    #[inline(always)]
+    fn set_bytes(&self, bytes: u64) {
+        self.counter.set_bytes(bytes);
+    }
+}
+
+/// A counter within this CPU's copy of its page, which lives as long as the program runs.
+struct At(*mut Counter);
+
+impl At {
+    #[inline(always)]
+    fn get(&self) -> Counter {
+        // SAFETY: it points to a counter, as its documentation says.
+        unsafe { self.0.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_packets(&self, packets: u64) {
+        let place = self.0.wrapping_byte_add(offset_of!(Counter, packets)).cast::<u64>();
+        // SAFETY: it points to a number of that counter.
+        unsafe { place.write_volatile(packets) }
+    }
+
+    #[inline(always)]
+    fn set_bytes(&self, bytes: u64) {
+        let place = self.0.wrapping_byte_add(offset_of!(Counter, bytes)).cast::<u64>();
+        // SAFETY: it points to a number of that counter.
+        unsafe { place.write_volatile(bytes) }
+    }
 }

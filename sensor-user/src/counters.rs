@@ -13,5 +13,6 @@ pub mod store;
 
 pub use self::port_slot::PortSlot;
 pub use self::select::Selection;
+pub(crate) use self::snapshot::add;
 pub use self::snapshot::{Slots, Snapshot, SnapshotBuilder};
 pub use self::store::{MemoryStore, SeriesStore};

@@ -8,7 +8,8 @@ use aya::maps::{Map, MapData, PerCpuArray};
 use aya::{TestRun as _, TestRunOptions};
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{
-    COUNTERS, Counter, PAGE_SLOTS, Page, Passed, SENSOR_PAGES, SIDE_PAGES, Slot, first_page,
+    COUNTERS, Counter, HOT, PAGE_SLOTS, PASSED, Page, Passed, SENSOR_PAGES, SLOT_PAGES, Slot, WORDS_PAGES,
+    Words, first_page,
 };
 use sensor_harness::skip::{self, Missing};
 use sensor_user::config::{Config, Input, NumberedSensor};
@@ -19,10 +20,12 @@ pub struct Kernel {
     /// Its programs.
     pub loaded: Loaded,
     pages: PerCpuArray<MapData, Page>,
+    words: PerCpuArray<MapData, Words>,
+    passed: PerCpuArray<MapData, Page>,
     /// The sensors, in the order of the configuration.
     sensors: Vec<NumberedSensor>,
-    /// Pages as they were when last looked at; zeros at first.
-    seen: HashMap<u32, Vec<Counter>>,
+    /// Pages as they were when last looked at, `None` that of what passes; zeros at first.
+    seen: HashMap<Option<u32>, Vec<Counter>>,
 }
 
 /// What the program did with one frame.
@@ -39,9 +42,6 @@ pub struct Outcome {
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
-/// The page of what passes.
-const SIDE: u32 = 0;
-
 impl Kernel {
     /// Loads the program with the tables of a configuration file.
     pub fn load(tables: &str, observe: bool) -> Result<Self> {
@@ -51,7 +51,9 @@ impl Kernel {
         let options = Options { config: &config, sensors: &sensors, guarded: false };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let pages = map(&mut loaded, COUNTERS)?.try_into()?;
-        Ok(Self { loaded, pages, sensors, seen: HashMap::new() })
+        let words = map(&mut loaded, HOT)?.try_into()?;
+        let passed = map(&mut loaded, PASSED)?.try_into()?;
+        Ok(Self { loaded, pages, words, passed, sensors, seen: HashMap::new() })
     }
 
     /// Loads it for a test that needs this program of it.
@@ -78,10 +80,10 @@ impl Kernel {
         let options = TestRunOptions { data_in: Some(frame), ..TestRunOptions::new() };
         let action = self.loaded.xdp(variant)?.test_run(options)?.return_value;
         ensure!(matches!(action, XDP_DROP | XDP_PASS), "the program returned {action}");
-        let mut moved = self.moved(SIDE)?;
+        let mut moved = self.moved(None)?;
         if let Verdict::Count { sensor, slot } = expected {
             let number = self.sensors.get(sensor as usize).context("no such sensor")?.number.0;
-            moved.extend(self.moved(first_page(number) + slot.page())?);
+            moved.extend(self.moved(Some(first_page(number) + slot.page()))?);
         }
         let [(verdict, counter)] = moved[..] else {
             bail!("{} counters moved where {expected:?} is counted, not one: {moved:?}", moved.len());
@@ -96,7 +98,7 @@ impl Kernel {
     /// # Errors
     /// If one is not as [`Kernel::run`] has left it.
     pub fn nothing_else_moved(mut self) -> Result<()> {
-        for page in 0..self.pages.len() {
+        for page in (0..self.pages.len()).map(Some).chain([None]) {
             let moved = self.moved(page)?;
             ensure!(moved.is_empty(), "something else was counted too: {moved:?}");
         }
@@ -104,14 +106,8 @@ impl Kernel {
     }
 
     /// Every counter of a page that differs from what was seen, and by how much.
-    fn moved(&mut self, page: u32) -> Result<Vec<(Verdict, Counter)>> {
-        let mut now = vec![Counter::default(); PAGE_SLOTS as usize];
-        for cpu in self.pages.get(&page, 0)?.iter() {
-            for (sum, counter) in now.iter_mut().zip(&cpu.0) {
-                sum.packets += counter.packets;
-                sum.bytes += counter.bytes;
-            }
-        }
+    fn moved(&mut self, page: Option<u32>) -> Result<Vec<(Verdict, Counter)>> {
+        let now = self.page(page)?;
         let before = self.seen.remove(&page).unwrap_or_else(|| vec![Counter::default(); now.len()]);
         let mut moved = Vec::new();
         for (place, (before, now)) in (0..).zip(before.iter().zip(&now)) {
@@ -124,9 +120,32 @@ impl Kernel {
         Ok(moved)
     }
 
+    /// What all CPUs have of a page, nothing being counted meanwhile.
+    fn page(&self, page: Option<u32>) -> Result<Vec<Counter>> {
+        let mut sums = vec![Counter::default(); PAGE_SLOTS as usize];
+        let counters = match page {
+            Some(page) => self.pages.get(&page, 0)?,
+            None => self.passed.get(&0, 0)?,
+        };
+        let words = match page {
+            Some(page) if page % SENSOR_PAGES < SLOT_PAGES => Some(self.words.get(&(page / WORDS_PAGES), 0)?),
+            _ => None,
+        };
+        let first = page.map_or(0, |page| (page % WORDS_PAGES * PAGE_SLOTS) as usize);
+        for (cpu, page) in counters.iter().enumerate() {
+            let words = words.as_ref().map(|words| &words[cpu].0[first..]);
+            for (place, (sum, counter)) in sums.iter_mut().zip(&page.0).enumerate() {
+                let counter = words.map_or(*counter, |words| words[place].read(*counter));
+                sum.packets += counter.packets;
+                sum.bytes += counter.bytes;
+            }
+        }
+        Ok(sums)
+    }
+
     /// What the counter at a place of a page counts.
-    fn meaning(&self, page: u32, place: u32) -> Result<Verdict> {
-        let Some(page) = page.checked_sub(SIDE_PAGES) else {
+    fn meaning(&self, page: Option<u32>, place: u32) -> Result<Verdict> {
+        let Some(page) = page else {
             let reason = Passed::ALL.get(place as usize).context("an unused side counter moved")?;
             return Ok(Verdict::Pass(*reason));
         };

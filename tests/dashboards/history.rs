@@ -257,7 +257,7 @@ fn scraped(text: &mut String) -> Result<()> {
             (format!(r#"sensor_xdp_attached{{{host},interface="eth0",mode="{mode}"}}"#), 1.0),
             (format!(r#"sensor_xdp_attached{{{host},interface="eth0",mode="{other}"}}"#), 0.0),
             (format!(r#"sensor_exported_ports{{{host},sensor="{name}"}}"#), 44.0),
-            (format!(r#"sensor_build_info{{{host},version="0.1.0",schema="1"}}"#), 1.0),
+            (format!(r#"sensor_build_info{{{host},version="0.1.0",schema="2"}}"#), 1.0),
             (format!("process_resident_memory_bytes{{{host}}}"), 17_825_792.0),
             (format!("process_open_fds{{{host}}}"), 40.0),
             (format!("process_max_fds{{{host}}}"), 1024.0),

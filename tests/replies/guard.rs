@@ -37,7 +37,7 @@ fn the_guard_undoes_what_nobody_confirms(#[case] deadline: u64, #[case] undone: 
             assert_eq!(action == XDP_PASS, undone, "{name}, guarded {guarded}");
         }
         let counters = aya::maps::PerCpuArray::<_, layout::Page>::try_from(
-            ebpf.map_mut(layout::COUNTERS).context("no counters")?,
+            ebpf.map_mut(layout::PASSED).context("no counters")?,
         )?;
         let passed: u64 =
             counters.get(&0, 0)?.iter().map(|page| page.0[Passed::Unconfirmed as usize].packets).sum();

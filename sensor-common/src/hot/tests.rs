@@ -54,7 +54,9 @@ impl<W: Copy + Default> Recorder<W> {
     }
 }
 
-impl<const P: u32, const B: u32> Place<P, B> for Recorder<Word<P, B>> {
+impl<'a, const P: u32, const B: u32> Place<P, B> for &'a Recorder<Word<P, B>> {
+    type Behind = Self;
+
     fn word(&self) -> Word<P, B> {
         self.now().word
     }
@@ -64,8 +66,14 @@ impl<const P: u32, const B: u32> Place<P, B> for Recorder<Word<P, B>> {
         self.store(|moment| (moment.word, moment.truth) = (word, truth));
     }
 
-    fn counter(&self) -> Option<Counter> {
-        Some(self.now().counter)
+    fn behind(&self) -> Option<&'a Recorder<Word<P, B>>> {
+        Some(self)
+    }
+}
+
+impl<W: Copy + Default> Behind for &Recorder<W> {
+    fn counter(&self) -> Counter {
+        self.now().counter
     }
 
     fn raise_settings(&self) {
@@ -94,7 +102,7 @@ fn record<const P: u32, const B: u32>(raises: Raises, lengths: &[u32]) -> Vec<Mo
     for &length in lengths {
         let Counter { packets, bytes } = recorder.arrived.get();
         recorder.arrived.set(Counter { packets: packets + 1, bytes: bytes + u64::from(length) });
-        add(&recorder, length);
+        add(&&recorder, length);
     }
     recorder.moments.into_inner()
 }
@@ -185,7 +193,7 @@ fn a_word_and_a_counter_tell_every_value() {
         for behind in 0..=truth.min(TURN / 2) {
             let counter = Counter { packets: truth - behind, bytes: 0 };
             assert_eq!(word.read(counter).packets, truth);
-            assert_eq!(word.behind(counter).packets, truth);
+            assert_eq!(word.exact(counter).packets, truth);
         }
         // Set after the word was read.
         for ahead in 0..TURN / 4 {

@@ -66,7 +66,7 @@ labelled! {
 }
 
 labelled! {
-    /// Why a packet was let through: the side counters, at these offsets of page 0.
+    /// Why a packet was let through: offsets in the page of [`PASSED`](super::PASSED).
     Passed {
         /// Neither IPv4 nor IPv6: ARP, LLDP, more than two VLAN tags.
         NonIp => "non_ip",

@@ -1,7 +1,7 @@
 //! Which counter of its sensor a packet adds to: a number for each port, ICMP message and protocol, and for each
 //! way to be broken.
 
-use super::page::PAGE_SLOTS;
+use super::page::{PAGE_SLOTS, WORDS_LENGTH};
 use super::reason::Malformed;
 
 // The run of slots that a sensor owns, in order.
@@ -145,6 +145,20 @@ impl Slot {
     #[inline(always)]
     pub const fn offset(self) -> u32 {
         self.0 % PAGE_SLOTS
+    }
+
+    /// The element that holds its hot word, counted from its sensor's first.
+    #[must_use]
+    #[inline(always)]
+    pub const fn words(self) -> u32 {
+        self.0 / WORDS_LENGTH
+    }
+
+    /// The hot word's place within that element.
+    #[must_use]
+    #[inline(always)]
+    pub const fn words_offset(self) -> u32 {
+        self.0 % WORDS_LENGTH
     }
 
     /// What the slot numbered `index` counts; `None` for the unused ones and those out of range.

@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use sensor_common::layout::{self, Counter, PAGE_SLOTS, Page, Passed, SENSOR_SLOTS, Slot, SlotKind};
+use sensor_common::layout::{Counter, PAGE_SLOTS, Page, Passed, SENSOR_SLOTS, SLOT_PAGES, Slot, SlotKind};
 
 use super::port_slot::PortSlot;
 use crate::config::Transport;
@@ -35,70 +35,74 @@ impl Snapshot {
 pub struct SnapshotBuilder {
     sensors: Vec<Slots>,
     side: Box<[Counter]>,
-    /// Which elements of the map are in; the others hold what an older snapshot left.
-    added: Vec<bool>,
+    /// Of which pages something is in, for each sensor; the others hold what an older snapshot left.
+    added: Vec<[bool; SLOT_PAGES as usize]>,
 }
 
 impl SnapshotBuilder {
-    /// A builder for a map of this many sensors. Pages that are not added count nothing.
+    /// A builder for this many sensors. Pages that are not added count nothing.
     #[must_use]
-    pub fn new(sensors: u32) -> Self {
-        Self {
-            sensors: (0..sensors).map(|_| Slots::default()).collect(),
-            side: vec![Counter::default(); PAGE_SLOTS as usize].into(),
-            added: vec![false; layout::pages(sensors) as usize],
-        }
+    pub fn new(sensors: usize) -> Self {
+        let side = vec![Counter::default(); PAGE_SLOTS as usize].into();
+        Self::reuse(Snapshot { sensors: Vec::new(), side }, sensors)
     }
 
     /// Likewise, in the memory of a snapshot that is no longer needed: memory that the process already has is
     /// several times faster than memory that the kernel first has to find and clear.
     #[must_use]
-    pub fn reuse(snapshot: Snapshot, sensors: u32) -> Self {
-        let Snapshot { sensors: mut memory, side } = snapshot;
-        memory.resize_with(sensors as usize, Slots::default);
-        Self { sensors: memory, side, added: vec![false; layout::pages(sensors) as usize] }
+    pub fn reuse(snapshot: Snapshot, sensors: usize) -> Self {
+        let Snapshot { sensors: mut memory, mut side } = snapshot;
+        memory.resize_with(sensors, Slots::default);
+        side.fill(Counter::default());
+        Self { sensors: memory, side, added: vec![[false; SLOT_PAGES as usize]; sensors] }
     }
 
-    /// Adds what each CPU holds of the map's element `index`.
+    /// The sums of the pages of one sensor, from this one on, to add to.
     ///
     /// # Panics
-    /// If `index` is not below [`layout::pages`] of the builder's sensors.
-    pub fn add_page<'a>(&mut self, index: u32, per_cpu: impl IntoIterator<Item = &'a Page>) {
-        let mut added = self.added[index as usize];
-        let sums = self.element(index);
-        for page in per_cpu {
-            if added {
-                for (sum, counter) in sums.iter_mut().zip(&page.0) {
-                    add(sum, *counter);
-                }
-            } else {
-                sums.copy_from_slice(&page.0);
-                added = true;
+    /// If there is no such sensor.
+    pub fn pages(&mut self, sensor: usize, first: u32) -> impl Iterator<Item = &mut [Counter]> {
+        let pages = self.sensors[sensor].0.chunks_exact_mut(PAGE_SLOTS as usize);
+        pages.zip(&mut self.added[sensor]).skip(first as usize).map(|(page, added)| {
+            if !mem::replace(added, true) {
+                page.fill(Counter::default());
             }
-        }
-        self.added[index as usize] = added;
+            page
+        })
     }
 
-    /// The counters of the map's element `index`.
-    fn element(&mut self, index: u32) -> &mut [Counter] {
-        match index.checked_sub(layout::SIDE_PAGES) {
-            None => &mut self.side,
-            Some(page) => {
-                let slots = &mut self.sensors[(page / layout::SENSOR_PAGES) as usize].0;
-                let start = (page % layout::SENSOR_PAGES * PAGE_SLOTS) as usize;
-                &mut slots[start..start + PAGE_SLOTS as usize]
-            }
+    /// Adds what each CPU holds of one page of one sensor.
+    ///
+    /// # Panics
+    /// If there is no such page or sensor.
+    pub fn add_page<'a>(&mut self, sensor: usize, page: u32, per_cpu: impl IntoIterator<Item = &'a Page>) {
+        assert!(page < SLOT_PAGES, "page {page} is out of bounds");
+        if let Some(sums) = self.pages(sensor, page).next() {
+            add_all(sums, per_cpu);
         }
+    }
+
+    /// Adds what each CPU has let through.
+    pub fn add_passed<'a>(&mut self, per_cpu: impl IntoIterator<Item = &'a Page>) {
+        add_all(&mut self.side, per_cpu);
     }
 
     /// The finished snapshot.
     #[must_use]
     pub fn finish(mut self) -> Snapshot {
-        let added = mem::take(&mut self.added);
-        for (index, _) in (0..).zip(added).filter(|(_, added)| !added) {
-            self.element(index).fill(Counter::default());
+        for sensor in 0..self.sensors.len() {
+            // Those to which nothing was added are cleared when they are asked for.
+            self.pages(sensor, 0).for_each(drop);
         }
         Snapshot { sensors: self.sensors, side: self.side }
+    }
+}
+
+fn add_all<'a>(sums: &mut [Counter], per_cpu: impl IntoIterator<Item = &'a Page>) {
+    for page in per_cpu {
+        for (sum, counter) in sums.iter_mut().zip(&page.0) {
+            add(sum, *counter);
+        }
     }
 }
 
@@ -216,19 +220,18 @@ mod tests {
             Slot::protocol_v6(47),
             Slot::malformed(Malformed::Icmpv6Truncated),
         ];
-        for sensor in 0..2_u32 {
+        for sensor in 0..2 {
             for slot in slots {
                 let mut builder = SnapshotBuilder::new(2);
-                let index = layout::first_page(sensor) + slot.page();
-                builder
-                    .add_page(index, [&page(&[(slot.offset(), 3, 180)]), &page(&[(slot.offset(), 4, 240)])]);
+                let per_cpu = [&page(&[(slot.offset(), 3, 180)]), &page(&[(slot.offset(), 4, 240)])];
+                builder.add_page(sensor, slot.page(), per_cpu);
                 let snapshot = builder.finish();
                 let expected = Counter { packets: 7, bytes: 420 };
                 let kind = Slot::describe(slot.index()).unwrap();
-                assert_eq!(snapshot.sensors[sensor as usize].get(slot), expected);
-                assert_eq!(snapshot.sensors[sensor as usize].total(), expected);
-                assert!(snapshot.sensors[sensor as usize].iter_nonzero().eq([(kind, expected)]), "{kind:?}");
-                assert_eq!(snapshot.sensors[1 - sensor as usize], Slots::default());
+                assert_eq!(snapshot.sensors[sensor].get(slot), expected);
+                assert_eq!(snapshot.sensors[sensor].total(), expected);
+                assert!(snapshot.sensors[sensor].iter_nonzero().eq([(kind, expected)]), "{kind:?}");
+                assert_eq!(snapshot.sensors[1 - sensor], Slots::default());
             }
         }
     }
@@ -236,7 +239,7 @@ mod tests {
     #[test]
     fn the_side_page_holds_what_was_passed() {
         let mut builder = SnapshotBuilder::new(1);
-        builder.add_page(0, [&page(&[(Passed::Link as u32, 1, 90)]), &page(&[(Passed::Link as u32, 2, 0)])]);
+        builder.add_passed([&page(&[(Passed::Link as u32, 1, 90)]), &page(&[(Passed::Link as u32, 2, 0)])]);
         let snapshot = builder.finish();
         assert_eq!(snapshot.passed(Passed::Link), 3);
         assert_eq!(snapshot.passed(Passed::NonIp), 0);
@@ -246,12 +249,14 @@ mod tests {
     #[test]
     fn memory_that_is_used_again_holds_nothing_of_before() {
         let mut builder = SnapshotBuilder::new(2);
-        for index in 0..layout::pages(2) {
-            builder.add_page(index, [&page(&[(3, 5, 300)])]);
+        builder.add_passed([&page(&[(3, 5, 300)])]);
+        for index in 0..2 * SLOT_PAGES {
+            let (sensor, index) = (index / SLOT_PAGES, index % SLOT_PAGES);
+            builder.add_page(sensor as usize, index, [&page(&[(3, 5, 300)])]);
         }
         let mut builder = SnapshotBuilder::reuse(builder.finish(), 3);
-        builder.add_page(layout::first_page(1), [&page(&[(4, 1, 60)]), &page(&[(4, 1, 60)])]);
-        builder.add_page(layout::first_page(0), []);
+        builder.add_page(1, 0, [&page(&[(4, 1, 60)]), &page(&[(4, 1, 60)])]);
+        builder.add_page(0, 0, []);
         let snapshot = builder.finish();
         assert_eq!(snapshot.passed(Passed::ALL[3]), 0);
         let totals: Vec<_> = snapshot.sensors.iter().map(|slots| slots.total().packets).collect();
@@ -261,7 +266,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "out of bounds")]
-    fn a_page_beyond_the_map_is_refused() {
-        SnapshotBuilder::new(1).add_page(layout::pages(1), []);
+    fn a_page_beyond_the_slots_is_refused() {
+        SnapshotBuilder::new(1).add_page(0, SLOT_PAGES, []);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use sensor_common::layout::{self, Page};
+use sensor_common::layout;
 
 use super::Finding;
 use crate::kernel::{DEFAULT_PINS, Sockets, Version, check_capabilities, check_kernel};
@@ -160,7 +160,7 @@ fn locked_memory(version: Version) -> Option<Finding> {
 
 fn memory() -> Finding {
     let processors = aya::util::nr_cpus().unwrap_or(1) as u64;
-    let needed = u64::from(layout::pages(1)) * size_of::<Page>() as u64 * processors / 1024;
+    let needed = layout::bytes(1) as u64 * processors / 1024;
     let found = |free: u64| {
         format!("{} MiB free; the counters take {} MiB for each sensor", free / 1024, needed.div_ceil(1024))
     };

@@ -91,7 +91,8 @@ impl Deployment {
             }
         }
         self.let_go_of_others()?;
-        self.pin()
+        self.pin()?;
+        self.shared.pins().retire_older()
     }
 
     /// Detaches from interfaces of this network namespace that an earlier agent was attached to and that are
@@ -258,7 +259,7 @@ impl Deployment {
 
     fn unpin(&self, interface: &Interface) -> Result<()> {
         for direction in [Direction::Ingress, Direction::Egress] {
-            let path = self.shared.pins().link(direction, interface.index);
+            let path = self.shared.pins().pinned_link(direction, interface.index);
             if path.exists() {
                 std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
             }
@@ -358,7 +359,7 @@ fn ingress(loaded: &mut Loaded, shared: &Shared, interface: &Interface, mode: Mo
 
 /// An interface's pinned link, unless it is detached.
 fn pinned(shared: &Shared, direction: Direction, interface: &Interface) -> Option<Link> {
-    let link = Link::from_pin(&shared.pins().link(direction, interface.index)).ok()?;
+    let link = Link::from_pin(&shared.pins().pinned_link(direction, interface.index)).ok()?;
     is_attached(&link).then_some(link)
 }
 

@@ -19,6 +19,15 @@ use crate::kernel::link::Link;
 pub struct Pins {
     directory: PathBuf,
     lifetime: Lifetime,
+    /// What a build with an older schema has left, to be taken over.
+    older: Option<Older>,
+}
+
+/// The directory of an older schema, locked likewise.
+#[derive(Debug)]
+struct Older {
+    directory: PathBuf,
+    _lock: File,
 }
 
 #[derive(Debug)]
@@ -44,16 +53,21 @@ impl Pins {
     /// # Errors
     /// Another agent works with it, or there is no BPF file system.
     pub fn keep(root: &Path) -> Result<Self> {
-        let directory = version_directory(root);
+        let directory = version_directory(root, SCHEMA_VERSION);
         make(&directory)?;
-        let lock = lock(&directory)?.with_context(|| {
-            format!(
-                "another agent works with {}: stop it, or give this one a --pins of its own",
-                directory.display()
-            )
-        })?;
+        let lock = lock_alone(&directory)?;
         remove_dead_links(&directory)?;
-        Ok(Self { directory, lifetime: Lifetime::Kept { _lock: lock } })
+        refuse_newer(root)?;
+        let older = Some(version_directory(root, SCHEMA_VERSION - 1)).filter(|older| older.exists());
+        let older = match older {
+            Some(directory) => {
+                let lock = lock_alone(&directory)?;
+                remove_dead_links(&directory)?;
+                Some(Older { directory, _lock: lock })
+            }
+            None => None,
+        };
+        Ok(Self { directory, lifetime: Lifetime::Kept { _lock: lock }, older })
     }
 
     /// A directory of this process's own, for the time that loading takes.
@@ -65,7 +79,7 @@ impl Pins {
         remove_left_behind(root);
         let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
         let directory = root.join(format!("{PASSING}{}-{number}", std::process::id()));
-        Ok(Self { directory, lifetime: Lifetime::Passing })
+        Ok(Self { directory, lifetime: Lifetime::Passing, older: None })
     }
 
     /// Whether pins stay when the agent ends.
@@ -86,10 +100,53 @@ impl Pins {
         self.directory.join(name)
     }
 
+    /// What a build with the schema before this one has left, if there is anything to take over.
+    pub(super) fn older(&self) -> Option<&Path> {
+        self.older.as_ref().map(|older| older.directory.as_path())
+    }
+
+    /// Leaves that where it is: it is somebody else's.
+    pub(super) fn disown_older(&mut self) {
+        self.older = None;
+    }
+
+    /// Whether links are pinned there.
+    pub(super) fn older_has_links(&self) -> bool {
+        self.older().is_some_and(|older| !pinned_links(older).is_empty())
+    }
+
+    /// Once the programs that count there are replaced: moves its links' pins here, and removes the rest.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn retire_older(&self) -> Result<()> {
+        let Some(older) = self.older().filter(|older| older.exists()) else { return Ok(()) };
+        for (path, _) in pinned_links(older) {
+            let Some(name) = path.file_name() else { continue };
+            let here = self.directory.join(name);
+            if !here.exists() {
+                fs::rename(&path, &here).with_context(|| format!("cannot move {}", path.display()))?;
+            }
+        }
+        fs::remove_dir_all(older).with_context(|| format!("cannot remove {}", older.display()))?;
+        tracing::info!("took over the counters of an older build from {}", older.display());
+        Ok(())
+    }
+
+    /// Where an interface's link is pinned, or where an older build has pinned it.
+    #[must_use]
+    pub fn pinned_link(&self, direction: Direction, interface: u32) -> PathBuf {
+        let here = self.link(direction, interface);
+        match self.older() {
+            Some(older) if !here.exists() => older.join(link_name(direction, interface)),
+            _ => here,
+        }
+    }
+
     /// Where an interface's link is pinned: by number, since a BPF file system takes no dots in names.
     #[must_use]
     pub fn link(&self, direction: Direction, interface: u32) -> PathBuf {
-        self.directory.join(format!("{}{interface}", prefix(direction)))
+        self.directory.join(link_name(direction, interface))
     }
 
     /// Runs `work` while the directory is there to pin in.
@@ -117,8 +174,36 @@ const fn prefix(direction: Direction) -> &'static str {
     }
 }
 
-fn version_directory(root: &Path) -> PathBuf {
-    root.join(format!("v{SCHEMA_VERSION}"))
+fn link_name(direction: Direction, interface: u32) -> String {
+    format!("{}{interface}", prefix(direction))
+}
+
+fn version_directory(root: &Path, schema: u32) -> PathBuf {
+    root.join(format!("v{schema}"))
+}
+
+/// The directories below `root`, with the versions of the schema that they are named after.
+fn version_directories(root: &Path) -> Vec<(u32, PathBuf)> {
+    let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
+    let versions = entries.filter_map(Result::ok).filter_map(|entry| {
+        let version = entry.file_name().to_str()?.strip_prefix('v')?.parse().ok()?;
+        Some((version, entry.path()))
+    });
+    versions.collect()
+}
+
+/// Refuses to work beside a newer build: its programs count where this one does not look.
+fn refuse_newer(root: &Path) -> Result<()> {
+    for (version, directory) in version_directories(root) {
+        if version > SCHEMA_VERSION && !pinned_links(&directory).is_empty() {
+            bail!(
+                "{} is a newer build's, whose programs are attached and whose counters this build cannot read: \
+                 start the newer build, or remove them with `sensor detach`, which ends their counts",
+                directory.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The links pinned in a directory.
@@ -136,23 +221,23 @@ fn pinned_links(directory: &Path) -> Vec<(PathBuf, Link)> {
 }
 
 /// Removes what nothing is attached by any more from every version's directory below `root`: pinned links
-/// that are detached, and where no link is left and no agent works, the counters too. Gives the directories
+/// that are detached, and where no link is left below it and no agent works, the counters too. Gives the directories
 /// that are gone.
 ///
 /// # Errors
 /// A file cannot be removed.
 pub fn clean(root: &Path) -> Result<Vec<PathBuf>> {
     let mut gone = Vec::new();
-    let Ok(entries) = fs::read_dir(root) else { return Ok(gone) };
-    for entry in entries.filter_map(Result::ok) {
-        let name = entry.file_name();
-        let version = name.to_str().and_then(|name| name.strip_prefix('v')?.parse::<u32>().ok());
-        if version.is_none() {
-            continue;
-        }
-        let directory = entry.path();
-        remove_dead_links(&directory)?;
-        if pinned_links(&directory).is_empty() && lock(&directory)?.is_some() {
+    let directories = version_directories(root);
+    for (_, directory) in &directories {
+        remove_dead_links(directory)?;
+    }
+    // A link in an older directory may be of a program that counts in a newer one.
+    if directories.iter().any(|(_, directory)| !pinned_links(directory).is_empty()) {
+        return Ok(gone);
+    }
+    for (_, directory) in directories {
+        if lock(&directory)?.is_some() {
             fs::remove_dir_all(&directory)
                 .with_context(|| format!("cannot remove {}", directory.display()))?;
             gone.push(directory);
@@ -194,6 +279,16 @@ fn lock(directory: &Path) -> Result<Option<File>> {
             Err(anyhow!(error).context(format!("cannot lock {}", directory.display())))
         }
     }
+}
+
+/// Likewise, where nobody else may have it.
+fn lock_alone(directory: &Path) -> Result<File> {
+    lock(directory)?.with_context(|| {
+        format!(
+            "another agent works with {}: stop it, or give this one a --pins of its own",
+            directory.display()
+        )
+    })
 }
 
 /// Makes a directory on a BPF file system, which is mounted where it usually is if nothing is there yet.

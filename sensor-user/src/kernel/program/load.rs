@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use aya::maps::lpm_trie::{Key, LpmTrie};
 use aya::maps::{self, Map};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
-use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
+use aya::{Ebpf, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use sensor_common::policy::Rules;
 use sensor_common::{layout, policy};
@@ -86,7 +86,8 @@ impl Loaded {
             .override_global(policy::GUARDED, &guarded, true)
             .override_global(aya_log::LEVEL, &level, true);
         let mut ebpf = shared
-            .load(&mut settings, |loader| loader.load(OBJECT).map_err(|error| explain(error, options)))?;
+            .load(&mut settings, |loader| Ok(loader.load(OBJECT)?))
+            .map_err(|error| explain(error, options))?;
         fill(&mut ebpf, policy::PREFIXES_V4, lookup.trie_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
         fill(&mut ebpf, policy::SOURCES_V4, management.sources_v4, Ipv4Addr::octets)?;
@@ -207,16 +208,17 @@ fn fill<A: Copy, K: Pod, V: Pod>(
 }
 
 /// Says what an operator can do about a map that could not be created.
-fn explain(error: EbpfError, options: &Options) -> anyhow::Error {
-    let out_of_memory = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
+fn explain(error: anyhow::Error, options: &Options) -> anyhow::Error {
+    let out_of_memory = error
+        .chain()
         .filter_map(|error| error.downcast_ref::<std::io::Error>())
         .any(|error| matches!(error.raw_os_error(), Some(libc::ENOMEM)));
     if out_of_memory {
         let sensors = u32::try_from(options.config.sensors.len()).unwrap_or(u32::MAX);
-        let kib = layout::pages(sensors.min(layout::MAX_SENSORS)) as usize * size_of::<layout::Page>() / 1024;
+        let kib = layout::bytes(sensors.min(layout::MAX_SENSORS)) / 1024;
         return anyhow!(
             "no memory for the counters: {sensors} sensors take {kib} KiB for each CPU; configure fewer"
         );
     }
-    anyhow!(error).context("cannot create the sensor's maps")
+    error.context("cannot create the sensor's maps")
 }
