@@ -19,6 +19,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::output;
+
 /// Arguments of `sensor-fleet dashboards`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct DashboardsArgs {
@@ -37,7 +39,7 @@ pub fn run(arguments: &DashboardsArgs) -> Result<()> {
     for (name, text) in files()? {
         let file = folder.join(name);
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        println!("{}", file.display());
+        output::say(&file.display().to_string());
     }
     Ok(())
 }

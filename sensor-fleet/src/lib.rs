@@ -2,8 +2,11 @@
 //!
 //! It knows sensors only by what Prometheus says of them, needs no privileges, and runs anywhere.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
+
 pub mod cli;
 pub mod dashboards;
+pub mod output;
 pub mod report;
 pub mod simulate;
 pub mod simulation;

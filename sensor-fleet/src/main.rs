@@ -1,10 +1,12 @@
 //! `sensor-fleet`: dispatches the command line and turns errors into exit codes.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use sensor_fleet::cli::{Cli, Command};
-use sensor_fleet::{dashboards, report, simulate};
+use sensor_fleet::{dashboards, output, report, simulate};
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -18,7 +20,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sensor-fleet: {error:#}");
+            output::complain(&format!("{error:#}"));
             ExitCode::from(FAILED)
         }
     }

@@ -31,6 +31,7 @@ use self::model::Report;
 use self::period::{Asked, Plan};
 use self::surge::{Detector, Settings};
 use self::tally::Tally;
+use crate::output;
 
 /// Writes a report, and says where.
 ///
@@ -59,7 +60,7 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
         report
     };
     for path in write::write(&report, &arguments.output)? {
-        println!("{}", path.display());
+        output::say(&path.display().to_string());
     }
     Ok(())
 }

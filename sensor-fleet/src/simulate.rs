@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use jiff::civil::{Date, date};
 
+use crate::output;
 use crate::simulation::options::{Options, Resolution, Scenario};
 use crate::simulation::{BLOCK, HISTORY, TRUTH, generate};
 
@@ -84,18 +85,19 @@ pub fn run(simulate: &SimulateArgs) -> Result<()> {
     let written = generate(&options, folder, &mut |done| progress.show(done));
     progress.end();
     let written = written.map_err(with_mend)?;
-    println!(
+    let (history, truth) = (folder.join(HISTORY), folder.join(TRUTH));
+    output::say(&format!(
         "{}: {} samples of {} series, {:.1} MB, in {:.1} s",
-        folder.join(HISTORY).display(),
+        history.display(),
         written.samples,
         written.series,
         megabytes(written.bytes),
         started.elapsed().as_secs_f64()
-    );
-    println!("{}: what a report must find in it", folder.join(TRUTH).display());
-    println!("For Prometheus: promtool tsdb create-blocks-from openmetrics {BLOCK} \\");
-    println!("  {} DATA, then prometheus --storage.tsdb.path=DATA", folder.join(HISTORY).display());
-    println!("  --storage.tsdb.retention.time=100y, or it takes the blocks for old and deletes them");
+    ));
+    output::say(&format!("{}: what a report must find in it", truth.display()));
+    output::say(&format!("For Prometheus: promtool tsdb create-blocks-from openmetrics {BLOCK} \\"));
+    output::say(&format!("  {} DATA, then prometheus --storage.tsdb.path=DATA", history.display()));
+    output::say("  --storage.tsdb.retention.time=100y, or it takes the blocks for old and deletes them");
     Ok(())
 }
 
@@ -153,12 +155,12 @@ impl Progress {
         self.shown = Instant::now();
         self.begun = true;
         let (start, end) = if self.terminal { ("\r", "") } else { ("", "\n") };
-        eprint!("{start}{done} of {} sensors{end}", self.all);
+        output::progress(&format!("{start}{done} of {} sensors{end}", self.all));
     }
 
     fn end(&self) {
         if self.begun && self.terminal {
-            eprintln!();
+            output::progress("\n");
         }
     }
 }

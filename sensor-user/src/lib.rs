@@ -3,6 +3,8 @@
 //! Data flows one way: [`cli`] → [`config`] → [`kernel`] → [`counters`] → [`export`]; [`agent`] ties them
 //! together, and [`commands`] has an entry for each subcommand.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
+
 pub mod agent;
 pub mod cli;
 pub mod commands;
@@ -14,4 +16,5 @@ pub mod export;
 pub mod kernel;
 pub mod log;
 pub mod obstacle;
+pub mod output;
 pub mod preflight;

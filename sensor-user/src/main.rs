@@ -1,12 +1,14 @@
 //! `sensor`: dispatches the command line and turns errors into exit codes.
 
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use sensor_user::cli::{Cli, Command};
 use sensor_user::commands::{check, confirm, detach, doctor, reload, run};
 use sensor_user::config::{Config, Input};
-use sensor_user::log;
+use sensor_user::{log, output};
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -14,6 +16,12 @@ const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
 
 fn main() -> ExitCode {
+    let code = dispatch();
+    output::finish();
+    code
+}
+
+fn dispatch() -> ExitCode {
     let cli = Cli::parse();
     log::to_stderr(cli.log.as_deref());
     match cli.command {
@@ -34,7 +42,7 @@ fn with_config(input: Input, work: impl FnOnce(Config) -> anyhow::Result<()>) ->
         Ok(config) => finish(work(config)),
         Err(error) => {
             for line in error.lines() {
-                eprintln!("sensor: {line}");
+                output::complain(line);
             }
             ExitCode::from(WRONG_USE)
         }
@@ -45,7 +53,7 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sensor: {error:#}");
+            output::complain(&format!("{error:#}"));
             ExitCode::from(FAILED)
         }
     }

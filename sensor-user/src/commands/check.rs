@@ -4,12 +4,12 @@
 //! root; without, it takes every session for an administrator's.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::config::{Allow, Config, Prefix};
 use crate::kernel::{AttachOptions, Framing, Interface, check_interface, check_kernel};
+use crate::output;
 use crate::preflight::{Facts, Finding, Findings, Service, judge};
 
 /// Prints what would pass and what would go dark.
@@ -20,7 +20,7 @@ pub fn run(config: &Config) -> Result<()> {
     let (interfaces, facts) = look(config)?;
     let findings = judge(config, &AttachOptions::default(), None, &facts);
     let report = report(config, &facts, &findings)?;
-    io::stdout().write_all(report.as_bytes()).context("cannot write to standard output")?;
+    output::print(&report)?;
     check_kernel()?;
     interfaces.iter().try_for_each(check_interface)?;
     findings.allow()

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::cli;
 use crate::kernel::{Confirmation, Guard, Interface, guard_of, is_ours};
+use crate::output;
 
 /// Confirms what is attached to the interfaces that are named; to all if none is.
 ///
@@ -62,7 +63,7 @@ fn confirm_one(name: &str, mut guard: Guard) -> Result<bool> {
         ),
         Confirmation::Awaited(left) => {
             guard.confirm()?;
-            println!("confirmed: the sensor stays on {name} ({} s were left)", left.as_secs());
+            output::say(&format!("confirmed: the sensor stays on {name} ({} s were left)", left.as_secs()));
             Ok(true)
         }
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli;
 use crate::kernel::{Interface, Link, clean, detach_egress, is_ours};
+use crate::output;
 
 /// Detaches from every interface that is named.
 ///
@@ -34,13 +35,13 @@ fn detach(name: &str, root: &Path) -> Result<()> {
     }
     detach_egress(&interface)?;
     for directory in clean(root)? {
-        println!("removed the counters in {}", directory.display());
+        output::say(&format!("removed the counters in {}", directory.display()));
     }
     let left = Interface::named(name)?.xdp.map(|xdp| xdp.program);
     match left {
         Some(program) if is_ours(program) => bail!("{name} still has the program {program}"),
-        _ if attached != left => println!("detached from {name}"),
-        _ => println!("no sensor was attached to {name}"),
+        _ if attached != left => output::say(&format!("detached from {name}")),
+        _ => output::say(&format!("no sensor was attached to {name}")),
     }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! `sensor doctor`: prints what the host and its NICs can do.
 
-use std::io::{self, Write as _};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::cli;
 use crate::doctor::{Severity, examine, show};
+use crate::output;
 
 /// Looks at the host and the interfaces, and prints what it finds.
 ///
@@ -14,7 +13,7 @@ use crate::doctor::{Severity, examine, show};
 pub fn run(arguments: &cli::Doctor) -> Result<()> {
     let diagnosis = examine(&arguments.interfaces)?;
     let text = if arguments.json { show::json(&diagnosis)? } else { show::table(&diagnosis) };
-    io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    output::print(&text)?;
     let all = diagnosis.interfaces.iter().flat_map(|interface| &interface.findings).chain(&diagnosis.host);
     let problems: Vec<_> =
         all.filter(|finding| finding.severity == Severity::Problem).map(|finding| finding.check).collect();

@@ -49,7 +49,7 @@ impl Family {
 }
 
 /// Every metric of the agent but the process metrics.
-pub static FAMILIES: [&Family; 15] = [
+pub static FAMILIES: [&Family; 16] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -63,6 +63,7 @@ pub static FAMILIES: [&Family; 15] = [
     &DRAIN_DURATION,
     &DRAIN_FAILURES,
     &CLOSED,
+    &LOST_LINES,
     &TIME,
     &BUILD_INFO,
 ];
@@ -161,6 +162,13 @@ pub(super) static CLOSED: Family = Family {
     labels: &["reason"],
     help: "HTTP connections that the agent closed on a peer that was too slow, \
            or to make room for a newer one.",
+};
+
+pub(super) static LOST_LINES: Family = Family {
+    name: "sensor_log_lost_lines_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Lines of the log that standard error did not take, since nobody read it or the disk was full.",
 };
 
 pub(super) static TIME: Family = Family {

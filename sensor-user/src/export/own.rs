@@ -8,9 +8,10 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec};
 use sensor_common::layout::SCHEMA_VERSION;
 
-use super::families::{ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, Family, TIME};
+use super::families::{ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, Family, LOST_LINES, TIME};
 use super::{AttachStatus, HttpStats};
 use crate::kernel::AttachedMode;
+use crate::output;
 
 /// Upper bounds of the drain histogram, in seconds: a drain of one sensor takes about half a millisecond.
 const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 1.0];
@@ -21,6 +22,7 @@ pub(super) struct Own {
     drain_duration: Histogram,
     drain_failures: IntCounter,
     http: HttpStats,
+    lost_lines: IntCounter,
     time: IntGauge,
     build_info: IntGaugeVec,
     process: ProcessCollector,
@@ -39,6 +41,7 @@ impl Own {
             drain_duration: Histogram::with_opts(buckets).expect(VALID),
             drain_failures: IntCounter::with_opts(DRAIN_FAILURES.options()).expect(VALID),
             http: HttpStats::default(),
+            lost_lines: IntCounter::with_opts(LOST_LINES.options()).expect(VALID),
             time: IntGauge::with_opts(TIME.options()).expect(VALID),
             build_info,
             process: ProcessCollector::for_self(),
@@ -61,11 +64,13 @@ impl Own {
     pub(super) fn families(&self, attached: &[AttachStatus]) -> Vec<MetricFamily> {
         self.set_attached(attached);
         self.time.set(unix_time());
-        let families: [&dyn Collector; 7] = [
+        self.lost_lines.inc_by(output::lost_lines().saturating_sub(self.lost_lines.get()));
+        let families: [&dyn Collector; 8] = [
             &self.attached,
             &self.drain_duration,
             &self.drain_failures,
             self.http.collector(),
+            &self.lost_lines,
             &self.time,
             &self.build_info,
             &self.process,
