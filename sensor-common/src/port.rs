@@ -52,6 +52,18 @@ impl fmt::Display for PortError {
 impl core::error::Error for PortError {}
 
 impl Port {
+    /// A TCP port.
+    #[must_use]
+    pub const fn tcp(number: u16) -> Self {
+        Self { transport: Transport::Tcp, number }
+    }
+
+    /// A UDP port.
+    #[must_use]
+    pub const fn udp(number: u16) -> Self {
+        Self { transport: Transport::Udp, number }
+    }
+
     /// The slot that counts packets to this port.
     #[must_use]
     pub const fn slot(self) -> Slot {
@@ -99,61 +111,53 @@ impl FromStr for Port {
     }
 }
 
-const fn tcp(number: u16) -> Port {
-    Port { transport: Transport::Tcp, number }
-}
-
-const fn udp(number: u16) -> Port {
-    Port { transport: Transport::Udp, number }
-}
-
 /// The ports that Internet sensors see most, roughly in that order: remote shells and desktops, web servers and
 /// their alternatives, databases, devices with known holes, and the services that reflect floods.
 pub const DEFAULT_PORTS: &[Port] = &[
-    tcp(23),    // Telnet
-    tcp(22),    // SSH
-    tcp(6379),  // Redis
-    tcp(8080),  // HTTP, alternative
-    tcp(80),    // HTTP
-    tcp(443),   // HTTPS
-    tcp(3389),  // Remote Desktop
-    tcp(445),   // SMB
-    tcp(8728),  // MikroTik RouterOS
-    tcp(5555),  // Android Debug Bridge
-    tcp(1433),  // Microsoft SQL Server
-    tcp(2323),  // Telnet, alternative
-    udp(53),    // DNS
-    udp(123),   // NTP
-    udp(161),   // SNMP
-    udp(1900),  // SSDP
-    udp(5060),  // SIP
-    udp(389),   // CLDAP
-    tcp(8443),  // HTTPS, alternative
-    tcp(37215), // Huawei routers
-    tcp(52869), // UPnP of Realtek-based routers
-    tcp(81),    // web interfaces of cameras
-    tcp(2222),  // SSH, alternative
-    tcp(3306),  // MySQL
-    tcp(5432),  // PostgreSQL
-    tcp(5900),  // VNC
-    tcp(5060),  // SIP
-    tcp(2375),  // Docker
-    tcp(9200),  // Elasticsearch
-    tcp(27017), // MongoDB
-    tcp(7547),  // TR-069
-    tcp(8000),  // HTTP, alternative
-    tcp(8088),  // HTTP, alternative
-    tcp(8888),  // HTTP, alternative
-    tcp(3128),  // web proxies
-    tcp(25),    // SMTP
-    tcp(21),    // FTP
-    udp(11211), // memcached
-    udp(137),   // NetBIOS
-    udp(5353),  // mDNS
-    udp(3702),  // WS-Discovery
-    udp(111),   // portmapper
-    udp(69),    // TFTP
-    udp(500),   // IKE
+    Port::tcp(23),    // Telnet
+    Port::tcp(22),    // SSH
+    Port::tcp(6379),  // Redis
+    Port::tcp(8080),  // HTTP, alternative
+    Port::tcp(80),    // HTTP
+    Port::tcp(443),   // HTTPS
+    Port::tcp(3389),  // Remote Desktop
+    Port::tcp(445),   // SMB
+    Port::tcp(8728),  // MikroTik RouterOS
+    Port::tcp(5555),  // Android Debug Bridge
+    Port::tcp(1433),  // Microsoft SQL Server
+    Port::tcp(2323),  // Telnet, alternative
+    Port::udp(53),    // DNS
+    Port::udp(123),   // NTP
+    Port::udp(161),   // SNMP
+    Port::udp(1900),  // SSDP
+    Port::udp(5060),  // SIP
+    Port::udp(389),   // CLDAP
+    Port::tcp(8443),  // HTTPS, alternative
+    Port::tcp(37215), // Huawei routers
+    Port::tcp(52869), // UPnP of Realtek-based routers
+    Port::tcp(81),    // web interfaces of cameras
+    Port::tcp(2222),  // SSH, alternative
+    Port::tcp(3306),  // MySQL
+    Port::tcp(5432),  // PostgreSQL
+    Port::tcp(5900),  // VNC
+    Port::tcp(5060),  // SIP
+    Port::tcp(2375),  // Docker
+    Port::tcp(9200),  // Elasticsearch
+    Port::tcp(27017), // MongoDB
+    Port::tcp(7547),  // TR-069
+    Port::tcp(8000),  // HTTP, alternative
+    Port::tcp(8088),  // HTTP, alternative
+    Port::tcp(8888),  // HTTP, alternative
+    Port::tcp(3128),  // web proxies
+    Port::tcp(25),    // SMTP
+    Port::tcp(21),    // FTP
+    Port::udp(11211), // memcached
+    Port::udp(137),   // NetBIOS
+    Port::udp(5353),  // mDNS
+    Port::udp(3702),  // WS-Discovery
+    Port::udp(111),   // portmapper
+    Port::udp(69),    // TFTP
+    Port::udp(500),   // IKE
 ];
 
 #[cfg(test)]
@@ -169,10 +173,10 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::tcp("23/tcp", tcp(23), Slot::tcp(23))]
-    #[case::udp("53/udp", udp(53), Slot::udp(53))]
-    #[case::lowest("0/tcp", tcp(0), Slot::tcp(0))]
-    #[case::highest("65535/udp", udp(65_535), Slot::udp(65_535))]
+    #[case::tcp("23/tcp", Port::tcp(23), Slot::tcp(23))]
+    #[case::udp("53/udp", Port::udp(53), Slot::udp(53))]
+    #[case::lowest("0/tcp", Port::tcp(0), Slot::tcp(0))]
+    #[case::highest("65535/udp", Port::udp(65_535), Slot::udp(65_535))]
     fn a_port_is_read(#[case] text: &str, #[case] port: Port, #[case] slot: Slot) {
         assert_eq!(text.parse(), Ok(port));
         assert_eq!(port.slot(), slot);
@@ -204,7 +208,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_shown_is_read_back(number: u16, is_tcp: bool) {
-            let port = if is_tcp { tcp(number) } else { udp(number) };
+            let port = if is_tcp { Port::tcp(number) } else { Port::udp(number) };
             prop_assert_eq!(port.to_string().parse(), Ok(port));
         }
     }

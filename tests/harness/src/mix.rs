@@ -11,6 +11,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
+use sensor_common::port::Port;
 
 use crate::frame::{Extension, Frame, frame};
 use crate::random::{one_of, weighted};
@@ -23,34 +24,6 @@ name = "demo"
 region = "private namespace"
 prefixes = ["198.51.100.0/24", "2001:db8:7::/64"]
 "#;
-
-/// A port of the mix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Port {
-    /// A TCP port.
-    Tcp(u16),
-    /// A UDP port.
-    Udp(u16),
-}
-
-impl Port {
-    fn slot(self) -> Slot {
-        match self {
-            Self::Tcp(port) => Slot::tcp(port),
-            Self::Udp(port) => Slot::udp(port),
-        }
-    }
-}
-
-impl std::fmt::Display for Port {
-    /// As the agent's configuration writes it: `23/tcp`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(port) => write!(f, "{port}/tcp"),
-            Self::Udp(port) => write!(f, "{port}/udp"),
-        }
-    }
-}
 
 /// A packet of the mix.
 #[derive(Clone, Debug)]
@@ -158,10 +131,10 @@ impl Mix {
     /// [`BACKSCATTER`].
     #[must_use]
     pub fn ports() -> Vec<Port> {
-        let scanned = SCANNED.iter().map(|(_, (port, _))| Port::Tcp(*port));
-        let probed = PROBED.iter().map(|(_, (port, _))| Port::Udp(*port));
-        let backscatter = BACKSCATTER.map(Port::Tcp);
-        scanned.chain(tail().into_iter().map(Port::Tcp)).chain(probed).chain(backscatter).collect()
+        let scanned = SCANNED.iter().map(|(_, (port, _))| Port::tcp(*port));
+        let probed = PROBED.iter().map(|(_, (port, _))| Port::udp(*port));
+        let backscatter = BACKSCATTER.map(Port::tcp);
+        scanned.chain(tail().into_iter().map(Port::tcp)).chain(probed).chain(backscatter).collect()
     }
 
     fn sample(&mut self) -> Sample {
@@ -227,7 +200,7 @@ impl Mix {
     fn datagram(&mut self) -> (Frame, Slot) {
         let (port, length) = *weighted(&mut self.random, PROBED);
         let source = 1024 | self.random.random::<u16>();
-        (self.ipv4().udp(port).source_port(source).payload(vec![0; length]), Port::Udp(port).slot())
+        (self.ipv4().udp(port).source_port(source).payload(vec![0; length]), Slot::udp(port))
     }
 
     /// Replies to packets that bore the sensor's address as their forged source.
@@ -350,8 +323,8 @@ mod tests {
         for sample in Mix::new(2).take(20_000) {
             let Verdict::Count { slot, .. } = sample.verdict else { continue };
             match Slot::describe(slot.index()) {
-                Some(SlotKind::Tcp(port)) => assert!(listed.contains(&Port::Tcp(port)), "{port}/tcp"),
-                Some(SlotKind::Udp(port)) => assert!(listed.contains(&Port::Udp(port)), "{port}/udp"),
+                Some(SlotKind::Tcp(port)) => assert!(listed.contains(&Port::tcp(port)), "{port}/tcp"),
+                Some(SlotKind::Udp(port)) => assert!(listed.contains(&Port::udp(port)), "{port}/udp"),
                 _ => {}
             }
         }

@@ -9,7 +9,8 @@ use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
 use sensor_common::parse::Everything;
-use sensor_harness::mix::{self, Mix, Port, Sample};
+use sensor_common::port::Port;
+use sensor_harness::mix::{self, Mix, Sample};
 use sensor_harness::table::WithoutRules;
 use sensor_harness::wire::MTU;
 
@@ -117,8 +118,8 @@ fn judge(frame: &[u8]) -> Verdict {
 fn port(frame: &[u8]) -> Option<Port> {
     let Verdict::Count { slot, .. } = judge(frame) else { return None };
     match Slot::describe(slot.index())? {
-        SlotKind::Tcp(port) => Some(Port::Tcp(port)),
-        SlotKind::Udp(port) => Some(Port::Udp(port)),
+        SlotKind::Tcp(port) => Some(Port::tcp(port)),
+        SlotKind::Udp(port) => Some(Port::udp(port)),
         _ => None,
     }
 }

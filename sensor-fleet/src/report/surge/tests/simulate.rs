@@ -6,7 +6,7 @@ use jiff::civil::{Date, date};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
-use sensor_common::port::{Port, Transport};
+use sensor_common::port::Port;
 
 use super::super::{Detector, Settings};
 use crate::report::history::{Counts, Observer};
@@ -78,7 +78,7 @@ pub struct Sensor {
 }
 
 pub fn tcp(number: usize) -> Service {
-    Service::Port(Port { transport: Transport::Tcp, number: u16::try_from(number).unwrap() })
+    Service::Port(Port::tcp(u16::try_from(number).unwrap()))
 }
 
 pub fn dates(days: usize) -> Vec<Date> {
