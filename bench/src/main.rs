@@ -2,6 +2,7 @@
 
 mod agent;
 mod clock;
+mod configuration;
 mod drain;
 mod effort;
 mod figure;

@@ -2,7 +2,7 @@
 
 use sensor_harness::frame::{Frame, SCANNER_V4, SENSOR_V4, frame};
 
-use crate::path::Configuration;
+use crate::configuration::Configuration;
 use crate::programs::Draw;
 use crate::sensor::ALLOWED_PORT;
 
