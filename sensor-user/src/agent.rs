@@ -28,6 +28,7 @@ pub struct Agent {
     options: AttachOptions,
     deployment: Deployment,
     pages: Arc<Pages>,
+    names: http::Names,
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
     awaits_confirmation: bool,
@@ -59,20 +60,22 @@ impl Agent {
                 within.as_secs()
             );
         }
-        Ok(Self { config, input, options, deployment, pages, draining, logging, awaits_confirmation })
+        let names = http::Names::new(&config.hosts);
+        Ok(Self { config, input, options, deployment, pages, names, draining, logging, awaits_confirmation })
     }
 
     /// Serves the pages until `stop` becomes true.
     pub fn serve(&self, listener: TcpListener, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
         let pages = Arc::clone(&self.pages);
         let stats = pages.lock().exporter.http_stats();
+        let names = self.names.clone();
         tracing::info!("serving http://{}/metrics", self.config.listen);
         tokio::spawn(async move {
             let stopped = async move {
                 // An error means that the sender is gone, which it is only after it has sent.
                 let _sender_gone = stop.wait_for(|stop| *stop).await;
             };
-            http::serve(listener, pages, stats, stopped).await;
+            http::serve(listener, pages, names, stats, stopped).await;
         })
     }
 
@@ -108,6 +111,7 @@ impl Agent {
         if config.listen != self.config.listen {
             said += "; `listen` has changed, which takes a restart";
         }
+        self.names.set(&config.hosts);
         self.config = Config { listen: self.config.listen, ..config };
         self.restart_log()?;
         Ok(said)

@@ -71,6 +71,8 @@ pub struct Config {
     pub interfaces: Vec<String>,
     /// Where metrics are served.
     pub listen: SocketAddr,
+    /// Names by which the agent may be asked, beside addresses and the host's own.
+    pub hosts: Vec<String>,
     /// Time between drains: [`MIN_TIME_SPAN`] to [`MAX_TIME_SPAN`].
     pub drain_interval: Duration,
     /// Where in the kernel to attach.
@@ -152,6 +154,7 @@ impl Config {
             observe: input.observe || settings.observe,
             kernel_log: input.kernel_log.or(settings.kernel_log).unwrap_or_default(),
             sensors,
+            hosts: settings.hosts,
             export: settings.export,
             allow: settings.allow,
         })

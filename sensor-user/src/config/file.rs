@@ -12,6 +12,8 @@ use toml::Spanned;
 pub(super) struct File {
     pub interfaces: Option<Spanned<Vec<Spanned<String>>>>,
     pub listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub hosts: Vec<Spanned<String>>,
     pub drain_interval: Option<Spanned<String>>,
     pub mode: Option<Spanned<String>>,
     #[serde(default)]

@@ -39,6 +39,7 @@ fn example() -> Config {
     Config {
         interfaces: vec!["eth0".to_owned()],
         listen: DEFAULT_LISTEN,
+        hosts: vec![],
         drain_interval: DEFAULT_DRAIN_INTERVAL,
         mode: Mode::Auto,
         observe: false,
@@ -62,6 +63,7 @@ fn every_key_is_read() {
     let content = r#"
         interfaces = ["eth0", "eth1"]
         listen = "[::]:9000"
+        hosts = ["sensor-1.example.net", "sensor_1."]
         drain_interval = "30s"
         mode = "generic"
         observe = true
@@ -84,6 +86,7 @@ fn every_key_is_read() {
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
         listen: "[::]:9000".parse().unwrap(),
+        hosts: vec!["sensor-1.example.net".to_owned(), "sensor_1.".to_owned()],
         drain_interval: Duration::from_secs(30),
         mode: Mode::Generic,
         observe: true,

@@ -31,6 +31,7 @@ use super::{
 pub(super) struct Settings {
     pub interfaces: Option<Vec<String>>,
     pub listen: Option<SocketAddr>,
+    pub hosts: Vec<String>,
     pub drain_interval: Option<Duration>,
     pub mode: Option<Mode>,
     pub observe: bool,
@@ -55,6 +56,7 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
     let settings = Settings {
         interfaces: file.interfaces.map(|names| interfaces(&names, &mut problems)),
         listen: file.listen.and_then(|text| one("listen", &text, listen, &mut problems)),
+        hosts: hosts(&file.hosts, &mut problems),
         drain_interval: file
             .drain_interval
             .and_then(|text| one("drain_interval", &text, time_span, &mut problems)),
@@ -125,6 +127,10 @@ fn interfaces(names: &Spanned<Vec<Spanned<String>>>, problems: &mut Problems<'_>
 
 fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "is not an address and a port: write them as in 127.0.0.1:19817 or [::1]:19817")
+}
+
+fn hosts(names: &[Spanned<String>], problems: &mut Problems<'_>) -> Vec<String> {
+    names.iter().filter_map(|text| one("host", text, value::host_name, problems)).collect()
 }
 
 fn sensors(tables: Vec<file::Sensor>, problems: &mut Problems<'_>) -> Vec<Sensor> {

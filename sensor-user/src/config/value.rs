@@ -3,6 +3,7 @@
 //! Each check gives the value, or the cause and the mend in words that read on from the value itself.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use clap::ValueEnum;
 
@@ -10,6 +11,28 @@ use clap::ValueEnum;
 pub const MAX_NAME: usize = 64;
 /// Longest name of an interface in bytes: the kernel's `IFNAMSIZ` without the closing zero.
 const MAX_INTERFACE_NAME: usize = 15;
+
+/// Longest name in the DNS, in characters (RFC 1035 §2.3.4).
+const MAX_HOST_NAME: usize = 253;
+
+/// A name that a host may be asked by.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn host_name(text: &str) -> Result<String, &'static str> {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if text.parse::<IpAddr>().is_ok() {
+        Err("is an address, by which the sensor may be asked anyway: remove it")
+    } else if text.len() > MAX_HOST_NAME || !text.strip_suffix('.').unwrap_or(text).split('.').all(is_label) {
+        Err("is not a host's name: write one as in sensor-1.example.net, without a port")
+    } else {
+        Ok(text.to_owned())
+    }
+}
 
 /// Where in the kernel the program is attached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@
 
 mod answer;
 mod crowd;
+mod host;
 mod routes;
 
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod tests;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +31,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use self::crowd::{Crowd, Deadline};
-use self::routes::Routes;
+pub use self::host::Names;
+use self::routes::{Peer, Routes};
 use super::families::CLOSED;
-use crate::counters::select::Scraper;
+use crate::counters::select::{FORGET, Scraper};
 
 /// What the server hands out. Asked for on threads that may block, one at a time.
 pub trait Documents: Send + Sync + 'static {
@@ -65,6 +67,8 @@ struct Limits {
     first_request: Duration,
     /// From a request to the end of the next one, its answer read in between.
     next_request: Duration,
+    /// From the end of a metrics page to that of the next request.
+    between_scrapes: Duration,
     /// To finish, once told to.
     farewell: Duration,
     /// Bytes of a request's head.
@@ -77,6 +81,8 @@ const LIMITS: Limits = Limits {
     connections: 64,
     first_request: Duration::from_secs(10),
     next_request: Duration::from_secs(30),
+    // A scraper that comes as seldom as it may still finds its connection open.
+    between_scrapes: FORGET.saturating_add(Duration::from_secs(30)),
     farewell: Duration::from_secs(1),
     head: 16 << 10,
     unread: 64 << 20,
@@ -130,24 +136,26 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Serves until `shutdown` completes, then lets requests that are under way finish for a second.
+/// Serves those who ask by address or by one of these names until `shutdown` completes, then lets requests that are under way finish for a second.
 pub async fn serve(
     listener: TcpListener,
     documents: Arc<dyn Documents>,
+    names: Names,
     stats: HttpStats,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_within(LIMITS, listener, documents, stats, shutdown).await;
+    serve_within(LIMITS, listener, documents, names, stats, shutdown).await;
 }
 
 async fn serve_within(
     limits: Limits,
     listener: TcpListener,
     documents: Arc<dyn Documents>,
+    names: Names,
     stats: HttpStats,
     shutdown: impl Future<Output = ()>,
 ) {
-    let routes = Arc::new(Routes::new(documents, limits.unread));
+    let routes = Arc::new(Routes::new(documents, names, limits));
     let (closing, close) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut crowd = Crowd::default();
@@ -165,9 +173,12 @@ async fn serve_within(
                     }
                     let deadline = Arc::new(Deadline::new(limits.first_request));
                     let connection = Connection {
-                        peer: peer.ip(),
+                        peer: Peer {
+                            address: peer.ip(),
+                            connection: Arc::default(),
+                            deadline: Arc::clone(&deadline),
+                        },
                         routes: routes.clone(),
-                        deadline: deadline.clone(),
                         stats: stats.clone(),
                         limits,
                     };
@@ -189,9 +200,8 @@ async fn serve_within(
 
 /// One peer's connection.
 struct Connection {
-    peer: IpAddr,
+    peer: Peer,
     routes: Arc<Routes>,
-    deadline: Arc<Deadline>,
     stats: HttpStats,
     limits: Limits,
 }
@@ -199,18 +209,20 @@ struct Connection {
 impl Connection {
     async fn serve(self, stream: TcpStream, mut close: watch::Receiver<()>) {
         let service = service_fn(|request| {
-            self.deadline.extend(self.limits.next_request);
-            self.routes.answer(self.peer, request)
+            self.peer.deadline.extend(self.limits.next_request);
+            self.routes.answer(&self.peer, request)
         });
         // The deadline covers what hyper's own timer would, and the reading of the answer besides.
         let http = http1::Builder::new()
             .header_read_timeout(None)
+            // Who has said all that it has to say still gets its answer (RFC 9112 §9.6).
+            .half_close(true)
             .max_buf_size(self.limits.head)
             .serve_connection(TokioIo::new(stream), service);
         let mut http = pin!(http);
         let overdue = async {
-            while !self.deadline.is_over() {
-                sleep_until(self.deadline.get()).await;
+            while !self.peer.deadline.is_over() {
+                sleep_until(self.peer.deadline.get()).await;
             }
         };
         let told_to_close = tokio::select! {

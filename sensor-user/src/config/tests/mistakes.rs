@@ -27,7 +27,15 @@ fn many_sensors(count: u8) -> String {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `allow`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `allow`"
+)]
+#[case::host_with_a_port(
+    "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",
+    r#"f:3: host "b.example:80" is not a host's name: write one as in sensor-1.example.net, without a port"#
+)]
+#[case::host_that_is_an_address(
+    "hosts = [\"192.0.2.1\"]",
+    r#"f:1: host "192.0.2.1" is an address, by which the sensor may be asked anyway: remove it"#
 )]
 #[case::allow_nobody(
     "mode = \"auto\"\n[[allow]]\nfrom = []\ntcp = [22]",

@@ -5,16 +5,20 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// Who fetches the metrics page: a peer address and what it calls itself.
+/// Who fetches the metrics page: a peer address, what it calls itself, and the connection that it came by.
 ///
-/// The name keeps a person's `curl` apart from the Prometheus on the same host. Two scrapers behind one
-/// address with one name can't be told apart: the later may then miss a series' first increase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The name keeps a person's `curl` apart from the Prometheus on the same host. Two Prometheus behind one address
+/// have one name, and are told apart by their connections, which they keep open. Those that don't can't be told
+/// apart: the later may then miss a series' first increase.
+#[derive(Clone, Debug)]
 pub struct Scraper {
     address: IpAddr,
     agent: u64,
+    /// Its connection, as long as that is open.
+    connection: Weak<()>,
 }
 
 impl Scraper {
@@ -23,7 +27,23 @@ impl Scraper {
     pub fn new(address: IpAddr, user_agent: Option<&[u8]>) -> Self {
         let mut hasher = DefaultHasher::new();
         user_agent.hash(&mut hasher);
-        Self { address: address.to_canonical(), agent: hasher.finish() }
+        Self { address: address.to_canonical(), agent: hasher.finish(), connection: Weak::new() }
+    }
+
+    /// The same, over a connection that is open as long as this is held.
+    #[must_use]
+    pub fn over(self, connection: &Arc<()>) -> Self {
+        Self { connection: Arc::downgrade(connection), ..self }
+    }
+
+    /// Whether both came by one connection, which is open.
+    fn is_connected_as(&self, other: &Self) -> bool {
+        self.connection.strong_count() > 0 && self.connection.ptr_eq(&other.connection)
+    }
+
+    /// Whether this one may have come back as the other: its connection has ended, and all else is the same.
+    fn may_be_back_as(&self, other: &Self) -> bool {
+        self.connection.strong_count() == 0 && (self.address, self.agent) == (other.address, other.agent)
     }
 }
 
@@ -77,8 +97,16 @@ impl Scrapers {
     ///
     /// Whether the page arrived is not known: a scraper that gives up half-way counts as served.
     pub fn served(&mut self, now: Instant, scraper: Scraper) {
-        self.seen
-            .retain(|seen| seen.scraper != Some(scraper) && now.saturating_duration_since(seen.at) < FORGET);
+        // Of those who may be back it takes the last to have been served: whoever it is, none that is waited for
+        // is taken for further than it is.
+        let place = |is: fn(&Scraper, &Scraper) -> bool| {
+            let of = |seen: &Seen| seen.scraper.as_ref().is_some_and(|seen| is(seen, &scraper));
+            self.seen.iter().rposition(of)
+        };
+        if let Some(place) = place(Scraper::is_connected_as).or_else(|| place(Scraper::may_be_back_as)) {
+            self.seen.remove(place);
+        }
+        self.seen.retain(|seen| now.saturating_duration_since(seen.at) < FORGET);
         if self.seen.len() < MOST {
             self.seen.push(Seen { scraper: Some(scraper), at: now, drain: self.drains });
         }
@@ -122,6 +150,43 @@ mod tests {
     }
 
     #[test]
+    fn two_of_one_name_are_told_apart_by_their_connections() {
+        let start = Instant::now();
+        let mut scrapers = Scrapers::default();
+        let (first, mut second) = (Arc::new(()), Arc::new(()));
+        scrapers.drain();
+        scrapers.served(start, scraper("a").over(&first));
+        scrapers.drain();
+        scrapers.served(start, scraper("a").over(&second));
+        assert_eq!(scrapers.drain().carried, 1, "the first has not seen the second drain");
+        scrapers.served(start, scraper("a").over(&first));
+        assert_eq!(scrapers.drain().carried, 2);
+
+        // The second comes back by another connection.
+        second = Arc::new(());
+        scrapers.served(start, scraper("a").over(&second));
+        assert_eq!(scrapers.drain().carried, 3);
+        scrapers.served(start, scraper("a").over(&first));
+        scrapers.served(start, scraper("a").over(&second));
+        assert_eq!(scrapers.drain().carried, 5);
+    }
+
+    #[test]
+    fn one_that_is_back_is_taken_for_none_that_is_further() {
+        let start = Instant::now();
+        let mut scrapers = Scrapers::default();
+        let connections = [Arc::new(()), Arc::new(())];
+        for connection in &connections {
+            scrapers.drain();
+            scrapers.served(start, scraper("a").over(connection));
+        }
+        drop(connections);
+        scrapers.drain();
+        scrapers.served(start, scraper("a").over(&Arc::new(())));
+        assert_eq!(scrapers.drain().carried, 1, "it may have been the second");
+    }
+
+    #[test]
     fn a_crowd_is_bounded() {
         let start = Instant::now();
         let mut scrapers = Scrapers::default();
@@ -134,7 +199,7 @@ mod tests {
     #[test]
     fn a_mapped_address_is_the_address() {
         let mapped = "::ffff:192.0.2.1".parse().unwrap();
-        assert_eq!(Scraper::new(mapped, Some(b"a")), scraper("a"));
-        assert_ne!(Scraper::new(mapped, None), scraper("a"));
+        assert!(Scraper::new(mapped, Some(b"a")).may_be_back_as(&scraper("a")));
+        assert!(!Scraper::new(mapped, None).may_be_back_as(&scraper("a")));
     }
 }

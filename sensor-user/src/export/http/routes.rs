@@ -10,8 +10,10 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use super::Documents;
-use super::answer::Answer;
+use super::answer::{Answer, Rest};
+use super::crowd::Deadline;
+use super::host::{Names, Refusal};
+use super::{Documents, Limits};
 use crate::counters::select::Scraper;
 
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -30,27 +32,39 @@ pub(super) struct Routes {
     documents: Arc<dyn Documents>,
     /// Held while the agent is asked: answers are made one at a time, however many ask.
     turn: Semaphore,
+    names: Names,
     /// Bytes of answers that may wait to be read.
     unread: Arc<Semaphore>,
-    unread_limit: usize,
+    limits: Limits,
+}
+
+/// Who asks.
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// Held as long as the connection is open.
+    pub(super) connection: Arc<()>,
+    pub(super) deadline: Arc<Deadline>,
 }
 
 impl Routes {
-    pub(super) fn new(documents: Arc<dyn Documents>, unread_limit: usize) -> Self {
-        Self {
-            documents,
-            turn: Semaphore::new(1),
-            unread: Arc::new(Semaphore::new(unread_limit)),
-            unread_limit,
-        }
+    pub(super) fn new(documents: Arc<dyn Documents>, names: Names, limits: Limits) -> Self {
+        let unread = Arc::new(Semaphore::new(limits.unread));
+        Self { documents, turn: Semaphore::new(1), names, unread, limits }
     }
 
-    /// Answers a request of the peer at this address.
+    /// Answers a request.
     pub(super) async fn answer<B>(
         &self,
-        peer: IpAddr,
+        peer: &Peer,
         request: Request<B>,
     ) -> Result<Response<Answer>, Infallible> {
+        if let Err(refusal) = self.names.check(&request) {
+            let status = match refusal {
+                Refusal::Bad(_) => StatusCode::BAD_REQUEST,
+                Refusal::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
+            };
+            return Ok(say(status, TEXT, refusal.text()));
+        }
         let head_only = request.method() == Method::HEAD;
         if !head_only && request.method() != Method::GET {
             let mut response = say(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n");
@@ -66,8 +80,11 @@ impl Routes {
             "/metrics" if head_only => say(StatusCode::OK, METRICS, ""),
             "/metrics" => {
                 let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
-                let scraper = Scraper::new(peer, agent);
-                self.asked(METRICS, move |documents| documents.metrics(scraper)).await
+                let scraper = Scraper::new(peer.address, agent).over(&peer.connection);
+                let page = self.asked(METRICS, move |documents| documents.metrics(scraper)).await;
+                // As long as it is open, its scraper is told from others at its address.
+                let rest = Rest { deadline: Arc::clone(&peer.deadline), time: self.limits.between_scrapes };
+                page.map(|page| page.before(rest))
             }
             "/api/v1/slots" if head_only => say(StatusCode::OK, JSON, ""),
             "/api/v1/slots" => self.asked(JSON, Documents::slots).await,
@@ -100,7 +117,7 @@ impl Routes {
 
     /// Room for an answer. One that is larger than all there is needs all of it.
     fn share(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let permits = u32::try_from(bytes.min(self.unread_limit)).unwrap_or(u32::MAX);
+        let permits = u32::try_from(bytes.min(self.limits.unread)).unwrap_or(u32::MAX);
         self.unread.clone().try_acquire_many_owned(permits).ok()
     }
 }

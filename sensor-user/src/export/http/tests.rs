@@ -13,6 +13,7 @@ const QUICK: Limits = Limits {
     connections: 8,
     first_request: Duration::from_millis(300),
     next_request: Duration::from_millis(800),
+    between_scrapes: Duration::from_millis(800),
     farewell: Duration::from_millis(100),
     head: 16 << 10,
     unread: 256 << 20,
@@ -76,7 +77,14 @@ impl Server {
         let stats = HttpStats::default();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { stopped.await.unwrap() };
-        let running = tokio::spawn(serve_within(limits, listener, agent.clone(), stats.clone(), shutdown));
+        let running = tokio::spawn(serve_within(
+            limits,
+            listener,
+            agent.clone(),
+            Names::new(&["a".into()]),
+            stats.clone(),
+            shutdown,
+        ));
         Self { address, agent, stats, stop, running }
     }
 
