@@ -30,7 +30,12 @@ fn shown(program: &str) -> Result<Vec<Shown>> {
         let spans = page.spans().map(|span| (span.text.as_str(), true));
         for (line, in_sentence) in blocks.chain(spans) {
             let line = line.trim().trim_start_matches("$ ");
-            let line = line.split(" # ").next().unwrap_or(line).trim();
+            // A comment, a pipe or a redirection is the shell's.
+            let line =
+                [" # ", " | ", " >", " 2>"].iter().fold(line, |line, end| match line.split_once(end) {
+                    Some((command, _)) => command.trim(),
+                    None => line,
+                });
             if line == program || line.starts_with(&format!("{program} ")) {
                 shown.push(Shown { page: page.name(), line: line.to_owned(), in_sentence });
             }

@@ -1,7 +1,8 @@
 //! The documents say nothing that is not so: links lead somewhere, commands are ones that the programs take,
-//! configurations are accepted, messages are the program's own words, files are there.
+//! configurations are accepted, messages and figures are the program's own, files are there.
 
 mod command;
+mod figures;
 mod files;
 mod links;
 mod messages;
