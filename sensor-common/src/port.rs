@@ -29,6 +29,8 @@ pub struct Port {
 pub enum PortError {
     /// No slash.
     NoTransport(u16),
+    /// The transport has capital letters.
+    Capitals(Port),
     /// Something else than tcp or udp after the slash.
     Transport,
     /// Not a number that a port can have.
@@ -41,6 +43,7 @@ impl fmt::Display for PortError {
             Self::NoTransport(number) => {
                 write!(f, "has no transport: write \"{number}/tcp\" or \"{number}/udp\"")
             }
+            Self::Capitals(port) => write!(f, "has capital letters: write \"{port}\""),
             Self::Transport => f.write_str("has a transport other than tcp and udp"),
             Self::Number => f.write_str(
                 "has no number from 0 to 65535: write a port and its transport, such as \"23/tcp\"",
@@ -50,6 +53,19 @@ impl fmt::Display for PortError {
 }
 
 impl core::error::Error for PortError {}
+
+impl PortError {
+    /// Why this is no transport of a port with that number.
+    const fn transport(number: u16, text: &str) -> Self {
+        if text.eq_ignore_ascii_case("tcp") {
+            Self::Capitals(Port::tcp(number))
+        } else if text.eq_ignore_ascii_case("udp") {
+            Self::Capitals(Port::udp(number))
+        } else {
+            Self::Transport
+        }
+    }
+}
 
 impl Port {
     /// A TCP port.
@@ -104,7 +120,7 @@ impl FromStr for Port {
         let transport = match transport {
             Some("tcp") => Transport::Tcp,
             Some("udp") => Transport::Udp,
-            Some(_) => return Err(PortError::Transport),
+            Some(other) => return Err(PortError::transport(number, other)),
             None => return Err(PortError::NoTransport(number)),
         };
         Ok(Self { transport, number })
@@ -186,7 +202,7 @@ mod tests {
     #[case::bare("23", PortError::NoTransport(23))]
     #[case::no_transport("23/", PortError::Transport)]
     #[case::sctp("23/sctp", PortError::Transport)]
-    #[case::capitals("23/TCP", PortError::Transport)]
+    #[case::capitals("23/TCP", PortError::Capitals(Port::tcp(23)))]
     #[case::two_slashes("23/tcp/", PortError::Transport)]
     #[case::too_high("70000/tcp", PortError::Number)]
     #[case::negative("-1/tcp", PortError::Number)]

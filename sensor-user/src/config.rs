@@ -9,15 +9,18 @@ mod file;
 mod overlap;
 mod prefix;
 mod sensor;
+mod syntax;
 mod validate;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +44,9 @@ pub const MAX_PREFIXES: usize = sensor_common::policy::MAX_PREFIXES as usize;
 
 const NO_INTERFACE: &str =
     "no interface to watch: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config";
+
+/// A file is smaller than this: as many prefixes and rules as there may be fit several times.
+const MAX_SIZE: u64 = 16 << 20;
 
 /// Port series of all sensors together, at most: eight sensors with every port, a page of 150 MB.
 pub const MAX_SERIES: usize = 8 * Export::ALL_PORTS as usize;
@@ -131,7 +137,10 @@ impl Config {
             None => validate::Settings::default(),
         };
         if let Some(name) = value::repeated(&input.interfaces) {
-            return Err(ConfigError::new(format!("--interface {name:?} is given twice: give it once")));
+            return Err(ConfigError::new(format!(
+                "--interface {} is given twice: give it once",
+                error::shown(name)
+            )));
         }
         let interfaces = match settings.interfaces {
             _ if !input.interfaces.is_empty() => input.interfaces,
@@ -162,11 +171,27 @@ impl Config {
 }
 
 fn read(path: &Path) -> Result<validate::Settings, ConfigError> {
-    let bytes = fs::read(path).map_err(|error| {
+    let bytes = content(path).map_err(|error| {
         ConfigError::new(format!(
             "cannot read the configuration {}: {error}; name a file that can be read",
             path.display()
         ))
     })?;
     validate::settings(path, &bytes)
+}
+
+/// What is in a file. A pipe or a device, which may never end or never begin, is none.
+fn content(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for somebody who writes to it.
+    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(io::Error::other("it is a pipe, a socket or a device"));
+    }
+    let mut bytes = Vec::new();
+    file.by_ref().take(MAX_SIZE).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == MAX_SIZE {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    Ok(bytes)
 }

@@ -4,7 +4,8 @@ use sensor_common::layout::Slot;
 use sensor_common::policy::{MAX_RULES, MAX_SERVICES};
 use toml::Spanned;
 
-use super::error::Problems;
+use super::error::{Problems, shown};
+use super::file::PortNumber;
 use super::{MAX_PREFIXES, Prefix, file, validate};
 
 /// One `[[allow]]` rule: every source in `from` may reach every service listed.
@@ -70,16 +71,37 @@ fn rule(table: &Spanned<file::Allow>, problems: &mut Problems<'_>) -> Allow {
     }
 }
 
-fn ports(transport: &str, numbers: &[Spanned<i64>], problems: &mut Problems<'_>) -> Vec<u16> {
-    let mut ports = Vec::with_capacity(numbers.len());
-    for number in numbers {
-        match u16::try_from(*number.get_ref()) {
+fn ports(transport: &str, entries: &[Spanned<PortNumber>], problems: &mut Problems<'_>) -> Vec<u16> {
+    let mut ports = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match port(entry.get_ref()) {
             Ok(port) => ports.push(port),
-            Err(_) => problems.add(
-                number.span().start,
-                format!("{transport} port {} is out of bounds: write 0 to 65535", number.get_ref()),
-            ),
+            Err(problem) => problems.add(entry.span().start, format!("{transport} port {problem}")),
         }
     }
     ports
+}
+
+/// The port, or the entry with what is wrong with it and what to write.
+fn port(entry: &PortNumber) -> Result<u16, String> {
+    let text = match entry {
+        PortNumber::Number(number) => {
+            let out = |_| format!("{number} is out of bounds: write 0 to 65535");
+            return u16::try_from(*number).map_err(out);
+        }
+        PortNumber::Text(text) => text,
+    };
+    // As the ports of [export] are written.
+    let number = text.split_once('/').map_or(text.as_str(), |(number, _)| number).trim();
+    let remedy = if let Ok(port) = number.parse::<u16>() {
+        format!("is in quotes: write the number alone, {port}")
+    } else if number
+        .split_once(['-', ':'])
+        .is_some_and(|(first, last)| [first, last].iter().all(|end| end.trim().parse::<u16>().is_ok()))
+    {
+        "is a range: write each port that is meant, as in [8080, 8081]".to_owned()
+    } else {
+        "is not a number: write the service's port, as in [22] for SSH".to_owned()
+    };
+    Err(format!("{} {remedy}", shown(text)))
 }

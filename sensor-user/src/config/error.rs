@@ -3,10 +3,14 @@
 //! All of it is told at once, a line for each thing, in the order of the file, so that a file is mended in one
 //! go. No value from the file can put a second line, or a terminal's escape sequence, into a message.
 
-use std::{fmt, path::Path};
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
 
 /// Lines shown before the rest is only counted.
 const MAX_SHOWN: usize = 20;
+/// Characters of a value that are shown.
+const MAX_VALUE: usize = 200;
 
 /// The configuration can't be used; displayed as one line for each thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,16 +74,38 @@ impl<'a> Problems<'a> {
     }
 }
 
+/// A value as messages show it: in double quotes, and no more of it than a person reads.
+pub(super) fn shown(value: &str) -> String {
+    format!("{:?}", cut(value))
+}
+
+/// A text without what is beyond the [`MAX_VALUE`] characters that are shown.
+pub(super) fn cut(value: &str) -> Cow<'_, str> {
+    match value.char_indices().nth(MAX_VALUE) {
+        Some((end, _)) => format!("{}…", &value[..end]).into(),
+        None => value.into(),
+    }
+}
+
 fn one_line(message: &str) -> String {
     let mut line = String::with_capacity(message.len());
     for character in message.chars() {
-        if character.is_control() {
+        if character.is_control() || is_bidirectional(character) {
             line.extend(character.escape_default());
         } else {
             line.push(character);
         }
     }
     line
+}
+
+/// Whether a character only tells in which direction others are shown (Unicode Annex 9): with them a line can look
+/// like another.
+const fn is_bidirectional(character: char) -> bool {
+    matches!(
+        character,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]
@@ -104,6 +130,23 @@ mod tests {
         problems.add(0, "sooner\n\u{1b}[2J");
         let error = problems.check(()).unwrap_err();
         assert_eq!(error.to_string(), "f:1: sooner\\n\\u{1b}[2J\nf:2: later");
+    }
+
+    #[rstest]
+    #[case::control("a\u{1b}[2J\u{9b}", "a\\u{1b}[2J\\u{9b}")]
+    #[case::overriding("a\u{202e}b\u{202c}", "a\\u{202e}b\\u{202c}")]
+    #[case::isolating("\u{2066}\u{2069}", "\\u{2066}\\u{2069}")]
+    #[case::marks("\u{200e}\u{200f}\u{61c}", "\\u{200e}\\u{200f}\\u{61c}")]
+    #[case::written_from_right_to_left("עברית", "עברית")]
+    fn no_character_changes_how_a_line_looks(#[case] message: &str, #[case] line: &str) {
+        assert_eq!(one_line(message), line);
+    }
+
+    #[rstest]
+    #[case::as_it_is(&"é".repeat(200), &format!("\"{}\"", "é".repeat(200)))]
+    #[case::cut(&"é".repeat(201), &format!("\"{}…\"", "é".repeat(200)))]
+    fn of_a_value_the_beginning_is_shown(#[case] value: &str, #[case] expected: &str) {
+        assert_eq!(shown(value), expected);
     }
 
     #[test]

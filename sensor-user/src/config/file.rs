@@ -3,8 +3,14 @@
 //! Keys and their TOML types, unknown keys refused. Values keep the place they stand at, so that whatever is
 //! found wrong with them later can be told with its line.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
+
+use super::error::shown;
+use super::syntax::describe;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -33,8 +39,7 @@ pub(super) struct File {
 pub(super) struct Sensor {
     pub name: Spanned<String>,
     pub region: Option<Spanned<String>>,
-    #[serde(default)]
-    pub prefixes: Vec<Spanned<String>>,
+    pub prefixes: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// The `[export]` table.
@@ -51,11 +56,42 @@ pub(super) struct Export {
 pub(super) struct Allow {
     pub from: Vec<Spanned<String>>,
     #[serde(default)]
-    pub tcp: Vec<Spanned<i64>>,
+    pub tcp: Vec<Spanned<PortNumber>>,
     #[serde(default)]
-    pub udp: Vec<Spanned<i64>>,
+    pub udp: Vec<Spanned<PortNumber>>,
     #[serde(default)]
     pub icmp_echo: bool,
+}
+
+/// An entry of a list of port numbers; a text is taken for what it may have been meant as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum PortNumber {
+    /// Not yet known to be a port.
+    Number(i64),
+    /// Never right.
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for PortNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = PortNumber;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port number")
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<PortNumber, E> {
+                Ok(PortNumber::Number(number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<PortNumber, E> {
+                Ok(PortNumber::Text(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// Reads the TOML; on failure gives the offset of the first thing wrong, and what it is.
@@ -65,32 +101,9 @@ pub(super) fn parse(text: &str) -> Result<File, (usize, String)> {
         // Without the input the display is the message and the key, not a drawing of several lines.
         error.set_input(None);
         let message = match (error.message(), text.get(span.clone())) {
-            ("duplicate key", Some(key)) => format!("key {key:?} is there already: remove one"),
+            ("duplicate key", Some(key)) => format!("key {} is there already: remove one", shown(key)),
             _ => describe(&error.to_string()),
         };
         (span.start, message)
     })
-}
-
-/// The parser's message in the words of a person who writes TOML, and the mend where there is a usual one.
-fn describe(message: &str) -> String {
-    let message = message.trim_end().replace("\nin `", " in `").replace('\n', ", ");
-    let message = message
-        .replace("unknown field", "unknown key")
-        .replace("missing field", "missing key")
-        .replace("invalid type: map, expected a sequence", "one table, expected a list of tables")
-        .replace("a sequence", "a list")
-        .replace("a boolean", "true or false")
-        .replace(" as i128", "")
-        .replace("expected i64", "expected a whole number below 2^63");
-    let mend = if message.contains("a list of tables") {
-        "; write its heading in double brackets, as in [[sensor]] or [[allow]]"
-    } else if message.contains("expected a string") {
-        "; put the value in double quotes"
-    } else if message.contains("expected a list") {
-        "; put the value in square brackets"
-    } else {
-        ""
-    };
-    message + mend
 }

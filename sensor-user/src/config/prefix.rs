@@ -3,11 +3,9 @@
 //! Written `198.51.100.0/24` or `2001:db8::/32`; a bare address is the prefix of that one address. A prefix
 //! that could never match a packet as meant is refused, and the one that was probably meant is named.
 
-use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// All addresses that begin with the same bits. The bits after `length` are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +44,9 @@ pub enum PrefixError {
     /// An IPv4 address in IPv6 clothes (RFC 4291 §2.5.5.2).
     #[error("is IPv4-mapped, which no packet carries: write \"{0}\"")]
     Mapped(Prefix),
+    /// The address that nobody has (RFC 1122 §3.2.1.3, RFC 4291 §2.5.2), which often stands for all.
+    #[error("is the one address that no packet has: write \"{0}\" if every address is meant")]
+    Unspecified(Prefix),
     /// Multicast groups (RFC 1112, RFC 4291 §2.7).
     #[error("is multicast, which no sensor has as its own address: remove it")]
     Multicast,
@@ -116,6 +117,9 @@ impl FromStr for Prefix {
             // Below 96 the length can only have been meant for the IPv4 address.
             let length = length.checked_sub(96).unwrap_or(length);
             return Err(PrefixError::Mapped(Self::around(v4.into(), length)));
+        }
+        if address.is_unspecified() && length == bits {
+            return Err(PrefixError::Unspecified(Self::around(address, 0)));
         }
         let multicast_length = if address.is_ipv4() { 4 } else { 8 };
         if address.is_multicast() && length >= multicast_length {
@@ -201,6 +205,18 @@ pub(super) mod tests {
         "::ffff:10.1.2.3/24",
         r#"is IPv4-mapped, which no packet carries: write "10.1.2.0/24""#
     )]
+    #[case::unspecified(
+        "0.0.0.0",
+        r#"is the one address that no packet has: write "0.0.0.0/0" if every address is meant"#
+    )]
+    #[case::unspecified_with_its_length(
+        "0.0.0.0/32",
+        r#"is the one address that no packet has: write "0.0.0.0/0" if every address is meant"#
+    )]
+    #[case::unspecified_v6(
+        "::",
+        r#"is the one address that no packet has: write "::/0" if every address is meant"#
+    )]
     #[case::multicast("224.0.0.0/4", "is multicast, which no sensor has as its own address: remove it")]
     #[case::v6_multicast("ff02::1", "is multicast, which no sensor has as its own address: remove it")]
     fn anything_else_is_refused(#[case] text: &str, #[case] error: &str) {
@@ -212,7 +228,7 @@ pub(super) mod tests {
         fn what_is_shown_is_read_back(prefix in any_prefix()) {
             match prefix.to_string().parse::<Prefix>() {
                 Ok(read) => prop_assert_eq!(read, prefix),
-                Err(error) => prop_assert!(matches!(error, PrefixError::Multicast | PrefixError::Mapped(_)), "{}", error),
+                Err(error) => prop_assert!(matches!(error, PrefixError::Multicast | PrefixError::Mapped(_) | PrefixError::Unspecified(_)), "{}", error),
             }
         }
 

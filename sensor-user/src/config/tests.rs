@@ -129,7 +129,7 @@ fn flags_override_the_file() {
 #[test]
 fn without_a_file_the_host_is_the_sensor() {
     let config = Config::load(Input { interfaces: vec!["eth0".to_owned()], ..Default::default() }).unwrap();
-    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!(config.sensors, [sensor(hostname.trim_end(), "", &[])]);
     assert_eq!(config.export, Export::default());
 }

@@ -3,27 +3,24 @@
 //! Each function takes one part of the file and notes whatever is wrong with it; nothing stops at the first
 //! mistake but a file that isn't TOML or has the wrong keys or types.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fmt::Display,
-    hash::Hash,
-    net::SocketAddr,
-    num::NonZeroU32,
-    path::Path,
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt::Display;
+use std::hash::Hash;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
 
 use sensor_common::layout::MAX_SENSORS;
 use sensor_common::time_span::time_span;
 use toml::Spanned;
 
+use super::error::{Problems, shown};
+use super::overlap::{Overlap, overlaps};
 use super::{
     Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Export, KernelLog, MAX_PREFIXES, MAX_SERIES,
-    MaxPorts, Mode, Port, Prefix, Sensor, allow,
-    error::Problems,
-    file,
-    overlap::{Overlap, overlaps},
-    value,
+    MaxPorts, Mode, Port, Prefix, Sensor, allow, file, value,
 };
 
 /// What a file says; what it leaves out is `None`, or empty for sensors.
@@ -79,7 +76,7 @@ pub(super) fn one<T, E: Display>(
 ) -> Option<T> {
     let text_itself = text.get_ref();
     check(text_itself)
-        .map_err(|cause| problems.add(text.span().start, format!("{what} {text_itself:?} {cause}")))
+        .map_err(|cause| problems.add(text.span().start, format!("{what} {} {cause}", shown(text_itself))))
         .ok()
 }
 
@@ -144,18 +141,33 @@ fn sensors(tables: Vec<file::Sensor>, problems: &mut Problems<'_>) -> Vec<Sensor
         if number == MAX_SENSORS as usize {
             problems.add(
                 at,
-                format!("sensor {given:?} is one of {count}, more than {MAX_SENSORS}: merge or remove some"),
+                format!(
+                    "sensor {} is one of {count}, more than {MAX_SENSORS}: merge or remove some",
+                    shown(&given)
+                ),
             );
         }
-        if table.prefixes.is_empty() && count > 1 {
-            let mend = "give it some, since it is not the only sensor";
-            problems.add(at, format!("sensor {given:?} has no prefixes: {mend}"));
+        match &table.prefixes {
+            None if count > 1 => {
+                let mend = "give it some, since it is not the only sensor";
+                problems.add(at, format!("sensor {} has no prefixes: {mend}", shown(&given)));
+            }
+            Some(prefixes) if prefixes.get_ref().is_empty() => {
+                let mend = if count > 1 {
+                    "list some"
+                } else {
+                    "list some, or remove the key to monitor every address"
+                };
+                problems.add(prefixes.span().start, format!("prefixes is empty: {mend}"));
+            }
+            _ => {}
         }
         if let Some(name) = one("sensor name", &table.name, value::name, problems) {
             names.insert(&name, at, format_args!("sensor name {name:?}"), problems);
         }
         let region = table.region.and_then(|text| one("region", &text, value::name, problems));
-        let prefixes = prefixes(&table.prefixes, number, &mut places, problems);
+        let listed = table.prefixes.map(Spanned::into_inner).unwrap_or_default();
+        let prefixes = prefixes(&listed, number, &mut places, problems);
         checked.push(Sensor { name: given, region: region.unwrap_or_default(), prefixes });
     }
     if let Some(place) = places.get(MAX_PREFIXES) {
@@ -208,7 +220,7 @@ fn no_overlap(places: &[Place], sensors: &[Sensor], problems: &mut Problems<'_>)
             if inner.sensor == outer.sensor {
                 String::new()
             } else {
-                format!(" of sensor {:?}", sensors[place.sensor].name)
+                format!(" of sensor {}", shown(&sensors[place.sensor].name))
             }
         };
         problems.add(

@@ -5,7 +5,8 @@ use std::path::Path;
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::super::{validate::settings, *};
+use super::super::validate::settings;
+use super::super::*;
 
 /// What is said of a file of this content named `f`.
 fn errors(content: &[u8]) -> Vec<String> {
@@ -89,15 +90,121 @@ fn many_sensors(count: u8) -> String {
 )]
 #[case::number_expected(
     "[export]\nmax_ports = \"5\"",
-    r#"f:2: invalid type: string "5", expected a whole number below 2^63 in `export.max_ports`"#
+    r#"f:2: invalid type: string "5", expected a whole number below 2^63 in `export.max_ports`; write one without quotes and without a point"#
 )]
 #[case::number_too_large(
     "[export]\nmax_ports = 99999999999999999999",
-    "f:2: invalid type: integer `99999999999999999999`, expected a whole number below 2^63 in `export.max_ports`"
+    "f:2: invalid type: integer `99999999999999999999`, expected a whole number below 2^63 in `export.max_ports`; write one without quotes and without a point"
+)]
+#[case::whole_number_expected(
+    "[export]\nmax_ports = 5.0",
+    "f:2: invalid type: floating point `5.0`, expected a whole number below 2^63 in `export.max_ports`; write one without quotes and without a point"
 )]
 #[case::truth_expected(
     "observe = \"yes\"",
-    r#"f:1: invalid type: string "yes", expected true or false in `observe`"#
+    r#"f:1: invalid type: string "yes", expected true or false in `observe`; write one of these without quotes"#
+)]
+#[case::list_not_table(
+    "[interfaces]\nname = \"eth0\"",
+    "f:1: invalid type: table, expected a list in `interfaces`; put the value in square brackets"
+)]
+#[case::sensor_as_text(
+    "sensor = \"a\"",
+    r#"f:1: invalid type: string "a", expected a list of tables in `sensor`; write its heading in double brackets, as in [[sensor]] or [[allow]]"#
+)]
+#[case::sensors_as_texts(
+    "sensor = [\"a\"]",
+    r#"f:1: invalid type: string "a", expected a list of tables in `sensor`; write its heading in double brackets, as in [[sensor]] or [[allow]]"#
+)]
+#[case::export_as_number(
+    "export = 5",
+    "f:1: invalid type: integer `5`, expected a table in `export`; write its heading as in [export]"
+)]
+#[case::export_twice_bracketed(
+    "[[export]]\nmax_ports = 5",
+    "f:1: a list of tables, expected a table in `export`; write its heading as in [export]"
+)]
+#[case::below_the_first_table(
+    "[[sensor]]\nname = \"a\"\ninterfaces = [\"eth0\"]",
+    "f:3: key `interfaces` is of the whole file and stands in `sensor`: move it above the first heading in brackets"
+)]
+#[case::below_export(
+    "[export]\nobserve = true",
+    "f:2: key `observe` is of the whole file and stands in `export`: move it above the first heading in brackets"
+)]
+#[case::above_its_heading(
+    "tcp = [22]",
+    "f:1: key `tcp` is of [[allow]] and stands above the first heading: move it below that heading"
+)]
+#[case::in_another_table(
+    "[[sensor]]\nname = \"a\"\nmax_ports = 5",
+    "f:3: key `max_ports` is of [export] and stands in `sensor`: move it below that heading"
+)]
+#[case::service_name(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = [\"ssh\"]",
+    r#"f:3: tcp port "ssh" is not a number: write the service's port, as in [22] for SSH"#
+)]
+#[case::range(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]\nudp = [53, \"1-100\"]",
+    r#"f:3: udp port "1-100" is a range: write each port that is meant, as in [8080, 8081]"#
+)]
+#[case::port_in_quotes(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = [\"22\"]",
+    r#"f:3: tcp port "22" is in quotes: write the number alone, 22"#
+)]
+#[case::port_as_exported(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = [\"22/tcp\"]",
+    r#"f:3: tcp port "22/tcp" is in quotes: write the number alone, 22"#
+)]
+#[case::port_of_another_type(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = [22.5]",
+    "f:3: invalid type: floating point `22.5`, expected a port number in `allow.tcp`; write numbers without quotes, as in [22, 80]"
+)]
+#[case::one_port_without_brackets(
+    "[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = 22",
+    "f:3: invalid type: integer `22`, expected a list in `allow.tcp`; put the value in square brackets"
+)]
+#[case::from_nobody_s_address(
+    "[[allow]]\nfrom = [\"0.0.0.0\"]\ntcp = [22]",
+    r#"f:2: prefix "0.0.0.0" is the one address that no packet has: write "0.0.0.0/0" if every address is meant"#
+)]
+#[case::monitoring_nobody_s_address(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"::\"]",
+    r#"f:3: prefix "::" is the one address that no packet has: write "::/0" if every address is meant"#
+)]
+#[case::no_prefixes(
+    "[[sensor]]\nname = \"a\"\nprefixes = []",
+    "f:3: prefixes is empty: list some, or remove the key to monitor every address"
+)]
+#[case::no_prefixes_among_others(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"::/0\"]\n[[sensor]]\nname = \"b\"\nprefixes = []",
+    "f:6: prefixes is empty: list some"
+)]
+#[case::a_long_value(
+    &format!("mode = \"{}\"", "m".repeat(1_000)),
+    &format!(r#"f:1: mode "{}…" is unknown: write "auto" or "native" or "generic""#, "m".repeat(200))
+)]
+#[case::a_long_value_of_a_wrong_type(
+    &format!("observe = \"{}\"", "y".repeat(1_000)),
+    &format!(
+        r#"f:1: invalid type: string "{}…", expected true or false in `observe`; write one of these without quotes"#,
+        "y".repeat(200)
+    )
+)]
+#[case::a_long_key(
+    &format!("[export]\n{} = 1", "k".repeat(1_000)),
+    &format!(
+        "f:2: unknown key `{}…`, expected `ports` or `max_ports` in `export`",
+        "k".repeat(200)
+    )
+)]
+#[case::a_value_that_turns_the_line_around(
+    "mode = \"\u{202e}otua\"",
+    r#"f:1: mode "\u{202e}otua" is unknown: write "auto" or "native" or "generic""#
+)]
+#[case::a_key_that_turns_the_line_around(
+    "[export]\n\"\u{202e}edom\" = 1",
+    "f:2: unknown key `\\u{202e}edom`, expected `ports` or `max_ports` in `export`"
 )]
 #[case::sensor_without_a_name(
     "mode = \"auto\"\n[[sensor]]\nregion = \"a\"",
@@ -184,6 +291,10 @@ fn many_sensors(count: u8) -> String {
     "[export]\nports = [\"23/sctp\"]",
     r#"f:2: port "23/sctp" has a transport other than tcp and udp"#
 )]
+#[case::port_in_capitals(
+    "[export]\nports = [\"22/TCP\"]",
+    r#"f:2: port "22/TCP" has capital letters: write "22/tcp""#
+)]
 #[case::port_number(
     "[export]\nports = [\"70000/tcp\"]",
     r#"f:2: port "70000/tcp" has no number from 0 to 65535: write a port and its transport, such as "23/tcp""#
@@ -242,7 +353,7 @@ fn too_many_sensors_are_refused() {
 #[test]
 fn too_many_prefixes_are_refused() {
     let prefixes = |count: u32| -> String {
-        let lines = (0..count).map(|number| format!("\"{}\",\n", Ipv4Addr::from_bits(number)));
+        let lines = (0..count).map(|number| format!("\"{}\",\n", Ipv4Addr::from_bits(number + 1)));
         format!("[[sensor]]\nname = \"a\"\nprefixes = [\n{}]", lines.collect::<String>())
     };
     assert!(settings(Path::new("f"), prefixes(65_536).as_bytes()).is_ok());
@@ -267,8 +378,30 @@ fn too_many_prefixes_are_refused() {
     Input { file: Some("/".into()), ..Default::default() },
     "cannot read the configuration /: Is a directory (os error 21); name a file that can be read"
 )]
+#[case::device(
+    Input { file: Some("/dev/zero".into()), ..Default::default() },
+    "cannot read the configuration /dev/zero: it is a pipe, a socket or a device; name a file that can be read"
+)]
 fn flags_alone_can_be_wrong(#[case] flags: Input, #[case] error: &str) {
     assert_eq!(Config::load(flags).unwrap_err().to_string(), error);
+}
+
+#[test]
+fn nobody_is_waited_for_at_the_other_end_of_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let error = Config::load(Input { file: Some(pipe), ..Default::default() }).unwrap_err().to_string();
+    assert!(error.ends_with("it is a pipe, a socket or a device; name a file that can be read"), "{error}");
+}
+
+#[test]
+fn a_file_that_nobody_wrote_by_hand_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(MAX_SIZE).unwrap();
+    let error = Config::load(Input { file: Some(file.path().into()), ..Default::default() }).unwrap_err();
+    let error = error.to_string();
+    assert!(error.ends_with("it is larger than 16 MiB; name a file that can be read"), "{error}");
 }
 
 /// Text that looks like a configuration from afar.
