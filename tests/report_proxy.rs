@@ -39,8 +39,8 @@ fn a_report_comes_through_tls_and_with_a_token() -> Result<()> {
     assert_eq!(report.total(), Some(simulated));
 
     let ways = [
-        (RIGHT, vec![&authority], "lets us not in (401 Unauthorized): pass --token-file FILE"),
-        (RIGHT, vec![&authority, &wrong], "mend the token in the file that --token-file names"),
+        (RIGHT, vec![&authority], "denies access (401 Unauthorized): pass --token-file FILE"),
+        (RIGHT, vec![&authority, &wrong], "correct the token in the file that --token-file names"),
         (RIGHT, vec![&token], "pass --ca FILE with who signs it"),
         (
             "https://127.0.0.1:9443/prometheus",

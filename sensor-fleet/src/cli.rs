@@ -84,6 +84,7 @@ mod tests {
         "sensor-fleet report --prometheus http://p --output o --quarter 2023Q4 --time-zone Nowhere"
     )]
     #[case::no_address("sensor-fleet report --prometheus p --output o --quarter 2023Q4")]
+    #[case::no_port("sensor-fleet report --prometheus http://127.0.0.1:99999 --output o --quarter 2023Q4")]
     #[case::unpublished_aliases(
         "sensor-fleet report --prometheus http://p --output o --quarter 2023Q4 --aliases a"
     )]

@@ -21,24 +21,26 @@ pub mod write;
 #[cfg(test)]
 mod fixture;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 
 use self::arguments::ReportArgs;
 use self::client::{Client, Server};
-use self::history::Reader;
-use self::model::Report;
+use self::history::{EXACT, Reader};
+use self::model::{Report, Totals};
 use self::period::{Asked, Plan};
 use self::surge::{Detector, Settings};
 use self::tally::Tally;
+use self::write::Place;
 use crate::output;
 
 /// Writes a report, and says where.
 ///
 /// # Errors
-/// The period, Prometheus or the directory does not serve; the error says which, and the mend.
+/// The period, Prometheus or the directory does not serve; the error says which, and the remedy.
 pub fn run(arguments: &ReportArgs) -> Result<()> {
     let ReportArgs { prometheus, token_file, authority, timeout, .. } = arguments;
+    let place = Place::try_out(&arguments.output)?;
     let asked = match (arguments.quarter, arguments.from, arguments.to) {
         (Some(quarter), ..) => Asked::Quarter(quarter),
         (None, from, to) => {
@@ -59,7 +61,7 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
     } else {
         report
     };
-    for path in write::write(&report, &arguments.output)? {
+    for path in place.write(&write::files(&report)?)? {
         output::say(&path.display().to_string());
     }
     Ok(())
@@ -80,6 +82,11 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Resul
     })?;
     let (surges, method) = detector.finish();
     let (report, coverage) = tally.finish();
+    let Totals { packets, previous_packets, .. } = report.totals;
+    ensure!(
+        packets.max(previous_packets) <= EXACT,
+        "the sensors have counted more than 2^53 packets, of which no sum is exact: ask for fewer days"
+    );
     let notes = notes::notes(plan, &report, coverage);
     Ok(Report { surges, method, notes, ..report })
 }

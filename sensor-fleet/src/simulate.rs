@@ -1,7 +1,7 @@
 //! `sensor-fleet simulate`: months of a fleet's history, and what a report must find in it.
 
 use std::fs;
-use std::io::{ErrorKind, IsTerminal as _};
+use std::io::{self, ErrorKind, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ pub fn run(simulate: &SimulateArgs) -> Result<()> {
     let started = Instant::now();
     let written = generate(&options, folder, &mut |done| progress.show(done));
     progress.end();
-    let written = written.map_err(with_mend)?;
+    let written = written.map_err(with_remedy)?;
     let (history, truth) = (folder.join(HISTORY), folder.join(TRUTH));
     output::say(&format!(
         "{}: {} samples of {} series, {:.1} MB, in {:.1} s",
@@ -118,9 +118,9 @@ fn options(simulate: &SimulateArgs) -> Result<Options> {
     Ok(Options { seed: simulate.seed, ports: simulate.ports, resolution, scenario, ..span })
 }
 
-fn with_mend(error: anyhow::Error) -> anyhow::Error {
-    let full = error.chain().filter_map(|it| it.downcast_ref::<std::io::Error>());
-    if full.map(std::io::Error::kind).any(|kind| kind == ErrorKind::StorageFull) {
+fn with_remedy(error: anyhow::Error) -> anyhow::Error {
+    let full = error.chain().filter_map(|it| it.downcast_ref::<io::Error>());
+    if full.map(io::Error::kind).any(|kind| kind == ErrorKind::StorageFull) {
         return error.context("the disk is full: free some space, or take fewer sensors, ports or days");
     }
     error
@@ -143,7 +143,7 @@ struct Progress {
 
 impl Progress {
     fn new(all: u32) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = io::stderr().is_terminal();
         let every = Duration::from_secs(if terminal { 1 } else { 10 });
         Self { all, shown: Instant::now(), every, terminal, begun: false }
     }
@@ -215,8 +215,9 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_named() {
-        let full = std::io::Error::from(ErrorKind::StorageFull);
-        let error = format!("{:#}", with_mend(anyhow::Error::from(full).context("cannot write history.om")));
+        let full = io::Error::from(ErrorKind::StorageFull);
+        let error =
+            format!("{:#}", with_remedy(anyhow::Error::from(full).context("cannot write history.om")));
         assert!(
             error.starts_with("the disk is full: free some space") && error.contains("history.om"),
             "{error}"

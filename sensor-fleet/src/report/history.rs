@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use jiff::Timestamp;
 
 use super::client::{Client, Series};
 use super::expression::{self, DAY};
@@ -15,6 +16,11 @@ use crate::vocabulary::service::Service;
 const RECORDED_AFTER: i64 = 3 * HOUR;
 /// The same for an hour: its record is made, and made again if that was missed, within the hour after it.
 const HOUR_RECORDED_AFTER: i64 = HOUR;
+
+/// Up to this, every whole number has a floating-point number of its own: 2^53.
+pub const EXACT: u64 = 1 << 53;
+/// What to do about numbers that cannot be.
+const REMEDY: &str = "find out in Prometheus what recorded that, and delete it there";
 
 /// A sensor, and how much of each day it observed.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,6 +154,8 @@ impl<'a> Reader<'a> {
         for (series, days) in self.read(expression)? {
             sums.add(&series, days);
         }
+        let all = sums.all.iter().fold(0, |sum: u64, day| sum.saturating_add(*day));
+        ensure!(all <= EXACT, "the sensor {sensor} has counted {all} packets, more than 2^53: {REMEDY}");
         Ok(sums.counts())
     }
 
@@ -161,6 +169,7 @@ impl<'a> Reader<'a> {
                     let ends = (self.days.midnights[run.days.start + 1], self.days.midnights[run.days.end]);
                     let expression = expression(PartOf::Records, seconds, utc);
                     for series in self.client.range(&expression, ends, seconds)? {
+                        check(&series)?;
                         let days = self.by_day(&series).collect();
                         read.push((series, days));
                     }
@@ -170,6 +179,7 @@ impl<'a> Reader<'a> {
                         for Part { of, seconds, end } in parts(self.days, day, self.now) {
                             let expression = expression(of, seconds, false);
                             for series in self.client.range(&expression, (end, end), 1)? {
+                                check(&series)?;
                                 let values = series.values.iter().map(|(_, value)| (day, *value)).collect();
                                 read.push((series, values));
                             }
@@ -188,6 +198,22 @@ impl<'a> Reader<'a> {
             Some((end.checked_sub(1)?, *value))
         })
     }
+}
+
+/// Makes sure that a series has numbers of packets or of hours, and no others.
+///
+/// # Errors
+/// It has something else: which series, what, and when.
+fn check(series: &Series) -> Result<()> {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 is exact")]
+    let counts = 0.0..=EXACT as f64;
+    // Nothing is in a range that is not a number.
+    let wrong = series.values.iter().find(|(_, value)| !counts.contains(value));
+    if let Some((time, value)) = wrong {
+        let time = Timestamp::from_second(*time).map_or_else(|_| time.to_string(), |time| time.to_string());
+        bail!("the series {series} has {value} at {time}, which is no number from 0 to 2^53: {REMEDY}");
+    }
+    Ok(())
 }
 
 /// What a day that has no record yet is made of, as far as it is over.
@@ -243,11 +269,12 @@ impl Sums {
             service.map(|service| self.services.entry(service).or_insert_with(|| vec![None; length]));
         for (day, packets) in days {
             let packets = whole(packets);
-            self.all[day] += packets;
+            // What gets too large is refused later.
+            self.all[day] = self.all[day].saturating_add(packets);
             if let Some(cells) = &mut cells {
-                cells[day] = Some(cells[day].unwrap_or(0) + packets);
+                cells[day] = Some(cells[day].unwrap_or(0).saturating_add(packets));
             } else if port == "other" {
-                self.unranked[day] += packets;
+                self.unranked[day] = self.unranked[day].saturating_add(packets);
             }
         }
     }
@@ -259,11 +286,11 @@ impl Sums {
     }
 }
 
-/// A number of packets; records are whole numbers, exact below 2^53.
+/// A number of packets; records are whole numbers, exact up to 2^53.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a cast saturates, and NaN gives 0"
+    reason = "what is read has been checked; a cast saturates, and NaN gives 0"
 )]
 fn whole(packets: f64) -> u64 {
     packets.round() as u64
@@ -293,7 +320,7 @@ mod tests {
     ) {
         let day = |text: &str| text.parse().unwrap();
         let days = Days::new(day("2023-10-01"), day("2023-10-03"), &zone(tz).unwrap()).unwrap();
-        let now: jiff::Timestamp = now.parse().unwrap();
+        let now: Timestamp = now.parse().unwrap();
         let found: Vec<_> =
             runs(&days, now.as_second()).into_iter().map(|run| (run.days, run.source)).collect();
         assert_eq!(found, expected);
@@ -313,7 +340,7 @@ mod tests {
     fn a_day_without_a_record_is_read_in_parts(#[case] now: &str, #[case] expected: &[(PartOf, i64)]) {
         let day: jiff::civil::Date = "2023-10-03".parse().unwrap();
         let days = Days::new(day, day, &zone("UTC").unwrap()).unwrap();
-        let now: jiff::Timestamp = now.parse().unwrap();
+        let now: Timestamp = now.parse().unwrap();
         let found = parts(&days, 0, now.as_second());
         assert_eq!(found.iter().map(|part| (part.of, part.seconds)).collect::<Vec<_>>(), expected);
         // One follows the other.
@@ -332,12 +359,27 @@ mod tests {
         assert_eq!(found, [records(DAY, false), records(25 * HOUR, false), records(DAY, false)]);
     }
 
+    #[rstest]
+    #[case::counts(&[0.0, 17.5, 9_007_199_254_740_992.0], "")]
+    #[case::infinite(&[100.0, f64::INFINITY], "{port=\"23\", sensor=\"a\\u{1b}\"} has inf at 2023-10-02T00:00:00Z")]
+    #[case::no_number(&[f64::NAN], "has NaN at 2023-10-01T00:00:00Z")]
+    #[case::negative(&[-1.0], "has -1 at")]
+    #[case::not_exact(&[9_007_199_254_740_994.0], "has 9007199254740994 at")]
+    fn what_is_no_count_is_refused_by_name(#[case] values: &[f64], #[case] words: &str) {
+        let labels = [("port", "23"), ("sensor", "a\u{1b}")];
+        let labels = labels.map(|(name, value)| (name, value.to_owned()));
+        let days = (0..).map(|day| 1_696_118_400 + day * DAY);
+        let series = Series { labels: labels.into(), values: days.zip(values.iter().copied()).collect() };
+        let said = check(&series).map_or_else(|error| error.to_string(), |()| String::new());
+        assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said}");
+    }
+
     #[test]
     fn everything_counts_and_only_services_rank() {
         let mut sums = Sums::new(2);
         let mut add = |protocol: &str, port: &str, values: &[(usize, f64)]| {
             let labels = [("protocol", protocol), ("port", port)];
-            let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let labels = labels.map(|(name, value)| (name, value.to_owned()));
             sums.add(&Series { labels: labels.into(), values: Vec::new() }, values.iter().copied());
         };
         add("tcp", "23", &[(0, 5.0)]);

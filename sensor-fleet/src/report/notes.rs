@@ -20,11 +20,11 @@ pub fn check_home(home: Option<&str>, observers: &[Observer]) -> Result<()> {
     match home {
         Some(home) if !regions.contains(home) => {
             let regions: Vec<_> = regions.into_iter().filter(|region| !region.is_empty()).collect();
-            let mend = match regions.as_slice() {
+            let remedy = match regions.as_slice() {
                 [] => "set `region` in the sensors' configurations, or leave --home out".to_owned(),
                 regions => format!("pass as --home one of {}", regions.join(", ")),
             };
-            bail!("no sensor is in region {home:?}: {mend}")
+            bail!("no sensor is in region {home:?}: {remedy}")
         }
         _ => Ok(()),
     }

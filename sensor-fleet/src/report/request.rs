@@ -1,8 +1,9 @@
 //! What can be told of the arguments of `sensor-fleet report` by looking at them.
 //!
-//! Each check gives the value, or the cause and the mend in words that read on from the value itself.
+//! Each check gives the value, or the cause and the remedy in words that read on from the value itself.
 
 use ureq::http::Uri;
+use ureq::http::uri::Authority;
 
 /// The address of a Prometheus.
 ///
@@ -17,10 +18,22 @@ pub fn url(text: &str) -> Result<String, &'static str> {
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err("has a password that everybody on this host can see: pass a --token-file instead");
     }
+    if uri.authority().is_some_and(|authority| !has_usable_port(authority)) {
+        return Err("has no port from 1 to 65535 after its colon: write http://HOST:PORT");
+    }
+    if text.contains('#') {
+        return Err("has a fragment, which no server is told: leave it out");
+    }
     if uri.query().is_some() {
         return Err("has a query: leave it out");
     }
     Ok(text.to_owned())
+}
+
+/// Whether there is no port, or one that can be asked: `99999` is read as none.
+fn has_usable_port(authority: &Authority) -> bool {
+    let port = authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
+    port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// A rate above 0 and below 1.
@@ -50,6 +63,13 @@ mod tests {
     #[case("http://", false)]
     #[case("http://user:secret@prometheus", false)]
     #[case("http://prometheus/?query=up", false)]
+    #[case("http://[::1]", true)]
+    #[case("http://127.0.0.1:65535", true)]
+    #[case("http://127.0.0.1:99999", false)]
+    #[case("http://127.0.0.1:0", false)]
+    #[case("http://127.0.0.1:", false)]
+    #[case("http://[::1]:99999", false)]
+    #[case("http://prometheus/#/graph", false)]
     fn an_address_is_whole(#[case] text: &str, #[case] good: bool) {
         assert_eq!(url(text).is_ok(), good);
     }

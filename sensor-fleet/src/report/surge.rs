@@ -14,7 +14,7 @@
 //! A surge must also be large: at least `floor` packets, `ratio` times the median, and `ratio` times what was
 //! reached twice before in the baseline. Cells that are not have a chance of 1 and still count as tested; so
 //! Benjamini and Hochberg's procedure over all cells holds what it promises, however few of them are looked at
-//! closely. (Cells of one day rise together rather than against each other, which the procedure bears.) A worm that
+//! closely. (Cells of one day rise together rather than against each other, which the procedure tolerates.) A worm that
 //! a thousand sensors see would by its many discoveries make room for false ones elsewhere, each an event of its
 //! own to a reader; so the procedure is also held over the days of services, each with the chance by Simes' test
 //! that it surged nowhere.

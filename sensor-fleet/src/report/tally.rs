@@ -79,15 +79,16 @@ impl<'a> Tally<'a> {
         self.period.clone()
     }
 
-    /// Adds a sensor.
+    /// Adds a sensor, of at most 2^53 packets. Sums that get too large stay at the largest number.
     pub fn add(&mut self, observer: &Observer, counts: &Counts) {
         let (now, before) = (self.period.clone(), self.previous.clone());
         let packets: u64 = counts.all[now.clone()].iter().sum();
         let previous_packets: u64 = counts.all[before.clone()].iter().sum();
         let previous_days: f64 = observer.observed[before.clone()].iter().sum();
-        self.totals.packets += packets;
-        self.totals.unranked += counts.unranked[now.clone()].iter().sum::<u64>();
-        self.totals.previous_packets += previous_packets;
+        self.totals.packets = self.totals.packets.saturating_add(packets);
+        let unranked = counts.unranked[now.clone()].iter().sum();
+        self.totals.unranked = self.totals.unranked.saturating_add(unranked);
+        self.totals.previous_packets = self.totals.previous_packets.saturating_add(previous_packets);
         self.totals.previous_sensor_days += previous_days;
         self.previous_observers += usize::from(previous_days > 0.0);
         let mut of_sensor = Vec::new();
@@ -98,11 +99,11 @@ impl<'a> Tally<'a> {
             of_sensor.push((service, packets));
             of_sensor_before.push((service, packets_before));
             let sums = self.services.entry(service.clone()).or_default();
-            sums.now += packets;
-            sums.before += packets_before;
+            sums.now = sums.now.saturating_add(packets);
+            sums.before = sums.before.saturating_add(packets_before);
             sums.days.resize(now.len(), 0);
             for (total, day) in sums.days.iter_mut().zip(&days[now.clone()]) {
-                *total += day.unwrap_or(0);
+                *total = total.saturating_add(day.unwrap_or(0));
             }
         }
         self.add_months(observer, counts);
@@ -130,7 +131,7 @@ impl<'a> Tally<'a> {
         for day in self.period.clone() {
             let month = month(self.plan.days.dates[day]);
             let average = self.regions.entry((month, observer.region.clone())).or_default();
-            average.packets += counts.all[day];
+            average.packets = average.packets.saturating_add(counts.all[day]);
             average.sensor_days += observer.observed[day];
         }
     }
@@ -235,7 +236,7 @@ impl<'a> Tally<'a> {
             });
             let add = |to: &mut Option<Average>| {
                 let sum = to.get_or_insert_default();
-                sum.packets += average.packets;
+                sum.packets = sum.packets.saturating_add(average.packets);
                 sum.sensor_days += average.sensor_days;
             };
             add(&mut entry.all);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::Figure;
 use super::page::{Block, Cell, Table};
+use crate::output::is_harmful;
 use crate::vocabulary::names;
 
 /// How it looks, light and dark, wide and narrow, and on paper.
@@ -13,7 +14,8 @@ pub(super) const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/// Text as it may stand between tags and in quotes. Control characters, which no page may have, are left out.
+/// Text as it may stand between tags and in quotes. Characters that no page may have,
+/// or that would turn the direction of what follows, are left out.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -24,7 +26,7 @@ pub fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\n' | '\t' => escaped.push(letter),
-            letter if letter.is_control() => {}
+            letter if is_harmful(letter) => {}
             letter => escaped.push(letter),
         }
     }
@@ -165,6 +167,7 @@ mod tests {
     #[case::attribute("\" onload='x'", "&quot; onload=&#39;x&#39;")]
     #[case::entity("&amp;", "&amp;amp;")]
     #[case::control("a\u{0}b\u{1b}c", "abc")]
+    #[case::turned("a\u{202e}b", "ab")]
     #[case::unicode("東京", "東京")]
     fn text_is_no_markup(#[case] text: &str, #[case] escaped: &str) {
         assert_eq!(escape(text), escaped);

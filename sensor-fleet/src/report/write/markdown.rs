@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::page::{Block, Cell, Table};
+use crate::output::is_harmful;
 use crate::vocabulary::names;
 
 /// Text that means nothing to Markdown or HTML, on one line.
@@ -17,7 +18,7 @@ fn escape(text: &str) -> String {
                 escaped.push('\\');
                 escaped.push(letter);
             }
-            letter if letter.is_control() => escaped.push(' '),
+            letter if is_harmful(letter) => escaped.push(' '),
             letter => escaped.push(letter),
         }
     }
