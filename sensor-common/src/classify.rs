@@ -1,11 +1,11 @@
 //! Frame → verdict: let through and why, or dropped and counted.
 //!
-//! The order of the questions matters: is it IP, is it for a sensor, is it solicited. Which slot a packet
+//! Most frames go the short way, which gives the same. The order of the questions matters: is it IP, is it for a sensor, is it solicited. Which slot a packet
 //! belongs to is the parser's to say.
 
-use crate::flow::{self, Memory};
+use crate::flow::{self, Memory, Stamp, Use};
 use crate::layout::{Passed, Slot, SlotKind};
-use crate::parse::{Address, Frame, Packet, Quoted, Read, Sensors, parse, protocol};
+use crate::parse::{Address, Frame, Packet, Quoted, Read, Sensors, Short, parse, protocol, short};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,13 @@ pub trait Policy: Sensors {
     /// Whether any rule names the service whose slot this is.
     fn is_named(&self, service: Slot) -> bool;
 
+    /// Whether a rule that names the service may let `source` reach it: asked first, since it costs next to
+    /// nothing. Never false where [`Policy::is_allowed`] is true.
+    #[inline(always)]
+    fn may_allow(&self, _source: Address, service: Slot) -> bool {
+        self.is_named(service)
+    }
+
     /// Whether a rule that names the service lets `source` reach it.
     fn is_allowed(&self, source: Address, service: Slot) -> bool;
 }
@@ -38,6 +45,35 @@ pub trait Policy: Sensors {
 /// Decides what becomes of a frame.
 #[inline(always)]
 pub fn verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Verdict {
+    match short(frame).and_then(|packet| short_verdict(&packet, policy, memory)) {
+        Some(verdict) => verdict,
+        None => general_verdict(frame, policy, memory),
+    }
+}
+
+/// Decides what becomes of a packet that is let in by nothing; `None` if something may let it in.
+#[inline(always)]
+fn short_verdict<P: Policy, M: Memory>(packet: &Short, policy: &P, memory: &M) -> Option<Verdict> {
+    let &Short { slot, port, is_tcp, is_request, .. } = packet;
+    let Some(sensor) = policy.sensor(packet.destination()) else {
+        return Some(Verdict::Pass(Passed::NotMonitored));
+    };
+    if policy.may_allow(packet.pair.source(), slot) {
+        return None;
+    }
+    // Nothing that the host has sent is answered by a request.
+    if !is_request {
+        let place = if is_tcp { Use::tcp(port) } else { Use::udp(port) };
+        if memory.stamp(place) != Stamp::NEVER || !is_tcp && port == DHCP_CLIENT {
+            return None;
+        }
+    }
+    Some(Verdict::Count { sensor, slot })
+}
+
+/// Decides what becomes of any frame.
+#[inline(always)]
+pub fn general_verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Verdict {
     let packet = match parse(frame, policy) {
         Frame::NonIp => return Verdict::Pass(Passed::NonIp),
         Frame::Elsewhere => return Verdict::Pass(Passed::NotMonitored),
@@ -143,7 +179,7 @@ const fn service(sent: &Quoted) -> Option<Slot> {
 pub fn is_link_control<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
     match packet.slot.kind() {
         // Answers to this host as a DHCP client (RFC 2131 §4.1, RFC 8415 §7.2).
-        SlotKind::Udp(68) if !packet.is_ipv6() => {
+        SlotKind::Udp(DHCP_CLIENT) if !packet.is_ipv6() => {
             packet.leading(frame).is_some_and(|ports| ports.first == 67)
         }
         SlotKind::Udp(546) => packet.pair(frame).is_some_and(|pair| pair.destination().is_link_local()),
@@ -159,6 +195,9 @@ pub fn is_link_control<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
         _ => false,
     }
 }
+
+/// A DHCP client's UDP port (RFC 2131 §4.1).
+const DHCP_CLIENT: u16 = 68;
 
 // ICMP types (IANA "ICMP Parameters").
 const ECHO_REPLY: u8 = 0;

@@ -8,12 +8,14 @@ mod address;
 mod header;
 mod ip;
 mod read;
+mod short;
 mod upper;
 
 pub use address::{Address, Pair, halves, padded};
 pub use header::Wire;
 pub use ip::MAX_EXTENSIONS;
 pub use read::{Leading, Quoted};
+pub use short::{Short, short};
 pub use upper::{TcpFlags, protocol};
 
 use crate::layout::Slot;
@@ -26,6 +28,12 @@ pub trait Read {
 
     /// The header at offset `at`; `None` if the frame ends before the header does.
     fn read<T: Wire>(&self, at: usize) -> Option<T>;
+
+    /// Likewise; `None` too if it would take long.
+    #[inline(always)]
+    fn at_hand<T: Wire>(&self, at: usize) -> Option<T> {
+        self.read(at)
+    }
 
     /// The same offset, as if it could have been any.
     ///

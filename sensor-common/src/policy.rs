@@ -22,6 +22,14 @@ pub const PREFIXES_V6: &str = "PREFIXES_V6";
 
 /// Name of the load-time constant [`Gate`]: the services that some rule names.
 pub const GATE: &str = "GATE";
+/// Name of the load-time constant [`Gate`] of the services that every IPv4 source may reach.
+pub const OPEN_V4: &str = "OPEN_V4";
+/// Name of the load-time constant [`Gate`] of the services that every IPv6 source may reach.
+pub const OPEN_V6: &str = "OPEN_V6";
+/// Name of the load-time constant [`Networks`] of IPv4 sources for which some rule may hold.
+pub const NETWORKS_V4: &str = "NETWORKS_V4";
+/// Name of the load-time constant [`Networks`] of IPv6 sources for which some rule may hold.
+pub const NETWORKS_V6: &str = "NETWORKS_V6";
 /// Name of the hash of allowed services: number of the service's slot → [`Rules`] that name it.
 pub const SERVICES: &str = "SERVICES";
 /// Name of the trie of allowed IPv4 sources: address in network order → [`Rules`] that hold for it.
@@ -106,6 +114,56 @@ impl Gate {
 // SAFETY: integers only, laid out without padding (the assertion above): any bytes are a valid value.
 #[cfg(feature = "aya")]
 unsafe impl aya::Pod for Gate {}
+
+/// A bit for each network of sources: whether some rule may hold for an address in it.
+///
+/// Most of what arrives at a port that a rule names comes from elsewhere: that costs a load and a shift, and no
+/// trie. IPv4 networks are /16s. IPv6 has too many for a bit each: its /32s share them.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Networks(pub [u8; NETWORKS_BYTES]);
+
+/// Networks that [`Networks`] tells apart.
+pub const NETWORKS: u32 = 1 << 16;
+/// Bytes of [`Networks`].
+pub const NETWORKS_BYTES: usize = (NETWORKS / u8::BITS) as usize;
+
+impl Networks {
+    /// No rule holds for anybody.
+    pub const NONE: Self = Self([0; NETWORKS_BYTES]);
+
+    /// The network of an IPv4 address: its first 16 bits.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_v4([first, second, ..]: [u8; 4]) -> u16 {
+        u16::from_be_bytes([first, second])
+    }
+
+    /// The network of an IPv6 address: a hash of its first 32 bits.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_v6([a, b, c, d, ..]: [u8; 16]) -> u16 {
+        // Knuth's multiplicative hash: the upper half of the product depends on all bits.
+        (u32::from_be_bytes([a, b, c, d]).wrapping_mul(0x9e37_79b1) >> 16) as u16
+    }
+
+    /// Says that a rule may hold for addresses of a network.
+    pub const fn add(&mut self, network: u16) {
+        let (byte, bit) = Self::place(network);
+        self.0[byte] |= bit;
+    }
+
+    /// The byte and the bit that stand for a network.
+    #[inline(always)]
+    #[must_use]
+    pub const fn place(network: u16) -> (usize, u8) {
+        ((network / 8) as usize, 1 << (network % 8))
+    }
+}
+
+// SAFETY: bytes: any value is valid, and there is no padding.
+#[cfg(feature = "aya")]
+unsafe impl aya::Pod for Networks {}
 
 /// How the destination of one IP version is looked up.
 pub mod lookup {

@@ -120,6 +120,11 @@ impl Read for MultiBuffer<'_> {
     }
 
     #[inline(always)]
+    fn at_hand<T: Wire>(&self, at: usize) -> Option<T> {
+        self.first.read(at)
+    }
+
+    #[inline(always)]
     fn blurred(&self, at: usize) -> usize {
         blurred(at)
     }

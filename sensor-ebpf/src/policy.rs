@@ -8,8 +8,8 @@ use sensor_common::classify::Policy;
 use sensor_common::layout::Slot;
 use sensor_common::parse::{Address, Sensors};
 use sensor_common::policy::{
-    GATE_BYTES, Gate, InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored, Rules,
-    lookup,
+    GATE_BYTES, Gate, InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored,
+    NETWORKS_BYTES, Networks, Rules, lookup,
 };
 
 use crate::verifier::below;
@@ -43,6 +43,18 @@ static SOURCES_V6: LpmTrie<[u8; 16], Rules> = LpmTrie::with_max_entries(MAX_PREF
 static GATE: Gate = Gate::CLOSED;
 
 #[unsafe(no_mangle)]
+static OPEN_V4: Gate = Gate::CLOSED;
+
+#[unsafe(no_mangle)]
+static OPEN_V6: Gate = Gate::CLOSED;
+
+#[unsafe(no_mangle)]
+static NETWORKS_V4: Networks = Networks::NONE;
+
+#[unsafe(no_mangle)]
+static NETWORKS_V6: Networks = Networks::NONE;
+
+#[unsafe(no_mangle)]
 static OBSERVE: u32 = 0;
 
 /// Reads a field of a load-time constant, which the agent has set behind the compiler's back.
@@ -53,6 +65,33 @@ macro_rules! load_time {
     };
 }
 pub(crate) use load_time;
+
+/// Whether a service passes one of the gates.
+macro_rules! passes {
+    ($gate:ident, $service:expr) => {{
+        let (byte, bit) = Gate::place($service);
+        load_time!($gate.any) != 0
+            && below::<GATE_BYTES>(byte).is_some_and(|byte| load_time!($gate.bits[byte]) & bit != 0)
+    }};
+}
+
+/// Whether every source of that IP version may reach the service.
+#[inline(always)]
+fn is_open(source: Address, service: Slot) -> bool {
+    if source.is_ipv6() { passes!(OPEN_V6, service) } else { passes!(OPEN_V4, service) }
+}
+
+/// Whether a rule that is not for everybody may hold for the source.
+#[inline(always)]
+fn is_known(source: Address) -> bool {
+    let network =
+        if source.is_ipv6() { Networks::of_v6(source.octets()) } else { Networks::of_v4(source.octets_v4()) };
+    let (byte, bit) = Networks::place(network);
+    let Some(byte) = below::<NETWORKS_BYTES>(byte) else { return false };
+    let byte =
+        if source.is_ipv6() { load_time!(NETWORKS_V6.0[byte]) } else { load_time!(NETWORKS_V4.0[byte]) };
+    byte & bit != 0
+}
 
 /// Whether counted packets are let through.
 #[inline(always)]
@@ -78,15 +117,22 @@ impl Policy for LoadTime {
 
     #[inline(always)]
     fn is_named(&self, service: Slot) -> bool {
-        if load_time!(GATE.any) == 0 {
-            return false;
-        }
-        let (byte, bit) = Gate::place(service);
-        below::<GATE_BYTES>(byte).is_some_and(|byte| load_time!(GATE.bits[byte]) & bit != 0)
+        passes!(GATE, service)
+    }
+
+    #[inline(always)]
+    fn may_allow(&self, source: Address, service: Slot) -> bool {
+        self.is_named(service) && (is_open(source, service) || is_known(source))
     }
 
     #[inline(always)]
     fn is_allowed(&self, source: Address, service: Slot) -> bool {
+        if is_open(source, service) {
+            return true;
+        }
+        if !is_known(source) {
+            return false;
+        }
         // SAFETY: the agent fills the map before it attaches the program, and nothing changes it afterwards.
         let Some(naming) = (unsafe { SERVICES.get(service.index()) }) else { return false };
         let holding = if source.is_ipv6() {

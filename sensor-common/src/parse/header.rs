@@ -88,6 +88,12 @@ wire! {
         source: Be16, destination: Be16, _sequence: [Be16; 2], _acknowledgment: [Be16; 2],
         data_offset: u8, flags: u8, _window: Be16, _checksum: Be16, _urgent: Be16,
     }
+    /// What TCP's header has behind its first eight bytes.
+    struct TcpRest(12) {
+        _acknowledgment: [Be16; 2], data_offset: u8, flags: u8, _window: Be16, _checksum: Be16, _urgent: Be16,
+    }
+    /// What most frames start with. Where it is UDP, its header is in `leading`, and its payload in `tcp`.
+    struct Headers(54) { ethernet: Ethernet, ipv4: Ipv4, leading: Leading, tcp: TcpRest, }
     /// UDP (RFC 768).
     struct Udp(8) { source: Be16, destination: Be16, length: Be16, _checksum: Be16, }
     /// What all ICMP and ICMPv6 messages start with (RFC 792, RFC 4443 §2.1); the body's first four bytes
@@ -130,6 +136,12 @@ impl Ipv4 {
     #[inline(always)]
     pub(super) const fn header_length(self) -> usize {
         (self.version_and_length & 0x0f) as usize * 4
+    }
+
+    /// Of version 4, and without options.
+    #[inline(always)]
+    pub(super) const fn is_plain(self) -> bool {
+        self.version_and_length == 0x45
     }
 
     #[inline(always)]
@@ -208,6 +220,14 @@ impl Extension {
 
 impl Tcp {
     /// Header length in bytes, options included.
+    #[inline(always)]
+    pub(super) const fn header_length(self) -> usize {
+        (self.data_offset >> 4) as usize * 4
+    }
+}
+
+impl TcpRest {
+    /// As [`Tcp::header_length`].
     #[inline(always)]
     pub(super) const fn header_length(self) -> usize {
         (self.data_offset >> 4) as usize * 4

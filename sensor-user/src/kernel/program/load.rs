@@ -82,6 +82,10 @@ impl Loaded {
         settings
             .override_global(policy::MONITORED, &lookup.monitored, true)
             .override_global(policy::GATE, &*management.gate, true)
+            .override_global(policy::OPEN_V4, &*management.open_v4, true)
+            .override_global(policy::OPEN_V6, &*management.open_v6, true)
+            .override_global(policy::NETWORKS_V4, &*management.networks_v4, true)
+            .override_global(policy::NETWORKS_V6, &*management.networks_v6, true)
             .override_global(policy::OBSERVE, &observe, true)
             .override_global(policy::GUARDED, &guarded, true)
             .override_global(aya_log::LEVEL, &level, true);

@@ -1,12 +1,15 @@
 //! Allow rules, in the form in which the program looks them up.
 //!
+//! What every source may reach stands in a gate of its own. All else is looked up: first whether any rule may hold
+//! for the source's network, and only then in a trie.
+//!
 //! A packet is allowed if one rule names its service and holds for its source. A trie gives only the longest
 //! prefix around an address, so each prefix carries the rules of all prefixes that it lies in, too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use sensor_common::policy::{Gate, Rules};
+use sensor_common::policy::{Gate, Networks, Rules};
 
 use crate::config::{Allow, Prefix};
 
@@ -15,6 +18,14 @@ use crate::config::{Allow, Prefix};
 pub struct Management {
     /// The services that some rule names.
     pub gate: Box<Gate>,
+    /// Those that every IPv4 source may reach.
+    pub open_v4: Box<Gate>,
+    /// Those that every IPv6 source may reach.
+    pub open_v6: Box<Gate>,
+    /// The networks of `sources_v4`.
+    pub networks_v4: Box<Networks>,
+    /// The networks of `sources_v6`.
+    pub networks_v6: Box<Networks>,
     /// Number of a service's slot → the rules that name it.
     pub services: HashMap<u32, Rules>,
     /// IPv4 sources and the rules that hold for them.
@@ -27,26 +38,70 @@ impl Management {
     /// Numbers the rules by their order.
     #[must_use]
     pub fn new(rules: &[Allow]) -> Self {
-        let mut gate = Box::new(Gate::CLOSED);
-        let mut services = HashMap::new();
+        let mut management = Self {
+            gate: Box::new(Gate::CLOSED),
+            open_v4: Box::new(Gate::CLOSED),
+            open_v6: Box::new(Gate::CLOSED),
+            networks_v4: Box::new(Networks::NONE),
+            networks_v6: Box::new(Networks::NONE),
+            services: HashMap::new(),
+            sources_v4: Vec::new(),
+            sources_v6: Vec::new(),
+        };
         let mut sources = BTreeMap::new();
         for (number, rule) in rules.iter().enumerate() {
             for service in rule.services() {
-                gate.open(service);
-                *services.entry(service.index()).or_default() |= 1 << number;
+                management.gate.open(service);
+                *management.services.entry(service.index()).or_default() |= 1 << number;
             }
             for &prefix in &rule.from {
-                *sources.entry(prefix).or_default() |= 1 << number;
+                match prefix {
+                    Prefix::V4 { length: 0, .. } => {
+                        rule.services().for_each(|service| management.open_v4.open(service));
+                    }
+                    Prefix::V6 { length: 0, .. } => {
+                        rule.services().for_each(|service| management.open_v6.open(service));
+                    }
+                    _ => *sources.entry(prefix).or_default() |= 1 << number,
+                }
             }
         }
-        let mut management = Self { gate, services, sources_v4: Vec::new(), sources_v6: Vec::new() };
         for (prefix, rules) in with_enclosing(sources) {
             match prefix {
-                Prefix::V4 { address, length } => management.sources_v4.push((address, length, rules)),
-                Prefix::V6 { address, length } => management.sources_v6.push((address, length, rules)),
+                Prefix::V4 { address, length } => {
+                    add_v4(&mut management.networks_v4, address, length);
+                    management.sources_v4.push((address, length, rules));
+                }
+                Prefix::V6 { address, length } => {
+                    add_v6(&mut management.networks_v6, address, length);
+                    management.sources_v6.push((address, length, rules));
+                }
             }
         }
         management
+    }
+}
+
+/// Adds the networks that a prefix reaches into.
+fn add_v4(networks: &mut Networks, address: Ipv4Addr, length: u8) {
+    let first = Networks::of_v4(address.octets());
+    // Host bits are 0, so that the first of them is that of the address.
+    let last = first | u16::MAX.checked_shr(length.into()).unwrap_or(0);
+    (first..=last).for_each(|network| networks.add(network));
+}
+
+/// Likewise.
+fn add_v6(networks: &mut Networks, address: Ipv6Addr, length: u8) {
+    /// Of so many networks each has a bit of its own, by and large; of more, all bits may as well be set.
+    const FEW: u32 = 16;
+    let beyond = 32_u32.saturating_sub(length.into());
+    if beyond >= FEW {
+        networks.0.fill(u8::MAX);
+        return;
+    }
+    for network in 0..1_u128 << beyond {
+        let address = Ipv6Addr::from_bits(address.to_bits() | network << 96);
+        networks.add(Networks::of_v6(address.octets()));
     }
 }
 
@@ -78,9 +133,24 @@ mod tests {
 
     /// What the program does with the tables.
     fn lets_in(management: &Management, source: IpAddr, service: Slot) -> bool {
-        let (byte, bit) = Gate::place(service);
-        if management.gate.bits[byte] & bit == 0 {
+        let passes = |gate: &Gate| {
+            let (byte, bit) = Gate::place(service);
+            gate.bits[byte] & bit != 0
+        };
+        if !passes(&management.gate) {
             return false;
+        }
+        let (open, networks, network) = match source {
+            IpAddr::V4(source) => {
+                (&management.open_v4, &management.networks_v4, Networks::of_v4(source.octets()))
+            }
+            IpAddr::V6(source) => {
+                (&management.open_v6, &management.networks_v6, Networks::of_v6(source.octets()))
+            }
+        };
+        let (byte, bit) = Networks::place(network);
+        if passes(open) || networks.0[byte] & bit == 0 {
+            return passes(open);
         }
         let holding = match source {
             IpAddr::V4(source) => management
@@ -107,8 +177,9 @@ mod tests {
     }
 
     fn rule() -> impl Strategy<Value = Allow> {
+        let length = prop_oneof![1 => Just(0), 8 => 4..16_u8, 4 => 16..33_u8];
         let from =
-            vec((address(), 4..16u8).prop_map(|(address, length)| Prefix::around(address, length)), 1..5);
+            vec((address(), length).prop_map(|(address, length)| Prefix::around(address, length)), 1..5);
         (from, vec(0..4u16, 0..3), vec(0..4u16, 0..3), any::<bool>())
             .prop_map(|(from, tcp, udp, icmp_echo)| Allow { from, tcp, udp, icmp_echo })
     }
