@@ -1,19 +1,21 @@
 //! `sensor detach` always gets the host back, whoever attached what.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
-use sensor_harness::agent::Launch;
+use sensor_harness::agent::{Launch, PublicCopy};
 use sensor_harness::bpf::{XdpAction, objects_of, wait_until_freed};
-use sensor_harness::cli::sensor;
+use sensor_harness::built;
+use sensor_harness::cli::{self, sensor};
 use sensor_harness::foreign::Foreign;
 use sensor_harness::mix;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs_root;
 use sensor_harness::pins::Pins;
-use sensor_harness::wire::Wire;
+use sensor_harness::wire::{MTU, Wire};
 
 #[rstest]
 #[case::killed(Some(Signal::SIGKILL), true)]
@@ -74,5 +76,76 @@ fn an_interface_that_is_not_there() -> Result<()> {
     let said = sensor(&Namespace::new()?, &["detach", "--interface", "nowhere0"])?;
     assert_eq!(said.code, 1);
     ensure!(said.stderr.starts_with("sensor: there is no interface nowhere0"), "{}", said.stderr);
+    Ok(())
+}
+
+/// Whatever fails, and whoever listens: every interface is tried, and all that failed is named.
+#[rstest]
+#[case::an_interface_is_gone("gone0 sensor0 gone1 sensor1", false, &["gone0", "gone1"])]
+#[case::nobody_listens("sensor0 sensor1", true, &[])]
+fn every_interface_is_tried(
+    #[case] interfaces: &str,
+    #[case] full: bool,
+    #[case] failures: &[&str],
+) -> Result<()> {
+    needs_root!();
+    let (near, pins) = (Namespace::new()?, Pins::new()?);
+    let one = Wire::between(near.clone(), "sensor0", Namespace::new()?, MTU)?;
+    let other = Wire::between(near.clone(), "sensor1", Namespace::new()?, MTU)?;
+    let launch = Launch::new(&near).interface("sensor0").interface("sensor1").config(mix::SENSOR).pins(&pins);
+    let mut agent = launch.start()?;
+    agent.stop(Signal::SIGKILL)?;
+    let mut command = Command::new(built::sensor()?);
+    command.args(["detach", "--pins"]).arg(pins.path()).arg("--interface").args(interfaces.split(' '));
+    if full {
+        command.stdout(File::options().write(true).open("/dev/full")?);
+    }
+    near.start_in(&mut command, Signal::SIGKILL);
+    let said = command.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
+    let stderr = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(i32::from(!failures.is_empty())), "{stderr}");
+    let last = stderr.lines().last().unwrap_or_default();
+    ensure!(failures.iter().all(|failure| last.contains(failure)), "{stderr}");
+    ensure!(!one.near.has_xdp()? && !other.near.has_xdp()?, "something is attached");
+    assert_eq!(fs::read_dir(pins.path())?.count(), 0, "pins are left");
+    Ok(())
+}
+
+/// Pins of what is gone are no reason to fail, and do not stay.
+#[test]
+fn pins_of_an_interface_that_is_gone_go_too() -> Result<()> {
+    needs_root!();
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let near = wire.near.namespace.clone();
+    let mut agent = Launch::new(&near).interface("sensor0").config(mix::SENSOR).pins(&pins).start()?;
+    agent.stop(Signal::SIGKILL)?;
+    drop(wire);
+    let path = pins.path().display().to_string();
+    let said = sensor(&near, &["detach", "--interface", "sensor0", "--pins", &path])?;
+    assert_eq!(said.code, 1, "{}", said.stdout);
+    ensure!(said.stderr.contains("there is no interface sensor0"), "{}", said.stderr);
+    assert_eq!(fs::read_dir(pins.path())?.count(), 0, "pins are left");
+    Ok(())
+}
+
+/// What cannot be known is said as that.
+#[rstest]
+#[case::detach(&["detach", "--interface", "sensor0"])]
+#[case::confirm(&["confirm"])]
+#[case::confirm_one(&["confirm", "--interface", "sensor0"])]
+#[case::reload(&["reload"])]
+fn nobody_but_root_is_told_to_be_root(#[case] arguments: &[&str]) -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let _agent = Launch::new(near).interface("sensor0").start()?;
+    let binary = PublicCopy::new()?;
+    let said = cli::run(near, binary.as_nobody().args(arguments))?;
+    assert_eq!(said.code, 1, "{said:?}");
+    ensure!(said.stderr.starts_with("sensor: ") && said.stderr.contains("root"), "{said:?}");
+    for false_words in ["no sensor's", "it stays", "confirmed before", "reset by peer"] {
+        ensure!(!said.stderr.contains(false_words), "{said:?}");
+    }
+    ensure!(wire.near.has_xdp()?, "nothing is attached any more");
     Ok(())
 }

@@ -2,12 +2,13 @@
 //!
 //! Both change together when the configuration is reloaded; a page is made of the one or of the other.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+mod pages;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use aya_log::EbpfLogger;
-use bytes::Bytes;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpListener;
@@ -16,9 +17,11 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Input};
-use crate::export::{self, AttachStatus, Exporter, Scraper, http};
-use crate::kernel::{AttachOptions, Attachment, Confirmation, Counters, Deployment, Interface, RateLimited};
+use crate::export::{Exporter, http};
+use crate::kernel::{AttachOptions, Confirmation, Deployment, Interface, RateLimited};
 use crate::preflight;
+
+use self::pages::Pages;
 
 /// The agent, attached. What it does to the kernel blocks; the tasks that it starts run on the runtime that it is
 /// called within.
@@ -40,24 +43,28 @@ impl Agent {
     /// # Errors
     /// Anything that stands in the way.
     pub fn start(config: Config, input: Input, options: AttachOptions) -> Result<Self> {
-        let interfaces = interfaces(&config, &options, None)?;
+        let interfaces = present(&config)?;
+        if interfaces.is_empty() {
+            // The first one's absence is the error.
+            config.interfaces.iter().try_for_each(|name| Interface::named(name).map(drop))?;
+        }
+        preflight::check(&config, &options, None, &interfaces)?.enforce()?;
         let mut deployment = Deployment::load(&config, &options)?;
         let series = Box::new(deployment.series()?);
         let exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
-        let pages = Arc::new(Pages {
-            state: Mutex::new(State { counters: deployment.counters()?, exporter, attached: Vec::new() }),
-        });
+        let pages = Arc::new(Pages::new(deployment.counters()?, exporter));
         // What counted nothing before it was attached is new to every Prometheus.
         drop(pages.drain()?);
         deployment.attach(&config, &options, &interfaces)?;
-        pages.lock().attached = deployment.attachments();
+        pages.lock().watches = deployment.watches();
         let draining = tokio::spawn(drain_on_interval(Arc::clone(&pages), config.drain_interval));
         let logging = deployment.take_log(config.kernel_log)?.map(forward_log);
-        let awaits_confirmation = matches!(deployment.confirmation()?, Confirmation::Awaited(_));
-        if let Some(within) = options.confirm_within {
+        let confirmation = deployment.confirmation()?;
+        let awaits_confirmation = matches!(confirmation, Confirmation::Awaited(_));
+        if let (Confirmation::Awaited(left), Some(_)) = (confirmation, options.confirm_within) {
             tracing::warn!(
-                "run `sensor confirm` within {} s, over a new connection, or the sensor detaches itself",
-                within.as_secs()
+                "run `sensor confirm` within {:.0} s, over a new connection, or the sensor detaches itself",
+                left.as_secs_f64()
             );
         }
         let names = http::Names::new(&config.hosts);
@@ -91,14 +98,18 @@ impl Agent {
         let config = Config::load(self.input.clone()).map_err(|error| anyhow!(one_text(&error)))?;
         // What somebody has detached meanwhile does not count as in effect.
         let running = self.deployment.is_attached().then_some(&self.config);
-        let interfaces = interfaces(&config, &self.options, running)?;
+        for name in config.interfaces.iter().filter(|name| !self.config.interfaces.contains(name)) {
+            Interface::named(name)?;
+        }
+        let interfaces = present(&config)?;
+        preflight::check(&config, &self.options, running, &interfaces)?.enforce()?;
         self.deployment.reload(&config, &interfaces)?;
         let counters = self.deployment.counters()?;
         {
             let mut state = self.pages.lock();
             state.exporter.reconfigure(self.deployment.sensors(), &config.export)?;
             state.counters = counters;
-            state.attached = self.deployment.attachments();
+            state.watches = self.deployment.watches();
         }
         self.draining.abort();
         self.draining = tokio::spawn(drain_on_interval(Arc::clone(&self.pages), config.drain_interval));
@@ -115,6 +126,35 @@ impl Agent {
         self.config = Config { listen: self.config.listen, ..config };
         self.restart_log()?;
         Ok(said)
+    }
+
+    /// Compares what is attached with what is configured, and mends what differs.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn reconcile(&mut self) -> Result<()> {
+        let Self { config, options, deployment, .. } = self;
+        let result = deployment.reconcile(&|interface| {
+            preflight::check(config, options, None, std::slice::from_ref(interface))?.enforce()
+        });
+        self.pages.lock().watches = self.deployment.watches();
+        result
+    }
+
+    /// Detaches from an interface because a person has said so: it stays detached until a reload.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn detach_one(&mut self, interface: u32) -> Result<String> {
+        let result = self.deployment.detach_one(interface);
+        self.pages.lock().watches = self.deployment.watches();
+        result.map(|()| "detached".to_owned())
+    }
+
+    /// Time between two drains.
+    #[must_use]
+    pub const fn drain_interval(&self) -> Duration {
+        self.config.drain_interval
     }
 
     /// Each load of the programs logs to a buffer of its own.
@@ -144,7 +184,7 @@ impl Agent {
             self.options.confirm_within = None;
             self.deployment.unguard(&self.config)?;
             self.restart_log()?;
-            self.pages.lock().attached = self.deployment.attachments();
+            self.pages.lock().watches = self.deployment.watches();
             tracing::info!("confirmed: the sensor stays");
         }
         Ok(confirmation)
@@ -159,12 +199,23 @@ impl Agent {
         if !self.deployment.is_kept() {
             return self.detach();
         }
-        let names: Vec<_> = self.config.interfaces.iter().map(String::as_str).collect();
-        tracing::info!(
-            "stopped; the program goes on counting and dropping: start the agent again, or remove it with \
-             `sensor detach --interface {}`",
-            names.join(" ")
-        );
+        let attached = self.deployment.attached_now();
+        if attached.is_empty() {
+            tracing::info!("stopped; nothing is attached any more");
+        } else if self.deployment.ends_with_this_process() {
+            tracing::warn!(
+                "stopped; the pins are on a mount that is this process's own, so the program on {} and its counts end \
+                 with it",
+                attached.join(" and ")
+            );
+        } else {
+            tracing::info!(
+                "stopped; the program goes on counting and dropping on {}: start the agent again, or remove it with \
+                 `sensor detach --interface {}`",
+                attached.join(" and "),
+                attached.join(" ")
+            );
+        }
         Ok(())
     }
 
@@ -182,15 +233,10 @@ fn one_text(error: &ConfigError) -> String {
     error.lines().join("\n")
 }
 
-/// Looks up the interfaces, and refuses what could cut the operator off.
-fn interfaces(config: &Config, options: &AttachOptions, running: Option<&Config>) -> Result<Vec<Interface>> {
-    let mut interfaces = Vec::new();
-    for name in &config.interfaces {
-        interfaces.push(Interface::named(name)?);
-    }
-    let findings = preflight::check(config, options, running, &interfaces)?;
-    findings.enforce()?;
-    Ok(interfaces)
+/// Those of the configured interfaces that are there.
+fn present(config: &Config) -> Result<Vec<Interface>> {
+    let found = config.interfaces.iter().map(|name| Interface::find(name));
+    found.filter_map(Result::transpose).collect()
 }
 
 async fn drain_on_interval(pages: Arc<Pages>, interval: Duration) {
@@ -220,79 +266,4 @@ fn forward_log(logger: EbpfLogger<RateLimited>) -> JoinHandle<()> {
             ready.clear_ready();
         }
     })
-}
-
-/// What pages are made of.
-struct Pages {
-    /// Held over drain and observe together: snapshots must be observed in the order they were taken.
-    state: Mutex<State>,
-}
-
-struct State {
-    counters: Counters,
-    exporter: Exporter,
-    attached: Vec<Attachment>,
-}
-
-impl Pages {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock leaves at worst an older snapshot, which the next drain replaces.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drain(&self) -> Result<MutexGuard<'_, State>> {
-        let mut state = self.lock();
-        let State { counters, exporter, .. } = &mut *state;
-        let started = Instant::now();
-        match counters.drain() {
-            Ok(snapshot) => {
-                if let Some(memory) = exporter.observe(started, snapshot, started.elapsed()) {
-                    counters.reuse(memory);
-                }
-            }
-            Err(error) => {
-                exporter.drain_failed();
-                return Err(error);
-            }
-        }
-        Ok(state)
-    }
-
-    /// What the kernel says is attached now.
-    fn status(&self) -> Result<Vec<AttachStatus>> {
-        let attached = self.lock().attached.clone();
-        let mut status = Vec::new();
-        for Attachment { interface, program, .. } in attached {
-            let now = Interface::find(&interface)?;
-            let ours = now.and_then(|now| now.xdp).filter(|xdp| xdp.program == program);
-            status.push(AttachStatus { interface, mode: ours.and_then(|xdp| xdp.mode) });
-        }
-        Ok(status)
-    }
-}
-
-impl export::Documents for Pages {
-    fn metrics(&self, scraper: Scraper) -> Result<Bytes> {
-        let attached = self.status()?;
-        match self.drain() {
-            Ok(mut state) => state.exporter.page(Instant::now(), &attached, scraper),
-            // A page that failed would hide the very counter that tells of it.
-            Err(error) => {
-                tracing::error!("{error:#}: the page has no counters");
-                self.lock().exporter.page_without_counters(&attached)
-            }
-        }
-    }
-
-    fn slots(&self) -> Result<Bytes> {
-        self.drain()?.exporter.slots().map(Bytes::from)
-    }
-
-    fn ready(&self) -> Result<()> {
-        drop(self.drain()?);
-        match self.status()?.iter().find(|status| status.mode.is_none()) {
-            Some(detached) => Err(anyhow!("the program is no longer attached to {}", detached.interface)),
-            None => Ok(()),
-        }
-    }
 }

@@ -1,21 +1,26 @@
-//! How `sensor reload` reaches the agent: a Unix socket in the abstract namespace, named after the pins.
+//! How `sensor reload` and `sensor detach` reach the agent: a Unix socket in the abstract namespace, named after the
+//! pins.
 //!
 //! Such a socket belongs to the network namespace and is gone with the agent, so none is ever left behind or
 //! in the way. Only root and the agent's own user are listened to.
 
-use std::io::{Read, Write};
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result, anyhow, bail};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-/// What is asked for.
-const RELOAD: &[u8] = b"reload\n";
+/// The longest request, in bytes.
+const LONGEST: u64 = 64;
+/// What the sockets' names start with.
+const NAME: &str = "sensor:";
 /// What an answer that is no error starts with.
 const DONE: &str = "ok\n";
 /// How long a peer may take to ask, and to take the answer.
@@ -27,9 +32,41 @@ const RELOAD_PATIENCE: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub struct Control(UnixListener);
 
-/// A peer that waits for a reload.
+/// What a peer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// To apply the configuration as it is written now.
+    Reload,
+    /// To detach from the interface of this number, and to leave it detached.
+    Detach(u32),
+}
+
+impl Request {
+    fn parse(line: &str) -> Option<Self> {
+        match line.split_once(' ') {
+            None if line == "reload" => Some(Self::Reload),
+            Some(("detach", interface)) => interface.parse().ok().map(Self::Detach),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reload => f.write_str("reload"),
+            Self::Detach(interface) => write!(f, "detach {interface}"),
+        }
+    }
+}
+
+/// A peer that waits for an answer.
 #[derive(Debug)]
-pub struct Asked(UnixStream);
+pub struct Asked {
+    /// What it asks for.
+    pub request: Request,
+    stream: UnixStream,
+}
 
 impl Control {
     /// Listens for those who name these pins.
@@ -38,7 +75,7 @@ impl Control {
     /// Another agent in this network namespace does.
     pub fn bind(pins: &Path) -> Result<Self> {
         let listener = StdListener::bind_addr(&address(pins)?).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => anyhow!(
+            ErrorKind::AddrInUse => anyhow!(
                 "another agent runs here with --pins {}: stop it, or give this one --pins of its own",
                 pins.display()
             ),
@@ -48,7 +85,7 @@ impl Control {
         UnixListener::from_std(listener).map(Self).context("cannot listen for `sensor reload`")
     }
 
-    /// Waits until somebody who may asks for a reload.
+    /// Waits until somebody who may asks for something.
     pub async fn asked(&self) -> Asked {
         loop {
             match self.0.accept().await {
@@ -58,7 +95,7 @@ impl Control {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("cannot accept a `sensor reload`: {error}");
+                    tracing::warn!("cannot accept a request: {error}");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -72,12 +109,14 @@ async fn may_ask(mut stream: UnixStream) -> Option<Asked> {
     // SAFETY: the call has no preconditions and cannot fail.
     let own = unsafe { libc::geteuid() };
     if peer != 0 && peer != own {
-        tracing::warn!("user {peer} asked for a reload and was not listened to");
+        tracing::warn!("user {peer} asked for something and was not listened to");
         return None;
     }
-    let mut request = [0; RELOAD.len()];
-    timeout(PATIENCE, stream.read_exact(&mut request)).await.ok()?.ok()?;
-    (request == *RELOAD).then_some(Asked(stream))
+    let mut line = String::new();
+    let mut reader = BufReader::new((&mut stream).take(LONGEST));
+    timeout(PATIENCE, reader.read_line(&mut line)).await.ok()?.ok()?;
+    let request = Request::parse(line.strip_suffix('\n')?)?;
+    Some(Asked { request, stream })
 }
 
 impl Asked {
@@ -87,7 +126,7 @@ impl Asked {
             Ok(said) => format!("{DONE}{said}"),
             Err(error) => format!("{error:#}"),
         };
-        drop(timeout(PATIENCE, self.0.write_all(text.as_bytes())).await);
+        drop(timeout(PATIENCE, self.stream.write_all(text.as_bytes())).await);
     }
 }
 
@@ -96,25 +135,56 @@ impl Asked {
 /// # Errors
 /// No agent answers, or it refuses the configuration: its words.
 pub fn reload(pins: &Path) -> Result<String> {
-    let mut stream = StdStream::connect_addr(&address(pins)?).with_context(|| {
+    let stream = StdStream::connect_addr(&address(pins)?).with_context(|| {
         format!(
             "no agent runs here with --pins {}: start it with `sensor run`, or name its --pins",
             pins.display()
         )
     })?;
+    ask(stream, Request::Reload, RELOAD_PATIENCE)
+}
+
+/// Has every agent of this network namespace, whatever its pins, detach from the interface of this number and leave
+/// it so. Gives what went wrong with those that are there.
+#[must_use]
+pub fn detach(interface: u32) -> Vec<anyhow::Error> {
+    // Each line ends with the socket's name, where an abstract one has an @ for its zero.
+    let sockets = fs::read_to_string("/proc/thread-self/net/unix").unwrap_or_default();
+    let names: BTreeSet<_> = sockets
+        .lines()
+        .filter_map(|line| line.split_once(" @").map(|(_, name)| name))
+        .filter(|name| name.starts_with(NAME))
+        .collect();
+    let asked = names.into_iter().filter_map(|name| {
+        let stream = StdStream::connect_addr(&SocketAddr::from_abstract_name(name).ok()?).ok()?;
+        ask(stream, Request::Detach(interface), PATIENCE).err()
+    });
+    asked.collect()
+}
+
+/// Asks an agent, and gives what it says.
+fn ask(mut stream: StdStream, request: Request, patience: Duration) -> Result<String> {
     stream.set_write_timeout(Some(PATIENCE)).context("cannot talk to the agent")?;
-    stream.set_read_timeout(Some(RELOAD_PATIENCE)).context("cannot talk to the agent")?;
-    stream.write_all(RELOAD).context("cannot ask the agent to reload")?;
+    stream.set_read_timeout(Some(patience)).context("cannot talk to the agent")?;
+    let not_listening = "the agent did not listen: run this as root, or as its own user";
     let mut said = String::new();
-    stream.read_to_string(&mut said).context("the agent does not answer: see its log")?;
+    let talked = stream.write_all(format!("{request}\n").as_bytes());
+    match talked.and_then(|()| stream.read_to_string(&mut said)) {
+        Ok(_) => {}
+        // It hangs up on those whom it does not listen to, and may have done so before it was asked.
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+            bail!("{not_listening}")
+        }
+        Err(error) => return Err(anyhow!(error).context("the agent does not answer: see its log")),
+    }
     match said.strip_prefix(DONE) {
         Some(said) => Ok(said.to_owned()),
-        None if said.is_empty() => bail!("the agent did not listen: run this as root, or as its own user"),
+        None if said.is_empty() => bail!("{not_listening}"),
         None => Err(anyhow!(said)),
     }
 }
 
 fn address(pins: &Path) -> Result<SocketAddr> {
-    let name = format!("sensor:{}", pins.display());
+    let name = format!("{NAME}{}", pins.display());
     SocketAddr::from_abstract_name(name).with_context(|| format!("--pins {} is too long", pins.display()))
 }

@@ -29,4 +29,6 @@ pub struct AttachStatus {
     pub interface: String,
     /// How the program is attached now; `None` if it isn't.
     pub mode: Option<AttachedMode>,
+    /// Whether the program that sees what the interface sends is attached now.
+    pub egress: bool,
 }

@@ -12,12 +12,13 @@ mod program;
 mod syscall;
 
 pub use attach::{
-    AttachOptions, Attachment, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, check_interface, detach_egress,
+    AttachOptions, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, Watch, check_interface, detach_egress,
 };
 pub use foreign::{TcProgram, program_name, tc_programs};
 pub use host::{
-    AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface, Links,
-    Socket, Sockets, State, Version, XdpFeatures, check_capabilities, check_kernel,
+    AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
+    LinkEvents, Links, Socket, Sockets, State, Version, XdpFeatures, check_capabilities, check_kernel,
+    check_privileges,
 };
 pub use link::Link;
 pub use maps::{Confirmation, Counters, Guard, KernelSeries, Pins, Shared, clean};

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::cli;
-use crate::kernel::{Confirmation, Guard, Interface, guard_of, is_ours};
+use crate::kernel::{Confirmation, Guard, Interface, check_privileges, guard_of, is_ours};
 use crate::output;
 
 /// Confirms what is attached to the interfaces that are named; to all if none is.
@@ -11,6 +11,7 @@ use crate::output;
 /// # Errors
 /// Nothing awaits a confirmation, or it comes too late.
 pub fn run(arguments: &cli::Confirm) -> Result<()> {
+    check_privileges()?;
     confirm(&arguments.interfaces)
 }
 
@@ -31,10 +32,9 @@ fn confirm(names: &[String]) -> Result<()> {
     let mut confirmed = 0;
     let mut missed = Ok(());
     for interface in interfaces {
-        let program = interface.xdp.map(|xdp| xdp.program).filter(|&program| is_ours(program));
-        let guard = match program {
-            Some(program) => guard_of(program)?,
-            None => None,
+        let guard = match interface.xdp {
+            Some(xdp) if is_ours(xdp.program)? => guard_of(xdp.program)?,
+            _ => None,
         };
         if let Some(guard) = guard {
             match confirm_one(&interface.name, guard) {

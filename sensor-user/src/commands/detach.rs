@@ -1,57 +1,75 @@
 //! `sensor detach`: what can be done about an attached sensor without its agent or its configuration.
+//!
+//! Whatever fails, everything else is still tried: this is how an operator who is cut off gets back in.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli;
-use crate::kernel::{Interface, Link, clean, detach_egress, is_ours};
-use crate::output;
+use crate::kernel::{Interface, Link, check_privileges, clean, detach_egress, is_ours};
+use crate::{cli, control, output};
 
-/// Detaches from every interface that is named.
+/// Detaches from every interface that is named, and removes what is pinned for nothing any more.
 ///
 /// # Errors
-/// The kernel refuses.
+/// All that could not be done, in one line.
 pub fn run(arguments: &cli::Detach) -> Result<()> {
-    for interface in &arguments.interfaces {
-        detach(interface, &arguments.pins)?;
+    check_privileges()?;
+    let mut failures: Vec<_> =
+        arguments.interfaces.iter().filter_map(|interface| detach(interface).err()).collect();
+    failures.extend(remove_pins(&arguments.pins).err());
+    if failures.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let failures: Vec<_> = failures.iter().map(|failure| format!("{failure:#}")).collect();
+    bail!("{}", failures.join("; "))
 }
 
-/// Detaches the sensor from an interface, whoever attached it, and removes what is pinned for it below `root`.
-///
-/// # Errors
-/// Another program is attached there, or the kernel refuses.
-fn detach(name: &str, root: &Path) -> Result<()> {
+/// Detaches the sensor from an interface, whoever attached it.
+fn detach(name: &str) -> Result<()> {
     let interface = Interface::named(name)?;
+    let name = &interface.name;
     let attached = interface.xdp.map(|xdp| xdp.program);
-    match attached {
-        Some(program) if is_ours(program) => detach_xdp(&interface, program)?,
-        Some(program) => {
+    let ours = match attached {
+        Some(program) => is_ours(program)?.then_some(program),
+        None => None,
+    };
+    // An agent that keeps it attached must know that a person wants it gone.
+    for failure in control::detach(interface.index) {
+        tracing::warn!("an agent may attach to {name} again: {failure:#}");
+    }
+    match (ours, attached) {
+        (Some(program), _) => detach_xdp(&interface, program)?,
+        (None, Some(program)) => {
             tracing::warn!("interface {name} has the XDP program {program}, which is no sensor's: it stays");
         }
-        None => {}
+        (None, None) => {}
     }
     detach_egress(&interface)?;
-    for directory in clean(root)? {
-        output::say(&format!("removed the counters in {}", directory.display()));
-    }
-    let left = Interface::named(name)?.xdp.map(|xdp| xdp.program);
-    match left {
-        Some(program) if is_ours(program) => bail!("{name} still has the program {program}"),
-        _ if attached != left => output::say(&format!("detached from {name}")),
+    let left = Interface::of_number(interface.index)?.and_then(|interface| interface.xdp);
+    match left.map(|xdp| xdp.program) {
+        Some(program) if is_ours(program)? => bail!("{name} still has the program {program}"),
+        left if left != attached => output::say(&format!("detached from {name}")),
         _ => output::say(&format!("no sensor was attached to {name}")),
     }
     Ok(())
 }
 
+/// Each link, even if one of them fails.
 fn detach_xdp(interface: &Interface, program: u32) -> Result<()> {
     let name = &interface.name;
     let links = Link::all_of(program, interface.index)
         .context("cannot list BPF links: run as root, or grant CAP_SYS_ADMIN")?;
+    let mut detached = Ok(());
     for link in links {
-        link.detach().with_context(|| format!("cannot detach from {name}"))?;
+        detached = detached.and(link.detach());
+    }
+    detached.with_context(|| format!("cannot detach from {name}"))
+}
+
+fn remove_pins(root: &Path) -> Result<()> {
+    for directory in clean(root)? {
+        output::say(&format!("removed the counters in {}", directory.display()));
     }
     Ok(())
 }

@@ -1,22 +1,27 @@
 //! `sensor run`: attach, drain, serve, reload; and leave the host counting, or as it was found.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 
 use crate::agent::Agent;
 use crate::config::{Config, Input};
-use crate::control::Control;
+use crate::control::{Control, Request};
 use crate::export::http;
-use crate::kernel::{AttachOptions, Confirmation, check_capabilities, check_kernel};
+use crate::kernel::{AttachOptions, Confirmation, LinkEvents, check_capabilities, check_kernel};
 
 /// How long a wait for a confirmation lasts between two looks.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long after a change of an interface one looks at it.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// Runs the agent until SIGINT or SIGTERM. `input` is what the configuration was made from, and will be again
 /// when it is reloaded.
@@ -39,15 +44,35 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let mut hang_up = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
     let listener = http::bind(config.listen).await?;
     let control = Control::bind(&options.pins)?;
+    // From before the agent looks at what there is, so that no change goes unseen.
+    let events = LinkEvents::listen().context("cannot listen for changes of interfaces")?;
+    // SAFETY: the events own the socket's descriptor and give that one, open, as long as they live.
+    let events = unsafe { AsyncFd::register(events) }?;
     let agent = blocking(|| Agent::start(config, input, options)).await?;
     let http = agent.serve(listener, stop.clone());
     let mut awaits_confirmation = agent.awaits_confirmation();
+    let mut looking = interval(agent.drain_interval());
     let agent = BlockingAgent(Arc::new(Mutex::new(agent)));
     let ended = loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break Ok(()),
-            _ = hang_up.recv() => drop(agent.reload().await),
-            asked = control.asked() => asked.answer(&agent.reload().await).await,
+            _ = hang_up.recv() => {
+                drop(agent.reload().await);
+                looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
+            }
+            asked = control.asked() => {
+                let answer = match asked.request {
+                    Request::Reload => agent.reload().await,
+                    Request::Detach(interface) => agent.have(move |agent| agent.detach_one(interface)).await,
+                };
+                looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
+                asked.answer(&answer).await;
+            }
+            changed = settled(&events) => {
+                changed.context("cannot wait for changes of interfaces")?;
+                agent.reconcile().await;
+            }
+            _ = looking.tick() => agent.reconcile().await,
             () = sleep(LOOK), if awaits_confirmation => match agent.have(Agent::confirmation).await {
                 Ok(Confirmation::Missed) => break Err(anyhow!(
                     "nobody ran `sensor confirm` in time, so the sensor has detached itself"
@@ -73,9 +98,19 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
 struct BlockingAgent(Arc<Mutex<Agent>>);
 
 impl BlockingAgent {
-    async fn have<T: Send + 'static>(&self, act: fn(&mut Agent) -> Result<T>) -> Result<T> {
+    async fn have<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Agent) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let agent = Arc::clone(&self.0);
         blocking(move || act(&mut agent.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+
+    /// Mends what is not as it should be.
+    async fn reconcile(&self) {
+        if let Err(error) = self.have(Agent::reconcile).await {
+            tracing::error!("{error:#}");
+        }
     }
 
     /// Reloads, and logs how it went.
@@ -91,6 +126,16 @@ impl BlockingAgent {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     spawn_blocking(work).await.context("the agent has a bug")?
+}
+
+/// Waits until something has changed about the interfaces, and a moment for the rest of it: a change seldom comes
+/// alone.
+async fn settled(events: &AsyncFd<LinkEvents>) -> io::Result<()> {
+    let mut ready = events.readable().await?;
+    sleep(SETTLE).await;
+    events.get_ref().clear();
+    ready.clear_ready();
+    Ok(())
 }
 
 /// Becomes true at the first SIGINT or SIGTERM.

@@ -49,7 +49,7 @@ impl Family {
 }
 
 /// Every metric of the agent but the process metrics.
-pub static FAMILIES: [&Family; 16] = [
+pub static FAMILIES: [&Family; 17] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -60,6 +60,7 @@ pub static FAMILIES: [&Family; 16] = [
     &INFO,
     &PORTS,
     &ATTACHED,
+    &EGRESS_ATTACHED,
     &DRAIN_DURATION,
     &DRAIN_FAILURES,
     &CLOSED,
@@ -133,6 +134,13 @@ pub(super) static ATTACHED: Family = Family {
     kind: Kind::Gauge,
     labels: &["interface", "mode"],
     help: "Whether the kernel says that the XDP program is attached to the interface in this mode.",
+};
+
+pub(super) static EGRESS_ATTACHED: Family = Family {
+    name: "sensor_egress_attached",
+    kind: Kind::Gauge,
+    labels: &["interface"],
+    help: "Whether the kernel says that the program that sees what the interface sends is attached to it.",
 };
 
 pub(super) static PORTS: Family = Family {

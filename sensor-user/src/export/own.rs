@@ -8,7 +8,9 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec};
 use sensor_common::layout::SCHEMA_VERSION;
 
-use super::families::{ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, Family, LOST_LINES, TIME};
+use super::families::{
+    ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, EGRESS_ATTACHED, Family, LOST_LINES, TIME,
+};
 use super::{AttachStatus, HttpStats};
 use crate::kernel::AttachedMode;
 use crate::output;
@@ -19,6 +21,7 @@ const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
 /// What the agent says of itself.
 pub(super) struct Own {
     attached: IntGaugeVec,
+    egress_attached: IntGaugeVec,
     drain_duration: Histogram,
     drain_failures: IntCounter,
     http: HttpStats,
@@ -38,6 +41,7 @@ impl Own {
         build_info.with_label_values(&[&SCHEMA_VERSION.to_string(), env!("CARGO_PKG_VERSION")]).set(1);
         Self {
             attached: labelled(&ATTACHED),
+            egress_attached: labelled(&EGRESS_ATTACHED),
             drain_duration: Histogram::with_opts(buckets).expect(VALID),
             drain_failures: IntCounter::with_opts(DRAIN_FAILURES.options()).expect(VALID),
             http: HttpStats::default(),
@@ -65,8 +69,9 @@ impl Own {
         self.set_attached(attached);
         self.time.set(unix_time());
         self.lost_lines.inc_by(output::lost_lines().saturating_sub(self.lost_lines.get()));
-        let families: [&dyn Collector; 8] = [
+        let families: [&dyn Collector; 9] = [
             &self.attached,
+            &self.egress_attached,
             &self.drain_duration,
             &self.drain_failures,
             self.http.collector(),
@@ -83,7 +88,9 @@ impl Own {
     /// Both modes of each interface, so that neither a detached program nor a change of mode ends a series.
     fn set_attached(&self, attached: &[AttachStatus]) {
         self.attached.reset();
-        for AttachStatus { interface, mode } in attached {
+        self.egress_attached.reset();
+        for AttachStatus { interface, mode, egress } in attached {
+            self.egress_attached.with_label_values(&[interface]).set(i64::from(*egress));
             for of in AttachedMode::ALL {
                 let gauge = self.attached.with_label_values(&[interface, &of.to_string()]);
                 gauge.set(i64::from(*mode == Some(of)));

@@ -79,8 +79,8 @@ fn scraper() -> Scraper {
 
 fn attached() -> [AttachStatus; 2] {
     [
-        AttachStatus { interface: "eth0".into(), mode: Some(AttachedMode::Native) },
-        AttachStatus { interface: "eth1".into(), mode: None },
+        AttachStatus { interface: "eth0".into(), mode: Some(AttachedMode::Native), egress: true },
+        AttachStatus { interface: "eth1".into(), mode: None, egress: false },
     ]
 }
 
@@ -164,6 +164,8 @@ fn a_page_says_what_was_counted() {
         (r#"sensor_xdp_attached{interface="eth0",mode="native"}"#, "1"),
         (r#"sensor_xdp_attached{interface="eth0",mode="generic"}"#, "0"),
         (r#"sensor_xdp_attached{interface="eth1",mode="native"}"#, "0"),
+        (r#"sensor_egress_attached{interface="eth0"}"#, "1"),
+        (r#"sensor_egress_attached{interface="eth1"}"#, "0"),
         (r#"sensor_exported_ports{sensor="a"}"#, "1"),
         ("sensor_drain_duration_seconds_count", "2"),
         (r#"sensor_drain_duration_seconds_bucket{le="0.0005"}"#, "1"),

@@ -1,11 +1,12 @@
 //! What keeps the programs attached to interfaces.
 
+mod attachment;
 mod deployment;
 mod egress;
 mod options;
 mod xdp;
 
-pub use deployment::{Attachment, Deployment};
+pub use deployment::{Deployment, Watch};
 pub use egress::detach as detach_egress;
 pub use options::{AttachOptions, DEFAULT_PINS};
 pub use xdp::{SINGLE_BUFFER_MTU, check_interface};

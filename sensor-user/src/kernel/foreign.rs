@@ -16,6 +16,8 @@ use super::host::{Interface, ask};
 pub struct TcProgram {
     /// Its name; a filter that is no BPF program has its kind for a name.
     pub name: String,
+    /// Its number, if it is a BPF program.
+    pub id: Option<u32>,
     /// Whether it sees what goes out, and not what comes in.
     pub egress: bool,
 }
@@ -33,26 +35,36 @@ pub fn program_name(id: u32) -> Option<String> {
     program.name_as_str().map(str::to_owned)
 }
 
-/// The programs and filters on an interface. Those of TCX (Linux 6.6) are left out without privileges.
+/// The programs and filters on an interface, both ways. Those of TCX (Linux 6.6) are left out without privileges.
 ///
 /// # Errors
 /// The kernel does not answer.
 pub fn tc_programs(interface: &Interface) -> Result<Vec<TcProgram>> {
-    let mut programs = Vec::new();
-    for egress in [false, true] {
-        let attach_type = if egress { TcAttachType::Egress } else { TcAttachType::Ingress };
-        // An older kernel does not know the question.
-        let linked = SchedClassifier::query_tcx(&interface.name, attach_type).map(|(_, linked)| linked);
-        programs.extend(linked.unwrap_or_default().iter().map(|program| TcProgram {
-            name: program.name_as_str().unwrap_or("without a name").to_owned(),
-            egress,
-        }));
-        // Each filter comes with a head of its chain, which has no options.
-        let filters = filters(interface, egress)?;
-        let names = filters.iter().filter_map(|filter| filter_name(&filter.attributes));
-        programs.extend(names.map(|name| TcProgram { name, egress }));
-    }
+    let mut programs = tc_programs_of(interface, false)?;
+    programs.extend(tc_programs_of(interface, true)?);
     Ok(programs)
+}
+
+/// Likewise, those that see what goes out, or those that see what comes in.
+///
+/// # Errors
+/// The kernel does not answer.
+pub fn tc_programs_of(interface: &Interface, egress: bool) -> Result<Vec<TcProgram>> {
+    let attach_type = if egress { TcAttachType::Egress } else { TcAttachType::Ingress };
+    // An older kernel does not know the question.
+    let linked = SchedClassifier::query_tcx(&interface.name, attach_type).map(|(_, linked)| linked);
+    let linked = linked.unwrap_or_default().into_iter().map(|program| TcProgram {
+        name: program.name_as_str().unwrap_or("without a name").to_owned(),
+        id: Some(program.id()),
+        egress,
+    });
+    // Each filter comes with a head of its chain, which has no options.
+    let filters = filters(interface, egress)?;
+    let filters = filters.iter().filter_map(|filter| {
+        let (name, id) = describe(&filter.attributes)?;
+        Some(TcProgram { name, id, egress })
+    });
+    Ok(linked.chain(filters).collect())
 }
 
 /// The filters of `clsact`; none on an interface without.
@@ -76,19 +88,25 @@ fn filters(interface: &Interface, egress: bool) -> Result<Vec<TcMessage>> {
     Ok(filters.collect())
 }
 
-fn filter_name(attributes: &[TcAttribute]) -> Option<String> {
+/// A filter's name and its program's number.
+fn describe(attributes: &[TcAttribute]) -> Option<(String, Option<u32>)> {
     let options = attributes.iter().find_map(|attribute| match attribute {
         TcAttribute::Options(options) => Some(options),
         _ => None,
     })?;
+    let id = options.iter().find_map(|option| match option {
+        TcOption::Bpf(TcFilterBpfOption::ProgId(id)) => Some(*id),
+        _ => None,
+    });
     let program = options.iter().find_map(|option| match option {
         TcOption::Bpf(TcFilterBpfOption::ProgName(name)) => Some(name.clone()),
         _ => None,
     });
-    program.or_else(|| {
+    let kind = || {
         attributes.iter().find_map(|attribute| match attribute {
             TcAttribute::Kind(kind) => Some(format!("a {kind} filter")),
             _ => None,
         })
-    })
+    };
+    Some((program.or_else(kind)?, id))
 }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod ethtool;
+mod events;
 mod interface;
 mod netdev;
 mod requirements;
@@ -11,9 +12,10 @@ mod version;
 
 pub(super) use ask::ask;
 pub use ethtool::{Channels, Driver, Ethtool, Feature};
+pub use events::LinkEvents;
 pub use interface::{AttachedMode, AttachedXdp, Framing, Interface};
 pub use netdev::XdpFeatures;
-pub use requirements::{check_capabilities, check_kernel};
+pub use requirements::{check_capabilities, check_kernel, check_privileges};
 pub(super) use requirements::{has_multi_buffer, lift_memory_limit};
 pub use routes::{HostAddress, Links};
 pub use sockets::{Socket, Sockets, State};

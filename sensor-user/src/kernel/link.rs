@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::host::AttachedMode;
 use super::syscall::{bpf, descriptor, split};
 
 /// Where on an interface a program is attached (`enum bpf_attach_type`).
@@ -26,6 +27,15 @@ pub enum Hook {
 }
 
 impl Hook {
+    /// Where an XDP program runs that is attached there; one of TCX runs in the stack.
+    #[must_use]
+    pub const fn mode(self) -> AttachedMode {
+        match self {
+            Self::XdpNative => AttachedMode::Native,
+            Self::XdpGeneric | Self::TcxEgress => AttachedMode::Generic,
+        }
+    }
+
     /// `attach_type` and `flags` of `BPF_LINK_CREATE`.
     const fn numbers(self) -> (u32, u32) {
         const BPF_XDP: u32 = 37;

@@ -85,7 +85,7 @@ const NEW: Version = Version::new(6, 1, 0);
 #[case::other_program(attached(Some("xdp_pass")), "xdp_program", Severity::Problem, "bpftool net")]
 #[case::unknown_program(attached(None), "xdp_program", Severity::Problem, "bpftool net")]
 #[case::filter(
-    with(|nic| nic.tc.push(TcProgram { name: "cil_to_netdev".to_owned(), egress: true })),
+    with(|nic| nic.tc.push(TcProgram { name: "cil_to_netdev".to_owned(), id: None, egress: true })),
     "tc_programs",
     Severity::Note,
     "beside"
@@ -115,7 +115,7 @@ fn what_stands_in_the_way_has_a_remedy(
 #[case::host_can_be_told(with(|nic| nic.virtio = Some(Virtio(1 << 1 | 1 << 2 | 1 << 7))))]
 #[case::host_does_not_merge(with(|nic| nic.virtio = Some(Virtio(1 << 0 | 1 << 5))))]
 #[case::sensor(attached(Some("sensor_frags")))]
-#[case::sensors_filter(with(|nic| nic.tc.push(TcProgram { name: "sensor_egress".to_owned(), egress: true })))]
+#[case::sensors_filter(with(|nic| nic.tc.push(TcProgram { name: "sensor_egress".to_owned(), id: None, egress: true })))]
 fn what_is_as_it_should_be(#[case] nic: Nic) {
     for finding in nic.findings() {
         assert_eq!((finding.severity, &finding.remedy), (Severity::Ok, &None), "{finding:?}");

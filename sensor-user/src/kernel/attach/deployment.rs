@@ -1,51 +1,63 @@
-//! The sensor as it is in the kernel: programs, the maps they share, and the links that hold them to interfaces.
+//! The sensor as it is in the kernel: programs, the maps they share, and the interfaces they are attached to.
 //!
 //! Starting takes over whatever an earlier agent left pinned. Reloading loads the new programs beside the old
 //! ones and then swaps them, so that a packet sees either all of the old rules or all of the new ones; whatever
-//! goes wrong before the last swap, the old ones stay.
-
-use std::os::fd::AsFd;
+//! goes wrong before the last swap, the old ones stay. In between, what is configured is compared with what the
+//! kernel says, as often as somebody has a reason to, and what differs is mended.
 
 use anyhow::{Context, Result, bail};
 use aya_log::EbpfLogger;
 
-use super::egress::{self, Egress};
+use super::attachment::{Attachment, Lack, State, pinned, runs_here};
+use super::egress;
 use super::options::AttachOptions;
-use super::xdp::{self, Ingress};
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
 use crate::kernel::host::{AttachedMode, Interface};
-use crate::kernel::link::Link;
 use crate::kernel::maps::{Confirmation, Counters, Direction, Guard, KernelSeries, Pins, Shared};
 use crate::kernel::program::{Loaded, Options, RateLimited};
 
-/// Programs attached to interfaces. Dropping it detaches them, unless they are pinned.
+/// Programs and the interfaces they are attached to. Dropping it detaches them, unless they are pinned.
 pub struct Deployment {
     // Before what they attach: a link that is let go detaches.
-    attached: Vec<Attached>,
+    attachments: Vec<Attachment>,
     loaded: Loaded,
     shared: Shared,
     sensors: Vec<NumberedSensor>,
     guard: Guard,
+    mode: Mode,
 }
 
-/// An interface with the programs attached to it.
-#[derive(Debug)]
-struct Attached {
-    interface: Interface,
-    ingress: Ingress,
-    egress: Egress,
-}
-
-/// What is attached to an interface, for who wants to look whether it still is.
+/// What should be attached to an interface, for who wants to look whether it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// The interface's name.
+pub struct Watch {
+    /// The interface's name, as it is configured.
     pub interface: String,
-    /// Where in the kernel the XDP program runs.
-    pub mode: AttachedMode,
-    /// The XDP program's number.
-    pub program: u32,
+    /// The XDP program's number, unless it is known not to be attached.
+    ingress: Option<u32>,
+    /// The egress program's number, likewise.
+    egress: Option<u32>,
+    /// Why it is not attached, if that is known.
+    pub trouble: Option<String>,
 }
+
+impl Watch {
+    /// Asks the kernel: how the XDP program is attached now, if it is, and whether the egress program is.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn now(&self) -> Result<(Option<AttachedMode>, bool)> {
+        let Some(interface) = Interface::find(&self.interface)? else { return Ok((None, false)) };
+        let xdp = interface.xdp.filter(|xdp| Some(xdp.program) == self.ingress);
+        let egress = match self.egress {
+            Some(program) => egress::is_attached(program, &interface)?,
+            None => false,
+        };
+        Ok((xdp.and_then(|xdp| xdp.mode), egress))
+    }
+}
+
+/// Whether the agent may attach to an interface that nobody has looked at yet: who that would cut off.
+pub type Admit<'a> = &'a dyn Fn(&Interface) -> Result<()>;
 
 impl Deployment {
     /// Loads the programs, with the counters that an earlier agent left, if one did. Nothing is attached yet.
@@ -60,19 +72,15 @@ impl Deployment {
         let awaited = awaits_confirmation(options, &shared)?;
         let loaded = Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut shared)?;
         let guard = shared.guard()?;
-        Ok(Self { attached: Vec::new(), loaded, shared, sensors, guard })
+        Ok(Self { attachments: Vec::new(), loaded, shared, sensors, guard, mode: config.mode })
     }
 
-    /// Attaches the programs to every interface, or replaces those that an earlier agent left there.
+    /// Attaches the programs to every interface, or replaces those that an earlier agent left there. `admitted` are
+    /// the interfaces that were looked at already; one that cannot be attached to now is tried again later.
     ///
     /// # Errors
-    /// Anything that stands in the way. What was not attached before is not attached then.
-    pub fn attach(
-        &mut self,
-        config: &Config,
-        options: &AttachOptions,
-        interfaces: &[Interface],
-    ) -> Result<()> {
+    /// There is none that can be attached to. What was not attached before is not attached then.
+    pub fn attach(&mut self, config: &Config, options: &AttachOptions, admitted: &[Interface]) -> Result<()> {
         // What an earlier agent attached still runs, and looks at the guard until it is replaced: one that has
         // undone itself must not come back to life before that.
         let before = self.guard.confirmation()?;
@@ -82,8 +90,12 @@ impl Deployment {
             (Some(within), Confirmation::Awaited(left)) => self.guard.arm(within.min(left))?,
             _ => {}
         }
-        let wanted: Vec<_> = interfaces.iter().collect();
-        self.attached = attach_or_take_over(&mut self.loaded, &self.shared, &wanted, config)?;
+        self.attachments = attachments(config.interfaces.iter(), admitted);
+        bring_about(&mut self.attachments, &mut self.loaded, &self.shared, self.mode, &|_| Ok(()));
+        if !self.attachments.iter().any(Attachment::is_held) {
+            let trouble = self.attachments.iter().find_map(Attachment::trouble);
+            bail!("{}", trouble.unwrap_or_else(|| "there is nothing to attach to".to_owned()));
+        }
         if before == Confirmation::Missed {
             match options.confirm_within {
                 Some(within) => self.guard.arm(within)?,
@@ -91,39 +103,84 @@ impl Deployment {
             }
         }
         self.let_go_of_others()?;
+        self.attachments.iter_mut().for_each(Attachment::log);
         self.pin()?;
+        self.retire_older()
+    }
+
+    /// Brings what is attached in line with what is configured. `admit` is asked about interfaces that were not
+    /// there yet.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn reconcile(&mut self, admit: Admit<'_>) -> Result<()> {
+        // Nobody has confirmed: whoever waits for that is about to detach all of it.
+        if self.guard.confirmation()? == Confirmation::Missed {
+            return Ok(());
+        }
+        bring_about(&mut self.attachments, &mut self.loaded, &self.shared, self.mode, admit);
+        self.attachments.iter_mut().for_each(Attachment::log);
+        self.pin()?;
+        self.retire_older()
+    }
+
+    /// Lets go of what an older build has left, once none of its programs counts any more.
+    fn retire_older(&self) -> Result<()> {
+        let counts_there = |it: &Attachment| !it.is_held() && it.is_pinned(&self.shared);
+        if self.attachments.iter().any(counts_there) {
+            return Ok(());
+        }
         self.shared.pins().retire_older()
+    }
+
+    /// Detaches from the interface of this number since a person says so: it stays detached until a reload.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn detach_one(&mut self, index: u32) -> Result<()> {
+        let name = Interface::of_number(index)?.map(|interface| interface.name);
+        for attachment in &mut self.attachments {
+            if attachment.is_to(index) || Some(&attachment.name) == name.as_ref() {
+                // Whatever fails is what `sensor detach` does next.
+                attachment.state = State::Detached;
+                attachment.log();
+                attachment.let_go(&self.shared)?;
+            }
+        }
+        Ok(())
     }
 
     /// Detaches from interfaces of this network namespace that an earlier agent was attached to and that are
     /// not configured any more.
     fn let_go_of_others(&self) -> Result<()> {
         for interface in Interface::all()? {
-            if self.attached.iter().any(|attached| attached.is_to(&interface)) {
+            if self.attachments.iter().any(|attachment| attachment.is_to(interface.index)) {
                 continue;
             }
             let Some(link) = pinned(&self.shared, Direction::Ingress, &interface) else { continue };
-            if runs_here(&link, &interface) {
+            let configured = self.attachments.iter().any(|attachment| attachment.name == interface.name);
+            if runs_here(&link, &interface) && !configured {
                 link.detach().with_context(|| format!("cannot detach from {}", interface.name))?;
                 egress::detach(&interface)?;
-                self.unpin(&interface)?;
+                self.shared.pins().remove_links(interface.index)?;
                 tracing::info!("detached from {}, which is not configured any more", interface.name);
             }
         }
         Ok(())
     }
 
-    /// Whether everything is attached that was.
+    /// Whether everything that is there is attached.
     #[must_use]
     pub fn is_attached(&self) -> bool {
-        self.attached.iter().all(|attached| is_attached(&attached.ingress.link))
+        self.attachments.iter().all(|it| matches!(it.state, State::Attached(_) | State::Missing))
     }
 
-    /// Applies a changed configuration.
+    /// Applies a changed configuration. `admitted` are the interfaces that were looked at.
     ///
     /// # Errors
-    /// Anything that stands in the way; everything is as before then.
-    pub fn reload(&mut self, config: &Config, interfaces: &[Interface]) -> Result<()> {
+    /// Anything that stands in the way of the rules, or of an interface that was not configured before; everything
+    /// is as before then.
+    pub fn reload(&mut self, config: &Config, admitted: &[Interface]) -> Result<()> {
         let sensors = self.shared.assign(&config.sensors, &self.sensors)?;
         let awaited = match self.guard.confirmation()? {
             Confirmation::Given => false,
@@ -134,37 +191,52 @@ impl Deployment {
         };
         let mut loaded =
             Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut self.shared)?;
-
-        let new: Vec<_> = interfaces
-            .iter()
-            .filter(|interface| !self.attached.iter().any(|attached| attached.is_to(interface)))
-            .collect();
+        let is_new = |name: &&String| !self.attachments.iter().any(|attachment| attachment.name == **name);
         // Until they are pinned, or kept here, they are detached by letting them go.
-        let fresh = attach_or_take_over(&mut loaded, &self.shared, &new, config)?;
-        let (mut stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attached)
+        let mut fresh = attachments(config.interfaces.iter().filter(is_new), admitted);
+        bring_about(&mut fresh, &mut loaded, &self.shared, config.mode, &|_| Ok(()));
+        if let Some(trouble) = fresh.iter().find_map(Attachment::trouble) {
+            for attachment in &mut fresh {
+                attachment.let_go(&self.shared)?;
+            }
+            bail!("{trouble}");
+        }
+        let (mut stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attachments)
             .into_iter()
-            .partition(|attached| interfaces.iter().any(|interface| attached.is_to(interface)));
-        let replaced = replace_all(&mut stay, &mut loaded, config);
+            .partition(|attachment| config.interfaces.contains(&attachment.name));
+        let replaced = replace_all(&mut stay, &mut loaded, &self.shared, config.mode);
         if let Err((replaced, error)) = replaced {
             // The old programs ran there a moment ago. Should one be refused now, the new one runs on, with the
             // same counters.
-            drop(replace_all(&mut stay[..=replaced], &mut self.loaded, config));
+            drop(replace_all(&mut stay[..=replaced], &mut self.loaded, &self.shared, self.mode));
             stay.extend(go);
-            self.attached = stay;
+            self.attachments = stay;
+            for attachment in &mut fresh {
+                attachment.let_go(&self.shared)?;
+            }
+            self.pin()?;
             return Err(error);
         }
-        self.attached = stay;
-        self.attached.extend(fresh);
+        self.attachments = stay;
+        self.attachments.extend(fresh);
         self.loaded = loaded;
         self.sensors = sensors;
-        self.pin()?;
-        for gone in go {
-            let name = gone.interface.name.clone();
-            if let Err(error) = self.let_go(gone) {
+        self.mode = config.mode;
+        for mut gone in go {
+            let name = gone.name.clone();
+            if let Err(error) = gone.let_go(&self.shared) {
                 tracing::warn!("{error:#}: `sensor detach --interface {name}` tries again");
             }
         }
-        Ok(())
+        for attachment in &mut self.attachments {
+            attachment.admitted |= admitted.iter().any(|interface| interface.name == attachment.name);
+            if attachment.state == State::Detached {
+                attachment.state = State::Unknown;
+            }
+        }
+        bring_about(&mut self.attachments, &mut self.loaded, &self.shared, self.mode, &|_| Ok(()));
+        self.attachments.iter_mut().for_each(Attachment::log);
+        self.pin()
     }
 
     /// Loads the same configuration without the guard, once a confirmation was given.
@@ -172,8 +244,7 @@ impl Deployment {
     /// # Errors
     /// As [`Deployment::reload`].
     pub fn unguard(&mut self, config: &Config) -> Result<()> {
-        let interfaces: Vec<_> = self.attached.iter().map(|attached| attached.interface.clone()).collect();
-        self.reload(config, &interfaces)
+        self.reload(config, &[])
     }
 
     /// Whether the attachment was confirmed.
@@ -206,15 +277,14 @@ impl Deployment {
         &self.sensors
     }
 
-    /// What is attached.
+    /// What should be attached, an entry for each configured interface.
     #[must_use]
-    pub fn attachments(&self) -> Vec<Attachment> {
-        let attachment = |Attached { interface, ingress, .. }: &Attached| Attachment {
-            interface: interface.name.clone(),
-            mode: ingress.mode,
-            program: ingress.program,
+    pub fn watches(&self) -> Vec<Watch> {
+        let watch = |attachment: &Attachment| {
+            let (ingress, egress) = attachment.programs();
+            Watch { interface: attachment.name.clone(), ingress, egress, trouble: attachment.trouble() }
         };
-        self.attached.iter().map(attachment).collect()
+        self.attachments.iter().map(watch).collect()
     }
 
     /// Starts handing what the programs log to the agent's own log; `None` when logging is off.
@@ -231,64 +301,33 @@ impl Deployment {
         self.shared.pins().are_kept()
     }
 
+    /// The interfaces, by the names that they have now, that the kernel says the XDP program is attached to.
+    #[must_use]
+    pub fn attached_now(&self) -> Vec<String> {
+        self.attachments.iter().filter_map(Attachment::attached_now).collect()
+    }
+
+    /// Whether the pins are of no use to anybody else: on a mount that only this process sees.
+    #[must_use]
+    pub fn ends_with_this_process(&self) -> bool {
+        self.shared.pins().are_private()
+    }
+
     /// Detaches from every interface, and removes the pins.
     ///
     /// # Errors
-    /// The kernel refuses.
+    /// The kernel refuses; the others are detached from all the same.
     pub fn detach(&mut self) -> Result<()> {
-        for attached in std::mem::take(&mut self.attached) {
-            self.let_go(attached)?;
+        let mut result = Ok(());
+        for mut attachment in std::mem::take(&mut self.attachments) {
+            result = result.and(attachment.let_go(&self.shared));
         }
-        Ok(())
-    }
-
-    fn let_go(&self, attached: Attached) -> Result<()> {
-        let Attached { interface, ingress, egress } = attached;
-        let name = &interface.name;
-        ingress.link.detach().with_context(|| format!("cannot detach from {name}"))?;
-        match egress {
-            Egress::Tcx(link) => {
-                link.detach().with_context(|| format!("cannot detach from what {name} sends"))?;
-            }
-            Egress::Clsact => egress::detach(&interface)?,
-        }
-        self.unpin(&interface)?;
-        tracing::info!("detached from {name}");
-        Ok(())
-    }
-
-    fn unpin(&self, interface: &Interface) -> Result<()> {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            let path = self.shared.pins().pinned_link(direction, interface.index);
-            if path.exists() {
-                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-            }
-        }
-        Ok(())
+        result
     }
 
     /// Pins the links that are not pinned yet.
     fn pin(&self) -> Result<()> {
-        if !self.is_kept() {
-            return Ok(());
-        }
-        for Attached { interface, ingress, egress } in &self.attached {
-            let mut links = vec![(Direction::Ingress, &ingress.link)];
-            if let Egress::Tcx(link) = egress {
-                links.push((Direction::Egress, link));
-            }
-            for (direction, link) in links {
-                let path = self.shared.pins().link(direction, interface.index);
-                let is_there =
-                    Link::from_pin(&path).is_ok_and(|pinned| pinned.info().ok() == link.info().ok());
-                if !is_there {
-                    // What is there is a link that was detached.
-                    drop(std::fs::remove_file(&path));
-                    link.pin(&path).with_context(|| format!("cannot pin {}", path.display()))?;
-                }
-            }
-        }
-        Ok(())
+        self.attachments.iter().try_for_each(|attachment| attachment.pin(&self.shared))
     }
 }
 
@@ -312,103 +351,71 @@ fn awaits_confirmation(options: &AttachOptions, shared: &Shared) -> Result<bool>
     }
 }
 
-/// Attaches to interfaces, or takes over what an earlier agent left pinned there. What the host sends is
-/// remembered, and what it has begun before is known, before anything that comes in is dropped.
-fn attach_or_take_over(
+/// Interfaces by their names, nothing attached to them yet.
+fn attachments<'a>(names: impl Iterator<Item = &'a String>, admitted: &[Interface]) -> Vec<Attachment> {
+    let new = |name: &String| Attachment::new(name, admitted.iter().any(|interface| interface.name == *name));
+    names.map(new).collect()
+}
+
+/// Attaches what is not attached, to the interfaces that are there. What the host sends is remembered, and what it
+/// has begun before is known, before anything that comes in is dropped.
+fn bring_about(
+    attachments: &mut [Attachment],
     loaded: &mut Loaded,
     shared: &Shared,
-    interfaces: &[&Interface],
-    config: &Config,
-) -> Result<Vec<Attached>> {
-    let mut egresses = Vec::new();
-    for interface in interfaces {
-        egresses.push(egress::attach(loaded, interface, pinned(shared, Direction::Egress, interface))?);
-    }
-    let seeded = shared.memory()?.seed().context("cannot learn of the conversations of this host")?;
-    tracing::debug!("{seeded} conversations of this host were there before");
-    let mut attached = Vec::new();
-    for (&interface, egress) in interfaces.iter().zip(egresses) {
-        match ingress(loaded, shared, interface, config.mode) {
-            Ok(ingress) => attached.push(Attached { interface: interface.clone(), ingress, egress }),
-            Err(error) => {
-                // Links are detached by letting them go; a filter would stay.
-                if matches!(egress, Egress::Clsact) && interface.xdp.is_none() {
-                    egress::detach(interface)?;
-                }
-                return Err(error);
+    mode: Mode,
+    admit: Admit<'_>,
+) {
+    let mut lacking = Vec::new();
+    for attachment in attachments {
+        let prepared = attachment.look(shared).and_then(|lack| {
+            if lack == Lack::Both && !attachment.admitted {
+                admit(attachment.interface()?)?;
+                attachment.admitted = true;
             }
+            if lack != Lack::Nothing {
+                attachment.attach_egress(loaded, shared)?;
+            }
+            Ok(lack)
+        });
+        match prepared {
+            Ok(Lack::Both) => lacking.push(attachment),
+            Ok(_) => {}
+            Err(error) => attachment.state = State::Obstacle(format!("{error:#}")),
         }
     }
-    Ok(attached)
-}
-
-fn ingress(loaded: &mut Loaded, shared: &Shared, interface: &Interface, mode: Mode) -> Result<Ingress> {
-    match pinned(shared, Direction::Ingress, interface) {
-        Some(link) if runs_here(&link, interface) => {
-            let (mode, program) = xdp::replace(loaded, interface, &link)?;
-            tracing::info!("took over {} in {mode} mode, as an earlier agent left it", interface.name);
-            Ok(Ingress { link, mode, program })
+    if lacking.is_empty() {
+        return;
+    }
+    let seeded = shared.memory().and_then(|mut memory| memory.seed());
+    let seeded = seeded.context("cannot learn of the conversations of this host");
+    if let Ok(seeded) = &seeded {
+        tracing::debug!("{seeded} conversations of this host were there before");
+    }
+    for attachment in lacking {
+        let attached = match &seeded {
+            Ok(_) => attachment.attach_ingress(loaded, shared, mode),
+            Err(error) => attachment.give_up().and_then(|()| bail!("{error:#}")),
+        };
+        if let Err(error) = attached {
+            attachment.state = State::Obstacle(format!("{error:#}"));
         }
-        Some(_) => bail!(
-            "the pins in {} belong to another network namespace: give this agent a --pins of its own",
-            shared.pins().directory().display()
-        ),
-        None => xdp::attach(loaded, interface, mode),
     }
 }
 
-/// An interface's pinned link, unless it is detached.
-fn pinned(shared: &Shared, direction: Direction, interface: &Interface) -> Option<Link> {
-    let link = Link::from_pin(&shared.pins().pinned_link(direction, interface.index)).ok()?;
-    is_attached(&link).then_some(link)
-}
-
-/// Whether the link's program is what this namespace's interface of that number runs.
-fn runs_here(link: &Link, interface: &Interface) -> bool {
-    let attached = interface.xdp.map(|xdp| xdp.program);
-    link.info().is_ok_and(|info| Some(info.program) == attached)
-}
-
-/// Has the interfaces run other programs. On failure says at how many it has succeeded.
+/// Has the interfaces run other programs. On failure says which was the first where that failed.
 fn replace_all(
-    attached: &mut [Attached],
+    attachments: &mut [Attachment],
     loaded: &mut Loaded,
-    config: &Config,
+    shared: &Shared,
+    mode: Mode,
 ) -> Result<(), (usize, anyhow::Error)> {
-    for (replaced, attached) in attached.iter_mut().enumerate() {
-        if let Err(error) = attached.replace(loaded, config) {
-            return Err((replaced, error));
-        }
+    for (place, attachment) in attachments.iter_mut().enumerate() {
+        // What was detached meanwhile is attached anew, and not here.
+        let replaced = attachment
+            .look(shared)
+            .and_then(|_| if attachment.is_held() { attachment.replace(loaded, mode) } else { Ok(()) });
+        replaced.map_err(|error| (place, error))?;
     }
     Ok(())
-}
-
-impl Attached {
-    fn is_to(&self, interface: &Interface) -> bool {
-        self.interface.index == interface.index
-    }
-
-    /// Runs other programs. On failure those that count and drop stay.
-    fn replace(&mut self, loaded: &mut Loaded, config: &Config) -> Result<()> {
-        self.interface = Interface::named(&self.interface.name)?;
-        let Self { interface, ingress, egress } = self;
-        match egress {
-            Egress::Tcx(link) if is_attached(link) => {
-                link.update(loaded.egress()?.fd()?.as_fd())
-                    .with_context(|| format!("cannot replace the egress program on {}", interface.name))?;
-            }
-            _ => *egress = egress::attach(loaded, interface, None)?,
-        }
-        if is_attached(&ingress.link) {
-            (ingress.mode, ingress.program) = xdp::replace(loaded, interface, &ingress.link)?;
-        } else {
-            // Somebody detached it.
-            *ingress = xdp::attach(loaded, interface, config.mode)?;
-        }
-        Ok(())
-    }
-}
-
-fn is_attached(link: &Link) -> bool {
-    link.info().is_ok_and(|info| info.interface != 0)
 }

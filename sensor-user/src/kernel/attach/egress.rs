@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use aya::programs::tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
 use aya::programs::{SchedClassifier, TcAttachType};
 
+use crate::kernel::foreign::tc_programs_of;
 use crate::kernel::host::Interface;
 use crate::kernel::link::{Hook, Link};
 use crate::kernel::program::{EGRESS, Loaded};
@@ -19,9 +20,18 @@ const PRIORITY: u16 = 1;
 /// What the filter is found by. Another one of this priority hardly has the same.
 const HANDLE: TcHandle = TcHandle::new(0xbe6f, 1);
 
+/// What keeps the program attached, and its number.
+#[derive(Debug)]
+pub struct Egress {
+    /// What keeps it attached.
+    pub holder: Holder,
+    /// The program's number, by which it is recognised later.
+    pub program: u32,
+}
+
 /// What keeps the program attached.
 #[derive(Debug)]
-pub enum Egress {
+pub enum Holder {
     /// Until the link is let go.
     Tcx(Link),
     /// Until the filter is removed.
@@ -34,21 +44,50 @@ pub enum Egress {
 /// The kernel refuses.
 pub fn attach(loaded: &mut Loaded, interface: &Interface, earlier: Option<Link>) -> Result<Egress> {
     let program = loaded.egress()?;
+    let number = program.info().context("cannot ask the kernel about the egress program")?.id();
     let name = &interface.name;
     if let Some(link) = earlier {
         link.update(program.fd()?.as_fd())
             .with_context(|| format!("cannot replace the egress program on {name}"))?;
-        return Ok(Egress::Tcx(link));
+        return Ok(Egress { holder: Holder::Tcx(link), program: number });
     }
-    match Link::create(program.fd()?.as_fd(), interface.index, Hook::TcxEgress) {
-        Ok(link) => Ok(Egress::Tcx(link)),
+    let holder = match Link::create(program.fd()?.as_fd(), interface.index, Hook::TcxEgress) {
+        Ok(link) => Holder::Tcx(link),
         // A kernel before 6.6 does not know the attach type.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
             filter(program, name).with_context(|| format!("cannot attach to what {name} sends"))?;
-            Ok(Egress::Clsact)
+            Holder::Clsact
         }
-        Err(error) => Err(anyhow!(error).context(format!("cannot attach to what {name} sends"))),
+        Err(error) => return Err(anyhow!(error).context(format!("cannot attach to what {name} sends"))),
+    };
+    Ok(Egress { holder, program: number })
+}
+
+impl Egress {
+    /// Runs the loaded program instead.
+    ///
+    /// # Errors
+    /// The kernel refuses; what ran there goes on.
+    pub fn replace(&mut self, loaded: &mut Loaded, interface: &Interface) -> Result<()> {
+        if let Holder::Tcx(link) = &self.holder {
+            let program = loaded.egress()?;
+            let number = program.info().context("cannot ask the kernel about the egress program")?.id();
+            link.update(program.fd()?.as_fd())
+                .with_context(|| format!("cannot replace the egress program on {}", interface.name))?;
+            self.program = number;
+            return Ok(());
+        }
+        *self = attach(loaded, interface, None)?;
+        Ok(())
     }
+}
+
+/// Whether the kernel has the program of this number on what `interface` sends.
+///
+/// # Errors
+/// The kernel does not answer.
+pub fn is_attached(program: u32, interface: &Interface) -> Result<bool> {
+    Ok(tc_programs_of(interface, true)?.iter().any(|attached| attached.id == Some(program)))
 }
 
 /// Adds the filter, or replaces it where it is.

@@ -3,11 +3,12 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::config::Mode;
-use crate::kernel::host::{AttachedMode, Framing, Interface};
+use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures};
 use crate::kernel::link::{Hook, Link};
 use crate::kernel::program::{self, Loaded, Variant};
 use crate::obstacle::Obstacle;
@@ -80,30 +81,106 @@ pub fn check_interface(interface: &Interface) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// Has the link run the loaded program instead of the one it runs: every packet sees one of the two. Gives
-/// where in the kernel it runs, and its number.
-///
-/// # Errors
-/// The kernel refuses; the link runs what it ran.
-pub fn replace(loaded: &mut Loaded, interface: &Interface, link: &Link) -> Result<(AttachedMode, u32)> {
-    let name = &interface.name;
-    let mut refused = None;
-    for variant in variants(loaded, interface) {
-        match link.update(loaded.xdp(variant)?.fd()?.as_fd()) {
-            Ok(()) => return confirm(loaded, interface, variant),
-            Err(error) => refused = refused.or(Some(error)),
+impl Ingress {
+    /// Takes over the link of an earlier agent. What it runs is still the earlier agent's.
+    ///
+    /// # Errors
+    /// The kernel does not say what it runs, or where.
+    pub fn of_earlier_agent(link: Link, interface: &Interface) -> Result<Self> {
+        let xdp = interface.xdp.with_context(|| format!("{} runs no program", interface.name))?;
+        let mode =
+            xdp.mode.with_context(|| format!("{} runs the program in an unknown mode", interface.name))?;
+        Ok(Self { link, mode, program: xdp.program })
+    }
+
+    /// Runs the loaded program instead of the one that runs: every packet sees one of the two, unless `mode` asks
+    /// for another place in the kernel.
+    ///
+    /// # Errors
+    /// The kernel refuses; what ran there goes on, or where the mode was to change, the loaded program runs in the
+    /// mode that there was.
+    pub fn replace(&mut self, loaded: &mut Loaded, interface: &Interface, mode: Mode) -> Result<()> {
+        match (mode, self.mode) {
+            (Mode::Native, AttachedMode::Generic) => self.change_mode(loaded, interface, Hook::XdpNative),
+            (Mode::Generic, AttachedMode::Native) => self.change_mode(loaded, interface, Hook::XdpGeneric),
+            _ => self.update(loaded, interface),
         }
     }
-    let error = refused.context("no program is left to try")?;
-    bail!(
-        "cannot replace the program on {name}: {}",
-        explain_native(&error, interface, loaded.has_multi_buffer())
-    )
+
+    fn update(&mut self, loaded: &mut Loaded, interface: &Interface) -> Result<()> {
+        let name = &interface.name;
+        let mut refused = None;
+        for variant in variants(loaded, interface) {
+            match self.link.update(loaded.xdp(variant)?.fd()?.as_fd()) {
+                Ok(()) => {
+                    (self.mode, self.program) = confirm(loaded, interface, variant)?;
+                    return Ok(());
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        let error = refused.context("no program is left to try")?;
+        bail!(
+            "cannot replace the program on {name}: {}",
+            explain_native(&error, interface, loaded.has_multi_buffer())
+        )
+    }
+
+    /// The kernel takes no native program beside a generic one, nor the other way round: for a moment there is none.
+    fn change_mode(&mut self, loaded: &mut Loaded, interface: &Interface, hook: Hook) -> Result<()> {
+        let name = &interface.name;
+        let (from, to) = (self.mode, hook.mode());
+        if to == AttachedMode::Native
+            && XdpFeatures::of(interface.index).is_ok_and(|features| features.is_some_and(|it| !it.native()))
+        {
+            bail!(
+                "cannot change {name} from {from} to {to} mode: the driver does not have it; use --mode generic"
+            );
+        }
+        let variants =
+            if to == AttachedMode::Native { variants(loaded, interface) } else { vec![Variant::Linear] };
+        // The kernel verifies them before the moment without a program begins.
+        for &variant in &variants {
+            loaded.xdp(variant)?;
+        }
+        let start = Instant::now();
+        self.link.detach().with_context(|| format!("cannot detach from {name}"))?;
+        let mut refused = None;
+        for variant in variants {
+            match Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, hook) {
+                Ok(link) => {
+                    let gap = start.elapsed();
+                    self.link = link;
+                    (self.mode, self.program) = confirm(loaded, interface, variant)?;
+                    tracing::warn!(
+                        "{name} runs the program in {to} mode now, and no longer in {from} mode; what came in \
+                         between passed uncounted, for {gap:?}"
+                    );
+                    return Ok(());
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        let (back, variant) = match from {
+            AttachedMode::Native => (Hook::XdpNative, preferred(loaded, interface)),
+            AttachedMode::Generic => (Hook::XdpGeneric, Variant::Linear),
+        };
+        self.link = Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, back)
+            .with_context(|| format!("cannot attach to {name} again in {from} mode"))?;
+        let gap = start.elapsed();
+        (self.mode, self.program) = confirm(loaded, interface, variant)?;
+        let error = refused.context("no program is left to try")?;
+        bail!(
+            "cannot change {name} from {from} to {to} mode, and it runs in {from} mode again after {gap:?} without a \
+             program: {}",
+            explain_native(&error, interface, loaded.has_multi_buffer())
+        )
+    }
 }
 
 /// Says whose program is in the way, and what to do about it.
 fn taken(name: &str, program: u32) -> String {
-    if program::is_ours(program) {
+    if program::is_ours(program).unwrap_or(false) {
         return format!(
             "interface {name} already has the program of a sensor that was started with other --pins, with \
              --detach-on-exit or by another version: stop that one, or remove it with `sensor detach \
@@ -116,14 +193,22 @@ fn taken(name: &str, program: u32) -> String {
     )
 }
 
+/// The program that fits the interface.
+fn preferred(loaded: &Loaded, interface: &Interface) -> Variant {
+    if loaded.has_multi_buffer() && interface.mtu > SINGLE_BUFFER_MTU {
+        Variant::MultiBuffer
+    } else {
+        Variant::Linear
+    }
+}
+
 /// The programs to try, the one that fits the interface first.
 fn variants(loaded: &Loaded, interface: &Interface) -> Vec<Variant> {
-    let mut variants = vec![Variant::Linear];
-    if loaded.has_multi_buffer() {
-        let preferred = usize::from(interface.mtu <= SINGLE_BUFFER_MTU);
-        variants.insert(preferred, Variant::MultiBuffer);
+    match preferred(loaded, interface) {
+        Variant::Linear if loaded.has_multi_buffer() => vec![Variant::Linear, Variant::MultiBuffer],
+        Variant::Linear => vec![Variant::Linear],
+        Variant::MultiBuffer => vec![Variant::MultiBuffer, Variant::Linear],
     }
-    variants
 }
 
 /// What to try, in order.

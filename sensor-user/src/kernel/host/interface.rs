@@ -100,6 +100,25 @@ impl Interface {
         }
     }
 
+    /// The interface of that number, if there is one.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn of_number(index: u32) -> Result<Option<Self>> {
+        if index == 0 {
+            return Ok(None);
+        }
+        let mut question = LinkMessage::default();
+        question.header.index = index;
+        match links(NLM_F_ACK, question) {
+            Ok(links) => Ok(links.iter().find_map(Self::from_message)),
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            Err(error) => {
+                Err(anyhow!(error).context(format!("cannot ask the kernel about interface {index}")))
+            }
+        }
+    }
+
     /// Every interface.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use super::version::Version;
 use crate::obstacle::Obstacle;
 
 /// Capabilities that loading and attaching take, by number (`include/uapi/linux/capability.h`).
-const NEEDED: [(&str, u32); 3] = [("CAP_NET_ADMIN", 12), ("CAP_PERFMON", 38), ("CAP_BPF", 39)];
+const NEEDED: [(&str, u32); 3] = [("CAP_NET_ADMIN", CAP_NET_ADMIN), ("CAP_PERFMON", 38), ("CAP_BPF", 39)];
+const CAP_NET_ADMIN: u32 = 12;
 /// Stands for `CAP_PERFMON` and `CAP_BPF`.
 const CAP_SYS_ADMIN: u32 = 21;
 
@@ -22,6 +23,20 @@ pub fn check_kernel() -> Result<(), Obstacle> {
             "boot a newer one",
         )),
         Err(error) => Err(Obstacle::new(format!("{error:#}"), "mount /proc, and boot Linux 5.10 or newer")),
+    }
+}
+
+/// Refuses to look at other processes' programs and links, and to detach them, without root's capabilities.
+///
+/// # Errors
+/// One is missing.
+pub fn check_privileges() -> Result<(), Obstacle> {
+    let needed = 1 << CAP_SYS_ADMIN | 1 << CAP_NET_ADMIN;
+    match effective_capabilities() {
+        Some(effective) if effective & needed == needed => Ok(()),
+        _ => {
+            Err(Obstacle::new("only root can tell what is attached, and detach or confirm it", "run as root"))
+        }
     }
 }
 

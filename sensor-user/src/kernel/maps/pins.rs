@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -88,6 +89,20 @@ impl Pins {
         matches!(self.lifetime, Lifetime::Kept { .. })
     }
 
+    /// Whether the host's first process does not see them: the mount then goes with those that do.
+    #[must_use]
+    pub fn are_private(&self) -> bool {
+        let same = |ours: &fs::Metadata, theirs: &fs::Metadata| {
+            (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())
+        };
+        let relative = self.directory.strip_prefix("/").unwrap_or(&self.directory);
+        match (fs::metadata(&self.directory), fs::metadata(Path::new("/proc/1/root").join(relative))) {
+            (Ok(ours), Ok(theirs)) => !same(&ours, &theirs),
+            (Ok(_), Err(error)) => error.kind() == io::ErrorKind::NotFound,
+            (Err(_), _) => false,
+        }
+    }
+
     /// The directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -147,6 +162,20 @@ impl Pins {
     #[must_use]
     pub fn link(&self, direction: Direction, interface: u32) -> PathBuf {
         self.directory.join(link_name(direction, interface))
+    }
+
+    /// Removes the pinned links of the interface of this number.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn remove_links(&self, interface: u32) -> Result<()> {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let path = self.pinned_link(direction, interface);
+            if path.exists() {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs `work` while the directory is there to pin in.

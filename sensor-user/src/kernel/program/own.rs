@@ -10,9 +10,11 @@ use crate::kernel::maps::Guard;
 
 /// Whether this is the number of a program that a sensor loaded, of this version or another: the kernel keeps
 /// only the first 15 bytes of a name.
-#[must_use]
-pub fn is_ours(number: u32) -> bool {
-    find(number).is_some_and(|program| is_named_like_ours(&program))
+///
+/// # Errors
+/// That cannot be known without privileges.
+pub fn is_ours(number: u32) -> Result<bool> {
+    Ok(find(number)?.is_some_and(|program| is_named_like_ours(&program)))
 }
 
 /// Whether a program has the name of one of a sensor's.
@@ -28,7 +30,7 @@ pub fn is_named_like_ours(program: &ProgramInfo) -> bool {
 /// # Errors
 /// The kernel does not hand out the map.
 pub fn guard_of(number: u32) -> Result<Option<Guard>> {
-    let program = find(number).context("the program is gone")?;
+    let program = find(number)?.context("the program is gone")?;
     let maps = program.map_ids().context("cannot ask the kernel for the program's maps")?;
     for id in maps.unwrap_or_default() {
         let info = MapInfo::from_id(id).context("cannot ask the kernel about a map")?;
@@ -52,6 +54,13 @@ fn is_guard(map: &MapInfo) -> bool {
     }
 }
 
-fn find(number: u32) -> Option<ProgramInfo> {
-    loaded_programs().filter_map(Result::ok).find(|program| program.id() == number)
+fn find(number: u32) -> Result<Option<ProgramInfo>> {
+    for program in loaded_programs() {
+        let program =
+            program.with_context(|| format!("cannot tell whose the program {number} is: run as root"))?;
+        if program.id() == number {
+            return Ok(Some(program));
+        }
+    }
+    Ok(None)
 }

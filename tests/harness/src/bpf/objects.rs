@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd as _;
 
 use anyhow::Result;
 
@@ -53,10 +54,22 @@ pub fn wait_until_freed(objects: &BTreeSet<Object>) -> Result<()> {
         .try_for_each(|object| until(|| Ok(!exists(*object)?), || format!("{object:?} is left behind")))
 }
 
+/// Detaches a link by its number, as `bpftool link detach` does.
+///
+/// # Errors
+/// There is no such link, or the kernel refuses.
+pub fn detach_link(number: u32) -> Result<()> {
+    const BPF_LINK_DETACH: libc::c_int = 34;
+    let link = descriptor(call(BPF_LINK_GET_FD_BY_ID, &mut [number, 0, 0]))?;
+    call(BPF_LINK_DETACH, &mut [link.as_raw_fd()])?;
+    Ok(())
+}
+
+const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
+
 fn exists(object: Object) -> io::Result<bool> {
     const BPF_PROG_GET_FD_BY_ID: libc::c_int = 13;
     const BPF_MAP_GET_FD_BY_ID: libc::c_int = 14;
-    const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
     let (command, number) = match object {
         Object::Program(number) => (BPF_PROG_GET_FD_BY_ID, number),
         Object::Map(number) => (BPF_MAP_GET_FD_BY_ID, number),

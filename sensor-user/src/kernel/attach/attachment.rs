@@ -1,0 +1,387 @@
+//! A configured interface, and what holds the programs to it: a state that is looked at again and again, since
+//! interfaces go, come back and change their names, and others may detach what is attached.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::egress::{self, Egress, Holder};
+use super::xdp::{self, Ingress, check_interface};
+use crate::config::Mode;
+use crate::kernel::host::{AttachedMode, Interface};
+use crate::kernel::link::Link;
+use crate::kernel::maps::{Direction, Shared};
+use crate::kernel::program::Loaded;
+
+/// Whether the programs are attached to an interface, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has looked yet.
+    Unknown,
+    /// They are.
+    Attached(AttachedMode),
+    /// There is no such interface.
+    Missing,
+    /// They are attached to what had the name, and has this one now.
+    Renamed(String),
+    /// A person detached them, and that is respected until a start or a reload.
+    Detached,
+    /// What stands in the way, with its remedy.
+    Obstacle(String),
+}
+
+/// A configured interface.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The interface's name, as it is configured.
+    pub name: String,
+    /// What was found last.
+    pub state: State,
+    /// The state that the log has.
+    logged: State,
+    /// Somebody looked at who would be cut off by attaching here.
+    pub admitted: bool,
+    interface: Option<Interface>,
+    ingress: Option<Ingress>,
+    egress: Option<Egress>,
+}
+
+/// What an interface lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Nothing can be done, or nothing needs to be.
+    Nothing,
+    /// The program that remembers what the host sends.
+    Egress,
+    /// Both programs.
+    Both,
+}
+
+impl Attachment {
+    /// An interface that nothing is attached to yet; `admitted` as the field.
+    #[must_use]
+    pub fn new(name: &str, admitted: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: State::Unknown,
+            logged: State::Unknown,
+            admitted,
+            interface: None,
+            ingress: None,
+            egress: None,
+        }
+    }
+
+    /// The XDP program's number and the egress program's, while they are thought to be attached.
+    #[must_use]
+    pub fn programs(&self) -> (Option<u32>, Option<u32>) {
+        (self.ingress.as_ref().map(|it| it.program), self.egress.as_ref().map(|it| it.program))
+    }
+
+    /// Whether the XDP program is thought to be attached.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.ingress.is_some()
+    }
+
+    /// The name that the interface has now, if the kernel says that the XDP program is attached to it.
+    #[must_use]
+    pub fn attached_now(&self) -> Option<String> {
+        let index = self.ingress.as_ref()?.link.info().ok()?.interface;
+        Some(Interface::of_number(index).ok()??.name)
+    }
+
+    /// Whether an earlier agent's XDP program is attached, and pinned.
+    #[must_use]
+    pub fn is_pinned(&self, shared: &Shared) -> bool {
+        let interface = self.interface.as_ref();
+        interface.is_some_and(|interface| pinned(shared, Direction::Ingress, interface).is_some())
+    }
+
+    /// Whether it is attached to the interface of this number.
+    #[must_use]
+    pub fn is_to(&self, index: u32) -> bool {
+        self.is_held() && self.interface.as_ref().is_some_and(|interface| interface.index == index)
+    }
+
+    /// Looks at what the kernel has, lets go of what is not there any more, and says what is lacking.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn look(&mut self, shared: &Shared) -> Result<Lack> {
+        if self.state == State::Detached {
+            return Ok(Lack::Nothing);
+        }
+        let now = Interface::find(&self.name)?;
+        if self.ingress.as_ref().is_some_and(|ingress| !is_attached(&ingress.link)) {
+            let gone = Interface::of_number(self.index())?.is_none();
+            tracing::warn!(
+                "the program is no longer attached to {}: {}",
+                self.name,
+                if gone { "the interface is gone" } else { "something has detached it" }
+            );
+            self.ingress = None;
+            if gone {
+                self.egress = None;
+            }
+            shared.pins().remove_links(self.index())?;
+        }
+        let Some(now) = now else {
+            let renamed = if self.is_held() { Interface::of_number(self.index())? } else { None };
+            self.state = renamed.map_or(State::Missing, |interface| State::Renamed(interface.name));
+            return Ok(Lack::Nothing);
+        };
+        if self.is_held() && now.index != self.index() {
+            // Another interface has the name now.
+            self.let_go(shared)?;
+        }
+        self.interface = Some(now);
+        let Some(Ingress { mode, .. }) = self.ingress else { return Ok(Lack::Both) };
+        let egress = self.egress.as_ref().map(|egress| egress.program);
+        let interface = self.interface.as_ref().context("it was just set")?;
+        let sees_egress = match egress {
+            Some(program) => egress::is_attached(program, interface)?,
+            None => false,
+        };
+        if sees_egress {
+            self.state = State::Attached(mode);
+            return Ok(Lack::Nothing);
+        }
+        if egress.is_some() {
+            tracing::warn!(
+                "the program that sees what {} sends is gone: something has detached it",
+                self.name
+            );
+            self.egress = None;
+        }
+        Ok(Lack::Egress)
+    }
+
+    /// Attaches the program that remembers what the host sends, or takes over an earlier agent's.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the interface is not one to attach to.
+    pub fn attach_egress(&mut self, loaded: &mut Loaded, shared: &Shared) -> Result<()> {
+        let interface = self.interface()?;
+        check_interface(interface)?;
+        let is_there = match &self.egress {
+            Some(egress) => egress::is_attached(egress.program, interface)?,
+            None => false,
+        };
+        if !is_there {
+            let earlier = pinned(shared, Direction::Egress, interface);
+            self.egress = Some(egress::attach(loaded, interface, earlier)?);
+        }
+        if let Some(Ingress { mode, .. }) = self.ingress {
+            tracing::info!("attached to what {} sends again", self.name);
+            self.state = State::Attached(mode);
+        }
+        Ok(())
+    }
+
+    /// Attaches the XDP program, or takes over an earlier agent's.
+    ///
+    /// # Errors
+    /// The kernel refuses, or another program is in the way. What was attached on the way out for this is not any
+    /// more then.
+    pub fn attach_ingress(&mut self, loaded: &mut Loaded, shared: &Shared, mode: Mode) -> Result<()> {
+        match self.try_attach_ingress(loaded, shared, mode) {
+            Ok(ingress) => {
+                self.state = State::Attached(ingress.mode);
+                self.ingress = Some(ingress);
+                Ok(())
+            }
+            Err(error) => {
+                self.give_up()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets go of what was attached on the way out for an XDP program that cannot be attached.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn give_up(&mut self) -> Result<()> {
+        // Links are detached by letting them go; a filter would stay.
+        let filter = self.egress.take().filter(|egress| matches!(egress.holder, Holder::Clsact));
+        match &self.interface {
+            Some(interface) if filter.is_some() && interface.xdp.is_none() => egress::detach(interface),
+            _ => Ok(()),
+        }
+    }
+
+    fn try_attach_ingress(&self, loaded: &mut Loaded, shared: &Shared, mode: Mode) -> Result<Ingress> {
+        let interface = self.interface()?;
+        match pinned(shared, Direction::Ingress, interface) {
+            Some(link) if runs_here(&link, interface) => {
+                let mut ingress = Ingress::of_earlier_agent(link, interface)?;
+                let replaced = ingress.replace(loaded, interface, mode);
+                // Where the mode was to change, it is another link that keeps the program now.
+                pin(&ingress.link, &shared.pins().pinned_link(Direction::Ingress, interface.index))?;
+                replaced?;
+                tracing::info!(
+                    "took over {} in {} mode, as an earlier agent left it",
+                    self.name,
+                    ingress.mode
+                );
+                Ok(ingress)
+            }
+            Some(_) => bail!(
+                "the pins in {} belong to another network namespace: give this agent a --pins of its own",
+                shared.pins().directory().display()
+            ),
+            None => xdp::attach(loaded, interface, mode),
+        }
+    }
+
+    /// Runs other programs.
+    ///
+    /// # Errors
+    /// The kernel refuses; those that count and drop stay.
+    pub fn replace(&mut self, loaded: &mut Loaded, mode: Mode) -> Result<()> {
+        let index = self.index();
+        let interface =
+            Interface::of_number(index)?.with_context(|| format!("interface {} is gone", self.name))?;
+        match &mut self.egress {
+            Some(egress) => egress.replace(loaded, &interface)?,
+            None => self.egress = Some(egress::attach(loaded, &interface, None)?),
+        }
+        if let Some(ingress) = &mut self.ingress {
+            ingress.replace(loaded, &interface, mode)?;
+            self.state = match self.state {
+                State::Attached(_) => State::Attached(ingress.mode),
+                ref other => other.clone(),
+            };
+        }
+        self.interface = Some(interface);
+        Ok(())
+    }
+
+    /// Logs the state if it is another than the log has.
+    pub fn log(&mut self) {
+        if self.logged == self.state {
+            return;
+        }
+        let name = &self.name;
+        match &self.state {
+            // Said by who attached.
+            State::Unknown | State::Attached(_) => {}
+            State::Missing => {
+                tracing::warn!("there is no interface {name}: it is attached to when it is there");
+            }
+            State::Renamed(new) => {
+                tracing::warn!(
+                    "interface {name} is called {new} now: the program stays on it; name it so in the configuration"
+                );
+            }
+            State::Detached => {
+                tracing::warn!(
+                    "{name} was detached by `sensor detach`: it stays so until a reload or a restart"
+                );
+            }
+            State::Obstacle(obstacle) if self.is_held() => {
+                tracing::error!("cannot tell whether the programs are attached to {name}: {obstacle}");
+            }
+            State::Obstacle(obstacle) => {
+                tracing::error!("not attached to {name}: {obstacle}; it is tried again");
+            }
+        }
+        self.logged = self.state.clone();
+    }
+
+    /// Why the programs are not attached; `None` if they are.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let name = &self.name;
+        match &self.state {
+            State::Unknown | State::Attached(_) => None,
+            State::Missing => Some(format!("there is no interface {name}: `ip link` shows those there are")),
+            State::Renamed(new) => Some(format!(
+                "interface {name} is called {new} now, where the program still is: name it so in the configuration"
+            )),
+            State::Detached => Some(format!(
+                "{name} was detached by `sensor detach`: a reload or a restart attaches to it again"
+            )),
+            State::Obstacle(obstacle) => Some(obstacle.clone()),
+        }
+    }
+
+    /// Detaches both programs and removes the pins.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn let_go(&mut self, shared: &Shared) -> Result<()> {
+        let now = Interface::of_number(self.index())?;
+        // What it is called by now.
+        let name = now.as_ref().map_or(&self.name, |interface| &interface.name).clone();
+        if let Some(ingress) = self.ingress.take() {
+            ingress.link.detach().with_context(|| format!("cannot detach from {name}"))?;
+            tracing::info!("detached from {name}");
+        }
+        match (self.egress.take().map(|egress| egress.holder), &now) {
+            (Some(Holder::Tcx(link)), _) => {
+                link.detach().with_context(|| format!("cannot detach from what {name} sends"))?;
+            }
+            (Some(Holder::Clsact), Some(interface)) => egress::detach(interface)?,
+            _ => {}
+        }
+        shared.pins().remove_links(self.index())
+    }
+
+    /// Pins the links that are not pinned yet.
+    ///
+    /// # Errors
+    /// They cannot be pinned.
+    pub fn pin(&self, shared: &Shared) -> Result<()> {
+        if !shared.pins().are_kept() {
+            return Ok(());
+        }
+        if let Some(ingress) = &self.ingress {
+            pin(&ingress.link, &shared.pins().link(Direction::Ingress, self.index()))?;
+        }
+        if let Some(Egress { holder: Holder::Tcx(link), .. }) = &self.egress {
+            pin(link, &shared.pins().link(Direction::Egress, self.index()))?;
+        }
+        Ok(())
+    }
+
+    /// The interface, as it was when it was last looked at.
+    ///
+    /// # Errors
+    /// It has not been there yet.
+    pub fn interface(&self) -> Result<&Interface> {
+        self.interface.as_ref().with_context(|| format!("there is no interface {}", self.name))
+    }
+
+    /// The number of the interface that was last looked at; that of none before.
+    fn index(&self) -> u32 {
+        self.interface.as_ref().map_or(0, |interface| interface.index)
+    }
+}
+
+/// Pins a link in place of a detached one.
+fn pin(link: &Link, path: &Path) -> Result<()> {
+    let is_there = Link::from_pin(path).is_ok_and(|pinned| pinned.info().ok() == link.info().ok());
+    if !is_there {
+        drop(std::fs::remove_file(path));
+        link.pin(path).with_context(|| format!("cannot pin {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// An interface's pinned link, unless it is detached.
+pub fn pinned(shared: &Shared, direction: Direction, interface: &Interface) -> Option<Link> {
+    let link = Link::from_pin(&shared.pins().pinned_link(direction, interface.index)).ok()?;
+    is_attached(&link).then_some(link)
+}
+
+/// Whether the link's program is what this namespace's interface of that number runs.
+pub fn runs_here(link: &Link, interface: &Interface) -> bool {
+    let attached = interface.xdp.map(|xdp| xdp.program);
+    link.info().is_ok_and(|info| Some(info.program) == attached)
+}
+
+fn is_attached(link: &Link) -> bool {
+    link.info().is_ok_and(|info| info.interface != 0)
+}
