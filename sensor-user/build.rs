@@ -3,12 +3,11 @@
 //! It runs whenever the programs, the records they share with the agent or the toolchain change, so no
 //! build can embed an old object. Which compiler and linker to use is what `cargo xtask setup` recorded.
 
-use std::{
-    collections::HashMap,
-    env, fs,
-    path::{Path, PathBuf},
-    process::{Command, ExitCode},
-};
+use std::collections::HashMap;
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 /// The instruction set: comparisons and arithmetic on half registers too (Linux 5.1). It
 /// saves instructions on every packet.
@@ -48,12 +47,21 @@ fn compile() -> Result<(), String> {
         Ok("big") => "bpfeb-unknown-none",
         other => return Err(format!("cargo set CARGO_CFG_TARGET_ENDIAN to {other:?}")),
     };
+    settled(&record)?;
     let toolchain = Toolchain::read(&record)?;
     let object = toolchain.build(&workspace, target)?;
     let embedded = variable("OUT_DIR")?.join("sensor.bpf.o");
     fs::copy(&object, &embedded)
         .map_err(|error| format!("cannot copy {} to {}: {error}", object.display(), embedded.display()))?;
     Ok(())
+}
+
+/// Waits for a setup that is at work: `cargo xtask` starts builds beside it.
+fn settled(record: &Path) -> Result<(), String> {
+    let path = record.with_extension("lock");
+    // Before the first setup there is none.
+    let Ok(lock) = File::open(&path) else { return Ok(()) };
+    lock.lock_shared().map_err(|error| format!("cannot wait for setup at {}: {error}", path.display()))
 }
 
 /// What `cargo xtask setup` chose.
@@ -105,7 +113,7 @@ impl Toolchain {
         }
         cargo
             .current_dir(workspace)
-            .args(["build", "--release", "--locked", "--package", "sensor-ebpf", "--target", target])
+            .args(["build", "--profile", "bpf", "--locked", "--package", "sensor-ebpf", "--target", target])
             .arg("--target-dir")
             .arg(&directory)
             .args(self.build_std.then_some("-Zbuild-std=core"))
@@ -125,7 +133,7 @@ impl Toolchain {
                 "the XDP programs (sensor-ebpf) do not compile: the compiler's words are below".to_owned()
             );
         }
-        Ok(directory.join(target).join("release/sensor-ebpf"))
+        Ok(directory.join(target).join("bpf/sensor-ebpf"))
     }
 }
 

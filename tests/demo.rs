@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sensor_harness::built::{self, xtask};
+use sensor_harness::built;
 use sensor_harness::frame::ETHERNET;
 use sensor_harness::mix::Mix;
 use sensor_harness::namespace::Namespace;
@@ -33,13 +33,13 @@ struct Demo {
 }
 
 impl Demo {
-    fn start(xtask: &Path, arguments: &[&str]) -> Result<Self> {
+    fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let mut command = Command::new(xtask);
-        command.arg("demo").arg("--agent").arg(built::sensor()?);
+        let mut command = Command::new(program);
+        command.arg("--agent").arg(built::sensor()?);
         command.arg("--listen").arg(port.to_string()).args(arguments);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut child = child.with_context(|| format!("cannot run {}", xtask.display()))?;
+        let mut child = child.with_context(|| format!("cannot run {}", program.display()))?;
         let pipe = child.stdout.take().context("stdout is piped")?;
         let (sender, lines) = channel();
         thread::spawn(move || {
@@ -90,10 +90,10 @@ fn host() -> Result<(Vec<String>, String)> {
 }
 
 /// Runs a demo, and gives what it has printed.
-fn demo(xtask: &Path, arguments: &[&str], meanwhile: fn(&mut Demo) -> Result<()>) -> Result<String> {
+fn demo(program: &Path, arguments: &[&str], meanwhile: fn(&mut Demo) -> Result<()>) -> Result<String> {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let before = host()?;
-    let mut demo = Demo::start(xtask, arguments)?;
+    let mut demo = Demo::start(program, arguments)?;
     meanwhile(&mut demo)?;
     let said = demo.finish()?.to_owned();
     assert_eq!(host()?, before, "left: interfaces and namespaces after the demo; right: before it");
@@ -103,7 +103,7 @@ fn demo(xtask: &Path, arguments: &[&str], meanwhile: fn(&mut Demo) -> Result<()>
 #[test]
 fn made_up_scans_are_all_accounted_for() -> Result<()> {
     needs_root!();
-    let said = demo(&needs!(xtask()?), &["--seconds", "2"], |_| Ok(()))?;
+    let said = demo(&needs!(built::demo()?), &["--seconds", "2"], |_| Ok(()))?;
     ensure!(said.contains(" packets sent: difference 0\n"), "{said}");
     ensure!(!said.contains("\n0 packets sent"), "nothing was sent: {said}");
     Ok(())
@@ -112,14 +112,14 @@ fn made_up_scans_are_all_accounted_for() -> Result<()> {
 #[test]
 fn a_capture_is_all_accounted_for() -> Result<()> {
     needs_root!();
-    let xtask = needs!(xtask()?);
+    let program = needs!(built::demo()?);
     let mut frames: Vec<Vec<u8>> = table().into_iter().map(|case| case.frame).collect();
     frames.retain(|frame| frame.len() >= ETHERNET);
     frames.extend(Mix::new(5).take(500).map(|sample| sample.frame));
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(&pcap(&frames)?)?;
     let path = file.path().to_str().context("the path is not text")?;
-    let said = demo(&xtask, &["--seconds", "2", "--pcap", path], |_| Ok(()))?;
+    let said = demo(&program, &["--seconds", "2", "--pcap", path], |_| Ok(()))?;
     let account = format!("\n{} packets sent: difference 0\n", frames.len());
     ensure!(said.contains(&account), "not {account:?}: {said}");
     Ok(())
@@ -151,7 +151,7 @@ fn pcap(frames: &[Vec<u8>]) -> Result<Vec<u8>> {
 #[test]
 fn an_interrupt_ends_it_well() -> Result<()> {
     needs_root!();
-    let said = demo(&needs!(xtask()?), &[], |demo| {
+    let said = demo(&needs!(built::demo()?), &[], |demo| {
         // By then it sends; a second later it shows the first numbers.
         while let Some(line) = demo.line()? {
             if line.contains("Ctrl-C ends it") {

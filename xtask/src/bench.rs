@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use crate::{cargo, setup, shell};
+use crate::cargo::{self, Build};
+use crate::{build, setup, shell};
 
 /// What `cargo xtask bench` takes.
 #[derive(clap::Args)]
@@ -30,15 +31,12 @@ pub struct Bench {
 /// When it does not build, is not root and cannot become it, or measures something else than it should.
 pub fn run(bench: &Bench) -> Result<()> {
     setup::for_benchmark()?;
-    let packages = ["--release", "--package", "sensor-bench", "--package", "sensor-user", "--bins"];
-    let built = cargo::build(&packages)?;
-    let path = |name: &str| {
-        let found = built.iter().find(|built| built.target == name);
-        found.map(|built| &built.path).with_context(|| format!("cargo built {name} but does not say where"))
-    };
-    let mut command = shell::as_root(path("sensor-bench")?)?;
+    let agent = build::agent()?;
+    let built =
+        Build::statically(&["--release", "--package", "sensor-bench", "--bin", "sensor-bench"])?.finish()?;
+    let mut command = shell::as_root(cargo::program("sensor-bench", &built)?)?;
     let output = bench.output.clone().unwrap_or_else(|| shell::workspace().join("target/bench"));
-    command.arg("--agent").arg(path("sensor")?).arg("--output").arg(output);
+    command.arg("--agent").arg(agent).arg("--output").arg(output);
     if bench.quick {
         command.arg("--quick");
     }

@@ -1,13 +1,18 @@
 //! Running cargo, and reading from its messages which files it built.
 
 use std::env;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::shell;
+
+/// Asking the compiler takes no longer.
+const ASKING: Duration = Duration::from_secs(30);
 
 /// An executable that cargo built.
 pub struct Executable {
@@ -28,23 +33,80 @@ pub fn command() -> Command {
     cargo
 }
 
-/// Runs `cargo build` with `arguments`, its progress and complaints shown, and returns what it built.
+/// A `cargo build` at work, its progress and complaints shown. Dropping it ends it.
+pub struct Build {
+    cargo: Child,
+    messages: Option<JoinHandle<Vec<u8>>>,
+    words: String,
+}
+
+impl Build {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// When cargo cannot be run.
+    pub fn start(arguments: &[&str]) -> Result<Self> {
+        let mut cargo = command()
+            .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
+            .args(arguments)
+            // Others may write to the screen meanwhile.
+            .env("CARGO_TERM_PROGRESS_WHEN", "never")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run cargo")?;
+        let messages = Some(shell::read_all(cargo.stdout.take()));
+        Ok(Self { cargo, messages, words: arguments.join(" ") })
+    }
+
+    /// Starts one of programs for this machine's kind of processor that need no shared library.
+    ///
+    /// # Errors
+    /// When the compiler does not tell for what it compiles, or cargo cannot be run.
+    pub fn statically(arguments: &[&str]) -> Result<Self> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let target = shell::capture(Command::new(rustc).args(["--print", "host-tuple"]), ASKING)?;
+        // The target is named so that this holds for the programs alone: the compiler's plug-ins are shared libraries.
+        let flags = format!("target.{target}.rustflags=[\"-Ctarget-feature=+crt-static\"]");
+        Self::start(&[&["--config", &flags, "--target", &target], arguments].concat())
+    }
+
+    /// Waits for its end, and returns what it built.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub fn finish(mut self) -> Result<Vec<Executable>> {
+        let status = self.cargo.wait().context("cannot wait for cargo")?;
+        ensure!(status.success(), "`cargo build {}` failed: its complaints are above", self.words);
+        let messages = self.messages.take().map(shell::joined).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&messages).lines().filter_map(executable).collect())
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        if self.cargo.try_wait().is_ok_and(|status| status.is_none()) {
+            shell::kill_tree(self.cargo.id());
+            let _ = self.cargo.wait();
+        }
+    }
+}
+
+/// Runs `cargo build` with `arguments` to its end, and returns what it built.
 ///
 /// # Errors
 /// When it does not compile.
 pub fn build(arguments: &[&str]) -> Result<Vec<Executable>> {
-    let output = command()
-        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("`cargo build {}` failed: its complaints are above", arguments.join(" "));
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    Ok(messages.lines().filter_map(executable).collect())
+    Build::start(arguments)?.finish()
+}
+
+/// The program `name` among what was built.
+///
+/// # Errors
+/// When it is not there.
+pub fn program<'a>(name: &str, built: &'a [Executable]) -> Result<&'a Path> {
+    let found = built.iter().find(|built| built.target == name && !built.test);
+    found.map(|built| &*built.path).with_context(|| format!("cargo built {name} but does not say where"))
 }
 
 /// The executable that one of cargo's messages tells of, if it tells of one.

@@ -30,7 +30,7 @@ enum Task {
     /// Build the XDP programs and the agent that embeds them
     Build,
     /// Show the sensor at work: a private namespace, real packets, the ranking and the metrics
-    Demo(demo::Demo),
+    Demo(demo::Options),
     /// Measure the sensor against what one would otherwise use: packets, drains, scrapes, memory
     Bench(bench::Bench),
     /// Write the fleet's Grafana dashboards

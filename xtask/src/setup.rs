@@ -15,6 +15,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use record::Choice;
 pub use tools::Tools;
 
 /// What was done, said while it is done.
@@ -53,7 +54,7 @@ impl Report {
 /// When something is missing and cannot be brought: what, and how to get it.
 pub fn run() -> Result<()> {
     let mut report = Report { verbose: true, changed: false };
-    toolchain::bring(&mut report)?;
+    toolchain::bring(&Choice::begin()?, &mut report)?;
     tools::bring(&mut report)?;
     vm::bring(&mut report)?;
     tools::bring_components(&mut report);
@@ -66,7 +67,18 @@ pub fn run() -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn for_building() -> Result<()> {
-    toolchain::bring(&mut Report { verbose: false, changed: false })
+    for_building_beside(|| Ok(()))
+}
+
+/// Starts a build and brings meanwhile what it needs: the build waits for it where it needs it.
+///
+/// # Errors
+/// As [`run`], or when the build cannot be started.
+pub fn for_building_beside<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
+    let choice = Choice::begin()?;
+    let build = start()?;
+    toolchain::bring(&choice, &mut Report { verbose: false, changed: false })?;
+    Ok(build)
 }
 
 /// Brings what building and testing need; silent when it is there.

@@ -69,7 +69,7 @@ pub fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>
 }
 
 /// Kills a process and its descendants, those that belong to root through `sudo`.
-fn kill_tree(root: u32) {
+pub fn kill_tree(root: u32) {
     let family: Vec<String> = family(root).iter().map(u32::to_string).collect();
     let as_root = if is_root() { None } else { as_root("kill").ok() };
     for mut kill in [Some(Command::new("kill")), as_root].into_iter().flatten() {
@@ -158,7 +158,7 @@ pub fn last_words(stderr: &[u8]) -> String {
 }
 
 /// Reads a pipe to its end beside the program, which would otherwise block on a full one.
-fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+pub fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
@@ -169,7 +169,8 @@ fn read_all(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
     })
 }
 
-fn joined(reader: JoinHandle<Vec<u8>>) -> Vec<u8> {
+/// What was read, once the pipe has ended.
+pub fn joined(reader: JoinHandle<Vec<u8>>) -> Vec<u8> {
     reader.join().unwrap_or_default()
 }
 

@@ -14,6 +14,7 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build;
 use crate::cargo::{self, Executable};
 use crate::setup::{self, Tools};
 use crate::shell;
@@ -22,6 +23,15 @@ use outcome::Outcome;
 
 /// The folder of the packages whose tests need root.
 pub const INTEGRATION: &str = "tests";
+
+/// Programs that tests run, and the variables that name them.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("SENSOR_BIN", "sensor"),
+    ("SENSOR_FLEET_BIN", "sensor-fleet"),
+    ("XTASK", "xtask"),
+    ("SENSOR_DEMO", "sensor-demo"),
+    ("SENSOR_BENCH", "sensor-bench"),
+];
 
 /// Integration tests at once. Each loads counters for every CPU; a machine with many CPUs would run out of
 /// memory long before it ran out of CPUs.
@@ -46,13 +56,12 @@ pub struct Test {
 pub fn run(test: &Test) -> Result<bool> {
     let tools = setup::for_testing()?;
     let built = build()?;
-    let program = |name: &str| {
-        let found = built.iter().find(|built| built.target == name && !built.test);
-        found.with_context(|| format!("cargo built {name} but does not say where"))
-    };
-    let handed = [program("sensor")?, program("sensor-fleet")?, program("xtask")?, program("sensor-bench")?];
     let skips = Skips::start()?;
-    let environment = Environment::new(handed.map(|built| built.path.as_path()), &tools, &skips.file);
+    let mut environment = Environment::new(&built, &tools, &skips.file)?;
+    // What is shipped takes minutes to build: whoever runs a few tests does without.
+    if test.filter.is_none() {
+        environment.add("SENSOR_RELEASED", &build::agent()?);
+    }
 
     let mut programs: Vec<&Executable> = built.iter().filter(|built| built.test).collect();
     programs.sort_by_key(|built| name(built));
@@ -110,29 +119,33 @@ fn documentation(filter: Option<&str>) -> Outcome {
 struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    fn new([agent, fleet, xtask, bench]: [&Path; 4], tools: &Tools, skips: &Path) -> Self {
+    fn new(built: &[Executable], tools: &Tools, skips: &Path) -> Result<Self> {
         let threads = thread::available_parallelism().map_or(1, usize::from).min(AT_ONCE);
-        let path = |path: &Path| path.display().to_string();
-        let mut variables = vec![
-            ("SENSOR_BIN", path(agent)),
-            ("SENSOR_FLEET_BIN", path(fleet)),
-            ("XTASK", path(xtask)),
-            ("SENSOR_BENCH", path(bench)),
-            ("PROMTOOL", path(&tools.promtool)),
-            ("PROMETHEUS", path(&tools.prometheus)),
-            ("VICTORIA_METRICS", path(&tools.victoria_metrics)),
-            ("SSHD", path(&tools.sshd)),
-            ("NGINX", path(&tools.nginx)),
-            ("SENSOR_SKIPS", path(skips)),
-            ("RUST_TEST_THREADS", threads.to_string()),
-        ];
+        let mut environment = Self(vec![("RUST_TEST_THREADS", threads.to_string())]);
+        for (variable, program) in PROGRAMS {
+            environment.add(variable, cargo::program(program, built)?);
+        }
+        for (variable, path) in [
+            ("PROMTOOL", &*tools.promtool),
+            ("PROMETHEUS", &tools.prometheus),
+            ("VICTORIA_METRICS", &tools.victoria_metrics),
+            ("SSHD", &tools.sshd),
+            ("NGINX", &tools.nginx),
+            ("SENSOR_SKIPS", skips),
+        ] {
+            environment.add(variable, path);
+        }
         // An ordinary user's PATH may lack the folders of ip and tc.
         let paths = env::var("PATH").unwrap_or_default();
-        variables.push(("PATH", format!("{paths}:/usr/sbin:/sbin")));
+        environment.0.push(("PATH", format!("{paths}:/usr/sbin:/sbin")));
         for name in ["RUST_BACKTRACE", "RUST_LOG", "PROPTEST_CASES", "CI"] {
-            variables.extend(env::var(name).ok().map(|value| (name, value)));
+            environment.0.extend(env::var(name).ok().map(|value| (name, value)));
         }
-        Self(variables)
+        Ok(environment)
+    }
+
+    fn add(&mut self, variable: &'static str, path: &Path) {
+        self.0.push((variable, path.display().to_string()));
     }
 }
 

@@ -22,12 +22,34 @@ pub fn sensor_fleet() -> Result<PathBuf> {
     Ok(program("sensor-fleet", "SENSOR_FLEET_BIN")??)
 }
 
-/// What has the demo: what `XTASK` names, or else the one in the target folder.
+/// The agent as it is shipped: what `SENSOR_RELEASED` names, or else what `cargo xtask build` has made.
+///
+/// # Errors
+/// If `SENSOR_RELEASED` names no file; inside, if there is none.
+pub fn released() -> Result<Result<PathBuf, Missing>> {
+    const VARIABLE: &str = "SENSOR_RELEASED";
+    if let Some(path) = named(VARIABLE)? {
+        return Ok(Ok(path));
+    }
+    let path = profile()?.with_file_name("release").join("sensor");
+    let missing = || Missing::new(format!("no {}: build it with `cargo xtask build`", path.display()));
+    Ok(path.is_file().then(|| path.clone()).ok_or_else(missing))
+}
+
+/// The project's tasks: what `XTASK` names, or else the one in the target folder.
 ///
 /// # Errors
 /// If `XTASK` names no file; inside, if there is none.
 pub fn xtask() -> Result<Result<PathBuf, Missing>> {
     program("xtask", "XTASK")
+}
+
+/// The demo: what `SENSOR_DEMO` names, or else the one in the target folder.
+///
+/// # Errors
+/// If `SENSOR_DEMO` names no file; inside, if there is none.
+pub fn demo() -> Result<Result<PathBuf, Missing>> {
+    program("sensor-demo", "SENSOR_DEMO")
 }
 
 /// The benchmark: what `SENSOR_BENCH` names, or else the one in the target folder.
@@ -39,14 +61,10 @@ pub fn bench() -> Result<Result<PathBuf, Missing>> {
 }
 
 fn program(name: &str, variable: &str) -> Result<Result<PathBuf, Missing>> {
-    if let Some(path) = std::env::var_os(variable) {
-        let path = PathBuf::from(path);
-        ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
+    if let Some(path) = named(variable)? {
         return Ok(Ok(path));
     }
-    let test = std::env::current_exe().context("cannot tell where this program is")?;
-    // target/debug/deps/counts-0123 → target/debug, target
-    let profile = test.parent().and_then(Path::parent).context("this program is in no target folder")?;
+    let profile = profile()?;
     let beside = profile.join(name);
     let release = profile.with_file_name("release").join(name);
     for path in [beside, release] {
@@ -58,4 +76,21 @@ fn program(name: &str, variable: &str) -> Result<Result<PathBuf, Missing>> {
     Ok(Err(Missing::new(format!(
         "no {name} in {profile}: build it with `cargo build -p {name}`, or name it in {variable}"
     ))))
+}
+
+/// The program that a variable names, if it is set.
+fn named(variable: &str) -> Result<Option<PathBuf>> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    if let Some(path) = &path {
+        ensure!(path.is_file(), "{variable} names {}, which is no file", path.display());
+    }
+    Ok(path)
+}
+
+/// The folder of what was built with this program, as `target/debug`.
+fn profile() -> Result<PathBuf> {
+    let test = std::env::current_exe().context("cannot tell where this program is")?;
+    // target/debug/deps/counts-0123
+    let profile = test.parent().and_then(Path::parent).context("this program is in no target folder")?;
+    Ok(profile.to_path_buf())
 }

@@ -95,6 +95,9 @@ fn build(llvm: u32, report: &mut Report) -> Result<()> {
         .arg(format!("llvm-{}", with.major))
         .arg("--root")
         .arg(root())
+        // LLVM does the work: what links to it need be neither fast nor debugged.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
         .env("LLVM_PREFIX", with.folder())
         .env(format!("LLVM_SYS_{}_PREFIX", with.sys), with.folder());
     shell::capture(&mut install, BUILDING).map(drop)

@@ -1,8 +1,10 @@
 //! The choice of a BPF toolchain, on file for `sensor-user/build.rs` and for the next setup.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
@@ -27,18 +29,6 @@ impl Toolchain {
         parse(&fs::read_to_string(file()).ok()?)
     }
 
-    /// Puts this choice on file.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn record(&self) -> Result<()> {
-        let file = file();
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        }
-        fs::write(&file, self.text()).with_context(|| format!("cannot write {}", file.display()))
-    }
-
     /// Whether all of it is still what was recorded. The version is part of it, so that an upgraded compiler
     /// changes the record and with it makes cargo build the programs anew.
     pub fn is_intact(&self) -> bool {
@@ -58,6 +48,48 @@ impl Toolchain {
         ];
         lines.extend(cargo.as_ref().map(|cargo| format!("cargo = {}", cargo.display())));
         lines.join("\n") + "\n"
+    }
+}
+
+/// A choice that is being made. `sensor-user/build.rs` waits for its end, and so does any other setup.
+pub struct Choice {
+    /// Locked until it is closed.
+    _lock: File,
+    begun: SystemTime,
+}
+
+impl Choice {
+    /// Waits for others to end, and begins.
+    ///
+    /// # Errors
+    /// When the lock cannot be had.
+    pub fn begin() -> Result<Self> {
+        let path = file().with_extension("lock");
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        let locked = || {
+            let lock = File::create(&path)?;
+            lock.lock()?;
+            Ok::<_, io::Error>(lock)
+        };
+        let lock = locked().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(Self { _lock: lock, begun: SystemTime::now() })
+    }
+
+    /// Puts the choice on file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn record(&self, toolchain: &Toolchain) -> Result<()> {
+        let path = file();
+        let write = || {
+            let mut file = File::create(&path)?;
+            file.write_all(toolchain.text().as_bytes())?;
+            // Builds that have begun since have waited for it: to cargo it must not look as if it had changed under them.
+            file.set_modified(self.begun)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
     }
 }
 

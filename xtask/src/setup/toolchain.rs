@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, anyhow};
 
 use super::compiler::{self, Compiler};
-use super::record::Toolchain;
+use super::record::{Choice, Toolchain};
 use super::{Report, apt, linker};
 use crate::shell;
 
@@ -16,14 +16,14 @@ const THING: &str = "BPF toolchain";
 ///
 /// # Errors
 /// When there is none and none can be had: every way, and what stood in it.
-pub fn bring(report: &mut Report) -> Result<()> {
+pub fn bring(choice: &Choice, report: &mut Report) -> Result<()> {
     if let Some(toolchain) = Toolchain::recorded().filter(Toolchain::is_intact) {
         report.have(THING, &format!("{}, chosen before", toolchain.compiler.version));
         report.have("bpf-linker", &toolchain.linker.display().to_string());
         return Ok(());
     }
     let (toolchain, why) = choose(report)?;
-    toolchain.record()?;
+    choice.record(&toolchain)?;
     report.bringing(THING, &format!("{} ({why})", toolchain.compiler.version));
     report.have("bpf-linker", &toolchain.linker.display().to_string());
     Ok(())

@@ -31,6 +31,8 @@ pub struct Payload {
     pub init: PathBuf,
     /// The agent.
     pub agent: PathBuf,
+    /// What sends packets to a machine, from outside.
+    pub cable: PathBuf,
     /// Programs of tests, by name.
     pub programs: Vec<(String, PathBuf)>,
     /// How many processors the machine has.

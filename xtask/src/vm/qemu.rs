@@ -10,11 +10,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use anyhow::{Context, Result, ensure};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use sensor_guest::Line;
 
-use super::nic;
 use super::watch::{Ended, News, Watch};
 
 /// The program.
@@ -64,6 +63,8 @@ pub struct Machine<'a> {
     pub kernel: &'a Path,
     /// The first file system.
     pub initramfs: &'a Path,
+    /// The program at the far end of its network cable.
+    pub cable: &'a Path,
     /// How many processors it has.
     pub cpus: usize,
     /// Where what it says is kept.
@@ -110,10 +111,11 @@ impl Machine<'_> {
         limit: Duration,
         mut hear: impl FnMut(Line) -> bool,
     ) -> Result<Ended> {
-        // The machine's end of the cable is handed down to QEMU: it stays open across `exec`.
-        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::empty())
-            .context("cannot make a socket")?;
-        let cable = nic::serve(UnixStream::from(ours));
+        let (ours, theirs) = UnixStream::pair().context("cannot make a socket")?;
+        let cable = Command::new(self.cable).stdin(OwnedFd::from(ours)).stdout(Stdio::piped()).spawn();
+        let cable = cable.with_context(|| format!("cannot run {}", self.cable.display()))?;
+        // The machine's end is handed down to QEMU: it stays open across `exec`.
+        fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty())).context("cannot hand down a socket")?;
         let complaints = self.folder.join("qemu.log");
         let stderr =
             File::create(&complaints).with_context(|| format!("cannot write {}", complaints.display()))?;
@@ -146,8 +148,9 @@ impl Machine<'_> {
             }
         };
         let status = running.end(ended == Ended::Off && !enough)?;
-        let sent = cable.join().map_err(|_| anyhow!("the cable to the machine broke"))?;
-        let _ = writeln!(log, "cable: {sent} frames sent");
+        let cable = cable.wait_with_output().context("cannot wait for the cable to the machine")?;
+        ensure!(cable.status.success(), "the cable to the machine broke ({})", cable.status);
+        let _ = writeln!(log, "cable: {} frames sent", String::from_utf8_lossy(&cable.stdout).trim());
         match (ended, status) {
             (Ended::Off, Some(code)) if code != 0 => {
                 let said = fs::read_to_string(&complaints).unwrap_or_default();
@@ -157,7 +160,7 @@ impl Machine<'_> {
         }
     }
 
-    fn command(&self, accelerator: Accelerator, cable: &OwnedFd) -> Command {
+    fn command(&self, accelerator: Accelerator, cable: &UnixStream) -> Command {
         // Even when this process is killed, no machine stays behind.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", QEMU]);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sensor_harness::counts::Counts;
 
-use super::ranking::ranking;
+use crate::ranking::ranking;
 
 /// Rows of the ranking.
 const ROWS: usize = 10;

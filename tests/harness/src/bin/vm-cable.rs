@@ -1,23 +1,27 @@
-//! The far end of the cable that a machine's network interface hangs on.
+//! The far end of the cable that the network interface of a virtual machine hangs on: a socket, as standard input.
 //!
 //! Tests in the machine ask for packets with a frame, and get them: a number of those that a seed stands for.
-//! Both sides make the same row of packets, so the machine knows what must arrive.
+//! Both sides make the same row of packets, so the machine knows what must arrive. When the machine is gone, the
+//! number of frames sent is printed.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
-use std::thread::{self, JoinHandle};
 
 use sensor_harness::mix::Mix;
 use sensor_harness::order::Order;
 
+fn main() -> io::Result<()> {
+    let cable = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    writeln!(io::stdout(), "{}", serve(&cable))
+}
+
 /// Answers orders until the machine is gone; then gives the number of frames sent.
-pub fn serve(cable: UnixStream) -> JoinHandle<u64> {
-    thread::spawn(move || {
-        let mut sent = 0;
-        // An error is the machine's end.
-        let _ = answer(&cable, &mut sent);
-        sent
-    })
+fn serve(cable: &UnixStream) -> u64 {
+    let mut sent = 0;
+    // An error is the machine's end.
+    let _ = answer(cable, &mut sent);
+    sent
 }
 
 fn answer(cable: &UnixStream, sent: &mut u64) -> io::Result<()> {
@@ -51,12 +55,14 @@ fn send(to: &mut impl Write, frame: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
     fn an_order_is_answered_with_its_packets() -> io::Result<()> {
         let (machine, cable) = UnixStream::pair()?;
-        let serving = serve(cable);
+        let serving = thread::spawn(move || serve(&cable));
         let mut machine = BufReader::new(machine);
         send(machine.get_mut(), b"not an order")?;
         send(machine.get_mut(), &Order { seed: 7, packets: 300 }.frame())?;

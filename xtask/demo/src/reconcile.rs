@@ -7,7 +7,7 @@ use sensor_harness::agent::AgentProcess;
 use sensor_harness::counts::Counts;
 use sensor_harness::metrics::Page;
 
-use super::screen::{grouped, say};
+use crate::screen::{grouped, say};
 
 /// Prints the account, and says whether it comes out even.
 pub fn reconcile(truth: &Counts, agent: &AgentProcess) -> Result<bool> {

@@ -9,7 +9,7 @@ use sensor_harness::counts::Counts;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 
-use super::source::Source;
+use crate::source::Source;
 
 /// How much to send, and how fast.
 pub struct Plan {

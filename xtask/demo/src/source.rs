@@ -14,7 +14,7 @@ use sensor_harness::mix::{self, Mix, Sample};
 use sensor_harness::table::WithoutRules;
 use sensor_harness::wire::MTU;
 
-use super::capture::{self, Survey};
+use crate::capture::{self, Survey};
 
 /// Made-up scans, or a capture.
 pub enum Source {

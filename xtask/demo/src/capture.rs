@@ -10,7 +10,7 @@ use pcap_file::pcap::PcapReader;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use pcap_file::{DataLink, PcapError};
 
-use super::screen::grouped;
+use crate::screen::grouped;
 
 /// Length of an Ethernet header.
 const ETHERNET: usize = 14;
