@@ -61,6 +61,16 @@ impl World {
         let path = file.path().display().to_string();
         sensor(&self.wire.near.namespace, &["check", "--interface", "sensor0", "--config", &path])
     }
+
+    /// Likewise, typed in a session over SSH.
+    fn check_in(&self, session: &Session, tables: &str) -> Result<Said> {
+        let file = file(tables)?;
+        let mut command = Command::new(built::sensor()?);
+        command.args(["check", "--interface", "sensor0", "--config"]).arg(file.path());
+        let (here, there) = (session.there.peer_addr()?, session.there.local_addr()?);
+        let connection = format!("{} {} {} {}", there.ip(), there.port(), here.ip(), here.port());
+        cli::run(&self.wire.near.namespace, command.env("SSH_CONNECTION", connection))
+    }
 }
 
 fn file(text: &str) -> Result<NamedTempFile> {
@@ -93,14 +103,14 @@ fn a_session_is_refused_until_its_rule_is_added(
 ) -> Result<()> {
     needs_root!();
     let world = World::new()?;
-    let _session = world.session(listen, to)?;
-    let refused = world.check("")?;
+    let session = world.session(listen, to)?;
+    let refused = world.check_in(&session, "")?;
     assert_eq!(refused.code, 1, "{refused:?}");
     assert_eq!(rule(&refused)?, format!("[[allow]]\nfrom = [\"{from}\"]\ntcp = [2222]\n"));
     ensure!(refused.stdout.contains("`sensor run` would refuse."), "{refused:?}");
     ensure!(refused.stdout.contains("at port 2222"), "{refused:?}");
 
-    let mended = world.check(rule(&refused)?)?;
+    let mended = world.check_in(&session, rule(&refused)?)?;
     assert_eq!((mended.code, mended.stderr.as_str()), (0, ""), "{mended:?}");
     ensure!(mended.stdout.contains("`sensor run` would go ahead."), "{mended:?}");
     ensure!(mended.stdout.contains(&format!("open to {from}")), "{mended:?}");
@@ -109,6 +119,23 @@ fn a_session_is_refused_until_its_rule_is_added(
     assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
     let observing = world.check("observe = true")?;
     assert_eq!(observing.code, 0, "{observing:?}");
+    Ok(())
+}
+
+/// Somebody who is connected and not logged in is named, and let in by no rule that is only pasted.
+#[test]
+fn a_stranger_is_in_no_rule_to_paste() -> Result<()> {
+    needs_root!();
+    let world = World::new()?;
+    let _session = world.session("0.0.0.0:22", "198.51.100.7:22")?;
+    let refused = world.check("")?;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    let (rule, comment) = rule(&refused)?.split_once("\n\n").context("no comment")?;
+    assert_eq!(rule, "[[allow]]\nfrom = [\"YOUR-ADDRESS/32\"]\ntcp = [22]");
+    ensure!(comment.lines().all(|line| line.starts_with('#')), "{refused:?}");
+    ensure!(comment.contains("198.51.100.66 at port 22"), "{refused:?}");
+    let pasted = world.check(rule)?;
+    ensure!(pasted.code == 2 && pasted.stderr.contains("YOUR-ADDRESS"), "{pasted:?}");
     Ok(())
 }
 

@@ -22,7 +22,7 @@ use crate::kernel::{AttachOptions, Interface};
 pub use self::facts::{Ends, Facts};
 pub use self::finding::{Finding, Session, Who};
 pub use self::judge::judge;
-pub use self::login::{Login, Logins};
+pub use self::login::{Hidden, Login, Logins};
 pub use self::reach::{Dark, Service, is_monitored, lets_in};
 pub use self::rule::Rule;
 

@@ -51,13 +51,12 @@ fn misplaced(message: &str, place: &str) -> Option<String> {
     let (heading, _) = PLACES.iter().find(|(_, keys)| keys.contains(&key))?;
     let stands =
         if place.is_empty() { "above the first heading".to_owned() } else { format!("in `{place}`") };
-    Some(if heading.is_empty() {
-        format!(
-            "key `{key}` is of the whole file and stands {stands}: move it above the first heading in brackets"
-        )
+    let remedy = if heading.is_empty() {
+        "it is of the whole file, move it above the first heading in brackets".to_owned()
     } else {
-        format!("key `{key}` is of {heading} and stands {stands}: move it below that heading")
-    })
+        format!("it is of {heading}, move it below that heading")
+    };
+    Some(format!("unknown key `{key}` {stands}: {remedy}"))
 }
 
 /// What to do where a table belongs and is none, or one too many.

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::login::Login;
+use super::login::{Hidden, Login};
 use super::reach::{Dark, Service};
-use super::rule::Rule;
+use super::rule::{Rule, Strangers};
 
 /// Things of a kind that are named one by one.
 const MOST_NAMED: usize = 8;
 
 const OVERRIDES: &str = "or pass --confirm-within 60s so that a mistake undoes itself, --observe to drop nothing, or \
      --i-have-console-access if you can reach the host without the network";
+
+const WITH_ADDRESSES: &str = ", with the addresses that you connect from";
 
 /// Something that an operator wants to know before attaching.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Finding {
         interfaces: Vec<String>,
         /// Who; the operator's own first.
         sessions: Vec<Session>,
+        /// Why some of them may be logged in all the same who seem not to be.
+        hidden: Option<Hidden>,
     },
     /// No rule lets anybody connect to anything.
     NobodyCanConnect {
@@ -86,26 +90,28 @@ impl Finding {
     #[must_use]
     pub fn refusal(&self) -> String {
         match self {
-            Self::CutsOff { sessions, .. } => {
-                let rules: Vec<_> = Rule::for_sessions(sessions).iter().map(Rule::to_string).collect();
-                let whom = if sessions.iter().all(|session| session.who == Who::Operator) {
-                    ""
+            Self::CutsOff { sessions, hidden, .. } => {
+                let (known, others): (Vec<_>, Vec<_>) =
+                    sessions.iter().copied().partition(|session| session.who != Who::Unknown);
+                let (with, rules) = if known.is_empty() {
+                    (WITH_ADDRESSES, vec![Rule::for_ports(others.iter().map(|session| session.local.port()))])
                 } else {
-                    " without whom you do not know"
+                    ("", Rule::for_sessions(&known))
                 };
+                let mut parts: Vec<_> = rules.iter().map(Rule::to_string).collect();
+                parts.extend(
+                    (!others.is_empty())
+                        .then(|| Strangers { sessions: &others, hidden: *hidden }.to_string()),
+                );
                 format!(
-                    "{self}: add the rule below{whom} to the configuration, {OVERRIDES}\n\n{}",
-                    rules.join("\n\n")
+                    "{self}: add the rule below to the configuration{with}, {OVERRIDES}\n\n{}",
+                    parts.join("\n\n")
                 )
             }
             Self::NobodyCanConnect { services, .. } => {
-                let ports = services.iter().map(|service| service.port);
-                let ssh = services.iter().any(|service| service.port == 22).then_some(22);
-                let tcp = ssh.map_or_else(|| ports.collect(), |ssh| [ssh].into());
-                let rule = Rule { from: [].into(), tcp };
+                let rule = Rule::for_ports(services.iter().map(|service| service.port));
                 format!(
-                    "{self}: add the rule below to the configuration, with the addresses that you connect from, \
-                     {OVERRIDES}\n\n{rule}"
+                    "{self}: add the rule below to the configuration{WITH_ADDRESSES}, {OVERRIDES}\n\n{rule}"
                 )
             }
             _ => self.to_string(),
@@ -122,7 +128,7 @@ impl fmt::Display for Finding {
                  host's own programs cannot talk: use another interface, or count without dropping with \
                  --observe"
             ),
-            Self::CutsOff { interfaces, sessions } => write!(
+            Self::CutsOff { interfaces, sessions, .. } => write!(
                 f,
                 "attaching to {} cuts off who is connected now and allowed by no rule, {}",
                 interfaces.join(" and "),

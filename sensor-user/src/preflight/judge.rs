@@ -26,7 +26,7 @@ pub fn judge(config: &Config, options: &AttachOptions, running: Option<&Config>,
     if administrators.is_empty() {
         refusals.extend(nobody_can_connect(&services, facts));
     } else {
-        refusals.push(cuts_off(&administrators));
+        refusals.push(cuts_off(&administrators, facts));
     }
     if options.forgive_mistakes() {
         warnings.append(&mut refusals);
@@ -67,7 +67,7 @@ fn sessions<'a>(config: &Config, running: Option<&Config>, facts: &'a Facts) -> 
             let login = Login { remote, local };
             let who = if facts.logins.own.contains(&login) {
                 Who::Operator
-            } else if facts.logins.all.as_ref().is_some_and(|all| all.contains(&login)) {
+            } else if facts.logins.all.contains(&login) {
                 Who::LoggedIn
             } else {
                 Who::Unknown
@@ -79,18 +79,19 @@ fn sessions<'a>(config: &Config, running: Option<&Config>, facts: &'a Facts) -> 
     cuts.sort_by_key(|Cut { session, .. }| (session.who, session.local.port(), session.remote));
     cuts.into_iter().partition(|Cut { session: Session { who, local, .. }, .. }| {
         let kept_for_others = config.allow.iter().any(|rule| names(rule, Transport::Tcp, local.port()));
-        *who != Who::Unknown || facts.logins.all.is_none() || !kept_for_others
+        *who != Who::Unknown || facts.logins.hidden.is_some() || !kept_for_others
     })
 }
 
-fn cuts_off(cuts: &[Cut<'_>]) -> Finding {
+fn cuts_off(cuts: &[Cut<'_>], facts: &Facts) -> Finding {
     let mut interfaces = Vec::new();
     for interface in cuts.iter().flat_map(|cut| &cut.interfaces) {
         if !interfaces.contains(&interface.name) {
             interfaces.push(interface.name.clone());
         }
     }
-    Finding::CutsOff { interfaces, sessions: cuts.iter().map(|cut| cut.session).collect() }
+    let sessions = cuts.iter().map(|cut| cut.session).collect();
+    Finding::CutsOff { interfaces, sessions, hidden: facts.logins.hidden }
 }
 
 fn loopback(facts: &Facts) -> impl Iterator<Item = Finding> {

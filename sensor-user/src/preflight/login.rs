@@ -27,8 +27,21 @@ pub struct Login {
 pub struct Logins {
     /// In whose sessions this process was started; more than one if a session was opened from another.
     pub own: HashSet<Login>,
-    /// In whose sessions anything on this host was started; `None` if that cannot be told.
-    pub all: Option<HashSet<Login>>,
+    /// In whose sessions anything on this host was started, as far as can be seen.
+    pub all: HashSet<Login>,
+    /// Why more may be logged in than can be seen.
+    pub hidden: Option<Hidden>,
+}
+
+/// Why it cannot be told of everybody who is connected whether they are logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Hidden {
+    /// Some processes' environments may not be read.
+    #[error("not every process's environment may be read: run this as root")]
+    Environments,
+    /// Some processes are not seen at all.
+    #[error("this runs in a PID namespace from which not every process is seen")]
+    Processes,
 }
 
 impl Logins {
@@ -37,23 +50,22 @@ impl Logins {
     pub fn now() -> Self {
         let started_in = std::env::var(VARIABLE).ok().and_then(|value| Login::parse(&value));
         let of_ancestors = ancestors().filter_map(|pid| Login::of_process(&pid).ok()?);
-        Self { own: started_in.into_iter().chain(of_ancestors).collect(), all: all() }
-    }
-}
-
-/// In whose sessions anything on this host was started; `None` if a process or its environment is hidden.
-fn all() -> Option<HashSet<Login>> {
-    let everywhere = fs::metadata("/proc/self/ns/pid").is_ok_and(|it| it.ino() == FIRST_PID_NAMESPACE);
-    let mut all = HashSet::new();
-    for pid in everywhere.then(processes)? {
-        match Login::of_process(&pid) {
-            Ok(login) => all.extend(login),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return None,
-            // It has ended meanwhile.
-            Err(_) => (),
+        let own = started_in.into_iter().chain(of_ancestors).collect();
+        let everywhere = fs::metadata("/proc/self/ns/pid").is_ok_and(|it| it.ino() == FIRST_PID_NAMESPACE);
+        let mut hidden = (!everywhere).then_some(Hidden::Processes);
+        let mut all = HashSet::new();
+        for pid in processes() {
+            match Login::of_process(&pid) {
+                Ok(login) => all.extend(login),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    hidden = Some(Hidden::Environments);
+                }
+                // It has ended meanwhile.
+                Err(_) => (),
+            }
         }
+        Self { own, all, hidden }
     }
-    Some(all)
 }
 
 impl Login {

@@ -1,11 +1,18 @@
 //! The rule that would let somebody in, as the configuration file has it.
+//!
+//! It is made to be pasted, so it names nobody but those who have logged in: others who are connected, who may only
+//! be guessing passwords, stand below it as a comment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
 use super::finding::Session;
+use super::login::Hidden;
 use crate::config::Prefix;
+
+/// By which administrators come in.
+const SSH: u16 = 22;
 
 /// Sources that are written out; beyond that, nobody would read them.
 const MOST_SOURCES: usize = 32;
@@ -35,6 +42,45 @@ impl Rule {
             rules.entry(ports).or_default().insert(Prefix::around(peer, 128));
         }
         rules.into_iter().map(|(tcp, from)| Self { from, tcp }).collect()
+    }
+}
+
+impl Rule {
+    /// A rule for whoever the operator will name: to SSH if that is among the ports, else to all of them.
+    #[must_use]
+    pub fn for_ports(ports: impl IntoIterator<Item = u16>) -> Self {
+        let ports: BTreeSet<u16> = ports.into_iter().collect();
+        let tcp = if ports.contains(&SSH) { [SSH].into() } else { ports };
+        Self { from: BTreeSet::new(), tcp }
+    }
+}
+
+/// A comment that names who is connected without having logged in.
+pub(super) struct Strangers<'a> {
+    /// At least one.
+    pub sessions: &'a [Session],
+    /// Why some of them may have logged in all the same.
+    pub hidden: Option<Hidden>,
+}
+
+impl fmt::Display for Strangers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.hidden {
+            None => f.write_str("# Connected too, but not logged in over SSH; let in only whom you know:")?,
+            Some(hidden) => write!(
+                f,
+                "# Connected too; whether they are logged in cannot be told, since {hidden}.\n# Let in only whom you \
+                 know:"
+            )?,
+        }
+        let peers: BTreeSet<_> = self.sessions.iter().map(|it| (it.remote.ip(), it.local.port())).collect();
+        for (address, port) in peers.iter().take(MOST_SOURCES) {
+            write!(f, "\n#   {address} at port {port}")?;
+        }
+        if let Some(more @ 1..) = peers.len().checked_sub(MOST_SOURCES) {
+            write!(f, "\n#   and {more} more")?;
+        }
+        Ok(())
     }
 }
 

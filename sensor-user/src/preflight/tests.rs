@@ -32,7 +32,7 @@ fn world() -> World {
         config: String::new(),
         facts: Facts {
             addresses: addresses.into(),
-            logins: Logins { own: HashSet::new(), all: Some(HashSet::new()) },
+            logins: Logins::default(),
             ephemeral: (32_768, 60_999),
             ..Facts::default()
         },
@@ -95,7 +95,7 @@ impl World {
 
     fn logged_in(mut self, local: &str, remote: &str) -> Self {
         let login = Login { remote: remote.parse().unwrap(), local: local.parse().unwrap() };
-        self.facts.logins.all.get_or_insert_default().insert(login);
+        self.facts.logins.all.insert(login);
         self
     }
 
@@ -106,7 +106,7 @@ impl World {
     }
 
     fn cannot_tell_who(mut self) -> Self {
-        self.facts.logins.all = None;
+        self.facts.logins.hidden = Some(Hidden::Environments);
         self
     }
 
@@ -142,10 +142,10 @@ const ADMIN_V6: &str = "[2001:db8:9::9]:50022";
 const STRANGER: &str = "192.0.2.66:40001";
 
 #[rstest]
-#[case::v4(ssh().session(HERE, ADMIN, ETH0), "203.0.113.9 at port 22", "\"203.0.113.9/32\"")]
-#[case::v6(ssh().session(HERE_V6, ADMIN_V6, ETH0), "2001:db8:9::9 at port 22", "\"2001:db8:9::9/128\"")]
+#[case::v4(ssh().session(HERE, ADMIN, ETH0).logged_in(HERE, ADMIN), "203.0.113.9 at port 22", "\"203.0.113.9/32\"")]
+#[case::v6(ssh().session(HERE_V6, ADMIN_V6, ETH0).logged_in(HERE_V6, ADMIN_V6), "2001:db8:9::9 at port 22", "\"2001:db8:9::9/128\"")]
 #[case::listener_at_one_address(
-    world().listens(HERE).session(HERE, ADMIN, ETH0), "203.0.113.9 at port 22", "\"203.0.113.9/32\""
+    world().listens(HERE).session(HERE, ADMIN, ETH0).logged_in(HERE, ADMIN), "203.0.113.9 at port 22", "\"203.0.113.9/32\""
 )]
 #[case::the_operator(ssh().session(HERE, ADMIN, ETH0).operator(HERE, ADMIN), "(you)", "\"203.0.113.9/32\"")]
 #[case::another_administrator(
@@ -153,11 +153,14 @@ const STRANGER: &str = "192.0.2.66:40001";
     "192.0.2.66 at port 22 (logged in)",
     "\"192.0.2.66/32\""
 )]
-#[case::anybody_if_nobody_can_tell(
-    ssh().config(RULE).session(HERE, STRANGER, ETH0).cannot_tell_who(), "192.0.2.66", "\"192.0.2.66/32\""
+#[case::who_is_seen_though_others_are_hidden(
+    ssh().config(RULE).session(HERE, STRANGER, ETH0).logged_in(HERE, STRANGER).cannot_tell_who(),
+    "192.0.2.66",
+    "\"192.0.2.66/32\""
 )]
 #[case::a_rule_for_another_port(
-    ssh().config("[[allow]]\nfrom = [\"203.0.113.0/24\"]\ntcp = [2222]\nudp = [22]").session(HERE, ADMIN, ETH0),
+    ssh().config("[[allow]]\nfrom = [\"203.0.113.0/24\"]\ntcp = [2222]\nudp = [22]").session(HERE, ADMIN, ETH0)
+        .logged_in(HERE, ADMIN),
     "203.0.113.9",
     "tcp = [22]"
 )]
@@ -168,14 +171,14 @@ const STRANGER: &str = "192.0.2.66:40001";
     "tcp = [22]"
 )]
 #[case::monitored_among_other_addresses(
-    ssh().monitors("198.51.100.0/24").session(HERE, ADMIN, ETH0), "203.0.113.9", "tcp = [22]"
+    ssh().monitors("198.51.100.0/24").session(HERE, ADMIN, ETH0).logged_in(HERE, ADMIN), "203.0.113.9", "tcp = [22]"
 )]
-#[case::answered_through_the_other_interface(ssh().session(HERE, ADMIN, ETH1), "eth0", "tcp = [22]")]
+#[case::answered_through_the_other_interface(ssh().session(HERE, ADMIN, ETH1).logged_in(HERE, ADMIN), "eth0", "tcp = [22]")]
 #[case::answered_through_this_interface(
-    ssh().only_eth1().session(HERE, ADMIN, ETH1), "attaching to eth1 cuts off", "tcp = [22]"
+    ssh().only_eth1().session(HERE, ADMIN, ETH1).logged_in(HERE, ADMIN), "attaching to eth1 cuts off", "tcp = [22]"
 )]
 #[case::by_both_interfaces(
-    ssh().attach("eth1", ETH1, Framing::Ethernet).session(HERE, ADMIN, ETH1), "eth0 and eth1", "tcp = [22]"
+    ssh().attach("eth1", ETH1, Framing::Ethernet).session(HERE, ADMIN, ETH1).logged_in(HERE, ADMIN), "eth0 and eth1", "tcp = [22]"
 )]
 fn who_is_connected_and_not_allowed_stands_in_the_way(
     #[case] world: World,
@@ -275,7 +278,11 @@ fn sessions_from_several_peers_give_one_rule_for_each_set_of_ports() {
         .session(HERE, ADMIN, ETH0)
         .session(HERE, "203.0.113.10:1", ETH0)
         .session(HERE, "203.0.113.10:2", ETH0)
-        .session("198.51.100.7:443", STRANGER, ETH0);
+        .session("198.51.100.7:443", STRANGER, ETH0)
+        .logged_in(HERE, ADMIN)
+        .logged_in(HERE, "203.0.113.10:1")
+        .logged_in(HERE, "203.0.113.10:2")
+        .logged_in("198.51.100.7:443", STRANGER);
     let error = world.judge().enforce().unwrap_err().to_string();
     let (_, rules) = error.split_once("\n\n").unwrap();
     assert_eq!(
@@ -287,12 +294,51 @@ fn sessions_from_several_peers_give_one_rule_for_each_set_of_ports() {
 
 #[test]
 fn a_crowd_is_not_named_one_by_one() {
-    let crowd = (0..200).fold(ssh(), |world, last| world.session(HERE, &format!("203.0.113.{last}:7"), ETH0));
+    let crowd = (0..200).fold(ssh(), |world, last| {
+        let peer = format!("203.0.113.{last}:7");
+        world.session(HERE, &peer, ETH0).logged_in(HERE, &peer)
+    });
     let world = crowd.session(HERE, STRANGER, ETH0).operator(HERE, STRANGER);
     let error = world.judge().enforce().unwrap_err().to_string();
     assert!(error.contains("192.0.2.66 at port 22 (you), 203.0.113.0"), "{error}");
     assert!(error.contains("and 193 more"), "{error}");
     assert!(error.contains("# and 169 more\ntcp"), "{error}");
+    assert!(error.len() < 2_000, "{} bytes", error.len());
+}
+
+/// Who has not logged in may be guessing passwords: nobody pastes them by mistake.
+#[rstest]
+#[case::beside_the_operator(
+    ssh().session(HERE, ADMIN, ETH0).operator(HERE, ADMIN).session(HERE, STRANGER, ETH0),
+    "[[allow]]\nfrom = [\"203.0.113.9/32\"]\ntcp = [22]\n\n\
+     # Connected too, but not logged in over SSH; let in only whom you know:\n\
+     #   192.0.2.66 at port 22"
+)]
+#[case::alone(
+    ssh().listens("0.0.0.0:443").session(HERE, STRANGER, ETH0).session("198.51.100.7:443", STRANGER, ETH0),
+    "[[allow]]\nfrom = [\"YOUR-ADDRESS/32\"]\ntcp = [22]\n\n\
+     # Connected too, but not logged in over SSH; let in only whom you know:\n\
+     #   192.0.2.66 at port 22\n\
+     #   192.0.2.66 at port 443"
+)]
+#[case::nobody_can_tell(
+    ssh().config(RULE).session(HERE, STRANGER, ETH0).cannot_tell_who(),
+    "[[allow]]\nfrom = [\"YOUR-ADDRESS/32\"]\ntcp = [22]\n\n\
+     # Connected too; whether they are logged in cannot be told, since not every process's environment may be read: \
+     run this as root.\n\
+     # Let in only whom you know:\n\
+     #   192.0.2.66 at port 22"
+)]
+fn strangers_are_in_no_rule(#[case] world: World, #[case] rule: &str) {
+    let error = world.judge().enforce().unwrap_err().to_string();
+    assert_eq!(error.split_once("\n\n").unwrap().1, rule);
+}
+
+#[test]
+fn a_crowd_of_strangers_is_not_named_one_by_one() {
+    let world = (0..200).fold(ssh(), |world, last| world.session(HERE, &format!("203.0.113.{last}:7"), ETH0));
+    let error = world.judge().enforce().unwrap_err().to_string();
+    assert!(error.ends_with("#   203.0.113.31 at port 22\n#   and 168 more"), "{error}");
     assert!(error.len() < 2_000, "{} bytes", error.len());
 }
 

@@ -126,19 +126,19 @@ fn many_sensors(count: u8) -> String {
 )]
 #[case::below_the_first_table(
     "[[sensor]]\nname = \"a\"\ninterfaces = [\"eth0\"]",
-    "f:3: key `interfaces` is of the whole file and stands in `sensor`: move it above the first heading in brackets"
+    "f:3: unknown key `interfaces` in `sensor`: it is of the whole file, move it above the first heading in brackets"
 )]
 #[case::below_export(
     "[export]\nobserve = true",
-    "f:2: key `observe` is of the whole file and stands in `export`: move it above the first heading in brackets"
+    "f:2: unknown key `observe` in `export`: it is of the whole file, move it above the first heading in brackets"
 )]
 #[case::above_its_heading(
     "tcp = [22]",
-    "f:1: key `tcp` is of [[allow]] and stands above the first heading: move it below that heading"
+    "f:1: unknown key `tcp` above the first heading: it is of [[allow]], move it below that heading"
 )]
 #[case::in_another_table(
     "[[sensor]]\nname = \"a\"\nmax_ports = 5",
-    "f:3: key `max_ports` is of [export] and stands in `sensor`: move it below that heading"
+    "f:3: unknown key `max_ports` in `sensor`: it is of [export], move it below that heading"
 )]
 #[case::service_name(
     "[[allow]]\nfrom = [\"192.0.2.0/24\"]\ntcp = [\"ssh\"]",
