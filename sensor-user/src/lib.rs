@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod export;
 pub mod kernel;
 pub mod log;
+pub mod memory;
 pub mod obstacle;
 pub mod output;
 pub mod preflight;

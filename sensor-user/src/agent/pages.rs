@@ -94,7 +94,7 @@ impl export::Documents for Pages {
     }
 
     fn slots(&self) -> Result<Bytes> {
-        self.drain()?.exporter.slots().map(Bytes::from)
+        self.drain()?.exporter.slots()
     }
 
     fn ready(&self) -> Result<()> {

@@ -16,6 +16,7 @@ use crate::config::{Config, Input};
 use crate::control::{Control, Request};
 use crate::export::http;
 use crate::kernel::{AttachOptions, Confirmation, LinkEvents, check_capabilities, check_kernel};
+use crate::memory;
 
 /// How long a wait for a confirmation lasts between two looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -29,6 +30,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// # Errors
 /// Anything that stands in the way of attaching or listening; nothing is attached then that was not before.
 pub fn run(config: Config, input: Input, options: AttachOptions) -> Result<()> {
+    memory::return_what_is_free();
     check_kernel()?;
     check_capabilities()?;
     tokio::runtime::Builder::new_multi_thread()

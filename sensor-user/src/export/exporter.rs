@@ -156,10 +156,13 @@ impl Exporter {
     ///
     /// # Errors
     /// Before the first drain there is nothing to say.
-    pub fn slots(&self) -> Result<Vec<u8>> {
+    pub fn slots(&self) -> Result<Bytes> {
         let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
-        slots::report(self.sensors.iter().map(|sensor| sensor.name.as_str()), snapshot)
-            .context("cannot write the slots")
+        // Asked for by people and now and then: no memory is kept for the next.
+        let mut text = Vec::new();
+        slots::write(&mut text, self.sensors.iter().map(|sensor| sensor.name.as_str()), snapshot)
+            .context("cannot write the slots")?;
+        Ok(text.into())
     }
 
     /// The HTTP server's counters, for the server to count in.

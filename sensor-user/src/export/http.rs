@@ -6,6 +6,7 @@
 
 mod answer;
 mod crowd;
+mod encoding;
 mod host;
 mod routes;
 

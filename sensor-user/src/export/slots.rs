@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use sensor_common::layout::{Counter, Passed, SlotKind};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::counters::{Snapshot, names};
+use crate::counters::{Slots, Snapshot, names};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -18,7 +18,16 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct SensorReport<'a> {
     name: &'a str,
-    slots: Vec<Entry>,
+    slots: Entries<'a>,
+}
+
+/// The slots that counted something, written one by one: together they take twice the memory of their text.
+struct Entries<'a>(&'a Slots);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter_nonzero().map(|(kind, counter)| entry(kind, counter)))
+    }
 }
 
 /// One slot. Which of the optional fields it has depends on what it counts; no two entries of a sensor are
@@ -49,21 +58,20 @@ enum Port {
     Name(&'static str),
 }
 
-/// The report of a snapshot as JSON; `names` are those of its sensors.
-pub(super) fn report<'a>(
+/// Writes the report of a snapshot as JSON; `names` are those of its sensors.
+pub(super) fn write<'a>(
+    to: &mut Vec<u8>,
     names: impl Iterator<Item = &'a str>,
     snapshot: &Snapshot,
-) -> serde_json::Result<Vec<u8>> {
-    serde_json::to_vec(&Report {
+) -> serde_json::Result<()> {
+    let report = Report {
         sensors: names
             .zip(&snapshot.sensors)
-            .map(|(name, slots)| SensorReport {
-                name,
-                slots: slots.iter_nonzero().map(|(kind, counter)| entry(kind, counter)).collect(),
-            })
+            .map(|(name, slots)| SensorReport { name, slots: Entries(slots) })
             .collect(),
         passed: Passed::ALL.iter().map(|&reason| (reason.label(), snapshot.passed(reason))).collect(),
-    })
+    };
+    serde_json::to_writer(to, &report)
 }
 
 fn entry(kind: SlotKind, Counter { packets, bytes }: Counter) -> Entry {
@@ -120,8 +128,9 @@ mod tests {
     #[test]
     fn a_fresh_sensor_has_an_empty_list() {
         let snapshot = SnapshotBuilder::new(1).finish();
-        let report: serde_json::Value =
-            serde_json::from_slice(&report(["a"].into_iter(), &snapshot).unwrap()).unwrap();
+        let mut text = Vec::new();
+        write(&mut text, ["a"].into_iter(), &snapshot).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let passed = json!({"link": 0, "management": 0, "non_ip": 0, "not_monitored": 0, "reply": 0, "unconfirmed": 0});
         assert_eq!(report, json!({"sensors": [{"name": "a", "slots": []}], "passed": passed}));
     }

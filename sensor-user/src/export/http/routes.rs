@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT, VARY};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::answer::{Answer, Rest};
 use super::crowd::Deadline;
+use super::encoding::Encoding;
 use super::host::{Names, Refusal};
 use super::{Documents, Limits};
 use crate::counters::select::Scraper;
@@ -71,40 +72,51 @@ impl Routes {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Ok(response);
         }
+        let encoding = Encoding::accepted(request.headers());
         let path = request.uri().path();
         Ok(match path {
             "/" => say(StatusCode::OK, HTML, INDEX),
             "/healthz" => say(StatusCode::OK, TEXT, "ok\n"),
-            "/readyz" => self.asked(TEXT, |documents| documents.ready().map(|()| "ready\n".into())).await,
+            "/readyz" => {
+                self.asked(TEXT, Encoding::Identity, |documents| documents.ready().map(|()| "ready\n".into()))
+                    .await
+            }
             // Without its page nobody has seen the counts that it carries: nothing is drained for a head.
-            "/metrics" if head_only => say(StatusCode::OK, METRICS, ""),
+            "/metrics" if head_only => varying(say(StatusCode::OK, METRICS, "")),
             "/metrics" => {
                 let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
                 let scraper = Scraper::new(peer.address, agent).over(&peer.connection);
-                let page = self.asked(METRICS, move |documents| documents.metrics(scraper)).await;
+                let page = self.asked(METRICS, encoding, move |documents| documents.metrics(scraper)).await;
                 // As long as it is open, its scraper is told from others at its address.
                 let rest = Rest { deadline: Arc::clone(&peer.deadline), time: self.limits.between_scrapes };
-                page.map(|page| page.before(rest))
+                varying(page.map(|page| page.before(rest)))
             }
-            "/api/v1/slots" if head_only => say(StatusCode::OK, JSON, ""),
-            "/api/v1/slots" => self.asked(JSON, Documents::slots).await,
+            "/api/v1/slots" if head_only => varying(say(StatusCode::OK, JSON, "")),
+            "/api/v1/slots" => varying(self.asked(JSON, encoding, Documents::slots).await),
             _ => say(StatusCode::NOT_FOUND, TEXT, "no such page; see /\n"),
         })
     }
 
-    /// What the agent says, or 503 and why it can't.
+    /// What the agent says, encoded as is accepted, or 503 and why it can't.
     async fn asked(
         &self,
         kind: &'static str,
+        encoding: Encoding,
         ask: impl FnOnce(&dyn Documents) -> anyhow::Result<Bytes> + Send + 'static,
     ) -> Response<Answer> {
         let turn = self.turn.acquire().await;
         let documents = self.documents.clone();
-        let asked = spawn_blocking(move || ask(&*documents)).await;
+        let asked = spawn_blocking(move || ask(&*documents).map(|body| encoding.encode(body))).await;
         drop(turn);
         match asked {
-            Ok(Ok(body)) => match self.share(body.len()) {
-                Some(share) => respond(StatusCode::OK, kind, Answer::new(body, Some(share))),
+            Ok(Ok((body, encoding))) => match self.share(body.len()) {
+                Some(share) => {
+                    let mut response = respond(StatusCode::OK, kind, Answer::new(body, Some(share)));
+                    if encoding == Encoding::Gzip {
+                        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    }
+                    response
+                }
                 None => say(StatusCode::SERVICE_UNAVAILABLE, TEXT, "too many answers wait to be read\n"),
             },
             Ok(Err(error)) => {
@@ -120,6 +132,12 @@ impl Routes {
         let permits = u32::try_from(bytes.min(self.limits.unread)).unwrap_or(u32::MAX);
         self.unread.clone().try_acquire_many_owned(permits).ok()
     }
+}
+
+/// An answer that depends on the encodings that are accepted.
+fn varying(mut response: Response<Answer>) -> Response<Answer> {
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    response
 }
 
 /// An answer too small to need a share.

@@ -1,7 +1,9 @@
+use std::io::Read;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
+use flate2::read::GzDecoder;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -134,6 +136,34 @@ async fn each_route_answers(
     assert!(answer.ends_with(end), "{answer}");
     assert_eq!(answer.contains("\r\nallow: GET, HEAD\r\n"), status.starts_with("405"));
     assert_eq!(server.agent.scrapes.load(Relaxed), usize::from(answer.ends_with("a 1\n")));
+}
+
+#[rstest]
+#[case::asked_for("gzip", true)]
+#[case::not_asked_for("identity", false)]
+#[tokio::test]
+async fn a_page_is_compressed_for_who_asks_for_it(#[case] accepted: &str, #[case] compressed: bool) {
+    let server = Server::start(QUICK).await;
+    let page = "a 1\n".repeat(10_000);
+    server.agent.page.lock().unwrap().clone_from(&page);
+    let mut stream = server.connect().await;
+    let request = format!(
+        "GET /metrics HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {accepted}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    let head = str::from_utf8(&answer[..end]).unwrap();
+    assert!(head.contains("\r\nvary: accept-encoding\r\n"), "{head}");
+    assert_eq!(head.contains("\r\ncontent-encoding: gzip\r\n"), compressed, "{head}");
+    let mut text = String::new();
+    if compressed {
+        GzDecoder::new(&answer[end..]).read_to_string(&mut text).unwrap();
+    } else {
+        text = String::from_utf8(answer[end..].to_vec()).unwrap();
+    }
+    assert_eq!(text, page);
 }
 
 #[rstest]
