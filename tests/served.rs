@@ -81,7 +81,7 @@ fn serve(namespace: &Namespace, folder: TempDir, flags: &[&str]) -> Result<Prome
 
 /// A file with one recording rule for each one of `text`, in order. `promtool` doesn't show a rule what it makes of
 /// another, nor of the same: so each is a step of its own. Without its guard against recording twice, a last clause
-/// `unless on ()`, it is evaluated once for each sample that is to be there; that is also why markers are left out.
+/// `and on () (sensor:rollup:…`, it is evaluated once for each sample that is to be there; that is also why markers are left out.
 fn rules(text: &str) -> Vec<String> {
     let mut files: Vec<String> = Vec::new();
     let (mut group, mut kept) = ("", false);
@@ -95,7 +95,7 @@ fn rules(text: &str) -> Vec<String> {
             if kept {
                 files.push(format!("groups:\n  - name: {group}\n    interval: {interval}\n    rules:\n"));
             }
-        } else if trimmed.starts_with("- alert:") || trimmed == "unless on ()" {
+        } else if trimmed.starts_with("- alert:") || trimmed.starts_with("and on () (sensor:rollup:") {
             kept = false;
         }
         if let Some(file) = files.last_mut().filter(|_| kept) {
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn each_rule_becomes_a_file() {
         let text = "groups:\n  - name: hours\n    interval: 10m\n    rules:\n      - record: a:increase1h\n        \
-                    expr: |\n          sum(x)\n          unless on ()\n          (y == time())\n      - record: a:rollup:hour\n        expr: y\n  - name: days\n    \
+                    expr: |\n          sum(x)\n          and on () (sensor:rollup:hour_due == 1)\n      - record: a:rollup:hour\n        expr: y\n  - name: days\n    \
                     rules:\n      - alert: No\n        expr: z\n      - record: a:increase1d\n        expr: w\n";
         let file = |group, interval, rule| {
             format!(
