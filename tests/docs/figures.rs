@@ -40,7 +40,7 @@ fn minutes(time: Duration) -> &'static str {
 #[case::rules("docs/configuration.md", format!("Up to {MAX_RULES} rules"))]
 #[case::listen("docs/configuration.md", format!("`\"{DEFAULT_LISTEN}\"`"))]
 #[case::max_ports("docs/configuration.md", format!("| {DEFAULT_MAX_PORTS}, or as many as are listed |"))]
-#[case::scrapers("docs/metrics.md", format!("not scraped for {} minutes", minutes(FORGET)))]
+#[case::scrapers("docs/metrics.md", format!("another is served {} minutes after it", minutes(FORGET)))]
 #[case::window("docs/metrics.md", format!("two different {}-minute periods", minutes(BUCKET)))]
 #[case::flows("docs/counting.md", format!("({0} TCP connections, {0} others;", grouped(MAX_FLOWS.into())))]
 #[case::slots("CONTRIBUTING.md", format!("| page | {} slots", grouped(PAGE_SLOTS.into())))]

@@ -1,8 +1,9 @@
 //! Files that the documents name are there.
 
+use std::fs;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use sensor_harness::workspace;
 
 use crate::page::{page, pages};
@@ -47,5 +48,28 @@ fn the_walk_never_goes_back() -> Result<()> {
         assert!(!steps[..at].contains(step), "the walk comes back to {step}");
     }
     assert!(steps.len() > 30, "only {} steps were found", steps.len());
+    Ok(())
+}
+
+/// The names of maps and load-time constants: `pub const HOT: &str = "HOT";`.
+fn maps() -> Result<Vec<String>> {
+    let mut maps = Vec::new();
+    for file in ["flow.rs", "policy.rs", "layout/page.rs", "layout/name.rs", "layout/series.rs"] {
+        let text = fs::read_to_string(workspace().join("sensor-common/src").join(file)).context(file)?;
+        let constants =
+            text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(": &str = "));
+        maps.extend(constants.map(|(name, _)| name.to_owned()));
+    }
+    Ok(maps)
+}
+
+#[test]
+fn each_map_is_told_of() -> Result<()> {
+    let page = page("docs/architecture.md")?;
+    let rows: Vec<_> = page.spans().filter(|span| span.column == Some(0)).map(|span| &span.text).collect();
+    let maps = maps()?;
+    let missing: Vec<_> = maps.iter().filter(|map| !rows.contains(map)).collect();
+    assert!(missing.is_empty(), "docs/architecture.md has no row for {missing:?}");
+    assert!(maps.len() > 15, "only {maps:?} were found");
     Ok(())
 }
