@@ -69,7 +69,7 @@ pub enum Command {
 }
 
 /// Arguments of `sensor check`.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub struct Check {
     /// Configuration file (TOML).
     #[arg(long, short, value_name = "FILE")]
@@ -78,6 +78,10 @@ pub struct Check {
     /// Network interfaces to look at instead of those of the file.
     #[arg(long = "interface", short, value_name = "IF", num_args = 1.., value_parser = config::interface_name)]
     pub interfaces: Vec<String>,
+
+    /// What `sensor run` is given as --pins.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
+    pub pins: PathBuf,
 }
 
 /// Arguments of `sensor doctor`.
@@ -180,6 +184,12 @@ impl Check {
             interfaces: self.interfaces.clone(),
             ..config::Input::default()
         }
+    }
+
+    /// How the sensor would be attached.
+    #[must_use]
+    pub fn attach_options(&self) -> AttachOptions {
+        AttachOptions { pins: self.pins.clone(), ..AttachOptions::default() }
     }
 }
 

@@ -74,13 +74,7 @@ impl Control {
     /// # Errors
     /// Another agent in this network namespace does.
     pub fn bind(pins: &Path) -> Result<Self> {
-        let listener = StdListener::bind_addr(&address(pins)?).map_err(|error| match error.kind() {
-            ErrorKind::AddrInUse => anyhow!(
-                "another agent runs here with --pins {}: stop it, or give this one --pins of its own",
-                pins.display()
-            ),
-            _ => anyhow!(error).context("cannot listen for `sensor reload`"),
-        })?;
+        let listener = listen(pins)?;
         listener.set_nonblocking(true).context("cannot listen for `sensor reload`")?;
         UnixListener::from_std(listener).map(Self).context("cannot listen for `sensor reload`")
     }
@@ -101,6 +95,24 @@ impl Control {
             }
         }
     }
+}
+
+/// Whether an agent could listen for those who name these pins.
+///
+/// # Errors
+/// As [`Control::bind`].
+pub fn check(pins: &Path) -> Result<()> {
+    listen(pins).map(drop)
+}
+
+fn listen(pins: &Path) -> Result<StdListener> {
+    StdListener::bind_addr(&address(pins)?).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow!(
+            "another agent runs here with --pins {}: stop it, or give this one --pins of its own",
+            pins.display()
+        ),
+        _ => anyhow!(error).context("cannot listen for `sensor reload`"),
+    })
 }
 
 /// Reads the request of a peer that is root or the agent's own user.

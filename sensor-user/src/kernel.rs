@@ -12,7 +12,8 @@ mod program;
 mod syscall;
 
 pub use attach::{
-    AttachOptions, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, Watch, check_interface, detach_egress,
+    AttachOptions, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, Standing, Watch, check_interface,
+    check_native, detach_egress,
 };
 pub use foreign::{TcProgram, program_name, tc_programs};
 pub use host::{

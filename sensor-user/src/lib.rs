@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod cli;
 pub mod commands;
+pub mod conditions;
 pub mod config;
 pub mod control;
 pub mod counters;

@@ -28,7 +28,9 @@ fn dispatch() -> ExitCode {
         Command::Run(arguments) => with_config(arguments.input(), |config| {
             run::run(config, arguments.input(), arguments.attach_options())
         }),
-        Command::Check(arguments) => with_config(arguments.input(), |config| check::run(&config)),
+        Command::Check(arguments) => {
+            with_config(arguments.input(), |config| check::run(&config, &arguments.attach_options()))
+        }
         Command::Doctor(arguments) => finish(doctor::run(&arguments)),
         Command::Confirm(arguments) => finish(confirm::run(&arguments)),
         Command::Reload(arguments) => finish(reload::run(&arguments)),

@@ -7,32 +7,53 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+use crate::conditions::Conditions;
 use crate::config::{Allow, Config, Prefix};
-use crate::kernel::{AttachOptions, Framing, Interface, check_interface, check_kernel};
+use crate::control;
+use crate::kernel::{AttachOptions, Framing, Interface};
 use crate::output;
 use crate::preflight::{Facts, Finding, Findings, Service, judge};
 
-/// Prints what would pass and what would go dark.
+/// Prints what would pass and what would go dark, and whether `sensor run` would go ahead; beside an agent that runs
+/// here, whether `sensor reload` would.
 ///
 /// # Errors
-/// `sensor run` would refuse; the error is the one that it would end with.
-pub fn run(config: &Config) -> Result<()> {
-    let (interfaces, facts) = look(config)?;
-    let findings = judge(config, &AttachOptions::default(), None, &facts);
-    let report = report(config, &facts, &findings)?;
-    output::print(&report)?;
-    check_kernel()?;
-    interfaces.iter().try_for_each(check_interface)?;
+/// It would refuse; the error is the one that it would end with.
+pub fn run(config: &Config, options: &AttachOptions) -> Result<()> {
+    let interfaces = config.interfaces.iter().map(|name| Interface::find(name)).filter_map(Result::transpose);
+    let facts = Facts::gather(config, &interfaces.collect::<Result<Vec<_>>>()?)?;
+    let findings = judge(config, options, None, &facts);
+    let (command, conditions) = if control::check(&options.pins).is_ok() {
+        ("`sensor run`", Conditions::of_run(config, options))
+    } else {
+        ("An agent runs here, and `sensor reload`", Conditions::of_reload(config, options))
+    };
+    let mut text = report(config, &facts, &findings)?;
+    answer(&mut text, command, &conditions, &findings)?;
+    output::print(&text)?;
+    conditions.allow()?;
     findings.allow()
 }
 
-fn look(config: &Config) -> Result<(Vec<Interface>, Facts)> {
-    let mut interfaces = Vec::new();
-    for name in &config.interfaces {
-        interfaces.push(Interface::named(name)?);
+/// Whether the command would go ahead, as far as can be told.
+fn answer(text: &mut String, command: &str, conditions: &Conditions, findings: &Findings) -> Result<()> {
+    for error in conditions.unmet_by_user() {
+        writeln!(text, "Note: it would end for this user: {error:#}.")?;
     }
-    let facts = Facts::gather(config, &interfaces)?;
-    Ok((interfaces, facts))
+    let unknown: Vec<_> = conditions.unknown().collect();
+    if !unknown.is_empty() {
+        writeln!(text, "Note: without attaching it is not known {}.", unknown.join("; "))?;
+    }
+    for error in conditions.unmet() {
+        if conditions.refuse() {
+            writeln!(text, "In the way: {error:#}.")?;
+        } else {
+            writeln!(text, "Left out, and tried again by an agent that runs: {error:#}.")?;
+        }
+    }
+    let goes_ahead = findings.refusals.is_empty() && !conditions.refuse();
+    writeln!(text, "{command} would {}.", if goes_ahead { "go ahead" } else { "refuse" })?;
+    Ok(())
 }
 
 fn report(config: &Config, facts: &Facts, findings: &Findings) -> Result<String> {
@@ -76,11 +97,6 @@ fn report(config: &Config, facts: &Facts, findings: &Findings) -> Result<String>
     });
     for warning in rest {
         writeln!(text, "Note: {warning}.")?;
-    }
-    if findings.refusals.is_empty() && facts.interfaces.iter().all(|it| check_interface(it).is_ok()) {
-        writeln!(text, "`sensor run` would go ahead.")?;
-    } else {
-        writeln!(text, "`sensor run` would refuse.")?;
     }
     Ok(text)
 }

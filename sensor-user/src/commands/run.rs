@@ -12,10 +12,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{interval, sleep};
 
 use crate::agent::Agent;
+use crate::conditions::Conditions;
 use crate::config::{Config, Input};
 use crate::control::{Control, Request};
 use crate::export::http;
-use crate::kernel::{AttachOptions, Confirmation, LinkEvents, check_capabilities, check_kernel};
+use crate::kernel::{AttachOptions, Confirmation, LinkEvents};
 use crate::memory;
 
 /// How long a wait for a confirmation lasts between two looks.
@@ -31,8 +32,7 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// Anything that stands in the way of attaching or listening; nothing is attached then that was not before.
 pub fn run(config: Config, input: Input, options: AttachOptions) -> Result<()> {
     memory::return_what_is_free();
-    check_kernel()?;
-    check_capabilities()?;
+    Conditions::of_run(&config, &options).enforce()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

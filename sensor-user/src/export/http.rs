@@ -120,21 +120,25 @@ impl HttpStats {
 /// # Errors
 /// Says what stands in the way and what to do.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let (cause, remedy) = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                ("address in use".into(), "stop what listens there, or pass --listen with another port")
-            }
-            io::ErrorKind::AddrNotAvailable => {
-                ("this host has no such address".into(), "pass --listen with one that it has")
-            }
-            io::ErrorKind::PermissionDenied => {
-                ("permission denied".into(), "pass --listen with a port of 1024 or above")
-            }
-            _ => (error.to_string(), "pass --listen with another address"),
-        };
-        anyhow::anyhow!("cannot listen on {address}: {cause}; {remedy}")
-    })
+    TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))
+}
+
+/// What stands in the way of listening on an address, and what to do.
+#[must_use]
+pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
+    let (cause, remedy) = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ("address in use".into(), "stop what listens there, or pass --listen with another port")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ("this host has no such address".into(), "pass --listen with one that it has")
+        }
+        io::ErrorKind::PermissionDenied => {
+            ("permission denied".into(), "pass --listen with a port of 1024 or above")
+        }
+        _ => (error.to_string(), "pass --listen with another address"),
+    };
+    anyhow::anyhow!("cannot listen on {address}: {cause}; {remedy}")
 }
 
 /// Serves those who ask by address or by one of these names until `shutdown` completes, then lets requests that are under way finish for a second.

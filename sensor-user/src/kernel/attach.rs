@@ -4,9 +4,11 @@ mod attachment;
 mod deployment;
 mod egress;
 mod options;
+mod standing;
 mod xdp;
 
 pub use deployment::{Deployment, Watch};
 pub use egress::detach as detach_egress;
 pub use options::{AttachOptions, DEFAULT_PINS};
-pub use xdp::{SINGLE_BUFFER_MTU, check_interface};
+pub use standing::Standing;
+pub use xdp::{SINGLE_BUFFER_MTU, check_interface, check_native};

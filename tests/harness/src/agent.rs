@@ -92,8 +92,14 @@ impl Launch {
 
     /// Lets the program and its counters outlive the agent, in this folder. Without this, they end with it.
     #[must_use]
-    pub fn pins(mut self, pins: &Pins) -> Self {
-        self.pins = Some(pins.path().to_owned());
+    pub fn pins(self, pins: &Pins) -> Self {
+        self.pins_at(pins.path())
+    }
+
+    /// As [`Launch::pins`], in any folder.
+    #[must_use]
+    pub fn pins_at(mut self, folder: &Path) -> Self {
+        self.pins = Some(folder.to_owned());
         self
     }
 

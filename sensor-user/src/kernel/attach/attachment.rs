@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::egress::{self, Egress, Holder};
+use super::standing::Standing;
 use super::xdp::{self, Ingress, check_interface};
 use crate::config::Mode;
 use crate::kernel::host::{AttachedMode, Interface};
@@ -213,12 +214,13 @@ impl Attachment {
 
     fn try_attach_ingress(&self, loaded: &mut Loaded, shared: &Shared, mode: Mode) -> Result<Ingress> {
         let interface = self.interface()?;
-        match pinned(shared, Direction::Ingress, interface) {
-            Some(link) if runs_here(&link, interface) => {
+        let pin_path = shared.pins().pinned_link(Direction::Ingress, interface.index);
+        match Standing::with(Some(&pin_path), interface) {
+            Standing::Earlier(link) => {
                 let mut ingress = Ingress::of_earlier_agent(link, interface)?;
                 let replaced = ingress.replace(loaded, interface, mode);
                 // Where the mode was to change, it is another link that keeps the program now.
-                pin(&ingress.link, &shared.pins().pinned_link(Direction::Ingress, interface.index))?;
+                pin(&ingress.link, &pin_path)?;
                 replaced?;
                 tracing::info!(
                     "took over {} in {} mode, as an earlier agent left it",
@@ -227,11 +229,8 @@ impl Attachment {
                 );
                 Ok(ingress)
             }
-            Some(_) => bail!(
-                "the pins in {} belong to another network namespace: give this agent a --pins of its own",
-                shared.pins().directory().display()
-            ),
-            None => xdp::attach(loaded, interface, mode),
+            Standing::Taken(error) => Err(error),
+            Standing::Free | Standing::Hidden(_) => xdp::attach(loaded, interface, mode),
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 
 use crate::config::Mode;
 use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures};
@@ -36,7 +36,7 @@ pub fn attach(loaded: &mut Loaded, interface: &Interface, mode: Mode) -> Result<
     let name = &interface.name;
     check_interface(interface)?;
     if let Some(other) = interface.xdp {
-        bail!("{}", taken(name, other.program));
+        return Err(taken(name, other.program));
     }
     let mut native_error = None;
     for (variant, hook) in attempts(loaded, interface, mode) {
@@ -79,6 +79,30 @@ pub fn check_interface(interface: &Interface) -> Result<(), Obstacle> {
         ));
     }
     Ok(())
+}
+
+/// Whether the driver runs programs natively as far as can be told without attaching; `None` if the kernel does not
+/// say. `from` is the mode in which an earlier agent attached, if one did.
+///
+/// # Errors
+/// It does not.
+pub fn check_native(interface: &Interface, from: Option<AttachedMode>) -> Result<Option<()>> {
+    let name = &interface.name;
+    match (XdpFeatures::of(interface.index), from) {
+        (Ok(Some(features)), _) if features.native() => Ok(Some(())),
+        (Ok(Some(_)), None) => {
+            // It is not the MTU, which some drivers refuse with the same error.
+            let interface = Interface { mtu: 0, ..interface.clone() };
+            let error = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+            bail!("cannot attach to {name} in native mode: {}", explain_native(&error, &interface, true))
+        }
+        (Ok(Some(_)), Some(from)) => {
+            bail!(
+                "cannot change {name} from {from} to native mode: the driver does not have it; use --mode generic"
+            )
+        }
+        _ => Ok(None),
+    }
 }
 
 impl Ingress {
@@ -130,12 +154,8 @@ impl Ingress {
     fn change_mode(&mut self, loaded: &mut Loaded, interface: &Interface, hook: Hook) -> Result<()> {
         let name = &interface.name;
         let (from, to) = (self.mode, hook.mode());
-        if to == AttachedMode::Native
-            && XdpFeatures::of(interface.index).is_ok_and(|features| features.is_some_and(|it| !it.native()))
-        {
-            bail!(
-                "cannot change {name} from {from} to {to} mode: the driver does not have it; use --mode generic"
-            );
+        if to == AttachedMode::Native {
+            check_native(interface, Some(from))?;
         }
         let variants =
             if to == AttachedMode::Native { variants(loaded, interface) } else { vec![Variant::Linear] };
@@ -179,15 +199,15 @@ impl Ingress {
 }
 
 /// Says whose program is in the way, and what to do about it.
-fn taken(name: &str, program: u32) -> String {
+pub(super) fn taken(name: &str, program: u32) -> Error {
     if program::is_ours(program).unwrap_or(false) {
-        return format!(
+        return anyhow!(
             "interface {name} already has the program of a sensor that was started with other --pins, with \
              --detach-on-exit or by another version: stop that one, or remove it with `sensor detach \
              --interface {name}`, which ends its counts"
         );
     }
-    format!(
+    anyhow!(
         "interface {name} already has the XDP program {program}: stop the program that attached it; `bpftool \
          net` and `bpftool link` show it"
     )

@@ -3,14 +3,15 @@
 //! Pinned there are the maps that all programs share, and the links that keep the programs attached. One agent
 //! at a time works with them: it holds a lock on the directory, which the kernel releases however it ends.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use sensor_common::layout::SCHEMA_VERSION;
 
 use crate::kernel::link::Link;
@@ -69,6 +70,38 @@ impl Pins {
             None => None,
         };
         Ok(Self { directory, lifetime: Lifetime::Kept { _lock: lock }, older })
+    }
+
+    /// Whether [`Pins::keep`] would succeed, or [`Pins::passing`] where nothing is to be `kept`. Makes nothing.
+    ///
+    /// # Errors
+    /// This user may not know. Inside: what stands in the way.
+    pub fn check(root: &Path, kept: bool) -> io::Result<Result<()>> {
+        let will_be_mounted = root.starts_with(USUAL) && !is_bpf(Path::new(USUAL));
+        let there = root.ancestors().find(|folder| folder.exists()).unwrap_or(root);
+        if !will_be_mounted && !is_bpf(there) {
+            return Ok(Err(not_bpf(root)));
+        }
+        if !kept {
+            return Ok(Ok(()));
+        }
+        for schema in [SCHEMA_VERSION, SCHEMA_VERSION - 1] {
+            let directory = version_directory(root, schema);
+            match File::open(&directory).map(|file| file.try_lock()) {
+                Ok(Err(fs::TryLockError::WouldBlock)) => return Ok(Err(in_use(&directory))),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(refuse_newer(root))
+    }
+
+    /// Where below `root` an interface's link is pinned, or where an older build has pinned it.
+    #[must_use]
+    pub fn link_below(root: &Path, direction: Direction, interface: u32) -> PathBuf {
+        let of = |schema| version_directory(root, schema).join(link_name(direction, interface));
+        let (here, older) = (of(SCHEMA_VERSION), of(SCHEMA_VERSION - 1));
+        if !here.exists() && older.exists() { older } else { here }
     }
 
     /// A directory of this process's own, for the time that loading takes.
@@ -196,6 +229,9 @@ static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 
 const PASSING: &str = "run-";
 
+/// Where a BPF file system usually is.
+const USUAL: &str = "/sys/fs/bpf";
+
 const fn prefix(direction: Direction) -> &'static str {
     match direction {
         Direction::Ingress => "xdp_",
@@ -312,17 +348,22 @@ fn lock(directory: &Path) -> Result<Option<File>> {
 
 /// Likewise, where nobody else may have it.
 fn lock_alone(directory: &Path) -> Result<File> {
-    lock(directory)?.with_context(|| {
-        format!(
-            "another agent works with {}: stop it, or give this one a --pins of its own",
-            directory.display()
-        )
-    })
+    lock(directory)?.ok_or_else(|| in_use(directory))
+}
+
+fn in_use(directory: &Path) -> Error {
+    anyhow!("another agent works with {}: stop it, or give this one a --pins of its own", directory.display())
+}
+
+fn not_bpf(directory: &Path) -> Error {
+    anyhow!(
+        "{} is not on a BPF file system: leave --pins out, or mount one there with `mount -t bpf`",
+        directory.display()
+    )
 }
 
 /// Makes a directory on a BPF file system, which is mounted where it usually is if nothing is there yet.
 fn make(directory: &Path) -> Result<()> {
-    const USUAL: &str = "/sys/fs/bpf";
     if directory.starts_with(USUAL) && !is_bpf(Path::new(USUAL)) {
         mount(USUAL).with_context(|| {
             format!("cannot mount a BPF file system on {USUAL}: run `mount -t bpf bpf {USUAL}`")
@@ -332,25 +373,23 @@ fn make(directory: &Path) -> Result<()> {
         format!("cannot make the directory {} for pins: name another with --pins", directory.display())
     })?;
     if !is_bpf(directory) {
-        bail!(
-            "{} is not on a BPF file system: leave --pins out, or mount one there with `mount -t bpf`",
-            directory.display()
-        );
+        return Err(not_bpf(directory));
     }
     Ok(())
 }
 
+/// Asks by name: a folder that this user may not open tells too.
 fn is_bpf(directory: &Path) -> bool {
-    let Ok(file) = File::open(directory) else { return false };
+    let Ok(name) = CString::new(directory.as_os_str().as_bytes()) else { return false };
     // SAFETY: all zeros are a valid value of this C struct of integers.
     let mut status: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the descriptor is open and the call writes to a struct that outlives it.
-    let failed = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut status) } != 0;
+    // SAFETY: the name ends in a zero, and the call writes to a struct; both outlive it.
+    let failed = unsafe { libc::statfs(name.as_ptr(), &raw mut status) } != 0;
     !failed && status.f_type == libc::BPF_FS_MAGIC
 }
 
 fn mount(place: &str) -> io::Result<()> {
-    let place = std::ffi::CString::new(place)?;
+    let place = CString::new(place)?;
     // SAFETY: all strings end in a zero and outlive the call; no data is passed.
     let failed =
         unsafe { libc::mount(c"bpf".as_ptr(), place.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) } != 0;

@@ -1,0 +1,208 @@
+//! `sensor check` says what `sensor run` does: the same conditions, in the same words, and nothing is attached.
+
+use std::any::Any;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::net::if_::if_nametoindex;
+use nix::sys::signal::Signal;
+use rstest::rstest;
+use sensor_harness::agent::{LISTEN, Launch, PublicCopy};
+use sensor_harness::bpf::XdpAction;
+use sensor_harness::cli::{self, Said, sensor};
+use sensor_harness::foreign::Foreign;
+use sensor_harness::needs_root;
+use sensor_harness::pins::Pins;
+use sensor_harness::wire::Wire;
+use sensor_user::kernel::XdpFeatures;
+use tempfile::NamedTempFile;
+
+/// An interface whose driver has no XDP.
+const PLAIN: &str = "plain0";
+
+/// A host with two interfaces, and pins of its own.
+struct World {
+    wire: Wire,
+    pins: Pins,
+    /// Where commands are told that the pins are.
+    told: PathBuf,
+}
+
+/// What is kept as long as a condition is to stand.
+type Kept = Vec<Box<dyn Any>>;
+
+impl World {
+    fn new() -> Result<Self> {
+        let (wire, pins) = (Wire::new()?, Pins::new()?);
+        wire.near.namespace.add_interface_without_native_xdp(PLAIN)?;
+        let told = pins.path().to_owned();
+        Ok(Self { wire, pins, told })
+    }
+
+    fn check(&self, interface: &str, config: &str) -> Result<Said> {
+        let mut file = NamedTempFile::new()?;
+        file.write_all(config.as_bytes())?;
+        let arguments = ["check", "--interface", interface, "--config", text(file.path())?];
+        sensor(&self.wire.near.namespace, &[&arguments[..], &["--pins", text(&self.told)?]].concat())
+    }
+
+    fn run(&self, interface: &str, config: &str) -> Launch {
+        let launch = Launch::new(&self.wire.near.namespace).interface(interface).config(config);
+        launch.pins_at(&self.told)
+    }
+
+    /// An agent that has ended and left its program at work.
+    fn left_behind(&self, pins: &Pins) -> Result<()> {
+        let agent = Launch::new(&self.wire.near.namespace).interface("sensor0").pins(pins);
+        agent.start()?.stop(Signal::SIGTERM).map(drop)
+    }
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("the path is not text")
+}
+
+fn nothing(_: &mut World) -> Result<Kept> {
+    Ok(Kept::new())
+}
+
+fn down(world: &mut World) -> Result<Kept> {
+    world.wire.near.namespace.ip("link set sensor0 down")?;
+    Ok(Kept::new())
+}
+
+fn another_program(world: &mut World) -> Result<Kept> {
+    Ok(vec![Box::new(Foreign::attach(&world.wire.near, XdpAction::Pass)?)])
+}
+
+fn port_in_use(world: &mut World) -> Result<Kept> {
+    Ok(vec![Box::new(world.wire.near.namespace.run(|| TcpListener::bind(LISTEN))??)])
+}
+
+fn left_by_an_earlier_agent(world: &mut World) -> Result<Kept> {
+    world.left_behind(&world.pins)?;
+    Ok(Kept::new())
+}
+
+fn left_with_other_pins(world: &mut World) -> Result<Kept> {
+    let pins = Pins::new()?;
+    world.left_behind(&pins)?;
+    Ok(vec![Box::new(pins)])
+}
+
+fn agent_elsewhere(world: &mut World) -> Result<Kept> {
+    let wire = Wire::new()?;
+    let agent = Launch::new(&wire.near.namespace).interface("sensor0").pins(&world.pins).start()?;
+    Ok(vec![Box::new(agent), Box::new(wire)])
+}
+
+fn left_elsewhere(world: &mut World) -> Result<Kept> {
+    let wire = Wire::new()?;
+    let agent = Launch::new(&wire.near.namespace).interface("sensor0").pins(&world.pins);
+    agent.start()?.stop(Signal::SIGTERM)?;
+    Ok(vec![Box::new(wire)])
+}
+
+fn pins_on_a_disk(world: &mut World) -> Result<Kept> {
+    let folder = tempfile::tempdir()?;
+    world.told = folder.path().join("pins");
+    Ok(vec![Box::new(folder)])
+}
+
+#[rstest]
+#[case::nothing_in_the_way("sensor0", "", nothing, None)]
+#[case::mode_native("sensor0", "mode = \"native\"", nothing, None)]
+#[case::no_native_xdp_and_none_asked_for(PLAIN, "", nothing, None)]
+#[case::taken_over("sensor0", "", left_by_an_earlier_agent, None)]
+#[case::interface_down("sensor0", "", down, Some("sensor0 is down"))]
+#[case::another_program("sensor0", "", another_program, Some("already has the XDP program"))]
+#[case::port_in_use("sensor0", "", port_in_use, Some("address in use"))]
+#[case::sensor_with_other_pins("sensor0", "", left_with_other_pins, Some("has the program of a sensor"))]
+#[case::agent_elsewhere("sensor0", "", agent_elsewhere, Some("another agent works with"))]
+#[case::left_elsewhere("sensor0", "", left_elsewhere, Some("another network namespace"))]
+#[case::pins_on_a_disk("sensor0", "", pins_on_a_disk, Some("not on a BPF file system"))]
+fn check_ends_as_run_does(
+    #[case] interface: &str,
+    #[case] config: &str,
+    #[case] arrange: fn(&mut World) -> Result<Kept>,
+    #[case] refusal: Option<&str>,
+) -> Result<()> {
+    needs_root!();
+    let mut world = World::new()?;
+    let _kept = arrange(&mut world)?;
+    let attached = world.wire.near.has_xdp()?;
+    let said = world.check(interface, config)?;
+    ensure!(world.wire.near.has_xdp()? == attached, "checking has changed what is attached");
+    match refusal {
+        None => {
+            assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+            ensure!(said.stdout.ends_with("`sensor run` would go ahead.\n"), "{said:?}");
+            world.run(interface, config).start().map(drop)
+        }
+        Some(words) => {
+            ensure!(said.stderr.contains(words), "{said:?}");
+            ensure!(said.stdout.ends_with("`sensor run` would refuse.\n"), "{said:?}");
+            let (code, log) = world.run(interface, config).fail()?;
+            // Both end with the same line.
+            assert_eq!((said.code, said.stderr.lines().last()), (code, log.lines().last()), "{log}");
+            Ok(())
+        }
+    }
+}
+
+/// Linux tells since 6.3 whether a driver has native XDP.
+#[test]
+fn native_mode_where_there_is_none() -> Result<()> {
+    needs_root!();
+    let world = World::new()?;
+    let features =
+        world.wire.near.namespace.run(|| -> Result<_> { Ok(XdpFeatures::of(if_nametoindex(PLAIN)?)?) })??;
+    let config = "mode = \"native\"";
+    let said = world.check(PLAIN, config)?;
+    if features.is_none() {
+        ensure!(said.stdout.contains("whether the driver of plain0 takes the program"), "{said:?}");
+        assert_eq!(said.code, 0, "{said:?}");
+        return Ok(());
+    }
+    let (code, log) = world.run(PLAIN, config).fail()?;
+    assert_eq!((said.code, said.stderr.lines().last()), (code, log.lines().last()), "{log}");
+    ensure!(said.stderr.contains("--mode generic"), "{said:?}");
+    Ok(())
+}
+
+#[test]
+fn what_only_attaching_shows_is_named() -> Result<()> {
+    needs_root!();
+    let said = World::new()?.check("sensor0", "")?;
+    for words in ["without attaching it is not known whether", "`sensor doctor --interface sensor0`"] {
+        ensure!(said.stdout.contains(words), "not {words:?}: {said:?}");
+    }
+    Ok(())
+}
+
+/// The agent's port, pins and program are in nobody's way then.
+#[test]
+fn beside_a_running_agent_it_speaks_of_a_reload() -> Result<()> {
+    needs_root!();
+    let world = World::new()?;
+    let agent = world.run("sensor0", "").start()?;
+    let said = world.check("sensor0", "")?;
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{said:?}");
+    ensure!(said.stdout.ends_with("An agent runs here, and `sensor reload` would go ahead.\n"), "{said:?}");
+    agent.counts().map(drop)
+}
+
+#[test]
+fn what_is_in_the_way_of_this_user_alone_is_said() -> Result<()> {
+    needs_root!();
+    let world = World::new()?;
+    let agent = PublicCopy::new()?;
+    let mut command = agent.as_nobody();
+    command.args(["check", "--interface", "sensor0", "--pins"]).arg(&world.told);
+    let said = cli::run(&world.wire.near.namespace, &mut command)?;
+    ensure!(said.stdout.contains("it would end for this user: attaching to a NIC needs CAP_"), "{said:?}");
+    ensure!(said.stdout.ends_with("`sensor run` would go ahead.\n"), "{said:?}");
+    Ok(())
+}
