@@ -172,8 +172,9 @@ const fn service(sent: &Quoted) -> Option<Slot> {
 }
 
 /// Whether the packet keeps the link itself working: without it the host would lose its address or its
-/// router. IPv6 tells by hop limits and link-local addresses what comes from the link itself; IPv4's DHCP
-/// can come through relays, so a packet from anywhere that looks like a DHCP server's passes.
+/// router, or a switch would no longer send it the groups that it has joined. IPv6 tells by hop limits and
+/// link-local addresses what comes from the link itself; IPv4's DHCP can come through relays, so a packet from
+/// anywhere that looks like a DHCP server's passes.
 #[inline(always)]
 #[must_use]
 pub fn is_link_control<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
@@ -192,6 +193,17 @@ pub fn is_link_control<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
                     .pair(frame)
                     .is_some_and(|pair| pair.source().is_link_local() || pair.source().is_unspecified_v6())
         }
+        // RFC 3376 §4, as MLD: from the link itself, to a group. IPv4 tells it by the time to live alone.
+        SlotKind::ProtocolV4(protocol::IGMP) => {
+            packet.time_to_live(frame) == Some(1)
+                && packet.pair(frame).is_some_and(|pair| pair.destination().is_multicast_v4())
+                && packet.leading(frame).is_some_and(|message| {
+                    matches!(
+                        message.icmp_type(),
+                        IGMP_QUERY | IGMP_REPORT | IGMP_V2_REPORT | IGMP_LEAVE | IGMP_V3_REPORT
+                    )
+                })
+        }
         _ => false,
     }
 }
@@ -204,6 +216,13 @@ const ECHO_REPLY: u8 = 0;
 const DESTINATION_UNREACHABLE: u8 = 3;
 const TIME_EXCEEDED: u8 = 11;
 const PARAMETER_PROBLEM: u8 = 12;
+
+// IGMP types (IANA "IGMP Type Numbers").
+const IGMP_QUERY: u8 = 0x11;
+const IGMP_REPORT: u8 = 0x12;
+const IGMP_V2_REPORT: u8 = 0x16;
+const IGMP_LEAVE: u8 = 0x17;
+const IGMP_V3_REPORT: u8 = 0x22;
 
 // ICMPv6 types (IANA "ICMPv6 Parameters").
 const DESTINATION_UNREACHABLE_V6: u8 = 1;

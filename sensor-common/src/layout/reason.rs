@@ -72,7 +72,7 @@ labelled! {
         NonIp => "non_ip",
         /// To an address that no sensor monitors.
         NotMonitored => "not_monitored",
-        /// Link control: IPv6 neighbour discovery, MLD, DHCP.
+        /// Link control: IPv6 neighbour discovery, MLD, IGMP, DHCP.
         Link => "link",
         /// From an allow-listed source to an allowed service of the host.
         Management => "management",

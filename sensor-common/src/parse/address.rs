@@ -39,6 +39,13 @@ impl Address {
         self.is_ipv6() && self.halves[0] | self.halves[1] == 0
     }
 
+    /// `224.0.0.0/4` (RFC 1112 §4).
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_multicast_v4(self) -> bool {
+        !self.is_ipv6() && self.octets_v4()[0] & 0xf0 == 0xe0
+    }
+
     /// The four bytes of an IPv4 address.
     #[must_use]
     #[inline(always)]

@@ -78,6 +78,13 @@ impl Packet {
         Some(header.hop_limit)
     }
 
+    /// The IPv4 time to live.
+    #[inline(always)]
+    pub(crate) fn time_to_live<R: Read + ?Sized>(&self, frame: &R) -> Option<u8> {
+        let header: Ipv4 = frame.read(self.network)?;
+        Some(header.time_to_live)
+    }
+
     /// The first bytes of what it carries; `None` if there are less than eight.
     #[inline(always)]
     pub(crate) fn leading<R: Read + ?Sized>(&self, frame: &R) -> Option<Leading> {

@@ -14,7 +14,7 @@ const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 pub(super) fn cases() -> Vec<Case> {
-    [neighbour_discovery(), multicast_listeners(), dhcp()].concat()
+    [neighbour_discovery(), multicast_listeners(), multicast_groups(), dhcp()].concat()
 }
 
 /// A packet to an address of no sensor: it passes for that, or as link control where all is monitored.
@@ -55,6 +55,31 @@ fn multicast_listeners() -> Vec<Case> {
         counted("mld_hop_limit_64", mld(130).hops(64), Slot::icmpv6(130, 0)),
         counted("mld_from_a_global_address", mld(130).from(crate::frame::SCANNER_V6), Slot::icmpv6(130, 0)),
         counted("mld_of_an_unknown_type", mld(144), Slot::icmpv6(144, 0)),
+    ]
+}
+
+/// Only a sensor that monitors everything is asked about groups.
+fn multicast_groups() -> Vec<Case> {
+    let all_hosts = Ipv4Addr::new(224, 0, 0, 1);
+    let igmp = |kind: u8| {
+        let router_alert = [148, 4, 0, 0];
+        let message = [kind, 100, 0, 0, 0, 0, 0, 0];
+        frame().ipv4().to(all_hosts).hops(1).ip_options(&router_alert).protocol(2).payload(message)
+    };
+    let igmp_slot = Slot::protocol_v4(2);
+    vec![
+        link_elsewhere("igmp_query", igmp(0x11)),
+        link_elsewhere("igmp_query_of_a_group", igmp(0x11).to(Ipv4Addr::new(239, 1, 2, 3))),
+        link_elsewhere("igmp_query_from_no_address_yet", igmp(0x11).from(Ipv4Addr::UNSPECIFIED)),
+        link_elsewhere("igmp_query_in_vlan", igmp(0x11).vlan(5)),
+        link_elsewhere("igmp_report_version_1", igmp(0x12)),
+        link_elsewhere("igmp_report_version_2", igmp(0x16)),
+        link_elsewhere("igmp_leave", igmp(0x17)),
+        link_elsewhere("igmp_report_version_3", igmp(0x22)),
+        elsewhere("igmp_forwarded_time_to_live_2", igmp(0x11).hops(2), igmp_slot),
+        elsewhere("igmp_of_an_unknown_type", igmp(0x13), igmp_slot),
+        elsewhere("igmp_cut_short", igmp(0x11).ip_payload(7), igmp_slot),
+        counted("igmp_query_to_the_sensor_itself", igmp(0x11).to(crate::frame::SENSOR_V4), igmp_slot),
     ]
 }
 
