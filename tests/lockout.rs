@@ -1,7 +1,7 @@
 //! Nobody is cut off by a typing error: what would leave no way to connect is refused.
 
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
@@ -9,6 +9,7 @@ use rstest::rstest;
 use sensor_harness::agent::Launch;
 use sensor_harness::cli::sensor;
 use sensor_harness::needs_root;
+use sensor_harness::pins::Pins;
 use sensor_harness::wire::Wire;
 
 const ADDRESS: &str = "address add 198.51.100.7/24 dev sensor0";
@@ -105,6 +106,50 @@ fn somebody_must_be_able_to_connect(#[case] commands: &[&str]) -> Result<()> {
         launch().argument("--confirm-within").argument("60s"),
     ] {
         allowed.start()?.stop(Signal::SIGTERM)?;
+    }
+    Ok(())
+}
+
+const SESSION: &str = "[[sensor]]\nname = \"a\"\nprefixes = [\"198.51.100.0/24\"]\n";
+const ELSEWHERE: &str = "[[sensor]]\nname = \"a\"\nprefixes = [\"192.0.2.0/24\"]\n";
+const OBSERVED: &str = "observe = true\n[[sensor]]\nname = \"a\"\nprefixes = [\"198.51.100.0/24\"]\n";
+
+/// What the attached program has been cutting all along is no reason to refuse a restart; what it has not is one.
+#[rstest]
+#[case::the_same(SESSION, SESSION, false)]
+#[case::it_monitored_something_else(ELSEWHERE, SESSION, true)]
+#[case::it_only_observed(OBSERVED, SESSION, true)]
+fn a_restart_is_refused_only_for_what_it_cuts_more(
+    #[case] before: &str,
+    #[case] after: &str,
+    #[case] refused: bool,
+    #[values(false, true)] default_route: bool,
+) -> Result<()> {
+    needs_root!();
+    let wire = wire_after(&[ADDRESS])?;
+    let near = &wire.near.namespace;
+    wire.far.address("198.51.100.66/24")?;
+    if default_route {
+        near.ip("route add default via 198.51.100.66")?;
+    }
+    let listener = near.run(|| TcpListener::bind("198.51.100.7:22"))??;
+    let _there = wire.far.namespace.run(|| TcpStream::connect("198.51.100.7:22"))??;
+    let _here = listener.accept()?;
+    let pins = Pins::new()?;
+    let launch = |config: &str| Launch::new(near).interface("sensor0").config(config).pins(&pins);
+    let mut agent = launch(before).argument("--i-have-console-access").start()?;
+    agent.stop(Signal::SIGKILL)?;
+    if refused {
+        let (code, said) = launch(after).fail()?;
+        assert_eq!(code, 1, "{said}");
+        ensure!(said.contains("cuts off who is connected now"), "{said}");
+    } else {
+        let mut agent = launch(after).start()?;
+        // And a reload of what is in effect.
+        let path = pins.path().display().to_string();
+        let said = sensor(near, &["reload", "--pins", &path])?;
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        agent.stop(Signal::SIGTERM)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Input};
 use crate::export::{Exporter, http};
-use crate::kernel::{AttachOptions, Confirmation, Deployment, Interface, RateLimited};
+use crate::kernel::{AttachOptions, Confirmation, Deployment, Interface, RateLimited, rules_in_effect};
 use crate::preflight;
 
 use self::pages::Pages;
@@ -48,7 +48,10 @@ impl Agent {
             // The first one's absence is the error.
             config.interfaces.iter().try_for_each(|name| Interface::named(name).map(drop))?;
         }
-        preflight::check(&config, &options, None, &interfaces)?.enforce()?;
+        // Only what would be cut off more than before counts against a start.
+        let in_effect =
+            rules_in_effect(&options, &interfaces).and_then(|rules| Config::of_rules(&rules).ok());
+        preflight::check(&config, &options, in_effect.as_ref(), &interfaces)?.enforce()?;
         let mut deployment = Deployment::load(&config, &options)?;
         let series = Box::new(deployment.series()?);
         let exporter = Exporter::new(deployment.sensors(), &config.export, series)?;

@@ -16,6 +16,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -136,6 +137,45 @@ impl Config {
             Some(path) => read(path)?,
             None => validate::Settings::default(),
         };
+        Self::compose(settings, input)
+    }
+
+    /// Who is monitored and who is let in, as a file would have it: what decides whether a session is cut off.
+    #[must_use]
+    pub fn rules(&self) -> String {
+        fn list<T: Display>(values: &[T], quote: &str) -> String {
+            let values: Vec<_> = values.iter().map(|value| format!("{quote}{value}{quote}")).collect();
+            format!("[{}]", values.join(", "))
+        }
+        let mut text = format!("observe = {}\n", self.observe);
+        for (number, sensor) in self.sensors.iter().enumerate() {
+            text += &format!("[[sensor]]\nname = \"{number}\"\n");
+            if !sensor.prefixes.is_empty() {
+                text += &format!("prefixes = {}\n", list(&sensor.prefixes, "\""));
+            }
+        }
+        for Allow { from, tcp, udp, icmp_echo } in &self.allow {
+            text += &format!(
+                "[[allow]]\nfrom = {}\ntcp = {}\nudp = {}\nicmp_echo = {icmp_echo}\n",
+                list(from, "\""),
+                list(tcp, ""),
+                list(udp, "")
+            );
+        }
+        text
+    }
+
+    /// A configuration with these rules, and defaults for everything else; its interfaces are nobody's.
+    ///
+    /// # Errors
+    /// The text is not of [`Config::rules`].
+    pub fn of_rules(text: &str) -> Result<Self, ConfigError> {
+        let settings = validate::settings(Path::new("rules"), text.as_bytes())?;
+        Self::compose(validate::Settings { interfaces: Some(Vec::new()), ..settings }, Input::default())
+    }
+
+    /// Lays over the file's settings what is said in place of them.
+    fn compose(settings: validate::Settings, input: Input) -> Result<Self, ConfigError> {
         if let Some(name) = value::repeated(&input.interfaces) {
             return Err(ConfigError::new(format!(
                 "--interface {} is given twice: give it once",

@@ -9,11 +9,12 @@ mod host;
 mod link;
 mod maps;
 mod program;
+mod retry;
 mod syscall;
 
 pub use attach::{
     AttachOptions, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, Standing, Watch, check_interface,
-    check_native, detach_egress,
+    check_native, detach_egress, rules_in_effect,
 };
 pub use foreign::{TcProgram, program_name, tc_programs};
 pub use host::{

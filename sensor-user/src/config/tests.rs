@@ -159,3 +159,21 @@ fn listing_more_ports_than_the_default_bound_raises_it() {
         .export;
     assert_eq!((export.ports.len(), export.max_ports), (600, MaxPorts::AtMost(600.try_into().unwrap())));
 }
+
+/// What the next agent reads of the rules in effect is what this one enforces.
+#[rstest]
+#[case::everything("")]
+#[case::observing("observe = true")]
+#[case::sensors_and_rules(
+    "[[sensor]]\nname = 'a \\\"b'\nprefixes = ['192.0.2.1', '2001:db8::/32']\n[[sensor]]\nname = 'c'\nprefixes = ['198.51.100.0/24']\n\
+     [[allow]]\nfrom = ['203.0.113.0/24']\ntcp = [22, 443]\n[[allow]]\nfrom = ['::/0']\nudp = [161]\nicmp_echo = true"
+)]
+fn rules_are_read_as_they_were_written(#[case] content: &str) {
+    let config = load(&format!("interfaces = ['a']\n{content}"), Input::default()).unwrap();
+    let read = Config::of_rules(&config.rules()).unwrap();
+    let prefixes = |config: &Config| config.sensors.iter().map(|it| it.prefixes.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (read.observe, prefixes(&read), &read.allow),
+        (config.observe, prefixes(&config), &config.allow)
+    );
+}

@@ -7,7 +7,7 @@ mod options;
 mod standing;
 mod xdp;
 
-pub use deployment::{Deployment, Watch};
+pub use deployment::{Deployment, Watch, rules_in_effect};
 pub use egress::detach as detach_egress;
 pub use options::{AttachOptions, DEFAULT_PINS};
 pub use standing::Standing;

@@ -8,6 +8,7 @@ mod numbers;
 mod pinned;
 mod pins;
 mod reader;
+pub mod rules;
 mod schema1;
 mod seed;
 mod series;
@@ -15,6 +16,6 @@ mod shared;
 
 pub use drain::Counters;
 pub use guard::{Confirmation, Guard};
-pub use pins::{Direction, Pins, clean};
+pub use pins::{Direction, Earlier, Pins, clean};
 pub use series::KernelSeries;
 pub use shared::Shared;

@@ -24,7 +24,10 @@ pub fn judge(config: &Config, options: &AttachOptions, running: Option<&Config>,
     let mut warnings = Vec::new();
     // One rule mends both.
     if administrators.is_empty() {
-        refusals.extend(nobody_can_connect(&services, facts));
+        let could_before = running.is_none_or(|running| {
+            running.observe || nobody_can_connect(&Service::all(running, facts), facts).is_none()
+        });
+        refusals.extend(nobody_can_connect(&services, facts).filter(|_| could_before));
     } else {
         refusals.push(cuts_off(&administrators, facts));
     }

@@ -13,7 +13,9 @@ use super::egress;
 use super::options::AttachOptions;
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
 use crate::kernel::host::{AttachedMode, Interface};
-use crate::kernel::maps::{Confirmation, Counters, Direction, Guard, KernelSeries, Pins, Shared};
+use crate::kernel::maps::{
+    Confirmation, Counters, Direction, Earlier, Guard, KernelSeries, Pins, Shared, rules,
+};
 use crate::kernel::program::{Loaded, Options, RateLimited};
 
 /// Programs and the interfaces they are attached to. Dropping it detaches them, unless they are pinned.
@@ -54,6 +56,19 @@ impl Watch {
         };
         Ok((xdp.and_then(|xdp| xdp.mode), egress))
     }
+}
+
+/// The rules that an earlier agent's programs enforce now, and confirmed, on all of these interfaces; `None` if on one
+/// they do not, or if that is not known.
+#[must_use]
+pub fn rules_in_effect(options: &AttachOptions, interfaces: &[Interface]) -> Option<String> {
+    let earlier = Earlier::below(&options.pins);
+    let is_attached = |interface: &Interface| {
+        let link = earlier.link(Direction::Ingress, interface.index);
+        link.is_some_and(|link| runs_here(&link, interface))
+    };
+    let all = !options.detach_on_exit && interfaces.iter().all(is_attached) && earlier.is_confirmed();
+    all.then(|| rules::read(earlier.directory())).flatten()
 }
 
 /// Whether the agent may attach to an interface that nobody has looked at yet: who that would cut off.
@@ -105,7 +120,15 @@ impl Deployment {
         self.let_go_of_others()?;
         self.attachments.iter_mut().for_each(Attachment::log);
         self.pin()?;
+        self.keep_rules(config);
         self.retire_older()
+    }
+
+    /// For the agent that takes this over. Without, it is only more careful than it need be.
+    fn keep_rules(&self, config: &Config) {
+        if let Err(error) = rules::write(self.shared.pins(), &config.rules()) {
+            tracing::warn!("{error:#}");
+        }
     }
 
     /// Brings what is attached in line with what is configured. `admit` is asked about interfaces that were not
@@ -236,7 +259,9 @@ impl Deployment {
         }
         bring_about(&mut self.attachments, &mut self.loaded, &self.shared, self.mode, &|_| Ok(()));
         self.attachments.iter_mut().for_each(Attachment::log);
-        self.pin()
+        self.pin()?;
+        self.keep_rules(config);
+        Ok(())
     }
 
     /// Loads the same configuration without the guard, once a confirmation was given.

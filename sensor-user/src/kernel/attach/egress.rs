@@ -14,6 +14,7 @@ use crate::kernel::foreign::tc_programs_of;
 use crate::kernel::host::Interface;
 use crate::kernel::link::{Hook, Link};
 use crate::kernel::program::{EGRESS, Loaded};
+use crate::kernel::retry::retried;
 
 /// Before all other filters: one of them might end the chain.
 const PRIORITY: u16 = 1;
@@ -55,7 +56,8 @@ pub fn attach(loaded: &mut Loaded, interface: &Interface, earlier: Option<Link>)
         Ok(link) => Holder::Tcx(link),
         // A kernel before 6.6 does not know the attach type.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            filter(program, name).with_context(|| format!("cannot attach to what {name} sends"))?;
+            retried(|| filter(program, name))
+                .with_context(|| format!("cannot attach to what {name} sends"))?;
             Holder::Clsact
         }
         Err(error) => return Err(anyhow!(error).context(format!("cannot attach to what {name} sends"))),

@@ -3,12 +3,15 @@
 //! The kernel answers from memory, so waiting for it blocks for no longer than a read of a file in /proc. Each
 //! question has a socket of its own, in the network namespace of the calling thread.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use netlink_packet_core::{
-    NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    NLM_F_DUMP_INTR, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NetlinkSerializable,
 };
 use netlink_sys::{Socket, SocketAddr};
+
+use crate::kernel::retry::retried;
 
 /// What netlink pads messages to, in bytes.
 const ALIGNMENT: usize = 4;
@@ -29,17 +32,20 @@ where
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
 
-    let mut socket = Socket::new(protocol)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    socket.send(&bytes, 0)?;
-    let mut answer = Vec::new();
-    loop {
-        let (datagram, _) = socket.recv_from_full()?;
-        if read(&datagram, &mut answer)? {
-            return Ok(answer);
+    // An answer that something changed during is asked for again too.
+    retried(|| {
+        let mut socket = Socket::new(protocol)?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        retried(|| socket.send(&bytes, 0))?;
+        let mut answer = Vec::new();
+        loop {
+            let (datagram, _) = retried(|| socket.recv_from_full())?;
+            if read(&datagram, &mut answer)? {
+                return Ok(answer);
+            }
         }
-    }
+    })
 }
 
 /// Adds the messages of one datagram to the answer; whether they were the last.
@@ -47,6 +53,9 @@ fn read<M: NetlinkDeserializable>(mut datagram: &[u8], answer: &mut Vec<M>) -> i
     while !datagram.is_empty() {
         let message = NetlinkMessage::<M>::deserialize(datagram).map_err(io::Error::other)?;
         let length = message.header.length as usize;
+        if message.header.flags & NLM_F_DUMP_INTR != 0 {
+            return Err(ErrorKind::Interrupted.into());
+        }
         match message.payload {
             NetlinkPayload::InnerMessage(message) => answer.push(message),
             NetlinkPayload::Done(done) if done.code < 0 => {

@@ -12,8 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
+use aya::maps::{Map, MapData};
 use sensor_common::layout::SCHEMA_VERSION;
+use sensor_common::policy;
 
+use super::guard::{Confirmation, Guard};
 use crate::kernel::link::Link;
 
 /// The directory of one agent's pins.
@@ -38,6 +41,38 @@ enum Lifetime {
     Kept { _lock: File },
     /// Pins are only there while programs are loaded.
     Passing,
+}
+
+/// What an earlier agent of this layout has left below a root. Only for looking: nobody is kept from working with it.
+#[derive(Clone, Debug)]
+pub struct Earlier(PathBuf);
+
+impl Earlier {
+    /// What is below `root`, be it nothing.
+    #[must_use]
+    pub fn below(root: &Path) -> Self {
+        Self(version_directory(root, SCHEMA_VERSION))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.0
+    }
+
+    /// The link that is pinned for an interface, if there is one.
+    #[must_use]
+    pub fn link(&self, direction: Direction, interface: u32) -> Option<Link> {
+        Link::from_pin(&self.0.join(link_name(direction, interface))).ok()
+    }
+
+    /// Whether the attachment awaits no confirmation, and has not missed one.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        let guard = MapData::from_pin(self.0.join(policy::GUARD)).ok();
+        let guard = guard.and_then(|map| Guard::new(Map::from_map_data(map).ok()?).ok());
+        guard.is_some_and(|guard| matches!(guard.confirmation(), Ok(Confirmation::Given)))
+    }
 }
 
 /// Which links are pinned for each interface.

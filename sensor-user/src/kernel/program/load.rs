@@ -18,6 +18,7 @@ use super::monitored::Lookup;
 use crate::config::{Config, KernelLog, NumberedSensor};
 use crate::kernel::host;
 use crate::kernel::maps::Shared;
+use crate::kernel::retry::retried;
 
 /// The object with the programs, compiled by the same build as the agent.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
@@ -90,7 +91,7 @@ impl Loaded {
             .override_global(policy::GUARDED, &guarded, true)
             .override_global(aya_log::LEVEL, &level, true);
         let mut ebpf = shared
-            .load(&mut settings, |loader| Ok(loader.load(OBJECT)?))
+            .load(&mut settings, |loader| retried(|| Ok(loader.load(OBJECT)?)))
             .map_err(|error| explain(error, options))?;
         fill(&mut ebpf, policy::PREFIXES_V4, lookup.trie_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
@@ -99,7 +100,8 @@ impl Loaded {
         fill_services(&mut ebpf, management.services)?;
         let mut loaded = Self { ebpf, multi_buffer: host::has_multi_buffer() };
         loaded.xdp(Variant::Linear)?;
-        verified(EGRESS, loaded.egress()?.load())?;
+        let egress = loaded.egress()?;
+        verified(EGRESS, retried(|| egress.load()))?;
         Ok(loaded)
     }
 
@@ -118,7 +120,7 @@ impl Loaded {
         let name = variant.program();
         let program: &mut Xdp = self.program(name)?;
         if program.fd().is_err() {
-            verified(name, program.load())?;
+            verified(name, retried(|| program.load()))?;
         }
         Ok(program)
     }
