@@ -14,7 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-pub use self::assembler::{Assembler, Jump, Operation, Register, Width};
+pub use self::assembler::{Assembler, Jump, Operation, Place, Register, Width};
 pub use self::objects::{Object, detach_link, objects_of, wait_until_freed};
 
 /// What an XDP program returns (`enum xdp_action`).
@@ -86,12 +86,29 @@ pub fn aim(table: BorrowedFd<'_>, program: BorrowedFd<'_>) -> Result<()> {
 /// # Errors
 /// The verifier refuses it; or without root.
 pub fn load(instructions: &[u64]) -> Result<OwnedFd> {
+    load_with(instructions, 0)
+}
+
+/// Loads an XDP program that takes frames in several buffers (Linux 5.18).
+///
+/// # Errors
+/// As [`load`].
+pub fn load_multi_buffer(instructions: &[u64]) -> Result<OwnedFd> {
+    /// `BPF_F_XDP_HAS_FRAGS`
+    const HAS_FRAGS: u32 = 1 << 5;
+    load_with(instructions, HAS_FRAGS)
+}
+
+fn load_with(instructions: &[u64], flags: u32) -> Result<OwnedFd> {
     let mut attributes = Load {
         program_type: XDP,
         instruction_count: u32::try_from(instructions.len())?,
         instructions: instructions.as_ptr() as u64,
         license: c"GPL".as_ptr() as u64,
-        unused: [0; 5],
+        log: [0; 2],
+        kernel_version: 0,
+        flags,
+        name: [0; 2],
         interface: 0,
         // As aya loads the sensor's: a program jumps only to one with the same (Linux 6.17).
         expected_attach_type: ATTACH_XDP,
@@ -221,8 +238,11 @@ struct Load {
     instruction_count: u32,
     instructions: u64,
     license: u64,
-    /// The verifier's log, the kernel's version, flags, and the program's name.
-    unused: [u64; 5],
+    /// The verifier's: none.
+    log: [u64; 2],
+    kernel_version: u32,
+    flags: u32,
+    name: [u64; 2],
     interface: u32,
     expected_attach_type: u32,
     rest: [u64; 7],

@@ -16,6 +16,10 @@ pub struct Assembler(Vec<u64>);
 #[derive(Debug)]
 pub struct Jump(usize);
 
+/// Where a jump can go back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(usize);
+
 /// How wide a load or store is.
 #[derive(Clone, Copy, Debug)]
 pub enum Width {
@@ -58,6 +62,7 @@ const STORE: u8 = 0x63;
 const LOAD_CONSTANT: u8 = 0x18;
 const JUMP: u8 = 0x05;
 const JUMP_IF_EQUAL: u8 = 0x15;
+const JUMP_IF_NOT_EQUAL: u8 = 0x55;
 const JUMP_IF_GREATER: u8 = 0x2d;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
@@ -138,6 +143,27 @@ impl Assembler {
     pub fn jump_if_zero(&mut self, register: Register) -> Jump {
         self.emit(JUMP_IF_EQUAL, register, 0, 0, 0);
         Jump(self.0.len())
+    }
+
+    /// Jumps if a register is above a constant; [`Assembler::land`] says where to.
+    pub fn jump_if_greater_than_constant(&mut self, register: Register, constant: i32) -> Jump {
+        self.emit(JUMP_IF_GREATER & !REGISTER, register, 0, 0, constant);
+        Jump(self.0.len())
+    }
+
+    /// The place of the next instruction.
+    #[must_use]
+    pub fn here(&self) -> Place {
+        Place(self.0.len())
+    }
+
+    /// Jumps back to a place unless a register is 0.
+    ///
+    /// # Panics
+    /// If that is more than 32,768 instructions away.
+    pub fn jump_back_if_not_zero(&mut self, register: Register, Place(to): Place) {
+        let distance = i16::try_from(self.0.len() + 1 - to).expect("the programs are short");
+        self.emit(JUMP_IF_NOT_EQUAL, register, 0, -distance, 0);
     }
 
     /// Jumps; [`Assembler::land`] says where to.
