@@ -147,22 +147,19 @@ impl Config {
             let values: Vec<_> = values.iter().map(|value| format!("{quote}{value}{quote}")).collect();
             format!("[{}]", values.join(", "))
         }
-        let mut text = format!("observe = {}\n", self.observe);
-        for (number, sensor) in self.sensors.iter().enumerate() {
-            text += &format!("[[sensor]]\nname = \"{number}\"\n");
-            if !sensor.prefixes.is_empty() {
-                text += &format!("prefixes = {}\n", list(&sensor.prefixes, "\""));
-            }
-        }
-        for Allow { from, tcp, udp, icmp_echo } in &self.allow {
-            text += &format!(
-                "[[allow]]\nfrom = {}\ntcp = {}\nudp = {}\nicmp_echo = {icmp_echo}\n",
-                list(from, "\""),
-                list(tcp, ""),
-                list(udp, "")
-            );
-        }
-        text
+        let sensors = self.sensors.iter().enumerate().map(|(number, sensor)| {
+            let prefixes = match &sensor.prefixes[..] {
+                [] => String::new(),
+                prefixes => format!("prefixes = {}\n", list(prefixes, "\"")),
+            };
+            format!("[[sensor]]\nname = \"{number}\"\n{prefixes}")
+        });
+        let allow = self.allow.iter().map(|Allow { from, tcp, udp, icmp_echo }| {
+            let (from, tcp, udp) = (list(from, "\""), list(tcp, ""), list(udp, ""));
+            format!("[[allow]]\nfrom = {from}\ntcp = {tcp}\nudp = {udp}\nicmp_echo = {icmp_echo}\n")
+        });
+        let observe = format!("observe = {}\n", self.observe);
+        std::iter::once(observe).chain(sensors).chain(allow).collect()
     }
 
     /// A configuration with these rules, and defaults for everything else; its interfaces are nobody's.
