@@ -53,7 +53,26 @@ fn compile() -> Result<(), String> {
     let embedded = variable("OUT_DIR")?.join("sensor.bpf.o");
     fs::copy(&object, &embedded)
         .map_err(|error| format!("cannot copy {} to {}: {error}", object.display(), embedded.display()))?;
+    if let Err(error) = strip_debug_info(&embedded) {
+        println!("cargo::warning=the agent is larger than need be: {error}");
+    }
     Ok(())
+}
+
+/// Takes DWARF out of an object, by the tool that comes with the compiler. BTF, which the kernel reads, stays.
+fn strip_debug_info(object: &Path) -> Result<(), String> {
+    let mut rustc = Command::new(variable("RUSTC")?);
+    let sysroot = rustc.args(["--print", "sysroot"]).output().map_err(|error| error.to_string())?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    let host = env::var("HOST").map_err(|error| error.to_string())?;
+    let tool = sysroot.join("lib/rustlib").join(host).join("bin/rust-objcopy");
+    let status = Command::new(&tool)
+        .arg("--strip-debug")
+        .arg(object)
+        .env("LD_LIBRARY_PATH", sysroot.join("lib"))
+        .status()
+        .map_err(|error| format!("cannot run {}: {error}", tool.display()))?;
+    if status.success() { Ok(()) } else { Err(format!("{} failed", tool.display())) }
 }
 
 /// Waits for a setup that is at work: `cargo xtask` starts builds beside it.

@@ -171,11 +171,14 @@ fn the_host_gets_answers_again() -> Result<()> {
             std::process::Command::new("tc").args(["qdisc", "del", "dev", "sensor0", "clsact"]).status()
         })??;
     } else {
-        let egress = links.into_iter().find(|&link| {
-            // Its metric tells which of the two it is.
-            detach_link(link).is_ok() && attached(&agent, "sensor0").is_ok_and(|(_, egress)| egress == 0)
-        });
-        ensure!(egress.is_some(), "no link is that of the egress program");
+        // One of them is that of the egress program.
+        for link in links {
+            detach_link(link)?;
+            until(
+                || Ok(!self::links(&agent)?.contains(&link)),
+                || format!("still held: {}", agent.stderr()),
+            )?;
+        }
     }
     wait_until_attached(&agent, "sensor0")?;
     let answered = near.run(|| -> Result<bool> {

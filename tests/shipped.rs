@@ -39,7 +39,7 @@ fn it_is_small_and_what_a_debugger_reads_is_beside_it() -> Result<()> {
 #[rstest]
 #[case::version(&["--version"], "sensor ")]
 #[case::help(&["--help"], "Usage: sensor")]
-#[case::doctor(&["doctor", "--interface", "lo"], "lo")]
+#[case::doctor(&["doctor", "--interface", "lo"], "cannot read /proc/")]
 #[case::check(&["check", "--interface", "lo", "--config", "/sensor.toml"], "/sensor.toml:1")]
 fn it_runs_where_nothing_else_is(#[case] arguments: &[&str], #[case] said: &str) -> Result<()> {
     needs_root!();
