@@ -17,8 +17,9 @@ const SLOWER: u32 = 3;
 /// How many times less is sent there.
 const LESS: usize = 20;
 
-/// Whether the processors are emulated: who starts the machine says so in `SENSOR_TESTS_EMULATED`.
-fn is_emulated() -> bool {
+/// Whether the processors are emulated, and take turns: who starts the machine says so in `SENSOR_TESTS_EMULATED`.
+#[must_use]
+pub fn is_emulated() -> bool {
     std::env::var_os("SENSOR_TESTS_EMULATED").is_some()
 }
 
