@@ -1,7 +1,7 @@
 //! All that touches the kernel: loading the programs, attaching them, draining their counters.
 //!
-//! Each room leans only on those below it: [`attach`], [`program`], [`maps`], [`host`], and at the bottom the
-//! system call itself. [`foreign`] stands beside them: it looks at what others have put on an interface.
+//! Each room leans only on those below it: `attach`, `program`, `maps`, `host`, and at the bottom the
+//! system call itself. `foreign` stands beside them: it looks at what others have put on an interface.
 
 mod attach;
 mod foreign;
