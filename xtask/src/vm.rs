@@ -45,6 +45,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("remote", "it needs ssh and its server"),
     ("remote_write", "it needs Prometheus"),
     ("report", "it needs Prometheus"),
+    ("report_hostile", "no kernel has a part in it"),
     ("report_page", "it needs Chromium"),
     ("report_proxy", "it needs Prometheus and nginx"),
     ("sensor_harness", "no kernel has a part in the harness's own tests"),
