@@ -1,6 +1,8 @@
 //! `sensor check` says what `sensor run` does: the same conditions, in the same words, and nothing is attached.
 
 use std::any::Any;
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -13,10 +15,11 @@ use sensor_harness::agent::{LISTEN, Launch, PublicCopy};
 use sensor_harness::bpf::XdpAction;
 use sensor_harness::cli::{self, Said, sensor};
 use sensor_harness::foreign::Foreign;
-use sensor_harness::needs_root;
+use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
-use sensor_harness::wire::Wire;
-use sensor_user::kernel::XdpFeatures;
+use sensor_harness::wire::{Interface, Wire};
+use sensor_harness::{needs_root, skip};
+use sensor_user::kernel::{Version, XdpFeatures};
 use tempfile::NamedTempFile;
 
 /// An interface whose driver has no XDP.
@@ -48,6 +51,20 @@ impl World {
         sensor(&self.wire.near.namespace, &[&arguments[..], &["--pins", text(&self.told)?]].concat())
     }
 
+    /// What is pinned below the pins' folder.
+    fn pinned(&self) -> Result<BTreeSet<PathBuf>> {
+        below(self.pins.path())
+    }
+
+    /// A bridge that `sensor0` becomes a port of.
+    fn bridge(&self) -> Result<Interface> {
+        let namespace = self.wire.near.namespace.clone();
+        namespace.ip("link add br0 type bridge")?;
+        namespace.ip("link set br0 up")?;
+        namespace.ip("link set sensor0 master br0")?;
+        Ok(Interface { namespace, name: "br0".to_owned() })
+    }
+
     fn run(&self, interface: &str, config: &str) -> Launch {
         let launch = Launch::new(&self.wire.near.namespace).interface(interface).config(config);
         launch.pins_at(&self.told)
@@ -58,6 +75,19 @@ impl World {
         let agent = Launch::new(&self.wire.near.namespace).interface("sensor0").pins(pins);
         agent.start()?.stop(Signal::SIGTERM).map(drop)
     }
+}
+
+/// All that is below a folder.
+fn below(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut all = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            all.extend(below(&entry.path())?);
+        }
+        all.insert(entry.path());
+    }
+    Ok(all)
 }
 
 fn text(path: &Path) -> Result<&str> {
@@ -106,6 +136,17 @@ fn left_elsewhere(world: &mut World) -> Result<Kept> {
     Ok(vec![Box::new(wire)])
 }
 
+fn program_on_the_bridge(world: &mut World) -> Result<Kept> {
+    let bridge = world.bridge()?;
+    Ok(vec![Box::new(Foreign::attach_generic(&bridge, XdpAction::Pass)?)])
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "one of the set-ups of a table, which may fail")]
+fn pins_with_a_dot(world: &mut World) -> Result<Kept> {
+    world.told = world.pins.path().join("sensor.d");
+    Ok(Kept::new())
+}
+
 fn pins_on_a_disk(world: &mut World) -> Result<Kept> {
     let folder = tempfile::tempdir()?;
     world.told = folder.path().join("pins");
@@ -123,6 +164,7 @@ fn pins_on_a_disk(world: &mut World) -> Result<Kept> {
 #[case::sensor_with_other_pins("sensor0", "", left_with_other_pins, Some("has the program of a sensor"))]
 #[case::agent_elsewhere("sensor0", "", agent_elsewhere, Some("another agent works with"))]
 #[case::left_elsewhere("sensor0", "", left_elsewhere, Some("another network namespace"))]
+#[case::pins_with_a_dot("sensor0", "", pins_with_a_dot, Some("takes no dot in a name, as in"))]
 #[case::pins_on_a_disk("sensor0", "", pins_on_a_disk, Some("not on a BPF file system"))]
 fn check_ends_as_run_does(
     #[case] interface: &str,
@@ -134,6 +176,7 @@ fn check_ends_as_run_does(
     let mut world = World::new()?;
     let _kept = arrange(&mut world)?;
     let attached = world.wire.near.has_xdp()?;
+    let before = world.pinned()?;
     let said = world.check(interface, config)?;
     ensure!(world.wire.near.has_xdp()? == attached, "checking has changed what is attached");
     match refusal {
@@ -146,11 +189,90 @@ fn check_ends_as_run_does(
             ensure!(said.stderr.contains(words), "{said:?}");
             ensure!(said.stdout.ends_with("`sensor run` would refuse.\n"), "{said:?}");
             let (code, log) = world.run(interface, config).fail()?;
+            assert_eq!(world.pinned()?, before, "a failed start has changed what is pinned: {log}");
             // Both end with the same line.
             assert_eq!((said.code, said.stderr.lines().last()), (code, log.lines().last()), "{log}");
             Ok(())
         }
     }
+}
+
+/// The kernel minds since 5.15.
+#[test]
+fn a_port_whose_bridge_has_a_program() -> Result<()> {
+    needs_root!();
+    if Version::running()? < Version::NONE_BELOW_XDP {
+        skip!("this kernel takes a program on the port too");
+    }
+    let mut world = World::new()?;
+    let _kept = program_on_the_bridge(&mut world)?;
+    let said = world.check("sensor0", "")?;
+    let (code, log) = world.run("sensor0", "").fail()?;
+    assert_eq!((said.code, said.stderr.lines().last()), (code, log.lines().last()), "{log}");
+    ensure!(log.contains("br0, which stands on interface sensor0, already has the XDP program"), "{log}");
+    let doctor = sensor(&world.wire.near.namespace, &["doctor", "--interface", "sensor0"])?;
+    ensure!(doctor.stdout.contains("none here, but one on br0, which stands on it"), "{doctor:?}");
+    ensure!(doctor.stderr.contains("xdp_program"), "{doctor:?}");
+    Ok(())
+}
+
+#[test]
+fn an_interface_that_is_named_twice() -> Result<()> {
+    needs_root!();
+    let world = World::new()?;
+    world.wire.near.namespace.ip("link property add dev sensor0 altname uplink0")?;
+    let words = "sensor0 and uplink0 are one interface: leave one of the two names out";
+    let pins = text(&world.told)?;
+    let arguments = ["check", "--interface", "sensor0", "uplink0", "--pins", pins];
+    let said = sensor(&world.wire.near.namespace, &arguments)?;
+    ensure!(said.code == 1 && said.stderr.contains(words), "{said:?}");
+    let (code, log) = world.run("sensor0", "").interface("uplink0").fail()?;
+    ensure!(code == 1 && log.contains(words), "{log}");
+    // One of the names is enough, whichever.
+    let agent = world.run("uplink0", "").start()?;
+    let said = world.check("sensor0", "")?;
+    ensure!(said.code == 0 && agent.get("/readyz")?.status == 200, "{said:?}");
+    Ok(())
+}
+
+/// Wherever on its way a start fails: here for want of descriptors, at each place where it needs one.
+#[rstest]
+#[case::nothing_before(false)]
+#[case::program_of_an_earlier_agent(true)]
+fn a_start_that_fails_leaves_the_pins_as_they_were(#[case] earlier: bool) -> Result<()> {
+    needs_root!();
+    let mut world = World::new()?;
+    if earlier {
+        world.left_behind(&world.pins)?;
+    }
+    let before = world.pinned()?;
+    if !earlier {
+        // The folders that it makes go too.
+        world.told = world.pins.path().join("not/there/yet");
+    }
+    let mut late_failures = 0;
+    for descriptors in 10.. {
+        let limited = format!("prlimit --nofile={descriptors}:{descriptors}");
+        let mut agent = world.run("sensor0", "").wrapped(&limited).spawn()?;
+        let mut serves = false;
+        until(
+            || {
+                serves = agent.stderr().contains("serving http");
+                Ok(serves || agent.ended()?.is_some())
+            },
+            || "the agent neither starts nor ends".to_owned(),
+        )?;
+        if serves {
+            break;
+        }
+        agent.wait()?;
+        let log = agent.stderr();
+        late_failures += usize::from(["the map", "pin", "program"].iter().any(|word| log.contains(word)));
+        assert_eq!(world.pinned()?, before, "with {descriptors} descriptors: {log}");
+        ensure!(world.wire.near.has_xdp()? == earlier, "with {descriptors} descriptors: {log}");
+    }
+    ensure!(late_failures > 0, "no start failed late enough to have pinned something");
+    Ok(())
 }
 
 /// Linux tells since 6.3 whether a driver has native XDP.

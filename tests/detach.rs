@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
+use sensor_common::layout::SCHEMA_VERSION;
 use sensor_harness::agent::{Launch, PublicCopy};
 use sensor_harness::bpf::{XdpAction, objects_of, wait_until_freed};
 use sensor_harness::built;
@@ -125,6 +126,50 @@ fn pins_of_an_interface_that_is_gone_go_too() -> Result<()> {
     assert_eq!(said.code, 1, "{}", said.stdout);
     ensure!(said.stderr.contains("there is no interface sensor0"), "{}", said.stderr);
     assert_eq!(fs::read_dir(pins.path())?.count(), 0, "pins are left");
+    Ok(())
+}
+
+/// Pins that something else holds fast are named, and the others go.
+#[test]
+fn every_dead_pin_is_tried() -> Result<()> {
+    needs_root!();
+    let (near, pins) = (Namespace::new()?, Pins::new()?);
+    let names = ["sensor0", "sensor1", "sensor2"];
+    let mut wires = Vec::new();
+    for name in names {
+        wires.push(Wire::between(near.clone(), name, Namespace::new()?, MTU)?);
+    }
+    let mut launch = Launch::new(&near).config(mix::SENSOR).pins(&pins);
+    for name in names {
+        launch = launch.interface(name);
+    }
+    let mut agent = launch.start()?;
+    agent.stop(Signal::SIGKILL)?;
+    drop(wires);
+    let links = || -> Result<Vec<String>> {
+        let pinned = fs::read_dir(pins.path().join(format!("v{SCHEMA_VERSION}")))?;
+        let mut paths = Vec::new();
+        for pin in pinned {
+            let path = pin?.path().display().to_string();
+            paths.extend(path.contains("/xdp_").then_some(path));
+        }
+        Ok(paths)
+    };
+    // In the order in which they are gone through: the first and the last.
+    let all = links()?;
+    let [first, _, last] = &all[..] else { bail!("not three links: {all:?}") };
+    let script = format!(
+        "mount --bind {first} {first} && mount --bind {last} {last} && exec {} detach -i sensor0 --pins {}",
+        built::sensor()?.display(),
+        pins.path().display()
+    );
+    let mut command = Command::new("unshare");
+    let said = cli::run(&near, command.args(["--mount", "sh", "-c", &script]))?;
+    let words = said.stderr.lines().last().unwrap_or_default();
+    for path in [first, last] {
+        ensure!(words.contains(&format!("cannot remove {path}")), "{said:?}");
+    }
+    assert_eq!((said.code, links()?.len()), (1, 2), "{said:?}");
     Ok(())
 }
 

@@ -129,6 +129,24 @@ fn one_of_two_interfaces_is_late(#[case] is_there: bool, #[case] words: &str) ->
     Ok(())
 }
 
+/// A name that an interface is given besides, and that is configured too, changes nothing about it.
+#[test]
+fn another_name_of_an_interface_that_is_attached_to() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let agent = launch(near).interface("uplink0").interface("sensor0").spawn()?;
+    until(|| Ok(agent.get("/readyz").is_ok()), || format!("the agent did not start: {}", agent.stderr()))?;
+    is_not_ready(&agent, "there is no interface uplink0")?;
+    near.ip("link property add dev sensor0 altname uplink0")?;
+    is_not_ready(&agent, "sensor0 and uplink0 are one interface: leave one of the two names out")?;
+    assert_eq!(attached(&agent, "sensor0")?, (1, 1), "{}", agent.stderr());
+    count_three(&agent, &wire)?;
+    assert_eq!(said(&agent, "has detached it"), 0, "{}", agent.stderr());
+    near.ip("link property del dev sensor0 altname uplink0")?;
+    is_not_ready(&agent, "there is no interface uplink0")
+}
+
 /// The links of an agent; before TCX (Linux 6.6) there is one for each XDP program alone.
 fn links(agent: &AgentProcess) -> Result<Vec<u32>> {
     let link = |object| if let Object::Link(number) = object { Some(number) } else { None };

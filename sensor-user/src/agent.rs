@@ -18,7 +18,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Input};
 use crate::export::{Exporter, http};
-use crate::kernel::{AttachOptions, Confirmation, Deployment, Interface, RateLimited, rules_in_effect};
+use crate::kernel::{
+    AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_named_once, rules_in_effect,
+};
 use crate::preflight;
 
 use self::pages::Pages;
@@ -70,6 +72,7 @@ impl Agent {
                 left.as_secs_f64()
             );
         }
+        deployment.settle();
         let names = http::Names::new(&config.hosts);
         Ok(Self { config, input, options, deployment, pages, names, draining, logging, awaits_confirmation })
     }
@@ -104,6 +107,7 @@ impl Agent {
         for name in config.interfaces.iter().filter(|name| !self.config.interfaces.contains(name)) {
             Interface::named(name)?;
         }
+        check_named_once(&config.interfaces)?;
         let interfaces = present(&config)?;
         preflight::check(&config, &self.options, running, &interfaces)?.enforce()?;
         self.deployment.reload(&config, &interfaces)?;

@@ -12,8 +12,8 @@ use crate::config::{Config, Mode};
 use crate::control;
 use crate::export::http;
 use crate::kernel::{
-    AttachOptions, AttachedMode, Interface, Pins, Standing, check_capabilities, check_interface,
-    check_kernel, check_native,
+    AttachOptions, AttachedMode, Interface, Pins, Standing, check_above, check_capabilities, check_interface,
+    check_kernel, check_named_once, check_native,
 };
 
 /// How a condition stands.
@@ -57,8 +57,9 @@ impl Conditions {
     #[must_use]
     pub fn of_run(config: &Config, options: &AttachOptions) -> Self {
         let start = Start { config, options };
-        let host = OF_STARTING.iter().map(|condition| condition(&start)).collect();
-        Self { host, start: true, ..Self::of_reload(config, options) }
+        let Self { host, interfaces, .. } = Self::of_reload(config, options);
+        let host = OF_STARTING.iter().map(|condition| condition(&start)).chain(host).collect();
+        Self { host, interfaces, start: true }
     }
 
     /// Those of `sensor reload`.
@@ -70,7 +71,7 @@ impl Conditions {
             Err(error) => vec![Condition::Unmet(error)],
         };
         let interfaces = config.interfaces.iter().map(of_each).collect();
-        Self { host: Vec::new(), interfaces, start: false }
+        Self { host: vec![named_once(&start)], interfaces, start: false }
     }
 
     /// What stands in the way, whoever attaches; most pressing first.
@@ -186,15 +187,21 @@ fn programs_and_maps(_: &Start<'_>) -> Condition {
     )
 }
 
+/// No interface is named twice, by two names that it has.
+fn named_once(start: &Start<'_>) -> Condition {
+    check_named_once(&start.config.interfaces).into()
+}
+
 /// Its packets can be read.
 fn usable(_: &Start<'_>, interface: &Interface) -> Condition {
     check_interface(interface).into()
 }
 
-/// No XDP program is attached but an earlier agent's, which is taken over.
+/// No XDP program is attached but an earlier agent's, which is taken over; none stands in the way from above.
 fn free(start: &Start<'_>, interface: &Interface) -> Condition {
     match Standing::of(interface, start.options) {
-        Standing::Free | Standing::Earlier(_) => Condition::Met,
+        Standing::Earlier(_) => Condition::Met,
+        Standing::Free => check_above(interface).into(),
         Standing::Taken(error) => Condition::Unmet(error),
         Standing::Hidden(program) => Condition::Unknown(format!(
             "whether the XDP program {program} on {} is an earlier agent's, which would be taken over: only root may \

@@ -34,7 +34,6 @@ pub struct Finding {
     /// What was found.
     pub found: String,
     /// How much it matters.
-    #[serde(rename = "verdict")]
     pub severity: Severity,
     /// What to do about it, and what it costs not to.
     pub remedy: Option<String>,
@@ -67,7 +66,6 @@ pub struct InterfaceFindings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
     /// The worst severity of all.
-    #[serde(rename = "verdict")]
     pub severity: Severity,
     /// What holds for the host.
     pub host: Vec<Finding>,

@@ -13,15 +13,15 @@ mod retry;
 mod syscall;
 
 pub use attach::{
-    AttachOptions, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, Standing, Watch, check_interface,
-    check_native, detach_egress, rules_in_effect,
+    AttachOptions, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, Standing, Watch, check_above,
+    check_interface, check_named_once, check_native, detach_egress, rules_in_effect,
 };
-pub use foreign::{TcProgram, program_name, tc_programs};
+pub use foreign::{TcProgram, may_list_programs, program_name, tc_programs};
 pub use host::{
     AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
-    LinkEvents, Links, Socket, Sockets, State, Version, XdpFeatures, check_capabilities, check_kernel,
-    check_privileges,
+    LinkEvents, Links, Socket, Sockets, State, Version, XdpFeatures, above_with_xdp, check_capabilities,
+    check_kernel, check_privileges,
 };
 pub use link::Link;
-pub use maps::{Confirmation, Counters, Guard, KernelSeries, Pins, Shared, clean};
-pub use program::{Loaded, OBJECT, Options, RateLimited, Variant, guard_of, is_ours};
+pub use maps::{Cleaned, Confirmation, Counters, Guard, KernelSeries, Pins, Shared, bpf_mount, clean};
+pub use program::{Loaded, OBJECT, Options, RateLimited, Variant, guard_of, is_ours, is_sensors};

@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 use crate::kernel::{Interface, Link, check_privileges, clean, detach_egress, is_ours};
+use crate::obstacle::together;
 use crate::{cli, control, output};
 
 /// Detaches from every interface that is named, and removes what is pinned for nothing any more.
@@ -17,12 +18,8 @@ pub fn run(arguments: &cli::Detach) -> Result<()> {
     check_privileges()?;
     let mut failures: Vec<_> =
         arguments.interfaces.iter().filter_map(|interface| detach(interface).err()).collect();
-    failures.extend(remove_pins(&arguments.pins).err());
-    if failures.is_empty() {
-        return Ok(());
-    }
-    let failures: Vec<_> = failures.iter().map(|failure| format!("{failure:#}")).collect();
-    bail!("{}", failures.join("; "))
+    failures.extend(remove_pins(&arguments.pins));
+    together(failures)
 }
 
 /// Detaches the sensor from an interface, whoever attached it.
@@ -67,9 +64,11 @@ fn detach_xdp(interface: &Interface, program: u32) -> Result<()> {
     detached.with_context(|| format!("cannot detach from {name}"))
 }
 
-fn remove_pins(root: &Path) -> Result<()> {
-    for directory in clean(root)? {
+/// What could not be removed.
+fn remove_pins(root: &Path) -> Vec<Error> {
+    let cleaned = clean(root);
+    for directory in cleaned.gone {
         output::say(&format!("removed the counters in {}", directory.display()));
     }
-    Ok(())
+    cleaned.failures
 }

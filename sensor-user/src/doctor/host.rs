@@ -6,7 +6,7 @@ use std::{fs, io};
 use sensor_common::layout;
 
 use super::Finding;
-use crate::kernel::{DEFAULT_PINS, Sockets, Version, check_capabilities, check_kernel};
+use crate::kernel::{DEFAULT_PINS, Sockets, Version, bpf_mount, check_capabilities, check_kernel};
 use crate::obstacle::Obstacle;
 
 /// Kernel features by the version that brought them, and what it costs to do without.
@@ -105,9 +105,8 @@ fn capabilities() -> Finding {
 
 /// Whether there is a BPF file system where the program is pinned, or above.
 fn pins(pins: &Path) -> Finding {
-    let there = pins.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    if is_bpf_file_system(there) {
-        return Finding::ok("bpf_file_system", format!("mounted at {}", there.display()));
+    if let Some(mount) = bpf_mount(pins) {
+        return Finding::ok("bpf_file_system", format!("mounted at {}", mount.display()));
     }
     Finding::note(
         "bpf_file_system",
@@ -115,16 +114,6 @@ fn pins(pins: &Path) -> Finding {
         "run `mount -t bpf bpf /sys/fs/bpf`, which `sensor run` does too if it may; without it the sensor ends with \
          its agent",
     )
-}
-
-fn is_bpf_file_system(path: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt as _;
-    let Ok(path) = std::ffi::CString::new(path.as_os_str().as_bytes()) else { return false };
-    // SAFETY: all-zero is a valid value of this plain C struct.
-    let mut status: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the path ends with a zero, and both it and the struct outlive the call.
-    let failed = unsafe { libc::statfs(path.as_ptr(), &raw mut status) } != 0;
-    !failed && status.f_type == libc::BPF_FS_MAGIC
 }
 
 fn sockets() -> Finding {

@@ -14,12 +14,20 @@ use anyhow::Result;
 use super::Finding;
 use crate::kernel::{
     Channels, Driver, Ethtool, Feature, Framing, Interface, SINGLE_BUFFER_MTU, TcProgram, Version,
-    XdpFeatures, program_name, tc_programs,
+    XdpFeatures, above_with_xdp, is_sensors, may_list_programs, program_name, tc_programs,
 };
 
 /// `virtio_net` attaches without queues of XDP's own (kernel commit 97c2c69e1926; in 5.10 since its 61st release).
 const SHARED_QUEUES: Version = Version::new(5, 13, 0);
 const SHARED_QUEUES_BACKPORT: [Version; 2] = [Version::new(5, 10, 61), Version::new(5, 11, 0)];
+
+/// What has no driver of its own, by its driver's name: what it is, and what its packets come in by.
+const WITHOUT_NIC: [(&str, &str, &str); 4] = [
+    ("bridge", "bridge", "port"),
+    ("macvlan", "macvlan", "parent"),
+    ("ipvlan", "ipvlan", "parent"),
+    ("802.1Q VLAN Support", "VLAN", "parent"),
+];
 
 const GENERIC: &str = "--mode generic costs several times more a packet";
 
@@ -40,8 +48,12 @@ pub struct Nic {
     pub virtio: Option<Virtio>,
     /// The name of the XDP program that is attached, if that can be known.
     pub xdp_program: Option<String>,
+    /// The interface that stands on this one and has a program, which keeps the kernel from taking one here.
+    pub above: Option<Interface>,
     /// Programs that see what XDP has let in, or what goes out.
     pub tc: Vec<TcProgram>,
+    /// Whether this user may know of all programs, and what they are called.
+    pub knows_programs: bool,
     /// The kernel's version.
     pub kernel: Version,
     /// Processors that there may be.
@@ -87,7 +99,9 @@ impl Nic {
             channels: ethtool.channels().ok(),
             virtio: virtio.ok().filter(|_| is_same_in_sysfs(&interface)).map(|text| Virtio::parse(&text)),
             xdp_program: interface.xdp.and_then(|xdp| program_name(xdp.program)),
+            above: above_with_xdp(&interface)?,
             tc: tc_programs(&interface)?,
+            knows_programs: may_list_programs(),
             kernel: Version::running()?,
             processors: aya::util::nr_cpus().ok().and_then(|count| count.try_into().ok()).unwrap_or(1),
             interface,
@@ -101,7 +115,7 @@ impl Nic {
         findings.extend(
             [("lro", "rx-lro", "lro"), ("gro_hw", "rx-gro-hw", "rx-gro-hw")].map(|it| self.offload(it)),
         );
-        findings.extend([self.queues(), self.other_xdp(), self.other_tc()]);
+        findings.extend([self.vlan(), self.queues(), self.other_xdp(), self.other_tc()]);
         findings
     }
 
@@ -110,7 +124,7 @@ impl Nic {
         match framing {
             Framing::Other => Finding::problem(
                 "link",
-                "no Ethernet header",
+                "no Ethernet header: tunnelled traffic cannot be counted here",
                 "attach to the Ethernet interface that its packets come in by: the program would misread them here",
             ),
             Framing::Loopback => Finding::problem(
@@ -121,8 +135,23 @@ impl Nic {
             Framing::Ethernet if !up => {
                 Finding::problem("link", "down", format!("bring it up with `ip link set {name} up`"))
             }
-            Framing::Ethernet => Finding::ok("link", "up, Ethernet"),
+            Framing::Ethernet => match self.lower() {
+                Some((kind, lower)) => Finding::note(
+                    "link",
+                    format!("up, Ethernet, a {kind}"),
+                    format!(
+                        "attach to the {lower}: a {kind} gets only what that hands on, and has generic mode alone"
+                    ),
+                ),
+                None => Finding::ok("link", "up, Ethernet"),
+            },
         }
+    }
+
+    /// What an interface is called that stands on others, and what those are called that packets come in by.
+    fn lower(&self) -> Option<(&'static str, &'static str)> {
+        let (_, kind, lower) = WITHOUT_NIC.into_iter().find(|(driver, ..)| self.is(driver))?;
+        Some((kind, lower))
     }
 
     fn driver(&self) -> Finding {
@@ -153,7 +182,10 @@ impl Nic {
             Some(_) => Finding::note(
                 "native_xdp",
                 "the driver does not have it",
-                format!("use another NIC; {GENERIC}"),
+                match self.lower() {
+                    Some((kind, lower)) => format!("attach to the {lower} of the {kind}; {GENERIC}"),
+                    None => format!("use another NIC; {GENERIC}"),
+                },
             ),
             None => Finding::note(
                 "native_xdp",
@@ -200,6 +232,25 @@ impl Nic {
         }
     }
 
+    /// Whether VLAN tags are taken off before the program sees the frame.
+    fn vlan(&self) -> Finding {
+        let name = &self.interface.name;
+        match self.features.get("rx-vlan-hw-parse") {
+            Some(Feature { on: true, fixed }) => Finding::note(
+                "rxvlan",
+                "on: VLAN tags are taken off before the program sees the frame, and its bytes lack four for each",
+                if *fixed {
+                    "nothing: it cannot be switched off, and matters only where tagged frames come in"
+                        .to_owned()
+                } else {
+                    format!("nothing if no tagged frames come in; else `ethtool -K {name} rxvlan off`")
+                },
+            ),
+            Some(Feature { on: false, .. }) => Finding::ok("rxvlan", "off"),
+            None => Finding::ok("rxvlan", "unknown: the kernel or driver does not have it"),
+        }
+    }
+
     /// The most queues that leave room for native mode's own; `None` if any number does.
     fn most_queues(&self) -> Option<u32> {
         let max = self.channels?.max_combined;
@@ -217,6 +268,9 @@ impl Nic {
         let Some(Channels { combined, max_combined: max }) = self.channels else {
             return Finding::ok("queues", "unknown: the driver does not say");
         };
+        if max == 0 {
+            return Finding::ok("queues", "none that serve both directions");
+        }
         let found = format!("{combined} of at most {max}");
         let name = &self.interface.name;
         match self.most_queues() {
@@ -237,16 +291,32 @@ impl Nic {
     }
 
     fn other_xdp(&self) -> Finding {
-        let Some(xdp) = self.interface.xdp else { return Finding::ok("xdp_program", "none attached") };
+        let Some(xdp) = self.interface.xdp else {
+            let Some(above) = &self.above else { return Finding::ok("xdp_program", "none attached") };
+            return Finding::problem(
+                "xdp_program",
+                format!("none here, but one on {}, which stands on it", above.name),
+                format!(
+                    "stop the program that is attached to {}: the kernel takes none here beside it; `bpftool net` \
+                     shows it",
+                    above.name
+                ),
+            );
+        };
+        let number = xdp.program;
         match &self.xdp_program {
-            Some(name) if name.starts_with("sensor") => {
-                Finding::ok("xdp_program", format!("the sensor's, number {}", xdp.program))
+            Some(name) if is_sensors(name) => {
+                Finding::ok("xdp_program", format!("the sensor's, number {number}"))
             }
+            None if !self.knows_programs => Finding::note(
+                "xdp_program",
+                format!("number {number}; whether it is the sensor's cannot be known without root"),
+                "run `sensor doctor` as root",
+            ),
             name => Finding::problem(
                 "xdp_program",
                 format!(
-                    "another one, number {}{}",
-                    xdp.program,
+                    "another one, number {number}{}",
                     name.as_ref().map(|it| format!(", {it}")).unwrap_or_default()
                 ),
                 "stop the program that attached it; `bpftool net` and `bpftool link` show it",
@@ -256,15 +326,22 @@ impl Nic {
 
     fn other_tc(&self) -> Finding {
         let others: Vec<_> =
-            self.tc.iter().filter(|it| !it.name.starts_with("sensor")).map(ToString::to_string).collect();
-        if others.is_empty() {
+            self.tc.iter().filter(|it| !is_sensors(&it.name)).map(ToString::to_string).collect();
+        if !others.is_empty() {
+            return Finding::note(
+                "tc_programs",
+                others.join(", "),
+                "nothing: they go on beside the sensor, but see only what it lets in; one that redirects or drops \
+                 what the host sends may hide it from the sensor, and the answers to it are dropped",
+            );
+        }
+        if self.knows_programs || self.kernel < Version::TCX {
             return Finding::ok("tc_programs", "none of others");
         }
         Finding::note(
             "tc_programs",
-            others.join(", "),
-            "nothing: they go on beside the sensor, but see only what it lets in; one that redirects or drops what \
-             the host sends may hide it from the sensor, and the answers to it are dropped",
+            "no filters of others; whether there are links cannot be known without root",
+            "run `sensor doctor` as root",
         )
     }
 }

@@ -31,7 +31,7 @@ pub fn json(diagnosis: &Diagnosis) -> Result<String> {
 
 fn section(title: &str, findings: &[Finding]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([title, "found", "verdict", "remedy"]);
+    table.load_style(presets::NOTHING).set_header([title, "found", "severity", "remedy"]);
     if let Some((Width(width), _)) = terminal_size_of(io::stdout()).filter(|_| io::stdout().is_terminal()) {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }

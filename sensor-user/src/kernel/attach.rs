@@ -7,8 +7,8 @@ mod options;
 mod standing;
 mod xdp;
 
-pub use deployment::{Deployment, Watch, rules_in_effect};
+pub use deployment::{Deployment, Watch, check_named_once, rules_in_effect};
 pub use egress::detach as detach_egress;
 pub use options::{AttachOptions, DEFAULT_PINS};
 pub use standing::Standing;
-pub use xdp::{SINGLE_BUFFER_MTU, check_interface, check_native};
+pub use xdp::{SINGLE_BUFFER_MTU, check_above, check_interface, check_native};

@@ -35,6 +35,12 @@ pub fn program_name(id: u32) -> Option<String> {
     program.name_as_str().map(str::to_owned)
 }
 
+/// Whether this user may list the kernel's programs: without, neither names nor TCX's links are known.
+#[must_use]
+pub fn may_list_programs() -> bool {
+    loaded_programs().next().is_none_or(|first| first.is_ok())
+}
+
 /// The programs and filters on an interface, both ways. Those of TCX (Linux 6.6) are left out without privileges.
 ///
 /// # Errors

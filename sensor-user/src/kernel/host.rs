@@ -1,5 +1,6 @@
 //! What the kernel says about the host: its interfaces, NICs, routes, sockets and version. Nothing is changed here.
 
+mod above;
 mod ask;
 mod ethtool;
 mod events;
@@ -10,6 +11,7 @@ mod routes;
 mod sockets;
 mod version;
 
+pub use above::above_with_xdp;
 pub(super) use ask::ask;
 pub use ethtool::{Channels, Driver, Ethtool, Feature};
 pub use events::LinkEvents;

@@ -16,6 +16,6 @@ mod shared;
 
 pub use drain::Counters;
 pub use guard::{Confirmation, Guard};
-pub use pins::{Direction, Earlier, Pins, clean};
+pub use pins::{Cleaned, Direction, Earlier, Pins, bpf_mount, clean};
 pub use series::KernelSeries;
 pub use shared::Shared;

@@ -9,4 +9,4 @@ mod own;
 pub(super) use load::EGRESS;
 pub use load::{Loaded, OBJECT, Options, Variant};
 pub use log::RateLimited;
-pub use own::{guard_of, is_ours};
+pub use own::{guard_of, is_ours, is_sensors};

@@ -20,10 +20,22 @@ impl Foreign {
     /// # Errors
     /// Without root, or when the interface has a program already.
     pub fn attach(interface: &Interface, action: XdpAction) -> Result<Self> {
+        Self::attach_in(Mode::Native, interface, action)
+    }
+
+    /// Likewise, in the network stack, where every interface takes it.
+    ///
+    /// # Errors
+    /// As [`Foreign::attach`].
+    pub fn attach_generic(interface: &Interface, action: XdpAction) -> Result<Self> {
+        Self::attach_in(Mode::Generic, interface, action)
+    }
+
+    fn attach_in(mode: Mode, interface: &Interface, action: XdpAction) -> Result<Self> {
         bpf::lift_memory_limit();
         // The action into register 0, and exit.
         let program = bpf::load(&[(action as u64) << 32 | 0xb7, 0x95])?;
-        let attach = || bpf::attach(program.as_fd(), if_nametoindex(interface.name.as_str())?, Mode::Native);
+        let attach = || bpf::attach(program.as_fd(), if_nametoindex(interface.name.as_str())?, mode);
         let link = interface
             .namespace
             .run(attach)?

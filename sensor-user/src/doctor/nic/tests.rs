@@ -22,7 +22,9 @@ fn nic() -> Nic {
         channels: None,
         virtio: None,
         xdp_program: None,
+        above: None,
         tc: Vec::new(),
+        knows_programs: true,
         kernel: Version::new(6, 1, 0),
         processors: 4,
     }
@@ -53,11 +55,23 @@ fn attached(name: Option<&str>) -> Nic {
     })
 }
 
+fn unprivileged(nic: Nic) -> Nic {
+    Nic { knows_programs: false, ..nic }
+}
+
 const NEW: Version = Version::new(6, 1, 0);
 
 #[rstest]
 #[case::down(with(|nic| nic.interface.up = false), "link", Severity::Problem, "ip link set eth0 up")]
 #[case::tunnel(with(|nic| nic.interface.framing = Framing::Other), "link", Severity::Problem, "Ethernet")]
+#[case::tunnelled(
+    with(|nic| nic.interface.framing = Framing::Other), "link", Severity::Problem, "Ethernet interface"
+)]
+#[case::bridge(queues("bridge", 0, 0, NEW), "link", Severity::Note, "attach to the port")]
+#[case::macvlan(queues("macvlan", 0, 0, NEW), "link", Severity::Note, "attach to the parent")]
+#[case::vlan(queues("802.1Q VLAN Support", 0, 0, NEW), "link", Severity::Note, "attach to the parent")]
+#[case::rxvlan_fixed(offload("rx-vlan-hw-parse", true), "rxvlan", Severity::Note, "cannot be switched off")]
+#[case::rxvlan(offload("rx-vlan-hw-parse", false), "rxvlan", Severity::Note, "ethtool -K eth0 rxvlan off")]
 #[case::loopback(with(|nic| nic.interface.framing = Framing::Loopback), "link", Severity::Problem, "another")]
 #[case::no_native(with(|nic| nic.xdp = Some(XdpFeatures::new(0))), "native_xdp", Severity::Note, "--mode generic")]
 #[case::old_kernel(with(|nic| nic.xdp = None), "native_xdp", Severity::Note, "6.3")]
@@ -84,6 +98,20 @@ const NEW: Version = Version::new(6, 1, 0);
 )]
 #[case::other_program(attached(Some("xdp_pass")), "xdp_program", Severity::Problem, "bpftool net")]
 #[case::unknown_program(attached(None), "xdp_program", Severity::Problem, "bpftool net")]
+#[case::program_above(
+    with(|nic| {
+        let xdp = Some(AttachedXdp { mode: None, program: 7 });
+        nic.above = Some(Interface { name: "br0".to_owned(), index: 3, xdp, ..nic.interface.clone() });
+    }),
+    "xdp_program",
+    Severity::Problem,
+    "attached to br0"
+)]
+#[case::hidden_program(unprivileged(attached(None)), "xdp_program", Severity::Note, "as root")]
+#[case::hidden_links(
+    unprivileged(with(|nic| nic.kernel = Version::new(6, 6, 0))), "tc_programs", Severity::Note, "as root"
+)]
+#[case::named_alike(attached(Some("sensors_of_others")), "xdp_program", Severity::Problem, "bpftool net")]
 #[case::filter(
     with(|nic| nic.tc.push(TcProgram { name: "cil_to_netdev".to_owned(), id: None, egress: true })),
     "tc_programs",
@@ -120,6 +148,19 @@ fn what_is_as_it_should_be(#[case] nic: Nic) {
     for finding in nic.findings() {
         assert_eq!((finding.severity, &finding.remedy), (Severity::Ok, &None), "{finding:?}");
     }
+}
+
+#[rstest]
+#[case::tunnel(
+    with(|nic| nic.interface.framing = Framing::Other),
+    "link",
+    "no Ethernet header: tunnelled traffic cannot be counted here"
+)]
+#[case::no_queues(queues("veth", 0, 0, NEW), "queues", "none that serve both directions")]
+#[case::some_queues(queues("veth", 1, 4, NEW), "queues", "1 of at most 4")]
+fn what_is_found_is_true(#[case] nic: Nic, #[case] check: &str, #[case] found: &str) {
+    let findings = nic.findings();
+    assert_eq!(findings.iter().find(|it| it.check == check).unwrap().found, found);
 }
 
 #[test]

@@ -102,7 +102,13 @@ impl Attachment {
     /// Whether it is attached to the interface of this number.
     #[must_use]
     pub fn is_to(&self, index: u32) -> bool {
-        self.is_held() && self.interface.as_ref().is_some_and(|interface| interface.index == index)
+        self.attached_to() == Some(index)
+    }
+
+    /// The number of the interface that it is attached to, if it is.
+    #[must_use]
+    pub fn attached_to(&self) -> Option<u32> {
+        self.interface.as_ref().filter(|_| self.is_held()).map(|interface| interface.index)
     }
 
     /// Looks at what the kernel has, lets go of what is not there any more, and says what is lacking.

@@ -5,7 +5,9 @@
 //! goes wrong before the last swap, the old ones stay. In between, what is configured is compared with what the
 //! kernel says, as often as somebody has a reason to, and what differs is mended.
 
-use anyhow::{Context, Result, bail};
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, anyhow, bail};
 use aya_log::EbpfLogger;
 
 use super::attachment::{Attachment, Lack, State, pinned, runs_here};
@@ -122,6 +124,11 @@ impl Deployment {
         self.pin()?;
         self.keep_rules(config);
         self.retire_older()
+    }
+
+    /// Keeps what is pinned: until then, nothing stays that this deployment was the first to pin.
+    pub fn settle(&mut self) {
+        self.shared.settle();
     }
 
     /// For the agent that takes this over. Without, it is only more careful than it need be.
@@ -392,8 +399,17 @@ fn bring_about(
     admit: Admit<'_>,
 ) {
     let mut lacking = Vec::new();
+    let mut names: HashMap<_, _> =
+        attachments.iter().filter_map(|it| Some((it.attached_to()?, it.name.clone()))).collect();
     for attachment in attachments {
         let prepared = attachment.look(shared).and_then(|lack| {
+            if lack == Lack::Both {
+                let name =
+                    names.entry(attachment.interface()?.index).or_insert_with(|| attachment.name.clone());
+                if *name != attachment.name {
+                    return Err(named_twice(name, &attachment.name));
+                }
+            }
             if lack == Lack::Both && !attachment.admitted {
                 admit(attachment.interface()?)?;
                 attachment.admitted = true;
@@ -426,6 +442,25 @@ fn bring_about(
             attachment.state = State::Obstacle(format!("{error:#}"));
         }
     }
+}
+
+/// Refuses interfaces that are one, by its name and another that it has (`ip link property add dev eth0 altname …`).
+///
+/// # Errors
+/// Two of the names are one interface's, or the kernel does not answer.
+pub fn check_named_once(names: &[String]) -> Result<()> {
+    let mut first = HashMap::new();
+    for name in names {
+        let Some(interface) = Interface::find(name)? else { continue };
+        if let Some(first) = first.insert(interface.index, name) {
+            return Err(named_twice(first, name));
+        }
+    }
+    Ok(())
+}
+
+fn named_twice(name: &str, other: &str) -> anyhow::Error {
+    anyhow!("{name} and {other} are one interface: leave one of the two names out")
 }
 
 /// Has the interfaces run other programs. On failure says which was the first where that failed.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Error, Result, anyhow, bail};
 
 use crate::config::Mode;
-use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures};
+use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures, above_with_xdp};
 use crate::kernel::link::{Hook, Link};
 use crate::kernel::program::{self, Loaded, Variant};
 use crate::obstacle::Obstacle;
@@ -38,6 +38,7 @@ pub fn attach(loaded: &mut Loaded, interface: &Interface, mode: Mode) -> Result<
     if let Some(other) = interface.xdp {
         return Err(taken(name, other.program));
     }
+    check_above(interface)?;
     let mut native_error = None;
     for (variant, hook) in attempts(loaded, interface, mode) {
         match Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, hook) {
@@ -74,11 +75,26 @@ pub fn check_interface(interface: &Interface) -> Result<(), Obstacle> {
     }
     if interface.framing == Framing::Other {
         return Err(Obstacle::new(
-            format!("interface {name} has no Ethernet header, and the program would misread its packets"),
+            format!("interface {name} has no Ethernet header: tunnelled traffic cannot be counted here"),
             "attach to the Ethernet interface that its packets come in by",
         ));
     }
     Ok(())
+}
+
+/// Refuses an interface where the kernel takes no program because of another interface's.
+///
+/// # Errors
+/// What stands on it has a program, or the kernel does not answer.
+pub fn check_above(interface: &Interface) -> Result<()> {
+    let name = &interface.name;
+    let Some(above) = above_with_xdp(interface)? else { return Ok(()) };
+    let program = above.xdp.map_or(0, |xdp| xdp.program);
+    bail!(
+        "{above}, which stands on interface {name}, already has the XDP program {program}, and the kernel takes none \
+         on {name} beside it: stop the program that is attached to {above}; `bpftool net` and `bpftool link` show it",
+        above = above.name
+    )
 }
 
 /// Whether the driver runs programs natively as far as can be told without attaching; `None` if the kernel does not
@@ -200,17 +216,21 @@ impl Ingress {
 
 /// Says whose program is in the way, and what to do about it.
 pub(super) fn taken(name: &str, program: u32) -> Error {
-    if program::is_ours(program).unwrap_or(false) {
-        return anyhow!(
+    match program::is_ours(program) {
+        Ok(true) => anyhow!(
             "interface {name} already has the program of a sensor that was started with other --pins, with \
              --detach-on-exit or by another version: stop that one, or remove it with `sensor detach \
              --interface {name}`, which ends its counts"
-        );
+        ),
+        Ok(false) => anyhow!(
+            "interface {name} already has the XDP program {program}: stop the program that attached it; `bpftool \
+             net` and `bpftool link` show it"
+        ),
+        Err(_) => anyhow!(
+            "interface {name} already has the XDP program {program}, and whether it is a sensor's cannot be known \
+             without root: stop the program that attached it; `bpftool net` and `bpftool link` show it to root"
+        ),
     }
-    anyhow!(
-        "interface {name} already has the XDP program {program}: stop the program that attached it; `bpftool \
-         net` and `bpftool link` show it"
-    )
 }
 
 /// The program that fits the interface.

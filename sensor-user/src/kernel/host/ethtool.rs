@@ -7,6 +7,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd as _;
 
+use crate::kernel::retry::retried;
 use crate::kernel::syscall::split;
 
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
@@ -136,10 +137,12 @@ impl Ethtool {
             *place = libc::c_char::from_ne_bytes([byte]);
         }
         request.ifr_ifru.ifru_data = question.as_mut_ptr().cast();
-        // SAFETY: the socket is open; the request and the buffer that it points to outlive the call, which
-        // writes no more than the command's struct and the lengths in it, for which all callers have room.
-        let failed = unsafe { libc::ioctl(self.socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) } < 0;
-        if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+        retried(|| {
+            // SAFETY: the socket is open; the request and the buffer that it points to outlive the call, which
+            // writes no more than the command's struct and the lengths in it, for which all callers have room.
+            let failed = unsafe { libc::ioctl(self.socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) } < 0;
+            if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+        })
     }
 }
 

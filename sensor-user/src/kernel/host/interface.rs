@@ -130,7 +130,7 @@ impl Interface {
     }
 
     /// `None` if the message does not name an interface.
-    fn from_message(link: &LinkMessage) -> Option<Self> {
+    pub(super) fn from_message(link: &LinkMessage) -> Option<Self> {
         let mut interface = Self {
             name: name(link)?.to_owned(),
             index: link.header.index,

@@ -23,6 +23,8 @@ impl Version {
     pub const XDP_LINKS: Self = Self::new(5, 9, 0);
     /// Map memory is charged to the cgroup instead of `RLIMIT_MEMLOCK` (kernel commit 97306be45fbe).
     pub const CGROUP_ACCOUNTING: Self = Self::new(5, 11, 0);
+    /// No XDP program below an interface that has one (kernel commit 879af96ffd72).
+    pub const NONE_BELOW_XDP: Self = Self::new(5, 15, 0);
     /// XDP programs for frames in several buffers (kernel commit 2e88d4ff0301).
     pub const MULTI_BUFFER: Self = Self::new(5, 18, 0);
     /// Attachments of traffic-control programs that can be pinned (kernel commit e420bed02507).

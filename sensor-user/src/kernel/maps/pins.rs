@@ -3,29 +3,80 @@
 //! Pinned there are the maps that all programs share, and the links that keep the programs attached. One agent
 //! at a time works with them: it holds a lock on the directory, which the kernel releases however it ends.
 
-use std::ffi::CString;
+mod left;
+mod place;
+
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Error, Result, anyhow, bail};
-use aya::maps::{Map, MapData};
+use anyhow::{Context, Result};
 use sensor_common::layout::SCHEMA_VERSION;
-use sensor_common::policy;
 
-use super::guard::{Confirmation, Guard};
-use crate::kernel::link::Link;
+use self::left::{
+    PASSING, link_name, pinned_links, refuse_newer, remove_dead_links, remove_left_behind, version_directory,
+    version_name,
+};
+use self::place::{USUAL, check_names, in_use, is_bpf, lock, lock_alone, make, not_bpf};
+
+pub use self::left::{Cleaned, Direction, Earlier, clean};
+pub use self::place::bpf_mount;
 
 /// The directory of one agent's pins.
 #[derive(Debug)]
 pub struct Pins {
     directory: PathBuf,
+    /// What had to be made for it, while nothing depends on it: it goes with this, before the lock does.
+    made: Option<Made>,
     lifetime: Lifetime,
     /// What a build with an older schema has left, to be taken over.
     older: Option<Older>,
+}
+
+/// A directory that was not there before: unless it is kept, it goes with this, and with all that is pinned in it.
+#[derive(Debug)]
+struct Made {
+    directory: PathBuf,
+    /// The first of the directories above it that was there before.
+    below: PathBuf,
+    /// Closed for the descriptor that removing takes: a start may fail because there is none left.
+    spare: Option<File>,
+}
+
+impl Made {
+    /// To be called before it is made; `None` if it is there.
+    fn unless_there(directory: &Path) -> Result<Option<Self>> {
+        if directory.exists() {
+            return Ok(None);
+        }
+        let below = directory.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/")).to_owned();
+        let spare = File::open(&below).with_context(|| format!("cannot open {}", below.display()))?;
+        Ok(Some(Self { directory: directory.to_owned(), below, spare: Some(spare) }))
+    }
+
+    /// Leaves it where it is.
+    fn keep(mut self) {
+        self.spare = None;
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let Some(spare) = self.spare.take() else { return };
+        drop(spare);
+        // What an older build attached may hang on a link that has moved here.
+        let older = self.directory.with_file_name(version_name(SCHEMA_VERSION - 1));
+        if older.exists() && !pinned_links(&self.directory).is_empty() {
+            return;
+        }
+        // What cannot be removed is what the next start finds, and takes for an earlier agent's.
+        drop(fs::remove_dir_all(&self.directory));
+        for folder in self.directory.ancestors().skip(1).take_while(|folder| *folder != self.below) {
+            drop(fs::remove_dir(folder));
+        }
+    }
 }
 
 /// The directory of an older schema, locked likewise.
@@ -43,47 +94,6 @@ enum Lifetime {
     Passing,
 }
 
-/// What an earlier agent of this layout has left below a root. Only for looking: nobody is kept from working with it.
-#[derive(Clone, Debug)]
-pub struct Earlier(PathBuf);
-
-impl Earlier {
-    /// What is below `root`, be it nothing.
-    #[must_use]
-    pub fn below(root: &Path) -> Self {
-        Self(version_directory(root, SCHEMA_VERSION))
-    }
-
-    /// The directory.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.0
-    }
-
-    /// The link that is pinned for an interface, if there is one.
-    #[must_use]
-    pub fn link(&self, direction: Direction, interface: u32) -> Option<Link> {
-        Link::from_pin(&self.0.join(link_name(direction, interface))).ok()
-    }
-
-    /// Whether the attachment awaits no confirmation, and has not missed one.
-    #[must_use]
-    pub fn is_confirmed(&self) -> bool {
-        let guard = MapData::from_pin(self.0.join(policy::GUARD)).ok();
-        let guard = guard.and_then(|map| Guard::new(Map::from_map_data(map).ok()?).ok());
-        guard.is_some_and(|guard| matches!(guard.confirmation(), Ok(Confirmation::Given)))
-    }
-}
-
-/// Which links are pinned for each interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// The XDP program.
-    Ingress,
-    /// The program that remembers what the host sends.
-    Egress,
-}
-
 impl Pins {
     /// Opens the directory of this layout's version below `root` and locks it; makes it if need be.
     ///
@@ -91,8 +101,15 @@ impl Pins {
     /// Another agent works with it, or there is no BPF file system.
     pub fn keep(root: &Path) -> Result<Self> {
         let directory = version_directory(root, SCHEMA_VERSION);
+        let made = Made::unless_there(&directory)?;
         make(&directory)?;
-        let lock = lock_alone(&directory)?;
+        let Some(lock) = lock(&directory)? else {
+            // Somebody else has made it at the same time.
+            if let Some(made) = made {
+                made.keep();
+            }
+            return Err(in_use(&directory));
+        };
         remove_dead_links(&directory)?;
         refuse_newer(root)?;
         let older = Some(version_directory(root, SCHEMA_VERSION - 1)).filter(|older| older.exists());
@@ -104,7 +121,7 @@ impl Pins {
             }
             None => None,
         };
-        Ok(Self { directory, lifetime: Lifetime::Kept { _lock: lock }, older })
+        Ok(Self { directory, lifetime: Lifetime::Kept { _lock: lock }, older, made })
     }
 
     /// Whether [`Pins::keep`] would succeed, or [`Pins::passing`] where nothing is to be `kept`. Makes nothing.
@@ -112,6 +129,9 @@ impl Pins {
     /// # Errors
     /// This user may not know. Inside: what stands in the way.
     pub fn check(root: &Path, kept: bool) -> io::Result<Result<()>> {
+        if let Err(error) = check_names(root) {
+            return Ok(Err(error));
+        }
         let will_be_mounted = root.starts_with(USUAL) && !is_bpf(Path::new(USUAL));
         let there = root.ancestors().find(|folder| folder.exists()).unwrap_or(root);
         if !will_be_mounted && !is_bpf(there) {
@@ -148,7 +168,14 @@ impl Pins {
         remove_left_behind(root);
         let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
         let directory = root.join(format!("{PASSING}{}-{number}", std::process::id()));
-        Ok(Self { directory, lifetime: Lifetime::Passing, older: None })
+        Ok(Self { directory, lifetime: Lifetime::Passing, older: None, made: None })
+    }
+
+    /// Keeps what is pinned from now on, when this goes too.
+    pub(super) fn settle(&mut self) {
+        if let Some(made) = self.made.take() {
+            made.keep();
+        }
     }
 
     /// Whether pins stay when the agent ends.
@@ -261,172 +288,3 @@ impl Pins {
 
 /// Directories of this process.
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
-
-const PASSING: &str = "run-";
-
-/// Where a BPF file system usually is.
-const USUAL: &str = "/sys/fs/bpf";
-
-const fn prefix(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => "xdp_",
-        Direction::Egress => "egress_",
-    }
-}
-
-fn link_name(direction: Direction, interface: u32) -> String {
-    format!("{}{interface}", prefix(direction))
-}
-
-fn version_directory(root: &Path, schema: u32) -> PathBuf {
-    root.join(format!("v{schema}"))
-}
-
-/// The directories below `root`, with the versions of the schema that they are named after.
-fn version_directories(root: &Path) -> Vec<(u32, PathBuf)> {
-    let Ok(entries) = fs::read_dir(root) else { return Vec::new() };
-    let versions = entries.filter_map(Result::ok).filter_map(|entry| {
-        let version = entry.file_name().to_str()?.strip_prefix('v')?.parse().ok()?;
-        Some((version, entry.path()))
-    });
-    versions.collect()
-}
-
-/// Refuses to work beside a newer build: its programs count where this one does not look.
-fn refuse_newer(root: &Path) -> Result<()> {
-    for (version, directory) in version_directories(root) {
-        if version > SCHEMA_VERSION && !pinned_links(&directory).is_empty() {
-            bail!(
-                "{} is a newer build's, whose programs are attached and whose counters this build cannot read: \
-                 start the newer build, or remove them with `sensor detach`, which ends their counts",
-                directory.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The links pinned in a directory.
-fn pinned_links(directory: &Path) -> Vec<(PathBuf, Link)> {
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let is_link = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        [Direction::Ingress, Direction::Egress].iter().any(|&direction| name.starts_with(prefix(direction)))
-    };
-    entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(is_link)
-        .filter_map(|path| Link::from_pin(&path).ok().map(|link| (path, link)))
-        .collect()
-}
-
-/// Removes what nothing is attached by any more from every version's directory below `root`: pinned links
-/// that are detached, and where no link is left below it and no agent works, the counters too. Gives the directories
-/// that are gone.
-///
-/// # Errors
-/// A file cannot be removed.
-pub fn clean(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut gone = Vec::new();
-    let directories = version_directories(root);
-    for (_, directory) in &directories {
-        remove_dead_links(directory)?;
-    }
-    // A link in an older directory may be of a program that counts in a newer one.
-    if directories.iter().any(|(_, directory)| !pinned_links(directory).is_empty()) {
-        return Ok(gone);
-    }
-    for (_, directory) in directories {
-        if lock(&directory)?.is_some() {
-            fs::remove_dir_all(&directory)
-                .with_context(|| format!("cannot remove {}", directory.display()))?;
-            gone.push(directory);
-        }
-    }
-    Ok(gone)
-}
-
-/// Removes pinned links that are detached: somebody did it, or their interface is gone.
-fn remove_dead_links(directory: &Path) -> Result<()> {
-    for (path, link) in pinned_links(directory) {
-        if link.info().context("cannot ask the kernel about a pinned link")?.interface == 0 {
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes what agents that were killed while loading have left.
-fn remove_left_behind(root: &Path) {
-    let Ok(entries) = fs::read_dir(root) else { return };
-    for entry in entries.filter_map(Result::ok) {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(PASSING)?.split('-').next());
-        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            // Two agents that start together may both try.
-            drop(fs::remove_dir_all(entry.path()));
-        }
-    }
-}
-
-/// An exclusive lock on a directory; `None` if somebody has it.
-fn lock(directory: &Path) -> Result<Option<File>> {
-    let file = File::open(directory).with_context(|| format!("cannot open {}", directory.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => {
-            Err(anyhow!(error).context(format!("cannot lock {}", directory.display())))
-        }
-    }
-}
-
-/// Likewise, where nobody else may have it.
-fn lock_alone(directory: &Path) -> Result<File> {
-    lock(directory)?.ok_or_else(|| in_use(directory))
-}
-
-fn in_use(directory: &Path) -> Error {
-    anyhow!("another agent works with {}: stop it, or give this one a --pins of its own", directory.display())
-}
-
-fn not_bpf(directory: &Path) -> Error {
-    anyhow!(
-        "{} is not on a BPF file system: leave --pins out, or mount one there with `mount -t bpf`",
-        directory.display()
-    )
-}
-
-/// Makes a directory on a BPF file system, which is mounted where it usually is if nothing is there yet.
-fn make(directory: &Path) -> Result<()> {
-    if directory.starts_with(USUAL) && !is_bpf(Path::new(USUAL)) {
-        mount(USUAL).with_context(|| {
-            format!("cannot mount a BPF file system on {USUAL}: run `mount -t bpf bpf {USUAL}`")
-        })?;
-    }
-    fs::create_dir_all(directory).with_context(|| {
-        format!("cannot make the directory {} for pins: name another with --pins", directory.display())
-    })?;
-    if !is_bpf(directory) {
-        return Err(not_bpf(directory));
-    }
-    Ok(())
-}
-
-/// Asks by name: a folder that this user may not open tells too.
-fn is_bpf(directory: &Path) -> bool {
-    let Ok(name) = CString::new(directory.as_os_str().as_bytes()) else { return false };
-    // SAFETY: all zeros are a valid value of this C struct of integers.
-    let mut status: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the name ends in a zero, and the call writes to a struct; both outlive it.
-    let failed = unsafe { libc::statfs(name.as_ptr(), &raw mut status) } != 0;
-    !failed && status.f_type == libc::BPF_FS_MAGIC
-}
-
-fn mount(place: &str) -> io::Result<()> {
-    let place = CString::new(place)?;
-    // SAFETY: all strings end in a zero and outlive the call; no data is passed.
-    let failed =
-        unsafe { libc::mount(c"bpf".as_ptr(), place.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) } != 0;
-    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
-}

@@ -21,16 +21,15 @@ const NEW: &str = "RULES_new";
 /// Keeps a text of rules in place of the one before; where nothing is pinned, nowhere.
 ///
 /// # Errors
-/// The map cannot be made or pinned; what was there before is not there any more.
+/// The map cannot be made or pinned; what was there before stays.
 pub fn write(pins: &Pins, text: &str) -> Result<()> {
     if !pins.are_kept() {
         return Ok(());
     }
     let (place, new) = (pins.map(NAME), pins.map(NEW));
-    for old in [&place, &new] {
-        if old.exists() {
-            fs::remove_file(old).with_context(|| format!("cannot remove {}", old.display()))?;
-        }
+    // One that an agent has left that was killed meanwhile.
+    if new.exists() {
+        fs::remove_file(&new).with_context(|| format!("cannot remove {}", new.display()))?;
     }
     let pieces = text.as_bytes().chunks(PIECE);
     let count = u32::try_from(pieces.len().max(1)).context("the rules are too long")?;
@@ -57,4 +56,32 @@ pub fn read(directory: &Path) -> Option<String> {
     let length = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     bytes.truncate(length);
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process;
+
+    use super::*;
+
+    /// At every moment there is a text to be read: the one before, or the one after.
+    #[test]
+    fn the_text_before_stays_until_there_is_another() {
+        let root = Path::new("/sys/fs/bpf").join(format!("sensor-test-{}-rules", process::id()));
+        // Without root there is nothing to pin in.
+        let Ok(pins) = Pins::keep(&root) else { return };
+        let (place, new) = (pins.map(NAME), pins.map(NEW));
+        write(&pins, "one").unwrap();
+        assert_eq!(read(pins.directory()).unwrap(), "one");
+        // What can be neither removed nor pinned over: the next text fails to be written.
+        fs::create_dir(&new).unwrap();
+        write(&pins, "two").unwrap_err();
+        assert_eq!(read(pins.directory()).as_deref(), Some("one"));
+        fs::remove_dir(&new).unwrap();
+        fs::rename(&place, &new).unwrap();
+        write(&pins, "three").unwrap();
+        write(&pins, "four").unwrap();
+        assert_eq!(read(pins.directory()).unwrap(), "four");
+        assert!(!new.exists());
+    }
 }

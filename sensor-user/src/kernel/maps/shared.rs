@@ -89,6 +89,11 @@ impl Shared {
         &self.pins
     }
 
+    /// Keeps what is pinned from now on, when this goes too.
+    pub fn settle(&mut self) {
+        self.pins.settle();
+    }
+
     /// Numbers the sensors and makes sure that there will be counters for each. `running` are those that
     /// programs count for now.
     ///

@@ -14,13 +14,12 @@ use crate::kernel::maps::Guard;
 /// # Errors
 /// That cannot be known without privileges.
 pub fn is_ours(number: u32) -> Result<bool> {
-    Ok(find(number)?.is_some_and(|program| is_named_like_ours(&program)))
+    Ok(find(number)?.is_some_and(|program| is_sensors(program.name_as_str().unwrap_or_default())))
 }
 
-/// Whether a program has the name of one of a sensor's.
+/// Whether this is the name of one of a sensor's programs.
 #[must_use]
-pub fn is_named_like_ours(program: &ProgramInfo) -> bool {
-    let name = program.name_as_str().unwrap_or_default();
+pub fn is_sensors(name: &str) -> bool {
     let ours = Variant::ALL.map(Variant::program).into_iter().chain([EGRESS]);
     ours.into_iter().any(|ours| ours == name)
 }

@@ -1,0 +1,108 @@
+//! The BPF file system that the pins are on, and who may work in a directory of it.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+
+use anyhow::{Context, Error, Result, anyhow, bail};
+
+use crate::kernel::retry::retried;
+
+/// Where a BPF file system usually is.
+pub(super) const USUAL: &str = "/sys/fs/bpf";
+
+/// An exclusive lock on a directory; `None` if somebody has it.
+pub(super) fn lock(directory: &Path) -> Result<Option<File>> {
+    let file = File::open(directory).with_context(|| format!("cannot open {}", directory.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(anyhow!(error).context(format!("cannot lock {}", directory.display())))
+        }
+    }
+}
+
+/// Likewise, where nobody else may have it.
+pub(super) fn lock_alone(directory: &Path) -> Result<File> {
+    lock(directory)?.ok_or_else(|| in_use(directory))
+}
+
+pub(super) fn in_use(directory: &Path) -> Error {
+    anyhow!("another agent works with {}: stop it, or give this one a --pins of its own", directory.display())
+}
+
+pub(super) fn not_bpf(directory: &Path) -> Error {
+    anyhow!(
+        "{} is not on a BPF file system: leave --pins out, or mount one there with `mount -t bpf`",
+        directory.display()
+    )
+}
+
+/// Makes a directory on a BPF file system, which is mounted where it usually is if nothing is there yet.
+pub(super) fn make(directory: &Path) -> Result<()> {
+    check_names(directory)?;
+    if directory.starts_with(USUAL) && !is_bpf(Path::new(USUAL)) {
+        mount(USUAL).with_context(|| {
+            format!("cannot mount a BPF file system on {USUAL}: run `mount -t bpf bpf {USUAL}`")
+        })?;
+    }
+    fs::create_dir_all(directory).with_context(|| {
+        format!("cannot make the directory {} for pins: name another with --pins", directory.display())
+    })?;
+    if !is_bpf(directory) {
+        return Err(not_bpf(directory));
+    }
+    Ok(())
+}
+
+/// Refuses a directory that a BPF file system can't have, since it keeps dots in names for itself.
+///
+/// # Errors
+/// It can't.
+pub(super) fn check_names(directory: &Path) -> Result<()> {
+    let mount = bpf_mount(directory);
+    let Some(mount) = mount.or_else(|| directory.starts_with(USUAL).then_some(Path::new(USUAL))) else {
+        return Ok(());
+    };
+    let below = directory.strip_prefix(mount).unwrap_or(directory);
+    let has_dot =
+        |part: Component<'_>| matches!(part, Component::Normal(name) if name.as_bytes().contains(&b'.'));
+    if below.components().any(has_dot) {
+        bail!(
+            "a BPF file system takes no dot in a name, as in {}: give --pins a directory without",
+            directory.display()
+        );
+    }
+    Ok(())
+}
+
+/// Where the BPF file system is mounted that a path is on, if it is on one; what is not there yet counts as what it
+/// would be made in.
+#[must_use]
+pub fn bpf_mount(path: &Path) -> Option<&Path> {
+    path.ancestors().filter(|folder| is_bpf(folder)).last()
+}
+
+/// Asks by name: a folder that this user may not open tells too.
+pub(super) fn is_bpf(directory: &Path) -> bool {
+    let Ok(name) = CString::new(directory.as_os_str().as_bytes()) else { return false };
+    // SAFETY: all zeros are a valid value of this C struct of integers.
+    let mut status: libc::statfs = unsafe { std::mem::zeroed() };
+    let answered = retried(|| {
+        // SAFETY: the name ends in a zero, and the call writes to a struct; both outlive it.
+        let failed = unsafe { libc::statfs(name.as_ptr(), &raw mut status) } != 0;
+        if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+    });
+    answered.is_ok() && status.f_type == libc::BPF_FS_MAGIC
+}
+
+pub(super) fn mount(place: &str) -> io::Result<()> {
+    let place = CString::new(place)?;
+    // SAFETY: all strings end in a zero and outlive the call; no data is passed.
+    let failed =
+        unsafe { libc::mount(c"bpf".as_ptr(), place.as_ptr(), c"bpf".as_ptr(), 0, std::ptr::null()) } != 0;
+    if failed { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
