@@ -1,3 +1,4 @@
 //! What several integration tests need of the product's own code.
 
+pub mod hasty;
 pub mod served;

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::namespace::Namespace;
 
@@ -25,6 +26,15 @@ impl Daemon {
         let child =
             command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
         Ok(Self(child))
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(self.0.id().cast_signed());
+        kill(pid, signal).with_context(|| format!("cannot send {signal} to a server"))
     }
 
     /// Kills it, and waits until it is gone.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::daemon::Daemon;
@@ -115,6 +116,14 @@ impl Prometheus {
     /// If it is gone already.
     pub fn kill(&mut self) -> Result<()> {
         self.daemon.kill()
+    }
+
+    /// Has it read its configuration and rules again, some time soon.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn reload(&self) -> Result<()> {
+        self.daemon.signal(Signal::SIGHUP)
     }
 
     /// Starts it again in its folder, after [`Prometheus::kill`].
