@@ -42,10 +42,10 @@ fn everything_is_measured() -> Result<()> {
         check(figure, figures).with_context(|| figure["id"].to_string())?;
     }
 
-    // Three targets are of the path, one of veth needs nothing to compare with, and two are of the agent.
+    // Two targets are of drains of one sensor, two of an agent's usual page, and one of veth holds in any state.
     let targets = report["targets"].as_array().context("targets is a list")?;
     let measured = targets.iter().filter(|target| target["met"].is_boolean()).count();
-    assert!(measured >= if alone { 5 } else { 6 }, "{targets:#?}");
+    assert!(measured >= if alone { 4 } else { 5 }, "{targets:#?}");
     for target in targets {
         let what = target["what"].as_str().context("a target says what it is about")?;
         assert!(said.contains(what), "{what} is not in the table:\n{said}");
@@ -68,6 +68,17 @@ fn check(figure: &Value, figures: &[Value]) -> Result<()> {
     let value = &figure["value"];
     let [low, median, high] = ["p25", "median", "p75"].map(|key| value[key].as_f64().unwrap_or(-1.0));
     assert!(0.0 < low && low <= median && median <= high, "{value}");
+    if figure["section"] == "path" || figure["section"] == "veth" {
+        let probes = figure["probes"].as_array().context("probes is a list")?;
+        assert_eq!(probes.len(), samples.len());
+        let slow = probes.iter().filter(|probe| {
+            let [drop, reading] = ["drop", "reading"].map(|key| probe[key].as_f64().unwrap_or(-1.0));
+            assert!(drop > 0.0 && reading > 0.0, "{probe}");
+            assert_eq!(probe["state"], if reading < 1.3 * drop { "fast" } else { "slow" });
+            probe["state"] == "slow"
+        });
+        assert_eq!(slow.count() == probes.len(), figure["ratio_to_baseline"].is_null(), "{figure}");
+    }
     if let Some(baseline) = figure["baseline"].as_str() {
         ensure!(figures.iter().any(|other| other["id"] == baseline), "{baseline} was not measured");
         let ratio = figure["ratio_to_baseline"]["median"].as_f64();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,11 +16,12 @@ use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
 use sensor_harness::wire::Wire;
 
+use crate::arrived::arrived;
 use crate::clock::CpuClock;
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
 use crate::machine::Machine;
-use crate::programs::{Draw, Source};
+use crate::programs::{Destination, Draw, Source};
 use crate::sensor::sensors;
 use crate::statistics::{from_u64, from_usize};
 
@@ -132,11 +134,11 @@ impl Case {
         Ok(figures)
     }
 
-    /// Sends what is to be counted; says how many packets that are.
+    /// Sends what is to be counted; says how many packets of it have arrived.
     fn send(self, wire: &Wire) -> Result<u64> {
         const PACKETS: u32 = 1 << 16;
         let draw = Draw::ipv4().any_of(self.sensors);
-        let draw = if self.every_port { draw } else { draw.one_port() };
+        let draw = if self.every_port { draw } else { draw.to(Destination::One) };
         // Of so many draws for each port, one port in 150 is left out.
         let calls = if self.every_port { 5 * u32::from(self.sensors) } else { 1 };
         let frame = frame().ipv4().tcp(80).syn().padded(60).bytes();
@@ -145,7 +147,15 @@ impl Case {
             let source = Source::new(draw, interface)?;
             (0..calls).try_for_each(|_| bpf::send_live(source.program(), &frame, PACKETS))
         })??;
-        Ok(u64::from(PACKETS) * u64::from(calls))
+        // The receiver may still be at work.
+        let mut now = arrived(&wire.near)?;
+        loop {
+            thread::sleep(Duration::from_millis(20));
+            let before = mem::replace(&mut now, arrived(&wire.near)?);
+            if now == before {
+                return Ok(now);
+            }
+        }
     }
 }
 

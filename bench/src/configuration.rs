@@ -1,8 +1,13 @@
 //! The sensors that packets are run through.
 
-use anyhow::Result;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
 
-use crate::sensor::{Sensor, allow, sensors};
+use anyhow::{Result, bail};
+use sensor_user::counters::Snapshot;
+
+use crate::other::Other;
+use crate::sensor::{Growth, Sensor, allow, sensors};
 
 /// How a sensor is configured, and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +24,21 @@ pub enum Configuration {
     Allowed1000,
     /// One sensor, which drops nothing.
     Observe,
+    /// One sensor, which has a prefix, of another build of the agent.
+    Other,
+}
+
+/// A sensor of this build, or of another.
+pub enum Subject {
+    /// Of this.
+    Own(Box<Sensor>),
+    /// Of another.
+    Other(Box<Other>),
 }
 
 impl Configuration {
-    /// All of them.
-    pub const ALL: [Self; 6] =
+    /// All of this build.
+    pub const OWN: [Self; 6] =
         [Self::One, Self::Everything, Self::Sixteen, Self::Allowed10, Self::Allowed1000, Self::Observe];
 
     /// Its names, for programs and for people.
@@ -35,21 +50,69 @@ impl Configuration {
             Self::Allowed10 => ("allowed10", "10 management prefixes"),
             Self::Allowed1000 => ("allowed1000", "1,000 management prefixes"),
             Self::Observe => ("observe", "observing"),
+            Self::Other => ("other", "the other build's sensor"),
         }
     }
 
-    /// Loads the programs with it.
+    /// Loads the programs with it; the other build is `against`.
     ///
     /// # Errors
-    /// As [`Sensor::load`].
-    pub fn load(self) -> Result<Sensor> {
+    /// As [`Sensor::load`] and [`Other::start`], or there is no other build.
+    pub fn load(self, against: Option<&Path>) -> Result<Subject> {
         let tables = match self {
             Self::Everything => String::new(),
-            Self::One | Self::Observe => sensors(1),
+            Self::One | Self::Observe | Self::Other => sensors(1),
             Self::Sixteen => sensors(16),
             Self::Allowed10 => sensors(1) + &allow(10),
             Self::Allowed1000 => sensors(1) + &allow(1_000),
         };
-        Sensor::load(&tables, self == Self::Observe)
+        match (self, against) {
+            (Self::Other, Some(binary)) => Other::start(binary, &tables).map(Box::new).map(Subject::Other),
+            (Self::Other, None) => bail!("there is no other build to compare with"),
+            _ => Sensor::load(&tables, self == Self::Observe).map(Box::new).map(Subject::Own),
+        }
+    }
+}
+
+impl Subject {
+    /// Its XDP program for frames in one buffer.
+    pub fn program(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Own(sensor) => sensor.program(),
+            Self::Other(other) => other.program(),
+        }
+    }
+
+    /// Has the host send a frame, for the sensor to remember; the other build's is not asked to.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn sends(&mut self, frame: &[u8]) -> Result<()> {
+        match self {
+            Self::Own(sensor) => sensor.sends(frame),
+            Self::Other(_) => bail!("nothing is sent by way of the other build"),
+        }
+    }
+
+    /// What it has counted so far.
+    ///
+    /// # Errors
+    /// The counters cannot be read.
+    pub fn total(&mut self) -> Result<Growth> {
+        match self {
+            Self::Own(sensor) => Ok(Growth::of(&sensor.counters.drain()?)),
+            Self::Other(other) => other.total(),
+        }
+    }
+
+    /// Every counter, where they can be read.
+    ///
+    /// # Errors
+    /// The counters cannot be read.
+    pub fn snapshot(&mut self) -> Result<Option<Snapshot>> {
+        match self {
+            Self::Own(sensor) => sensor.counters.drain().map(Some),
+            Self::Other(_) => Ok(None),
+        }
     }
 }

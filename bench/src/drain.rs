@@ -36,13 +36,15 @@ pub fn measure(effort: &Effort, machine: &Machine) -> Result<Vec<Figure>> {
             Figure::new(Section::Drain, id, what, Unit::Milliseconds).with(samples.iter().copied())
         };
         let pairs = f64::from(count) * from_usize(machine.possible_cpus());
-        let each: Vec<f64> = loaded.iter().map(|time| time / pairs).collect();
+        let [each, quiet] =
+            [&loaded, &all].map(|times| times.iter().map(|time| time / pairs).collect::<Vec<_>>());
         let first = format!("drain.{}.few", effort.sensors[0]);
         figures.extend([
             figure("few", "one port has counted", &few).against(&first),
             figure("all", "every TCP port has counted", &all).against(&first),
             figure("loaded", "every TCP port has counted, under load", &loaded).against(&first),
             figure("each", "under load, for each sensor and CPU", &each),
+            figure("quiet", "every TCP port has counted, for each sensor and CPU", &quiet),
         ]);
     }
     Ok(figures)

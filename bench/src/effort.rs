@@ -1,6 +1,7 @@
 //! How much is measured: enough for a narrow spread, or just enough to see that everything runs.
 
-use std::time::Duration;
+/// Packets of a burst: a millisecond or two.
+pub const BURST: u32 = 4_096;
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
@@ -9,8 +10,10 @@ pub struct Effort {
     pub rounds: usize,
     /// Packets that a program sees in one round.
     pub packets: u32,
-    /// How long live frames are sent in one round.
-    pub flood: Duration,
+    /// Packets of a sustained flood of live frames, one call to the kernel.
+    pub flood: u32,
+    /// Bursts of [`BURST`] live frames, each after the machine was idle, in one round.
+    pub bursts: u32,
     /// Rounds of live frames.
     pub floods: usize,
     /// Drains and scrapes of each kind.
@@ -25,8 +28,9 @@ impl Effort {
     /// A few minutes.
     pub const FULL: Self = Self {
         rounds: 61,
-        packets: 200_000,
-        flood: Duration::from_millis(400),
+        packets: 262_144,
+        flood: 524_288,
+        bursts: 40,
         floods: 15,
         readings: 41,
         sensors: &[1, 4, 16],
@@ -37,7 +41,8 @@ impl Effort {
     pub const QUICK: Self = Self {
         rounds: 3,
         packets: 5_000,
-        flood: Duration::from_millis(30),
+        flood: 16_384,
+        bursts: 3,
         floods: 2,
         readings: 3,
         sensors: &[1],

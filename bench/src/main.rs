@@ -1,15 +1,18 @@
 //! `cargo xtask bench` runs this as root: it measures, shows one table, and writes what came of it beside a plot.
 
 mod agent;
+mod arrived;
 mod clock;
 mod configuration;
 mod drain;
 mod effort;
 mod figure;
 mod machine;
+mod other;
 mod path;
 mod plot;
 mod programs;
+mod sample;
 mod sensor;
 mod statistics;
 mod table;
@@ -43,6 +46,9 @@ struct Arguments {
     /// The agent to measure
     #[arg(long, value_name = "FILE")]
     agent: PathBuf,
+    /// Another build of the agent, whose program is measured beside this one's
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Where to write the figures and the plot
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -65,12 +71,13 @@ fn run(arguments: &Arguments) -> Result<()> {
     let sections = Section::ALL
         .iter()
         .filter(|section| arguments.section.is_empty() || arguments.section.contains(section));
+    let against = arguments.against.as_deref();
     let mut figures = Figures::default();
     for section in sections {
         eprintln!("bench: {}", section.name());
         figures.0.extend(match section {
-            Section::Path => path::measure(&effort)?,
-            Section::Veth => veth::measure(&effort)?,
+            Section::Path => path::measure(&effort, against)?,
+            Section::Veth => veth::measure(&effort, against)?,
             Section::Drain => drain::measure(&effort, &machine)?,
             Section::Agent => agent::measure(&effort, &machine, &arguments.agent)?,
         });

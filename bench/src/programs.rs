@@ -53,13 +53,24 @@ pub struct Draw {
     sensors: Option<(i16, u8)>,
     /// The source port; the destination port is behind it.
     ports: i16,
-    /// Whether the destination port is drawn too.
-    any_destination: bool,
+    /// How destination ports are drawn.
+    destination: Destination,
     /// Where to make up for it, so that the checksums stay right: IPv4's identification, and the lower half
     /// of TCP's sequence number.
     balance: Option<(i16, i16)>,
     /// Bytes that the frame has at least.
     length: i32,
+}
+
+/// Where packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Each to another port.
+    Random,
+    /// Half of them to one of ten ports, the others each to another.
+    Skewed,
+    /// All to the frame's own port.
+    One,
 }
 
 const IPV4: i16 = 20;
@@ -87,7 +98,7 @@ impl Draw {
     const fn at(source: i16, ports: i16) -> Self {
         // Both ports, and what is behind them in UDP's header.
         let length = ports as i32 + 8;
-        Self { source, sensors: None, ports, any_destination: true, balance: None, length }
+        Self { source, sensors: None, ports, destination: Destination::Random, balance: None, length }
     }
 
     /// Draws the sensor too, one of so many, for IPv4.
@@ -99,14 +110,14 @@ impl Draw {
         Self { sensors: Some((self.source + 6, sensors)), ..self }
     }
 
-    /// Leaves the destination port as it is.
-    pub const fn one_port(self) -> Self {
-        Self { any_destination: false, ..self }
+    /// Draws the destination port so.
+    pub const fn to(self, destination: Destination) -> Self {
+        Self { destination, ..self }
     }
 
-    /// Whether each packet goes to another port.
-    pub const fn draws_destination(self) -> bool {
-        self.any_destination
+    /// How destination ports are drawn.
+    pub const fn destination(self) -> Destination {
+        self.destination
     }
 
     /// Keeps the checksums right, for TCP over IPv4. In the frame, all that is drawn and all that makes up
@@ -238,7 +249,10 @@ fn draw_into(assembler: &mut Assembler, draw: Draw, state: &OwnedFd) {
         assembler.with_constant(SCRATCH, Operation::Add, i32::from(FIRST_NETWORK));
         assembler.store(Width::Byte, FRAME, network, SCRATCH);
     }
-    let width = if draw.any_destination { Width::Word } else { Width::Half };
+    if draw.destination == Destination::Skewed {
+        skew(assembler, PORTS, SCRATCH, FACTOR);
+    }
+    let width = if draw.destination == Destination::One { Width::Half } else { Width::Word };
     assembler.store(width, FRAME, draw.ports, PORTS);
     if let Some((identification, sequence)) = draw.balance {
         add_halves(assembler, SOURCE, SCRATCH);
@@ -252,6 +266,31 @@ fn draw_into(assembler: &mut Assembler, draw: Draw, state: &OwnedFd) {
     assembler.with_constant(VERDICT, Operation::Move, XdpAction::Aborted as i32);
     assembler.exit();
     assembler.land(done);
+}
+
+/// Of both ports as they lie in memory, puts one of ten ports for the destination where one bit of the source port is
+/// set; its other bits say which. There is no jump in it: one that is foreseen every other time costs more than a
+/// packet.
+fn skew(assembler: &mut Assembler, ports: Register, scratch: Register, chosen: Register) {
+    const PORTS: i32 = 10;
+    const FIRST_PORT: i32 = 20;
+    const DESTINATION: i32 = !0xffff;
+    assembler.with(scratch, Operation::Move, ports);
+    assembler.with_constant(scratch, Operation::And, 0x7fff);
+    assembler.with_constant(scratch, Operation::Multiply, PORTS);
+    assembler.with_constant(scratch, Operation::ShiftRight, 15);
+    assembler.with_constant(scratch, Operation::Add, FIRST_PORT);
+    // The port's lower byte is the last of the four.
+    assembler.with_constant(scratch, Operation::Multiply, 1 << 24);
+    assembler.with(scratch, Operation::Xor, ports);
+    assembler.with_constant(scratch, Operation::And, DESTINATION);
+    // All ones or nothing.
+    assembler.with(chosen, Operation::Move, ports);
+    assembler.with_constant(chosen, Operation::ShiftRight, 15);
+    assembler.with_constant(chosen, Operation::And, 1);
+    assembler.with_constant(chosen, Operation::Multiply, -1);
+    assembler.with(scratch, Operation::And, chosen);
+    assembler.with(ports, Operation::Xor, scratch);
 }
 
 /// Adds the upper 16 bits of a word to its lower.

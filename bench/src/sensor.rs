@@ -54,7 +54,7 @@ impl Sensor {
     }
 }
 
-/// By how much counters grew.
+/// Packets that were counted, or by how much that grew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Growth {
     /// Packets that were dropped, or that would have been.
@@ -64,11 +64,23 @@ pub struct Growth {
 }
 
 impl Growth {
+    /// All of a drain.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            unsolicited: snapshot.sensors.iter().map(|slots| slots.total().packets).sum(),
+            passed: Passed::ALL.iter().map(|&reason| snapshot.passed(reason)).sum(),
+        }
+    }
+
     /// Between two drains.
     pub fn between(before: &Snapshot, after: &Snapshot) -> Self {
-        let all = |of: &Snapshot| -> u64 { of.sensors.iter().map(|slots| slots.total().packets).sum() };
-        let passed = |of: &Snapshot| -> u64 { Passed::ALL.iter().map(|&reason| of.passed(reason)).sum() };
-        Self { unsolicited: all(after) - all(before), passed: passed(after) - passed(before) }
+        Self::of(after).since(Self::of(before))
+    }
+
+    /// By how much it has grown since.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self { unsolicited: self.unsolicited - before.unsolicited, passed: self.passed - before.passed }
     }
 
     /// All packets that were counted.

@@ -3,7 +3,7 @@
 use sensor_harness::frame::{Frame, SCANNER_V4, SENSOR_V4, frame};
 
 use crate::configuration::Configuration;
-use crate::programs::Draw;
+use crate::programs::{Destination, Draw};
 use crate::sensor::ALLOWED_PORT;
 
 /// Packets of one kind.
@@ -29,7 +29,7 @@ const USED: u16 = 40_000;
 
 /// Every kind, the one of the target first.
 pub fn all() -> Vec<Traffic> {
-    use Configuration::{Allowed10, Allowed1000, Everything, Observe, One, Sixteen};
+    use Configuration::{Allowed10, Allowed1000, Everything, Observe, One, Other, Sixteen};
 
     let syn = |to: Frame| to.tcp(80).syn().padded(60).bytes();
     let draw = Some(Draw::ipv4());
@@ -49,16 +49,31 @@ pub fn all() -> Vec<Traffic> {
     ];
     let syn_ack = |port| frame().ipv4().tcp(port).source_port(443).syn_ack().padded(60).bytes();
     let datagram = |port| frame().ipv4().udp(port).payload([0; 18]).bytes();
-    let one_port = draw.map(Draw::one_port);
+    let to = |destination| draw.map(|draw| draw.to(destination));
+    let one_port = to(Destination::One);
     vec![
         kind(
             "syn",
             "bare SYN, random ports and sources",
             syn(frame().ipv4()),
             draw,
-            &[One, Everything, Sixteen, Allowed10, Allowed1000, Observe],
+            &[One, Everything, Sixteen, Allowed10, Allowed1000, Observe, Other],
         ),
-        kind("syn_same", "bare SYN, always the same", syn(frame().ipv4()), None, &[One]),
+        kind(
+            "syn_skewed",
+            "bare SYN, half of them to ten ports",
+            syn(frame().ipv4()),
+            to(Destination::Skewed),
+            &[One, Other],
+        ),
+        kind(
+            "syn_one_port",
+            "bare SYN to one port, random sources",
+            syn(frame().ipv4()),
+            one_port,
+            &[One, Other],
+        ),
+        kind("syn_same", "bare SYN, always the same", syn(frame().ipv4()), None, &[One, Other]),
         kind(
             "syn_allowed",
             "bare SYN to the port of a rule, random sources",
@@ -73,16 +88,22 @@ pub fn all() -> Vec<Traffic> {
             draw.map(|draw| draw.any_of(16)),
             &[Sixteen],
         ),
-        kind("syn_v6", "bare SYN, IPv6, random", syn(frame().ipv6()), Some(Draw::ipv6()), &[One, Sixteen]),
+        kind(
+            "syn_v6",
+            "bare SYN, IPv6, random",
+            syn(frame().ipv6()),
+            Some(Draw::ipv6()),
+            &[One, Sixteen, Other],
+        ),
         kind(
             "syn_vlan",
             "bare SYN, VLAN tag, random",
             syn(frame().vlan(7).ipv4()),
             Some(Draw::vlan()),
-            &[One],
+            &[One, Other],
         ),
-        kind("udp", "UDP, random", datagram(53), draw, &[One, Sixteen]),
-        kind("syn_ack", "SYN-ACK (backscatter), random", syn_ack(80), draw, &[One, Allowed1000]),
+        kind("udp", "UDP, random", datagram(53), draw, &[One, Sixteen, Other]),
+        kind("syn_ack", "SYN-ACK (backscatter), random", syn_ack(80), draw, &[One, Allowed1000, Other]),
         Traffic {
             sent: used.clone(),
             ..kind(

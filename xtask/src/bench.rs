@@ -20,6 +20,9 @@ pub struct Bench {
     /// Measure only this, one of path, veth, drain and agent; may be given again
     #[arg(long, value_name = "NAME")]
     section: Vec<String>,
+    /// Another build of the agent, whose program is measured beside this one's
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Where to write bench.json and bench.svg [default: target/bench]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -39,6 +42,9 @@ pub fn run(bench: &Bench) -> Result<()> {
     command.arg("--agent").arg(agent).arg("--output").arg(output);
     if bench.quick {
         command.arg("--quick");
+    }
+    if let Some(other) = &bench.against {
+        command.arg("--against").arg(other);
     }
     for section in &bench.section {
         command.args(["--section", section]);

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, process};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -18,8 +18,11 @@ use sensor_harness::namespace::Namespace;
 use sensor_harness::sender::{cpus, pin_to_cpu};
 use sensor_harness::wire::{Interface, MTU, Wire};
 
+use crate::arrived::arrived;
 use crate::clock::CpuClock;
-use crate::programs::{Draw, Source};
+use crate::effort::BURST;
+use crate::programs::{Destination, Draw, Source};
+use crate::statistics::from_u64;
 
 /// The wire, what sends, and what receives.
 pub struct Bed {
@@ -33,32 +36,39 @@ pub struct Bed {
     receiver: CpuClock,
     /// The thread of the kernel that receives.
     thread: u32,
-    source: Source,
-    source_to_one_port: Source,
+    sources: Vec<(Destination, Source)>,
     frame: Vec<u8>,
 }
 
-/// Where packets go.
+/// How live frames are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ports {
-    /// Each to another port.
-    Random,
-    /// All to the same.
-    One,
+pub enum Flood {
+    /// So many without a pause, after half as many that fill the caches: in one call to the kernel, since each one
+    /// takes some time to begin and to end, in which nothing is sent.
+    Sustained(u32),
+    /// So many bursts, each after a while without any packet.
+    Bursts(u32),
 }
 
-/// What has arrived.
-pub struct Flood {
-    /// Packets that the receiving end took in.
+/// What has arrived of a flood.
+pub struct Arrived {
+    /// Packets that the receiving end took in, those that filled the caches too.
     pub packets: u64,
     /// How many of them came to its IP stack.
     pub delivered: u64,
-    /// CPU time of the receiver.
-    pub time: Duration,
+    /// CPU time of the receiver for a packet, in nanoseconds; without those that filled the caches.
+    pub each: f64,
 }
 
-/// Packets in one call to the kernel.
-const PACKETS: u32 = 4_096;
+/// What has arrived of one call.
+struct Taken {
+    packets: u64,
+    delivered: u64,
+    time: Duration,
+}
+
+/// How long nothing arrives before a burst.
+const IDLE: Duration = Duration::from_millis(10);
 
 impl Bed {
     /// Makes it.
@@ -93,40 +103,60 @@ impl Bed {
             sender,
             receiver: CpuClock::of_process(thread)?,
             thread,
-            source: source(Draw::ipv4())?,
-            source_to_one_port: source(Draw::ipv4().one_port())?,
+            sources: [Destination::Random, Destination::Skewed, Destination::One]
+                .into_iter()
+                .map(|destination| Ok((destination, source(Draw::ipv4().to(destination))?)))
+                .collect::<Result<_>>()?,
             frame: template(&wire.near)?,
             wire,
         };
-        ensure!(
-            bed.flood(Duration::from_millis(5), Ports::Random)?.packets > 0,
-            "no live frame arrives (Linux 5.18)"
-        );
+        ensure!(bed.call(Destination::Random, BURST)?.packets > 0, "no live frame arrives (Linux 5.18)");
         Ok(bed)
     }
 
-    /// Sends as much as goes, for that long, to such ports.
+    /// Sends a flood.
     ///
     /// # Errors
-    /// The kernel cannot send live frames.
-    pub fn flood(&self, duration: Duration, ports: Ports) -> Result<Flood> {
-        let source = match ports {
-            Ports::Random => &self.source,
-            Ports::One => &self.source_to_one_port,
+    /// The kernel cannot send live frames, or none arrives.
+    pub fn flood(&self, flood: Flood, destination: Destination) -> Result<Arrived> {
+        let (first, measured) = match flood {
+            Flood::Sustained(packets) => {
+                (self.call(destination, packets / 2)?, vec![self.call(destination, packets)?])
+            }
+            Flood::Bursts(bursts) => {
+                let burst = || {
+                    thread::sleep(IDLE);
+                    self.call(destination, BURST)
+                };
+                (burst()?, (0..bursts).map(|_| burst()).collect::<Result<_>>()?)
+            }
         };
-        let (packets, delivered, time) = (self.received()?, self.delivered()?, self.receiver.now()?);
+        let time: Duration = measured.iter().map(|taken| taken.time).sum();
+        let packets: u64 = measured.iter().map(|taken| taken.packets).sum();
+        ensure!(packets > 0, "no packet arrived");
+        Ok(Arrived {
+            packets: first.packets + packets,
+            delivered: first.delivered + measured.iter().map(|taken| taken.delivered).sum::<u64>(),
+            each: time.as_secs_f64() * 1e9 / from_u64(packets),
+        })
+    }
+
+    /// Sends packets in one call to the kernel, and waits until the receiver has done with them.
+    fn call(&self, destination: Destination, packets: u32) -> Result<Taken> {
+        let (_, source) = self
+            .sources
+            .iter()
+            .find(|(draws, _)| *draws == destination)
+            .context("nothing draws such ports")?;
+        let (before, delivered, time) = (arrived(&self.wire.near)?, self.delivered()?, self.receiver.now()?);
         self.wire.far.namespace.run(|| {
             pin_to_cpu(self.sender)?;
             prefer(0)?;
-            let end = Instant::now() + duration;
-            while Instant::now() < end {
-                bpf::send_live(source.program(), &self.frame, PACKETS)?;
-            }
-            anyhow::Ok(())
+            bpf::send_live(source.program(), &self.frame, packets)
         })??;
-        let received = self.settle()?;
-        Ok(Flood {
-            packets: received - packets,
+        let after = self.settle()?;
+        Ok(Taken {
+            packets: after - before,
             delivered: self.delivered()? - delivered,
             time: self.receiver.now()?.saturating_sub(time),
         })
@@ -134,10 +164,10 @@ impl Bed {
 
     /// Waits until the receiver sleeps: a running thread's clock is only read at the kernel's next tick.
     fn settle(&self) -> Result<u64> {
-        let mut before = self.received()?;
+        let mut before = arrived(&self.wire.near)?;
         loop {
             thread::sleep(Duration::from_millis(5));
-            let now = self.received()?;
+            let now = arrived(&self.wire.near)?;
             if now == before && self.sleeps()? {
                 return Ok(now);
             }
@@ -158,15 +188,6 @@ impl Bed {
         let numbers = text.lines().filter(|line| line.starts_with("Ip: ")).nth(1);
         let number = numbers.and_then(|numbers| numbers.split(' ').nth(3)?.parse().ok());
         number.context("/proc/net/snmp does not say how many packets the IP stack has received")
-    }
-
-    fn received(&self) -> Result<u64> {
-        let Interface { namespace, name } = &self.wire.near;
-        let text = namespace.run(|| fs::read_to_string("/proc/thread-self/net/dev"))??;
-        let prefix = format!("{name}:");
-        text.lines()
-            .find_map(|line| line.trim_start().strip_prefix(&prefix)?.split_whitespace().nth(1)?.parse().ok())
-            .with_context(|| format!("{name} is not in /proc/net/dev"))
     }
 }
 

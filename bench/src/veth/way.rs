@@ -1,16 +1,17 @@
 //! The ways to count and drop packets that are compared.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use sensor_harness::bpf::{self, Mode, XdpAction};
 
-use super::bed::{Bed, Ports};
+use super::bed::{Bed, Flood};
 use super::capture::Capture;
 use super::rules::{Filter, Rules};
-use crate::programs;
-use crate::sensor::{Growth, Sensor, sensors};
+use crate::configuration::{Configuration, Subject};
+use crate::programs::{self, Destination};
 use crate::statistics::from_u64;
 
 /// A way.
@@ -22,10 +23,10 @@ pub enum Way {
     Reading,
     /// The sensor.
     Sensor,
-    /// The sensor, one of whose counters is in the CPU's cache.
-    OnePort,
     /// The sensor, behind the driver.
     Generic,
+    /// The sensor of another build of the agent.
+    Other,
     /// nftables at the interface's ingress, all packets in one counter.
     Nft,
     /// nftables at the interface's ingress, a counter for each TCP port.
@@ -40,45 +41,48 @@ pub enum Way {
 pub struct Programs {
     bare: OwnedFd,
     reading: OwnedFd,
-    sensor: Sensor,
+    sensor: Subject,
+    other: Option<Subject>,
 }
 
 impl Programs {
-    /// Loads them.
+    /// Loads them; the other build's too, if there is one.
     ///
     /// # Errors
-    /// Without root.
-    pub fn load() -> Result<Self> {
+    /// Without root, or the other build's agent does not start.
+    pub fn load(against: Option<&Path>) -> Result<Self> {
         Ok(Self {
             bare: programs::only(XdpAction::Drop)?,
             reading: programs::reading()?,
-            sensor: Sensor::load(&sensors(1), false)?,
+            sensor: Configuration::One.load(against)?,
+            other: against.map(|_| Configuration::Other.load(against)).transpose()?,
         })
+    }
+
+    /// What the sensor that this way uses has counted so far; 0 where it uses none.
+    fn counted(&mut self, way: Way) -> Result<u64> {
+        let sensor = match way {
+            Way::Sensor | Way::Generic => Some(&mut self.sensor),
+            Way::Other => self.other.as_mut(),
+            _ => None,
+        };
+        sensor.map_or(Ok(0), |sensor| Ok(sensor.total()?.unsolicited))
+    }
+
+    fn other(&self) -> Result<&Subject> {
+        self.other.as_ref().context("there is no other build to compare with")
     }
 }
 
 impl Way {
-    /// All of them, the one that the others are compared with first.
-    pub const ALL: [Self; 9] = [
-        Self::Bare,
-        Self::Reading,
-        Self::Sensor,
-        Self::OnePort,
-        Self::Generic,
-        Self::Nft,
-        Self::NftPorts,
-        Self::Iptables,
-        Self::Packet,
-    ];
-
     /// Its name for programs.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Reading => "reading",
             Self::Sensor => "sensor",
-            Self::OnePort => "one_port",
             Self::Generic => "generic",
+            Self::Other => "other",
             Self::Nft => "nft",
             Self::NftPorts => "nft_ports",
             Self::Iptables => "iptables",
@@ -92,8 +96,8 @@ impl Way {
             Self::Bare => "XDP_DROP alone",
             Self::Reading => "XDP_DROP after reading the ports",
             Self::Sensor => "sensor",
-            Self::OnePort => "sensor, always the same port",
             Self::Generic => "sensor, generic mode",
+            Self::Other => "the other build's sensor",
             Self::Nft => "nftables, netdev ingress: counter drop",
             Self::NftPorts => "nftables, netdev ingress: a counter for each port, drop",
             Self::Iptables => "iptables, raw PREROUTING: DROP",
@@ -103,7 +107,7 @@ impl Way {
 
     /// Whether it must run everywhere; others may not be installed.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Bare | Self::Reading | Self::Sensor | Self::OnePort)
+        matches!(self, Self::Bare | Self::Reading | Self::Sensor | Self::Other)
     }
 
     /// Floods the bed, and gives the CPU time of a packet in nanoseconds. `thorough`: counts are compared even
@@ -116,23 +120,23 @@ impl Way {
         active: Active,
         bed: &Bed,
         programs: &mut Programs,
-        duration: Duration,
+        flood: Flood,
+        destination: Destination,
         thorough: bool,
     ) -> Result<f64> {
-        let before = programs.sensor.counters.drain()?;
-        // What comes first warms up.
-        let ports = if self == Self::OnePort { Ports::One } else { Ports::Random };
-        let first = bed.flood(duration / 4, ports)?;
-        let flood = bed.flood(duration, ports)?;
-        ensure!(flood.packets > 0, "no packet arrived");
-
-        let all = first.packets + flood.packets;
-        let mut time = each(flood.time, flood.packets);
+        let compared = self != Self::NftPorts || thorough;
+        let before = match &active {
+            Active::Rules(rules) if compared => rules.counted()?,
+            _ => programs.counted(self)?,
+        };
+        let arrived = bed.flood(flood, destination)?;
+        let all = arrived.packets;
+        let mut time = arrived.each;
         let seen = match active {
             Active::Xdp { .. } if matches!(self, Self::Bare | Self::Reading) => all,
-            Active::Xdp { .. } => Growth::between(&before, &programs.sensor.counters.drain()?).unsolicited,
-            Active::Rules(_) if self == Self::NftPorts && !thorough => all,
-            Active::Rules(rules) => rules.counted()?,
+            Active::Xdp { .. } => programs.counted(self)? - before,
+            Active::Rules(_) if !compared => all,
+            Active::Rules(rules) => rules.counted()? - before,
             Active::Capture(capture) => {
                 // The ring may be full meanwhile: the reader's time is that of what it has read.
                 let read = capture.stop()?;
@@ -142,10 +146,28 @@ impl Way {
             }
         };
         ensure!(seen == all, "it saw {seen} of {all} packets");
-        let delivered = first.delivered + flood.delivered;
+        let delivered = arrived.delivered;
         let expected = if self.precedes_ip() { 0 } else { all };
         ensure!(delivered == expected, "{delivered} of {all} packets came to the host's IP stack");
         Ok(time)
+    }
+
+    /// Brings it into the state that is to be measured. Only a set of ports needs that: while the kernel makes room for
+    /// more of them it refuses some, whose packets are not dropped then, so it is filled in bursts.
+    ///
+    /// # Errors
+    /// This machine lacks what it needs.
+    pub fn prepare(self, bed: &Bed, programs: &Programs) -> Result<()> {
+        /// Of so many draws for each port, one port in 150 is left out.
+        const PACKETS: u64 = 5 << 16;
+        if self == Self::NftPorts {
+            let _active = self.begin(bed, programs)?;
+            let mut packets = 0;
+            while packets < PACKETS {
+                packets += bed.flood(Flood::Bursts(10), Destination::Random)?.packets;
+            }
+        }
+        Ok(())
     }
 
     /// Whether it drops packets before the host's IP stack sees them.
@@ -166,7 +188,8 @@ impl Way {
         match self {
             Self::Bare => xdp(programs.bare.as_fd(), Mode::Native),
             Self::Reading => xdp(programs.reading.as_fd(), Mode::Native),
-            Self::Sensor | Self::OnePort => xdp(programs.sensor.program(), Mode::Native),
+            Self::Sensor => xdp(programs.sensor.program(), Mode::Native),
+            Self::Other => xdp(programs.other()?.program(), Mode::Native),
             Self::Generic => xdp(programs.sensor.program(), Mode::Generic),
             Self::Nft => rules(Filter::Nft),
             Self::NftPorts => rules(Filter::NftPorts),

@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 pub use self::assembler::{Assembler, Jump, Operation, Place, Register, Width};
-pub use self::objects::{Object, detach_link, objects_of, wait_until_freed};
+pub use self::objects::{Object, detach_link, objects_of, program, wait_until_freed};
 
 /// What an XDP program returns (`enum xdp_action`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{call, descriptor};
 use crate::pace::until;
@@ -65,10 +65,19 @@ pub fn detach_link(number: u32) -> Result<()> {
     Ok(())
 }
 
+/// Opens a program by its number.
+///
+/// # Errors
+/// There is no such program, or without root.
+pub fn program(number: u32) -> Result<OwnedFd> {
+    descriptor(call(BPF_PROG_GET_FD_BY_ID, &mut [number, 0, 0]))
+        .with_context(|| format!("cannot open the program {number}"))
+}
+
+const BPF_PROG_GET_FD_BY_ID: libc::c_int = 13;
 const BPF_LINK_GET_FD_BY_ID: libc::c_int = 30;
 
 fn exists(object: Object) -> io::Result<bool> {
-    const BPF_PROG_GET_FD_BY_ID: libc::c_int = 13;
     const BPF_MAP_GET_FD_BY_ID: libc::c_int = 14;
     let (command, number) = match object {
         Object::Program(number) => (BPF_PROG_GET_FD_BY_ID, number),
