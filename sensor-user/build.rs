@@ -54,6 +54,7 @@ fn compile() -> Result<(), String> {
     fs::copy(&object, &embedded)
         .map_err(|error| format!("cannot copy {} to {}: {error}", object.display(), embedded.display()))?;
     if let Err(error) = strip_debug_info(&embedded) {
+        // The object is as it was, and what the kernel loads of it is the same.
         println!("cargo::warning=the agent is larger than need be: {error}");
     }
     Ok(())
@@ -62,17 +63,30 @@ fn compile() -> Result<(), String> {
 /// Takes DWARF out of an object, by the tool that comes with the compiler. BTF, which the kernel reads, stays.
 fn strip_debug_info(object: &Path) -> Result<(), String> {
     let mut rustc = Command::new(variable("RUSTC")?);
-    let sysroot = rustc.args(["--print", "sysroot"]).output().map_err(|error| error.to_string())?;
+    let sysroot = rustc
+        .args(["--print", "sysroot"])
+        .output()
+        .map_err(|error| format!("cannot run {}: {error}", rustc.get_program().display()))?;
+    if !sysroot.status.success() {
+        let said = String::from_utf8_lossy(&sysroot.stderr);
+        return Err(format!("{rustc:?} ended with {}: {}", sysroot.status, said.trim()));
+    }
     let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
     let host = env::var("HOST").map_err(|error| error.to_string())?;
     let tool = sysroot.join("lib/rustlib").join(host).join("bin/rust-objcopy");
+    // Beside it, so that no half-written one is embedded.
+    let stripped = object.with_extension("stripped");
     let status = Command::new(&tool)
         .arg("--strip-debug")
-        .arg(object)
+        .args([object, &stripped])
         .env("LD_LIBRARY_PATH", sysroot.join("lib"))
         .status()
         .map_err(|error| format!("cannot run {}: {error}", tool.display()))?;
-    if status.success() { Ok(()) } else { Err(format!("{} failed", tool.display())) }
+    if !status.success() {
+        return Err(format!("{} ended with {status}", tool.display()));
+    }
+    fs::rename(&stripped, object)
+        .map_err(|error| format!("cannot rename {} to {}: {error}", stripped.display(), object.display()))
 }
 
 /// Waits for a setup that is at work: `cargo xtask` starts builds beside it.

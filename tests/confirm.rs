@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
@@ -15,7 +15,7 @@ use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
 use sensor_harness::mix;
 use sensor_harness::needs_root;
-use sensor_harness::pace;
+use sensor_harness::pace::{self, until};
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
@@ -155,6 +155,61 @@ fn what_is_confirmed_stays(#[case] kill: bool) -> Result<()> {
     wait_until_over(at_leisure(), attached);
     ensure!(!scene.is_reachable()?, "the server can be reached");
     ensure!(kill || agent.ended()?.is_none(), "the agent has ended: {}", agent.stderr());
+    Ok(())
+}
+
+/// An interface that is not there, or has no sensor, keeps none of the others from being confirmed.
+#[test]
+fn every_interface_that_is_named_is_tried() -> Result<()> {
+    needs_root!();
+    let scene = Scene::new()?;
+    let _agent = scene.attach(at_leisure())?;
+    let attached = Instant::now();
+    let said =
+        sensor(&scene.wire.near.namespace, &["confirm", "--interface", "gone0", "lo", "sensor0", "gone1"])?;
+    assert_eq!(said.code, 1, "{said:?}");
+    for failure in ["no interface gone0", "no interface gone1", "no sensor is attached to lo"] {
+        ensure!(said.stderr.contains(failure), "{said:?}");
+    }
+    assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
+    ensure!(said.stdout.contains("confirmed: the sensor stays on sensor0"), "{said:?}");
+    wait_until_over(at_leisure(), attached);
+    ensure!(!scene.is_reachable()?, "the server can be reached");
+    Ok(())
+}
+
+/// The number before ` s` that follows these words.
+fn seconds(text: &str, words: &str) -> Result<u64> {
+    let rest = text.split_once(words).with_context(|| format!("no {words:?} in {text}"))?.1;
+    let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    number.parse().with_context(|| format!("no number behind {words:?} in {text}"))
+}
+
+/// The seconds that an agent says there are; it may be ready before its log is written.
+fn time_to_confirm(agent: &AgentProcess) -> Result<u64> {
+    let words = "run `sensor confirm` within ";
+    until(|| Ok(agent.stderr().contains(words)), || format!("it does not say: {}", agent.stderr()))?;
+    seconds(&agent.stderr(), words)
+}
+
+/// What is left is said, and not what there was at first: an agent that starts again has no more time than that.
+#[test]
+fn the_time_that_is_said_is_what_is_left() -> Result<()> {
+    needs_root!();
+    let scene = Scene::new()?;
+    let within = at_leisure();
+    let mut agent = scene.attach(within)?;
+    let attached = Instant::now();
+    assert_eq!(time_to_confirm(&agent)?, within.as_secs());
+    agent.stop(Signal::SIGKILL)?;
+    thread::sleep(within / 3);
+    let again = unconfirmed(scene.launch(), within).start()?;
+    let at_most = within.saturating_sub(attached.elapsed()).as_secs() + 2;
+    let said = time_to_confirm(&again)?;
+    ensure!(said < within.as_secs() - 1 && said <= at_most, "{said} s of {within:?}: {}", again.stderr());
+    let confirmed = sensor(&scene.wire.near.namespace, &["confirm"])?;
+    let left = seconds(&confirmed.stdout, "stays on sensor0 (")?;
+    ensure!(left <= said, "{confirmed:?}, of {said} s");
     Ok(())
 }
 

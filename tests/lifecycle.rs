@@ -1,7 +1,9 @@
 //! Start, run, stop: whatever way the agent ends, the host is as it was.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use sensor_harness::metrics::Page;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs_root;
 use sensor_harness::pace::{self, PATIENCE, until};
+use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::table::TWO_SENSORS;
 use sensor_harness::wire::{MTU, Wire};
@@ -55,6 +58,62 @@ fn nothing_stays_attached(#[case] signal: Signal, #[case] code: Option<i32>) -> 
 }
 
 /// Neither a connection that says nothing nor one that never ceases to ask keeps the agent from stopping.
+/// What the agent says of what it leaves is so: nothing after a detach or a lost interface, an end where the pins are
+/// on a mount of its own.
+#[rstest]
+#[case::left_at_work("", "the program goes on counting and dropping on sensor0", true)]
+#[case::detached("detach", "nothing is attached any more", false)]
+#[case::interface_gone("gone", "nothing is attached any more", false)]
+#[case::renamed("renamed", "goes on counting and dropping on other0", true)]
+fn the_last_words_are_true(#[case] before: &str, #[case] words: &str, #[case] stays: bool) -> Result<()> {
+    needs_root!();
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let near = wire.near.namespace.clone();
+    let mut agent = Launch::new(&near).interface("sensor0").pins(&pins).start()?;
+    match before {
+        "detach" => {
+            let path = pins.path().display().to_string();
+            let said = sensor(&near, &["detach", "--interface", "sensor0", "--pins", &path])?;
+            assert_eq!(said.code, 0, "{said:?}");
+        }
+        "gone" => near.ip("link delete sensor0").map(drop)?,
+        "renamed" => {
+            near.ip("link set sensor0 down")?;
+            near.ip("link set sensor0 name other0")?;
+            near.ip("link set other0 up")?;
+        }
+        _ => {}
+    }
+    agent.stop(Signal::SIGTERM)?;
+    ensure!(agent.last_words().contains(words), "{}", agent.stderr());
+    ensure!(agent.stderr().contains("goes on counting") == stays, "{}", agent.stderr());
+    if before == "renamed" {
+        near.ip("link delete other0")?;
+    }
+    Ok(())
+}
+
+/// As under systemd's `PrivateMounts`: the pins are on a mount that only the agent sees.
+#[test]
+fn a_private_mount_ends_with_the_agent() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let script = format!("#!/bin/sh\nmount -t bpf bpf {} && exec \"$@\"\n", folder.path().display());
+    let elsewhere = tempfile::tempdir()?;
+    let wrapper = elsewhere.path().join("wrapper");
+    fs::write(&wrapper, script)?;
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+    let launch =
+        Launch::new(&wire.near.namespace).interface("sensor0").pins_at(&folder.path().join("sensor"));
+    let mut agent = launch.wrapped(&format!("unshare --mount {}", wrapper.display())).start()?;
+    ensure!(wire.near.has_xdp()?, "nothing is attached");
+    agent.stop(Signal::SIGTERM)?;
+    let words = "on a mount that is this process's own, so the program on sensor0 and its counts end with it";
+    ensure!(agent.last_words().contains(words), "{}", agent.stderr());
+    until(|| Ok(!wire.near.has_xdp()?), || "the program is still attached".to_owned())
+}
+
 #[test]
 fn a_connection_does_not_delay_the_end() -> Result<()> {
     needs_root!();
@@ -189,9 +248,9 @@ fn generic_mode_is_said() -> Result<()> {
     let agent = Launch::new(&namespace).interface("quiet0").start()?;
     let page = Page::parse(&agent.metrics()?)?;
     assert_eq!(page.sum("sensor_xdp_attached", &[("interface", "quiet0"), ("mode", "generic")]), 1);
-    let warned = agent.stderr().lines().any(|line| line.contains("quiet0") && line.contains("generic mode"));
-    assert!(warned, "{}", agent.stderr());
-    Ok(())
+    let warns =
+        |log: String| log.lines().any(|line| line.contains("quiet0") && line.contains("generic mode"));
+    until(|| Ok(warns(agent.stderr())), || format!("it does not say so: {}", agent.stderr()))
 }
 
 /// What the programs log reaches the agent's log without asking twice, and only when it is asked for.

@@ -237,6 +237,32 @@ fn what_run_would_refuse_check_refuses(
     Ok(())
 }
 
+/// What the host sends from the sensor's address leaves by the other NIC; a rule for that address brings it back.
+#[test]
+fn a_route_back_by_another_interface_is_warned_of() -> Result<()> {
+    needs_root!();
+    let world = World::new()?;
+    let near = &world.wire.near.namespace;
+    near.ip("link add uplink0 type veth peer name beyond0")?;
+    near.ip("link set uplink0 up")?;
+    near.ip("link set beyond0 up")?;
+    near.ip("address add 192.0.2.7/24 dev uplink0")?;
+    near.ip("route add default via 192.0.2.1")?;
+    let monitors = format!("[[sensor]]\nname = \"s\"\nprefixes = [\"{HOST}\"]");
+    let words = format!("what the host sends from {HOST} leaves by uplink0");
+    let said = world.check(&monitors)?;
+    ensure!(said.code == 0 && said.stdout.contains(&words), "{said:?}");
+    let both = file(&format!("interfaces = [\"sensor0\", \"uplink0\"]\n{monitors}"))?;
+    let path = both.path().display().to_string();
+    let said = sensor(near, &["check", "--config", &path])?;
+    ensure!(!said.stdout.contains("leaves by"), "{said:?}");
+    near.ip(&format!("rule add from {HOST} lookup 7"))?;
+    near.ip(&format!("route add default via {ADMIN} table 7"))?;
+    let said = world.check(&monitors)?;
+    ensure!(said.code == 0 && !said.stdout.contains("leaves by"), "{said:?}");
+    Ok(())
+}
+
 #[test]
 fn checking_needs_no_privileges() -> Result<()> {
     needs_root!();

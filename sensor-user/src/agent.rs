@@ -207,21 +207,24 @@ impl Agent {
             return self.detach();
         }
         let attached = self.deployment.attached_now();
-        if attached.is_empty() {
-            tracing::info!("stopped; nothing is attached any more");
-        } else if self.deployment.ends_with_this_process() {
-            tracing::warn!(
-                "stopped; the pins are on a mount that is this process's own, so the program on {} and its counts end \
-                 with it",
-                attached.join(" and ")
-            );
-        } else {
-            tracing::info!(
-                "stopped; the program goes on counting and dropping on {}: start the agent again, or remove it with \
-                 `sensor detach --interface {}`",
-                attached.join(" and "),
-                attached.join(" ")
-            );
+        let names = attached.join(" and ");
+        let remedy = format!(
+            "start the agent again, or remove it with `sensor detach --interface {}`",
+            attached.join(" ")
+        );
+        match self.deployment.ends_with_this_process() {
+            _ if attached.is_empty() => tracing::info!("stopped; nothing is attached any more"),
+            Some(true) => tracing::warn!(
+                "stopped; the pins are on a mount that is this process's own, so the program on {names} and its counts \
+                 end with it"
+            ),
+            Some(false) => {
+                tracing::info!("stopped; the program goes on counting and dropping on {names}: {remedy}");
+            }
+            None => tracing::info!(
+                "stopped; unless the pins are on a mount that is this process's own, which cannot be known without \
+                 /proc/1, the program goes on counting and dropping on {names}: {remedy}"
+            ),
         }
         Ok(())
     }

@@ -19,8 +19,8 @@ pub use attach::{
 pub use foreign::{TcProgram, may_list_programs, program_name, tc_programs};
 pub use host::{
     AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
-    LinkEvents, Links, Socket, Sockets, State, Version, XdpFeatures, above_with_xdp, check_capabilities,
-    check_kernel, check_privileges,
+    LinkEvents, Links, Socket, Sockets, State, Version, WayOut, XdpFeatures, above_with_xdp,
+    check_capabilities, check_kernel, check_privileges,
 };
 pub use link::Link;
 pub use maps::{Cleaned, Confirmation, Counters, Guard, KernelSeries, Pins, Shared, bpf_mount, clean};

@@ -3,12 +3,13 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use sensor_common::layout::Slot;
+use sensor_common::classify::Verdict;
+use sensor_common::layout::{Passed, Slot};
 use sensor_harness::frame::Extension;
 
 use crate::table::Case;
 use crate::world::{
-    ADMINISTRATOR_V4, ADMINISTRATOR_V6, NEXT_V4, NEXT_V6, PORT, Peer, V4, V6, counted, error, from,
+    ADMINISTRATOR_V4, ADMINISTRATOR_V6, NEXT_V4, NEXT_V6, PORT, Peer, Step, V4, V6, counted, error, from,
     management, reply, sent, to,
 };
 
@@ -109,7 +110,17 @@ pub fn fragments_v4() -> Vec<Case> {
     let slot = Slot::fragment(17);
     let question = || sent(to(V4).udp(53).source_port(PORT));
     let snmp = |id| from(ADMINISTRATOR_V4).fragment(0, true).ip_id(id).udp(161).payload([0; 1472]);
+    let offer =
+        from(V4).fragment(0, true).ip_id(5).udp(68).source_port(67).payload([2; 240]).udp_length(3_000);
     vec![
+        (
+            "IPv4 fragments of a DHCP server's answer",
+            vec![
+                sent(to(V4).udp(67).source_port(68).payload([1; 240])),
+                Step::Arrives(offer, Verdict::Pass(Passed::Link)),
+                counted(later(V4, 5), slot),
+            ],
+        ),
         (
             "IPv4 fragments of a reply",
             vec![

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use anyhow::Result;
 
 use super::login::Logins;
-use super::reach::{is_monitored, lets_in};
+use super::reach::{is_link_local, is_monitored, lets_in};
 use crate::config::{Config, Transport};
-use crate::kernel::{HostAddress, Interface, Links, Socket, Sockets};
+use crate::kernel::{HostAddress, Interface, Links, Socket, Sockets, WayOut};
 
 /// Two addresses that talk, and the interface that the socket here is bound to.
 pub type Ends = (IpAddr, IpAddr, Option<u32>);
@@ -30,6 +30,8 @@ pub struct Facts {
     pub sockets: Sockets,
     /// The numbers of the interfaces that answers to a peer leave by: of those that may be cut off.
     pub ways: HashMap<Ends, HashSet<u32>>,
+    /// By which interfaces leaves what the host sends far away from its addresses: of those that are monitored.
+    pub ways_out: Vec<(IpAddr, WayOut)>,
     /// Who is logged in.
     pub logins: Logins,
     /// The names of interfaces that lead into other network namespaces: containers'.
@@ -52,13 +54,19 @@ impl Facts {
         for (local, remote, bound) in in_danger {
             ways.insert((local, remote, bound), links.ways_of(local, remote, bound)?);
         }
+        let addresses = links.addresses()?;
+        let monitored = addresses.iter().map(|host| host.address);
+        let monitored = monitored.filter(|&address| is_monitored(config, address) && !is_link_local(address));
+        let ways_out =
+            monitored.map(|address| Ok((address, links.way_out(address)?))).collect::<Result<_>>()?;
         let containers = links.into_other_namespaces();
         Ok(Self {
             interfaces: interfaces.to_vec(),
             default_route: links.below_default_routes()?,
-            addresses: links.addresses()?,
+            addresses,
             sockets,
             ways,
+            ways_out,
             logins: Logins::now(),
             containers: containers
                 .filter(|(index, _)| interfaces.iter().all(|interface| interface.index != *index))

@@ -1,7 +1,7 @@
 //! What can be found before attaching, and how it is said.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::login::{Hidden, Login};
 use super::reach::{Dark, Service};
@@ -48,6 +48,13 @@ pub enum Finding {
     Dark {
         /// The services, or their dark halves.
         services: Vec<Dark>,
+    },
+    /// What the host sends from an address leaves by interfaces that are not the sensor's, and is not remembered.
+    AnswersDropped {
+        /// The address, whose packets come in by an interface of the sensor.
+        address: IpAddr,
+        /// By which they leave.
+        by: Vec<String>,
     },
     /// The environment names a session that is not there: its variable has outlived it, as in a terminal
     /// multiplexer.
@@ -148,6 +155,14 @@ impl fmt::Display for Finding {
             ),
             Self::Dark { services } => {
                 write!(f, "goes dark, since no rule names it: {}", named(services))
+            }
+            Self::AnswersDropped { address, by } => {
+                let by = by.join(" and ");
+                write!(
+                    f,
+                    "what the host sends from {address} leaves by {by}, where the sensor does not see it, so the \
+                     answers to it are dropped: name {by} as an interface too, or allow the other side by a rule"
+                )
             }
             Self::NoSuchSession { login: Login { remote, local } } => write!(
                 f,

@@ -128,6 +128,6 @@ fn is_exposed(listener: &Socket, config: &Config, facts: &Facts) -> bool {
 }
 
 /// Every interface has one; nobody far away can use it.
-fn is_link_local(address: IpAddr) -> bool {
+pub(super) fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }

@@ -8,7 +8,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::config::{Input, Transport};
-use crate::kernel::{Framing, HostAddress, Socket, Sockets, State};
+use crate::kernel::{Framing, HostAddress, Socket, Sockets, State, WayOut};
 
 /// A rule that lets the operator's network in.
 const RULE: &str = "[[allow]]\nfrom = [\"203.0.113.0/24\", \"2001:db8:9::/48\"]\ntcp = [22]";
@@ -383,6 +383,26 @@ fn a_session_that_is_named_but_not_there_is_said() {
     assert!(findings.warnings[0].to_string().contains("192.0.2.66 at port 22"), "{findings:?}");
     let elsewhere = ssh().config(RULE).operator("10.0.0.7:22", STRANGER).judge();
     assert_eq!(elsewhere, Findings::default());
+}
+
+#[rstest]
+#[case::by_another_interface(ETH1, "", true)]
+#[case::by_the_same(ETH0, "", false)]
+#[case::of_no_sensor(ETH1, "[[sensor]]\nname = \"s\"\nprefixes = [\"198.51.100.8\"]", false)]
+#[case::nothing_is_dropped(ETH1, "observe = true", false)]
+fn answers_that_come_in_by_another_interface(#[case] out: u32, #[case] tables: &str, #[case] said: bool) {
+    let mut world = ssh().config(RULE).config(tables);
+    if tables.starts_with("observe") {
+        world.config = tables.to_owned();
+    }
+    let way = WayOut { names: vec!["out0".to_owned()], through: HashSet::from([out]) };
+    world.facts.ways_out = ["198.51.100.7", "192.0.2.7"].map(|it| (it.parse().unwrap(), way.clone())).into();
+    let warnings = world.judge().warnings;
+    let expected =
+        Finding::AnswersDropped { address: "198.51.100.7".parse().unwrap(), by: vec!["out0".to_owned()] };
+    // The other address's packets do not come in by the sensor's interface.
+    let dropped: Vec<_> = warnings.iter().filter(|it| matches!(it, Finding::AnswersDropped { .. })).collect();
+    assert_eq!(dropped, if said { vec![&expected] } else { vec![] });
 }
 
 #[test]

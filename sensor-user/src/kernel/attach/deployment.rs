@@ -339,9 +339,10 @@ impl Deployment {
         self.attachments.iter().filter_map(Attachment::attached_now).collect()
     }
 
-    /// Whether the pins are of no use to anybody else: on a mount that only this process sees.
+    /// Whether the pins are of no use to anybody else: on a mount that only this process sees. `None` if that cannot be
+    /// known.
     #[must_use]
-    pub fn ends_with_this_process(&self) -> bool {
+    pub fn ends_with_this_process(&self) -> Option<bool> {
         self.shared.pins().are_private()
     }
 

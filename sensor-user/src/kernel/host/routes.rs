@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
@@ -21,6 +21,10 @@ use super::interface;
 /// The longest prefix that is a default route: VPNs split it into two halves so that theirs goes first.
 const LONGEST_DEFAULT: u8 = 1;
 
+/// Addresses that nobody has, and so no route of their own: they go where all goes that is far away.
+const FAR_V4: Ipv4Addr = Ipv4Addr::new(240, 0, 0, 1);
+const FAR_V6: Ipv6Addr = Ipv6Addr::new(0x3ffe, 0, 0, 0, 0, 0, 0, 1);
+
 /// The host's interfaces, and what lies below what.
 #[derive(Clone, Debug)]
 pub struct Links(Vec<LinkMessage>);
@@ -31,6 +35,15 @@ pub struct HostAddress {
     /// The address.
     pub address: IpAddr,
     /// The numbers of the interfaces that packets to it may come in by.
+    pub through: HashSet<u32>,
+}
+
+/// By which interfaces packets leave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WayOut {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Their numbers, and those of what lies below them.
     pub through: HashSet<u32>,
 }
 
@@ -124,6 +137,26 @@ impl Links {
             }
         }
         Ok(self.all())
+    }
+
+    /// The interfaces by which packets that the host sends from its own address `source` leave for far away, where no
+    /// closer route leads; none if there is no such route, or the kernel does not say by which.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn way_out(&self, source: IpAddr) -> Result<WayOut> {
+        let far: IpAddr = if source.is_ipv4() { FAR_V4.into() } else { FAR_V6.into() };
+        let found = match routes(NLM_F_ACK, route_to(far, Some(source))) {
+            Ok(found) => found,
+            // The kernel says that there is none.
+            Err(error) if error.raw_os_error().is_some() => return Ok(WayOut::default()),
+            Err(error) => return Err(error).context("cannot ask the kernel for a route"),
+        };
+        let route = found.first().filter(|route| route.header.kind == RouteType::Unicast);
+        let by: HashSet<_> = route.and_then(outputs).unwrap_or_default().into_iter().collect();
+        let links = self.0.iter().filter(|link| by.contains(&link.header.index));
+        let names = links.filter_map(|link| interface::name(link).map(str::to_owned)).collect();
+        Ok(WayOut { names, through: self.with_lower_devices(by) })
     }
 
     /// Numbers and names of the interfaces whose other end is in another network namespace.

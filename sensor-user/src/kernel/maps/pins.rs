@@ -184,18 +184,15 @@ impl Pins {
         matches!(self.lifetime, Lifetime::Kept { .. })
     }
 
-    /// Whether the host's first process does not see them: the mount then goes with those that do.
+    /// Whether the host's first process does not have their file system mounted: it then goes with those that do.
+    /// `None` if that cannot be known.
     #[must_use]
-    pub fn are_private(&self) -> bool {
-        let same = |ours: &fs::Metadata, theirs: &fs::Metadata| {
-            (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())
-        };
-        let relative = self.directory.strip_prefix("/").unwrap_or(&self.directory);
-        match (fs::metadata(&self.directory), fs::metadata(Path::new("/proc/1/root").join(relative))) {
-            (Ok(ours), Ok(theirs)) => !same(&ours, &theirs),
-            (Ok(_), Err(error)) => error.kind() == io::ErrorKind::NotFound,
-            (Err(_), _) => false,
-        }
+    pub fn are_private(&self) -> Option<bool> {
+        let device = fs::metadata(&self.directory).ok()?.dev();
+        let device = format!("{}:{}", libc::major(device), libc::minor(device));
+        // Unlike what else there is of another process, this takes no privileges. The third field is the device.
+        let mounts = fs::read_to_string("/proc/1/mountinfo").ok()?;
+        Some(!mounts.lines().any(|mount| mount.split(' ').nth(2) == Some(&device)))
     }
 
     /// The directory.
