@@ -35,6 +35,7 @@ const CPUS: usize = 2;
 
 /// Programs of tests that do not run inside, and why.
 const OUTSIDE: &[(&str, &str)] = &[
+    ("alerts", "it needs Prometheus"),
     ("bench", "figures of emulated processors mean nothing"),
     ("dashboards", "it needs Prometheus"),
     ("demo", "it needs the demo"),
