@@ -13,13 +13,13 @@ mod sensor;
 mod service;
 mod surge;
 
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
 use crate::output;
+use crate::place::{File, Place};
 
 /// Arguments of `sensor-fleet dashboards`.
 #[derive(clap::Args, Clone, Debug)]
@@ -29,46 +29,61 @@ pub struct DashboardsArgs {
     output: PathBuf,
 }
 
-/// Writes them all and says where.
+/// Writes them all, or none, and says where.
 ///
 /// # Errors
-/// If a file cannot be written.
+/// If a file cannot be written: which, and what to do about it.
 pub fn run(arguments: &DashboardsArgs) -> Result<()> {
-    let folder = &arguments.output;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for (name, text) in files()? {
-        let file = folder.join(name);
-        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        output::say(&file.display().to_string());
+    for path in Place::try_out(&arguments.output, "dashboards")?.write(&files()?)? {
+        output::say(&path.display().to_string());
     }
     Ok(())
 }
 
-/// Each file's name and text.
-fn files() -> Result<Vec<(&'static str, String)>> {
+/// All files.
+fn files() -> Result<Vec<File>> {
     let boards: [(&str, Value); 4] = [
         ("fleet-overview.json", overview::board()),
         ("port.json", port::board()),
         ("sensor.json", sensor::board()),
         ("agents.json", agents::board()),
     ];
-    boards.into_iter().map(|(name, board)| Ok((name, serde_json::to_string_pretty(&board)? + "\n"))).collect()
+    let file = |(name, board)| Ok((name, (serde_json::to_string_pretty(&board)? + "\n").into_bytes()));
+    boards.into_iter().map(file).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
+
+    use anyhow::Context as _;
 
     use super::*;
 
     #[test]
     fn the_repository_has_what_is_written() -> Result<()> {
-        for (name, text) in files()? {
+        for (name, bytes) in files()? {
             let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fleet/dashboards").join(name);
-            let found =
-                fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            assert!(found == text, "{name} is not what is written: run `cargo xtask dashboards`");
+            let found = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            assert!(found == bytes, "{name} is not what is written: run `cargo xtask dashboards`");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn all_are_written_or_none() -> Result<()> {
+        let around = tempfile::tempdir()?;
+        let output = around.path().join("dashboards");
+        // The last one's name is taken by a folder.
+        fs::create_dir_all(output.join("agents.json"))?;
+        let error = run(&DashboardsArgs { output: output.clone() }).expect_err("a folder is in its way");
+        assert!(format!("{error:#}").contains("agents.json"), "{error:#}");
+        assert_eq!(fs::read_dir(&output)?.count(), 1, "some were written");
+        fs::remove_dir(output.join("agents.json"))?;
+        run(&DashboardsArgs { output: output.clone() })?;
+        assert_eq!(fs::read_dir(&output)?.count(), files()?.len());
+        assert_eq!(fs::read_dir(around.path())?.count(), 1, "something stays beside it");
         Ok(())
     }
 }

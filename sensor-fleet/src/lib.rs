@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod dashboards;
 pub mod output;
+mod place;
 pub mod report;
 pub mod simulate;
 pub mod simulation;

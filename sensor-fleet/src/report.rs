@@ -31,8 +31,8 @@ use self::model::{Report, Totals};
 use self::period::{Asked, Plan};
 use self::surge::{Detector, Settings};
 use self::tally::Tally;
-use self::write::Place;
 use crate::output;
+use crate::place::Place;
 
 /// Writes a report, and says where.
 ///
@@ -40,7 +40,7 @@ use crate::output;
 /// The period, Prometheus or the directory does not serve; the error says which, and the remedy.
 pub fn run(arguments: &ReportArgs) -> Result<()> {
     let ReportArgs { prometheus, token_file, authority, timeout, .. } = arguments;
-    let place = Place::try_out(&arguments.output)?;
+    let place = Place::try_out(&arguments.output, write::WHAT)?;
     let asked = match (arguments.quarter, arguments.from, arguments.to) {
         (Some(quarter), ..) => Asked::Quarter(quarter),
         (None, from, to) => {

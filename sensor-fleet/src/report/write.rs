@@ -10,7 +10,6 @@ mod json;
 mod markdown;
 mod number;
 mod page;
-mod place;
 mod png;
 mod summary;
 
@@ -18,18 +17,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-pub use self::place::Place;
 use super::model::Report;
+use crate::place::{File, Place};
 
-/// A file by name, and what is in it.
-pub type File = (&'static str, Vec<u8>);
+/// What is written, as an error says it.
+pub const WHAT: &str = "a report";
 
 /// Writes all files of a report into `dir`, which is made if need be, and says which.
 ///
 /// # Errors
 /// If a figure cannot be drawn, or a file not be written: which, and what to do about it.
 pub fn write(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
-    Place::try_out(dir)?.write(&files(report)?)
+    Place::try_out(dir, WHAT)?.write(&files(report)?)
 }
 
 /// All files of a report.

@@ -1,9 +1,9 @@
-//! Where a report goes: whole or not at all.
+//! Where files that belong together go: all of them, or none.
 //!
 //! A report takes long to make and is soon written. So its place is tried before anything is read, by making the folder
 //! beside it in which the files are written; when they are all there, that folder becomes the report's. Whoever reads
 //! meanwhile has the report of before, or the new one, and never some files of each. Files in the folder that are none of a report's
-//! stay there.
+//! stay there. Dashboards are written likewise.
 //!
 //! A folder cannot be exchanged while somebody is in it, this program's caller for one, nor where the folder around it
 //! is somebody else's: then the files are written inside, and moved one after the other.
@@ -13,11 +13,14 @@ use std::{env, fs, io, process};
 
 use anyhow::{Context, Result, bail};
 
-use super::File;
+/// A file by name, and what is in it.
+pub type File = (&'static str, Vec<u8>);
 
-/// A folder that a report can be written to.
+/// A folder that files can be written to.
 #[derive(Debug)]
 pub struct Place {
+    /// What the files are, as an error says it.
+    what: &'static str,
     folder: PathBuf,
     unfinished: Unfinished,
     exchange: bool,
@@ -35,17 +38,17 @@ impl Drop for Unfinished {
 }
 
 impl Place {
-    /// Makes sure that a report can be written to this folder, which need not be there.
+    /// Makes sure that files can be written to this folder, which need not be there; `what` they are is for errors.
     ///
     /// # Errors
     /// It is none, or nothing can be written there.
-    pub fn try_out(folder: &Path) -> Result<Self> {
-        Self::find(folder).with_context(|| {
-            format!("cannot write a report to {}: choose another directory with --output", folder.display())
+    pub fn try_out(folder: &Path, what: &'static str) -> Result<Self> {
+        Self::find(folder, what).with_context(|| {
+            format!("cannot write {what} to {}: choose another directory with --output", folder.display())
         })
     }
 
-    fn find(folder: &Path) -> Result<Self> {
+    fn find(folder: &Path, what: &'static str) -> Result<Self> {
         if folder.exists() && !folder.is_dir() {
             bail!("it is no directory");
         }
@@ -61,7 +64,7 @@ impl Place {
                     if let Ok(there) = fs::metadata(&folder) {
                         fs::set_permissions(&unfinished.0, there.permissions())?;
                     }
-                    return Ok(Self { folder, unfinished, exchange: true });
+                    return Ok(Self { what, folder, unfinished, exchange: true });
                 }
                 Err(error) if !folder.is_dir() => return Err(error.into()),
                 Err(_) => {}
@@ -69,7 +72,7 @@ impl Place {
         }
         let inside = folder.join(&name);
         fs::create_dir(&inside)?;
-        Ok(Self { folder, unfinished: Unfinished(inside), exchange: false })
+        Ok(Self { what, folder, unfinished: Unfinished(inside), exchange: false })
     }
 
     /// Writes the files, and says where they are.
@@ -88,7 +91,7 @@ impl Place {
         }
         let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
         let moved = if self.exchange { self.exchange(&names) } else { self.move_each(&names) };
-        moved.with_context(|| format!("cannot move the report to {}", self.folder.display()))?;
+        moved.with_context(|| format!("cannot move {} to {}", self.what, self.folder.display()))?;
         Ok(names.into_iter().map(|name| self.folder.join(name)).collect())
     }
 
@@ -153,11 +156,11 @@ mod tests {
     fn nothing_is_in_its_place_before_all_is_there() {
         let around = tempfile::tempdir().unwrap();
         let folder = around.path().join("2023Q4");
-        let place = Place::try_out(&folder).unwrap();
+        let place = Place::try_out(&folder, "a report").unwrap();
         assert!(!folder.exists());
         drop(place);
         assert_eq!(names(around.path()), Vec::<String>::new(), "nothing is left of it");
-        let paths = Place::try_out(&folder).unwrap().write(&report("new")).unwrap();
+        let paths = Place::try_out(&folder, "a report").unwrap().write(&report("new")).unwrap();
         assert_eq!(paths, [folder.join("report.html"), folder.join("top.csv")]);
         assert_eq!(names(around.path()), ["2023Q4"]);
     }
@@ -170,7 +173,7 @@ mod tests {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).unwrap();
         fs::write(folder.join("report.html"), "old").unwrap();
         fs::write(folder.join("mine.txt"), "mine").unwrap();
-        Place::try_out(&folder).unwrap().write(&report("new")).unwrap();
+        Place::try_out(&folder, "a report").unwrap().write(&report("new")).unwrap();
         assert_eq!(names(&folder), ["mine.txt", "report.html", "top.csv"]);
         assert_eq!(fs::read_to_string(folder.join("report.html")).unwrap(), "new");
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o750);
@@ -183,7 +186,7 @@ mod tests {
         let folder = around.path().join("latest");
         fs::create_dir_all(folder.join("top.csv")).unwrap();
         fs::write(folder.join("report.html"), "old").unwrap();
-        Place::try_out(&folder).unwrap().write(&report("new")).unwrap_err();
+        Place::try_out(&folder, "a report").unwrap().write(&report("new")).unwrap_err();
         assert_eq!(fs::read_to_string(folder.join("report.html")).unwrap(), "old");
         assert_eq!(names(around.path()), ["latest"]);
     }
@@ -194,7 +197,7 @@ mod tests {
         let file = around.path().join("taken");
         fs::write(&file, "").unwrap();
         for folder in [file.clone(), file.join("below"), PathBuf::from("/proc/report"), PathBuf::from("/")] {
-            let error = format!("{:#}", Place::try_out(&folder).unwrap_err());
+            let error = format!("{:#}", Place::try_out(&folder, "a report").unwrap_err());
             assert!(error.contains(&folder.display().to_string()) && error.contains("--output"), "{error}");
         }
     }
