@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_harness::agent::{AgentProcess, Launch};
-use sensor_harness::http;
+use sensor_harness::agent::{AgentProcess, LISTEN, Launch};
+use sensor_harness::cli::sensor;
+use sensor_harness::frame::frame;
+use sensor_harness::http::{self, Connection};
 use sensor_harness::metrics::Page;
 use sensor_harness::mix::{self, Mix};
 use sensor_harness::prometheus::promtool;
@@ -111,7 +113,7 @@ fn only_reading_is_allowed() -> Result<()> {
     let near = &wire.near.namespace;
     let _agent = Launch::new(near).interface("sensor0").start()?;
     for method in ["POST", "DELETE", "PUT"] {
-        let response = http::request(near, sensor_harness::agent::LISTEN, method, "/metrics")?;
+        let response = http::request(near, LISTEN, method, "/metrics")?;
         assert_eq!(response.status, 405, "{method}");
     }
     Ok(())
@@ -169,5 +171,41 @@ fn the_agent_tells_of_itself() -> Result<()> {
     assert_eq!(agent.get("/healthz")?.status, 200);
     let page = Page::parse(&agent.metrics()?)?;
     assert_eq!(page.sum("sensor_xdp_attached", &native), 0);
+    Ok(())
+}
+
+/// Behind one address, as containers of one host are, and both are Prometheus: a new series takes packets once both
+/// have been served the value that it starts with.
+#[test]
+fn two_scrapers_of_one_address_and_name_see_every_packet() -> Result<()> {
+    const SERIES: &str = "sensor_packets_total";
+    needs_root!();
+    let config = |ports: &str| {
+        format!("[[sensor]]\nname = \"a\"\nprefixes = [\"198.51.100.0/24\"]\n[export]\nports = [{ports}]\n")
+    };
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let agent = Launch::new(near).interface("sensor0").config(&config("\"23/tcp\"")).start()?;
+    let mut scrapers = [Connection::open(near, LISTEN)?, Connection::open(near, LISTEN)?];
+    let [first, second] = &mut scrapers;
+    let scrape = |scraper: &mut Connection| -> Result<Option<u64>> {
+        let page = Page::parse(&scraper.get("/metrics", "Prometheus/2.42.0")?.body)?;
+        let found = page.find(SERIES, &[("port", "80")]).next().is_some();
+        Ok(found.then(|| page.sum(SERIES, &[("port", "80")])))
+    };
+    let syn = frame().ipv4().to([198, 51, 100, 7]).tcp(80).syn().bytes();
+    let send = |packets: usize| Sender::new(&wire)?.send(&vec![&syn; packets]);
+
+    assert_eq!((scrape(first)?, scrape(second)?), (None, None));
+    agent.rewrite_config(&config("\"23/tcp\", \"80/tcp\""))?;
+    let reloaded = sensor(near, &["reload"])?;
+    ensure!(reloaded.code == 0, "{}", reloaded.stderr);
+    assert_eq!(scrape(first)?, Some(0));
+    send(3)?;
+    assert_eq!(scrape(first)?, Some(0), "the second has not seen where the series starts");
+    assert_eq!(scrape(second)?, Some(0), "the second was not told where the series starts");
+    send(2)?;
+    assert_eq!((scrape(first)?, scrape(second)?), (Some(2), Some(2)));
+    assert_eq!(agent.counts()?.packets(), 5);
     Ok(())
 }

@@ -63,6 +63,40 @@ pub fn request(namespace: &Namespace, address: SocketAddr, method: &str, path: &
     parse(&answer)
 }
 
+/// A connection that stays open from request to request, as Prometheus keeps one.
+#[derive(Debug)]
+pub struct Connection(TcpStream);
+
+impl Connection {
+    /// Connects from inside a namespace.
+    ///
+    /// # Errors
+    /// If nobody answers there.
+    pub fn open(namespace: &Namespace, address: SocketAddr) -> Result<Self> {
+        connect(namespace, address).map(Self)
+    }
+
+    /// Gets a page that is not empty, as the client of this name.
+    ///
+    /// # Errors
+    /// If there is no answer, or it is no HTTP.
+    pub fn get(&mut self, path: &str, client: &str) -> Result<Response> {
+        let host = self.0.peer_addr()?;
+        write!(self.0, "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {client}\r\n\r\n")?;
+        let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+        loop {
+            let length = self.0.read(&mut part).with_context(|| format!("no answer to {path}"))?;
+            ensure!(length > 0, "the connection was closed: {}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&part[..length]);
+            // Until then it ends too early.
+            match parse(&answer) {
+                Ok(response) if !response.body.is_empty() => return Ok(response),
+                _ => {}
+            }
+        }
+    }
+}
+
 fn parse(answer: &[u8]) -> Result<Response> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
     let (head, body) = answer.split_at(end.context("the answer has no end of its headers")?);
