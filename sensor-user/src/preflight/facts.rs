@@ -30,7 +30,7 @@ pub struct Facts {
     pub sockets: Sockets,
     /// The numbers of the interfaces that answers to a peer leave by: of those that may be cut off.
     pub ways: HashMap<Ends, HashSet<u32>>,
-    /// By which interfaces leaves what the host sends far away from its addresses: of those that are monitored.
+    /// By which interfaces leaves what the host sends far away from its addresses.
     pub ways_out: Vec<(IpAddr, WayOut)>,
     /// Who is logged in.
     pub logins: Logins,
@@ -55,10 +55,8 @@ impl Facts {
             ways.insert((local, remote, bound), links.ways_of(local, remote, bound)?);
         }
         let addresses = links.addresses()?;
-        let monitored = addresses.iter().map(|host| host.address);
-        let monitored = monitored.filter(|&address| is_monitored(config, address) && !is_link_local(address));
-        let ways_out =
-            monitored.map(|address| Ok((address, links.way_out(address)?))).collect::<Result<_>>()?;
+        let sources = addresses.iter().map(|host| host.address).filter(|&address| !is_link_local(address));
+        let ways_out = sources.map(|source| Ok((source, links.way_out(source)?))).collect::<Result<_>>()?;
         let containers = links.into_other_namespaces();
         Ok(Self {
             interfaces: interfaces.to_vec(),

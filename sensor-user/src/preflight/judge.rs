@@ -42,7 +42,7 @@ pub fn judge(config: &Config, options: &AttachOptions, running: Option<&Config>,
     if !dark.is_empty() {
         warnings.push(Finding::Dark { services: dark });
     }
-    warnings.extend(answers_dropped(facts));
+    warnings.extend(answers_dropped(config, facts));
     warnings.extend(no_such_session(config, facts));
     if !facts.containers.is_empty() {
         warnings.push(Finding::Containers { interfaces: facts.containers.clone() });
@@ -113,13 +113,14 @@ fn nobody_can_connect(services: &[Service], facts: &Facts) -> Option<Finding> {
     stands_in_the_way.then_some(Finding::NobodyCanConnect { interfaces, services })
 }
 
-/// Addresses whose packets come in by an interface of the sensor, and leave by others alone.
-fn answers_dropped(facts: &Facts) -> impl Iterator<Item = Finding> {
+/// Monitored addresses whose packets come in by an interface of the sensor, and leave by others alone.
+fn answers_dropped(config: &Config, facts: &Facts) -> impl Iterator<Item = Finding> {
     let comes_in = |address| {
-        facts.addresses.iter().any(|host| host.address == address && facts.is_attached(&host.through))
+        let mut owned = facts.addresses.iter().filter(|host| host.address == address);
+        is_monitored(config, address) && owned.any(|host| facts.is_attached(&host.through))
     };
     let astray = facts.ways_out.iter().filter(move |(address, way)| {
-        !way.names.is_empty() && comes_in(*address) && !facts.is_attached(&way.through)
+        comes_in(*address) && !way.names.is_empty() && !facts.is_attached(&way.through)
     });
     astray.map(|(address, way)| Finding::AnswersDropped { address: *address, by: way.names.clone() })
 }
