@@ -4,11 +4,15 @@ mod attachment;
 mod deployment;
 mod egress;
 mod options;
+mod reconcile;
 mod standing;
+mod watch;
 mod xdp;
 
-pub use deployment::{Deployment, Watch, check_named_once, rules_in_effect};
+pub use deployment::{Deployment, rules_in_effect};
 pub use egress::detach as detach_egress;
 pub use options::{AttachOptions, DEFAULT_PINS};
+pub use reconcile::check_named_once;
 pub use standing::Standing;
+pub use watch::Watch;
 pub use xdp::{SINGLE_BUFFER_MTU, check_above, check_interface, check_native};

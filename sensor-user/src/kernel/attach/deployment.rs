@@ -5,16 +5,16 @@
 //! goes wrong before the last swap, the old ones stay. In between, what is configured is compared with what the
 //! kernel says, as often as somebody has a reason to, and what differs is mended.
 
-use std::collections::HashMap;
-
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use aya_log::EbpfLogger;
 
-use super::attachment::{Attachment, Lack, State, pinned, runs_here};
+use super::attachment::{Attachment, State, pinned, runs_here};
 use super::egress;
 use super::options::AttachOptions;
+use super::reconcile::{Admit, attachments, bring_about, replace_all};
+use super::watch::Watch;
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
-use crate::kernel::host::{AttachedMode, Interface};
+use crate::kernel::host::Interface;
 use crate::kernel::maps::{
     Confirmation, Counters, Direction, Earlier, Guard, KernelSeries, Pins, Shared, rules,
 };
@@ -31,35 +31,6 @@ pub struct Deployment {
     mode: Mode,
 }
 
-/// What should be attached to an interface, for who wants to look whether it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watch {
-    /// The interface's name, as it is configured.
-    pub interface: String,
-    /// The XDP program's number, unless it is known not to be attached.
-    ingress: Option<u32>,
-    /// The egress program's number, likewise.
-    egress: Option<u32>,
-    /// Why it is not attached, if that is known.
-    pub trouble: Option<String>,
-}
-
-impl Watch {
-    /// Asks the kernel: how the XDP program is attached now, if it is, and whether the egress program is.
-    ///
-    /// # Errors
-    /// The kernel does not answer.
-    pub fn now(&self) -> Result<(Option<AttachedMode>, bool)> {
-        let Some(interface) = Interface::find(&self.interface)? else { return Ok((None, false)) };
-        let xdp = interface.xdp.filter(|xdp| Some(xdp.program) == self.ingress);
-        let egress = match self.egress {
-            Some(program) => egress::is_attached(program, &interface)?,
-            None => false,
-        };
-        Ok((xdp.and_then(|xdp| xdp.mode), egress))
-    }
-}
-
 /// The rules that an earlier agent's programs enforce now, and confirmed, on all of these interfaces; `None` if on one
 /// they do not, or if that is not known.
 #[must_use]
@@ -72,9 +43,6 @@ pub fn rules_in_effect(options: &AttachOptions, interfaces: &[Interface]) -> Opt
     let all = !options.detach_on_exit && interfaces.iter().all(is_attached) && earlier.is_confirmed();
     all.then(|| rules::read(earlier.directory())).flatten()
 }
-
-/// Whether the agent may attach to an interface that nobody has looked at yet: who that would cut off.
-pub type Admit<'a> = &'a dyn Fn(&Interface) -> Result<()>;
 
 impl Deployment {
     /// Loads the programs, with the counters that an earlier agent left, if one did. Nothing is attached yet.
@@ -382,101 +350,4 @@ fn awaits_confirmation(options: &AttachOptions, shared: &Shared) -> Result<bool>
         }
         Confirmation::Given | Confirmation::Missed => Ok(false),
     }
-}
-
-/// Interfaces by their names, nothing attached to them yet.
-fn attachments<'a>(names: impl Iterator<Item = &'a String>, admitted: &[Interface]) -> Vec<Attachment> {
-    let new = |name: &String| Attachment::new(name, admitted.iter().any(|interface| interface.name == *name));
-    names.map(new).collect()
-}
-
-/// Attaches what is not attached, to the interfaces that are there. What the host sends is remembered, and what it
-/// has begun before is known, before anything that comes in is dropped.
-fn bring_about(
-    attachments: &mut [Attachment],
-    loaded: &mut Loaded,
-    shared: &Shared,
-    mode: Mode,
-    admit: Admit<'_>,
-) {
-    let mut lacking = Vec::new();
-    let mut names: HashMap<_, _> =
-        attachments.iter().filter_map(|it| Some((it.attached_to()?, it.name.clone()))).collect();
-    for attachment in attachments {
-        let prepared = attachment.look(shared).and_then(|lack| {
-            if lack == Lack::Both {
-                let name =
-                    names.entry(attachment.interface()?.index).or_insert_with(|| attachment.name.clone());
-                if *name != attachment.name {
-                    return Err(named_twice(name, &attachment.name));
-                }
-            }
-            if lack == Lack::Both && !attachment.admitted {
-                admit(attachment.interface()?)?;
-                attachment.admitted = true;
-            }
-            if lack != Lack::Nothing {
-                attachment.attach_egress(loaded, shared)?;
-            }
-            Ok(lack)
-        });
-        match prepared {
-            Ok(Lack::Both) => lacking.push(attachment),
-            Ok(_) => {}
-            Err(error) => attachment.state = State::Obstacle(format!("{error:#}")),
-        }
-    }
-    if lacking.is_empty() {
-        return;
-    }
-    let seeded = shared.memory().and_then(|mut memory| memory.seed());
-    let seeded = seeded.context("cannot learn of the conversations of this host");
-    if let Ok(seeded) = &seeded {
-        tracing::debug!("{seeded} conversations of this host were there before");
-    }
-    for attachment in lacking {
-        let attached = match &seeded {
-            Ok(_) => attachment.attach_ingress(loaded, shared, mode),
-            Err(error) => attachment.give_up().and_then(|()| bail!("{error:#}")),
-        };
-        if let Err(error) = attached {
-            attachment.state = State::Obstacle(format!("{error:#}"));
-        }
-    }
-}
-
-/// Refuses interfaces that are one, by its name and another that it has (`ip link property add dev eth0 altname …`).
-///
-/// # Errors
-/// Two of the names are one interface's, or the kernel does not answer.
-pub fn check_named_once(names: &[String]) -> Result<()> {
-    let mut first = HashMap::new();
-    for name in names {
-        let Some(interface) = Interface::find(name)? else { continue };
-        if let Some(first) = first.insert(interface.index, name) {
-            return Err(named_twice(first, name));
-        }
-    }
-    Ok(())
-}
-
-fn named_twice(name: &str, other: &str) -> anyhow::Error {
-    anyhow!("{name} and {other} are one interface: leave one of the two names out")
-}
-
-/// Has the interfaces run other programs. On failure says which was the first where that failed.
-fn replace_all(
-    attachments: &mut [Attachment],
-    loaded: &mut Loaded,
-    shared: &Shared,
-    mode: Mode,
-) -> Result<(), (usize, anyhow::Error)> {
-    for (place, attachment) in attachments.iter_mut().enumerate() {
-        // What was detached meanwhile is attached anew, and not here.
-        let replaced = attachment
-            .look(shared)
-            .and_then(|_| if attachment.is_held() { attachment.replace(loaded, mode) } else { Ok(()) });
-        replaced.map_err(|error| (place, error))?;
-    }
-    Ok(())
 }

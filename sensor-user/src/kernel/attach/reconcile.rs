@@ -1,0 +1,114 @@
+//! Brings what is attached to interfaces in line with what is configured.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::attachment::{Attachment, Lack, State};
+use crate::config::Mode;
+use crate::kernel::host::Interface;
+use crate::kernel::maps::Shared;
+use crate::kernel::program::Loaded;
+
+/// Whether the agent may attach to an interface that nobody has looked at yet: who that would cut off.
+pub type Admit<'a> = &'a dyn Fn(&Interface) -> Result<()>;
+
+/// Interfaces by their names, nothing attached to them yet.
+pub(super) fn attachments<'a>(
+    names: impl Iterator<Item = &'a String>,
+    admitted: &[Interface],
+) -> Vec<Attachment> {
+    let new = |name: &String| Attachment::new(name, admitted.iter().any(|interface| interface.name == *name));
+    names.map(new).collect()
+}
+
+/// Attaches what is not attached, to the interfaces that are there. What the host sends is remembered, and what it
+/// has begun before is known, before anything that comes in is dropped.
+pub(super) fn bring_about(
+    attachments: &mut [Attachment],
+    loaded: &mut Loaded,
+    shared: &Shared,
+    mode: Mode,
+    admit: Admit<'_>,
+) {
+    let mut lacking = Vec::new();
+    let mut names: HashMap<_, _> =
+        attachments.iter().filter_map(|it| Some((it.attached_to()?, it.name.clone()))).collect();
+    for attachment in attachments {
+        let prepared = attachment.look(shared).and_then(|lack| {
+            if lack == Lack::Both {
+                let name =
+                    names.entry(attachment.interface()?.index).or_insert_with(|| attachment.name.clone());
+                if *name != attachment.name {
+                    return Err(named_twice(name, &attachment.name));
+                }
+            }
+            if lack == Lack::Both && !attachment.admitted {
+                admit(attachment.interface()?)?;
+                attachment.admitted = true;
+            }
+            if lack != Lack::Nothing {
+                attachment.attach_egress(loaded, shared)?;
+            }
+            Ok(lack)
+        });
+        match prepared {
+            Ok(Lack::Both) => lacking.push(attachment),
+            Ok(_) => {}
+            Err(error) => attachment.state = State::Obstacle(format!("{error:#}")),
+        }
+    }
+    if lacking.is_empty() {
+        return;
+    }
+    let seeded = shared.memory().and_then(|mut memory| memory.seed());
+    let seeded = seeded.context("cannot learn of the conversations of this host");
+    if let Ok(seeded) = &seeded {
+        tracing::debug!("{seeded} conversations of this host were there before");
+    }
+    for attachment in lacking {
+        let attached = match &seeded {
+            Ok(_) => attachment.attach_ingress(loaded, shared, mode),
+            Err(error) => attachment.give_up().and_then(|()| bail!("{error:#}")),
+        };
+        if let Err(error) = attached {
+            attachment.state = State::Obstacle(format!("{error:#}"));
+        }
+    }
+}
+
+/// Refuses interfaces that are one, by its name and another that it has (`ip link property add dev eth0 altname …`).
+///
+/// # Errors
+/// Two of the names are one interface's, or the kernel does not answer.
+pub fn check_named_once(names: &[String]) -> Result<()> {
+    let mut first = HashMap::new();
+    for name in names {
+        let Some(interface) = Interface::find(name)? else { continue };
+        if let Some(first) = first.insert(interface.index, name) {
+            return Err(named_twice(first, name));
+        }
+    }
+    Ok(())
+}
+
+fn named_twice(name: &str, other: &str) -> anyhow::Error {
+    anyhow!("{name} and {other} are one interface: leave one of the two names out")
+}
+
+/// Has the interfaces run other programs. On failure says which was the first where that failed.
+pub(super) fn replace_all(
+    attachments: &mut [Attachment],
+    loaded: &mut Loaded,
+    shared: &Shared,
+    mode: Mode,
+) -> Result<(), (usize, anyhow::Error)> {
+    for (place, attachment) in attachments.iter_mut().enumerate() {
+        // What was detached meanwhile is attached anew, and not here.
+        let replaced = attachment
+            .look(shared)
+            .and_then(|_| if attachment.is_held() { attachment.replace(loaded, mode) } else { Ok(()) });
+        replaced.map_err(|error| (place, error))?;
+    }
+    Ok(())
+}
