@@ -208,7 +208,8 @@ pub(super) fn windows(track: &Track, residuals: &Residuals, spreads: &[f32], law
                 &apart
             };
             if of.observed >= window.least {
-                let value = if window.days == 1 { of.first } else { of.scores / f32::from(of.observed).sqrt() };
+                let value =
+                    if window.days == 1 { of.first } else { of.scores / f32::from(of.observed).sqrt() };
                 values[begin] = value * certainty(window.days, residuals.counts[base]);
             }
         }

@@ -136,7 +136,8 @@ fn is_whole(
     total: &Total,
     candidate: &Candidate,
 ) -> bool {
-    let base = |track: &Track| track.bases(&track.low, analysis.settings.least_baseline_days).0[candidate.from];
+    let base =
+        |track: &Track| track.bases(&track.low, analysis.settings.least_baseline_days).0[candidate.from];
     let whole = lift(&total.all, &total.track.observed, base(&total.track), candidate);
     let services = |sensor: usize| {
         let cells = (0..analysis.cells.len()).filter(|cell| analysis.cells[*cell].sensor == sensor);
