@@ -58,6 +58,9 @@ pub struct CalibrateArgs {
     /// The largest part of the events that may be false
     #[arg(long, value_name = "RATE", default_value_t = Settings::default().false_discovery_rate)]
     false_discovery_rate: f64,
+    /// Name every event that was found and not planted
+    #[arg(long)]
+    name_false: bool,
     /// What all chance comes from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -116,6 +119,11 @@ pub fn run(arguments: &CalibrateArgs) -> Result<()> {
     done.sort_by_key(|done| done.task.seed);
     for line in table::lines(&done) {
         output::say(&line);
+    }
+    if arguments.name_false {
+        for line in table::wrong(&done) {
+            output::say(&line);
+        }
     }
     output::complain(&format!("{} quarters in {:.0} s", done.len(), started.elapsed().as_secs_f64()));
     Ok(())

@@ -102,10 +102,10 @@ pub(super) fn plant(fleet: &mut Fleet, case: Case, service: usize) -> Planted {
     for (of, levels) in fleet.levels.iter_mut().enumerate() {
         if service.is_none_or(|service| service == of) {
             for sensor in &sensors {
-                for day in from..=to {
-                    levels[*sensor][day] *= match case.course {
+                for (days, level) in levels[*sensor][from..=to].iter_mut().enumerate() {
+                    *level *= match case.course {
                         Course::Times(ratio) | Course::All(ratio) => ratio,
-                        Course::Grows(part) => (1.0 + part).powf((day - from + 1) as f64),
+                        Course::Grows(part) => (1.0 + part).powf((days + 1) as f64),
                     };
                 }
             }

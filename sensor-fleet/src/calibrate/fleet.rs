@@ -35,7 +35,9 @@ impl Fleet {
                 let mut factors = noise.factors(&mut random, sensors, DAYS);
                 for factors in &mut factors {
                     let own = mean * (0.5 * normal(&mut random)).exp();
-                    factors.iter_mut().for_each(|factor| *factor *= own);
+                    for factor in factors {
+                        *factor *= own;
+                    }
                 }
                 factors
             })
@@ -49,7 +51,9 @@ impl Fleet {
             let mut sorted = days.clone();
             sorted.sort_by(f64::total_cmp);
             let usual = sorted[sorted.len() / 2];
-            days.iter_mut().for_each(|day| *day *= packets / usual);
+            for day in days {
+                *day *= packets / usual;
+            }
         }
     }
 

@@ -59,7 +59,7 @@ impl Noise {
     pub(super) fn factors(self, random: &mut SplitMix64, sensors: usize, days: usize) -> Vec<Vec<f64>> {
         match self {
             Self::Gamma => {
-                let dispersion = 0.02 + 0.18 * uniform(random);
+                let dispersion = 0.02 + 0.18 * uniform(random).powi(2);
                 let (weekly, phase) = (0.25 * uniform(random), TAU * uniform(random));
                 // At most twice or half as much in 90 days.
                 let drift = 2.0 * uniform(random) - 1.0;

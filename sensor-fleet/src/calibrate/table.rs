@@ -15,12 +15,23 @@ pub(super) fn lines(done: &[Done]) -> Vec<String> {
     lines
 }
 
+/// A line for each event that nothing was planted of.
+pub(super) fn wrong(done: &[Done]) -> Vec<String> {
+    let of = |done: &Done| {
+        let Done { task, found } = done;
+        let place = format!("{}, {} sensors, quarter {:?}", task.noise.name(), task.sensors, task.seed);
+        found.says.iter().map(|says| format!("{place}: {says}")).collect::<Vec<_>>()
+    };
+    done.iter().flat_map(of).collect()
+}
+
 fn quiet(done: &[Done], noises: &[Noise]) -> Vec<String> {
     let mut sizes: Vec<usize> =
         done.iter().filter(|done| done.task.cases.is_empty()).map(|done| done.task.sensors).collect();
     sizes.sort_unstable();
     sizes.dedup();
-    let head: String = sizes.iter().map(|sensors| format!(" {sensors} sensors |")).collect();
+    let head: Vec<String> = sizes.iter().map(|sensors| format!(" {sensors} sensors |")).collect();
+    let head = head.concat();
     let mut lines = vec![
         format!("| noise |{head} false of all events where some are planted |"),
         format!("| --- |{} --- |", " --- |".repeat(sizes.len())),
@@ -37,7 +48,7 @@ fn quiet(done: &[Done], noises: &[Noise]) -> Vec<String> {
             }
             format!(" {wrong} of {all} |")
         };
-        let cells: String = sizes.iter().map(|sensors| of(*sensors)).collect();
+        let cells = sizes.iter().map(|sensors| of(*sensors)).collect::<Vec<_>>().concat();
         let (mut events, mut wrong) = (0, 0);
         for done in done.iter().filter(|done| done.task.noise == *noise && !done.task.cases.is_empty()) {
             events += done.found.events;

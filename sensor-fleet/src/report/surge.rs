@@ -98,8 +98,6 @@ struct Sensor {
     judged: Vec<bool>,
     /// The most packets that a service without a series may have had.
     unseen: Vec<u64>,
-    /// Packets that no service's series has.
-    rest: Vec<f64>,
 }
 
 /// A service on a sensor.
@@ -145,28 +143,18 @@ impl Detector {
                 day >= self.first && up[day] && earlier >= self.settings.least_baseline_days.max(2)
             })
             .collect();
-        let mut rest: Vec<u64> = counts.all.clone();
-        rest.resize(days, 0);
         let sensor = self.sensors.len();
         for (service, counts) in &counts.services {
-            for (rest, count) in rest.iter_mut().zip(counts) {
-                *rest = rest.saturating_sub(count.unwrap_or(0));
-            }
             let mut counts = per_day(counts, observed).into_owned();
             counts.resize(days, None);
             self.cells.entry(service.clone()).or_default().push(Cell { sensor, counts });
         }
-        let rest = rest
-            .into_iter()
-            .enumerate()
-            .map(|(day, packets)| number(packets) / observed.get(day).copied().unwrap_or(1.0).max(1.0));
         self.sensors.push(Sensor {
             name: name.clone(),
             region: region.clone(),
             observed: up,
             judged,
             unseen,
-            rest: rest.collect(),
         });
     }
 

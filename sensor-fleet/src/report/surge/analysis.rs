@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::super::model::Level;
 use super::scan::{Candidate, Tests};
-use super::track::{Side, Track, WINDOWS};
+use super::track::{Track, WINDOWS};
 use super::{Cell, Sensor, Settings, discovery};
 use crate::vocabulary::service::Service;
 
@@ -181,6 +181,3 @@ impl Analysis {
         Track { low, high, observed, masked: away.to_vec() }
     }
 }
-
-/// A direction's name in a list of two.
-const SIDES: [Side; 2] = [Side::Up, Side::Down];

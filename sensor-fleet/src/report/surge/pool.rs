@@ -103,7 +103,7 @@ impl Pool {
             form = Form::Root;
             (spreads, histogram) = days(tracks, form, least_days);
         }
-        let laws = vec![Law::fit(&histogram, DEPENDENCE, Prior::DAYS, outermost)];
+        let laws = vec![Law::fit(&histogram, DEPENDENCE, Prior::DAYS, outermost).with_scores()];
         let mut pool = Self { form, least_days, spreads, laws, windows: Vec::new() };
         let scored: Vec<Scored> = tracks.iter().map(|track| pool.score(track, Side::Up)).collect();
         for (kind, window) in WINDOWS.iter().enumerate().skip(1) {
@@ -130,6 +130,13 @@ impl Pool {
     /// The law of a kind of window.
     pub(super) fn law(&self, kind: usize) -> &Law {
         &self.laws[kind]
+    }
+
+    /// A track in the pool's terms, for surges and for falls.
+    pub(super) fn score_both(&self, track: &Track) -> [Scored; 2] {
+        let up = self.score(track, Side::Up);
+        let down = if track.high.is_some() { self.score(track, Side::Down) } else { up.clone() };
+        [up, down]
     }
 
     /// A track in the pool's terms.

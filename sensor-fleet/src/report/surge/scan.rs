@@ -13,6 +13,8 @@ use super::track::{BASELINE, KINDS, Side, Track, WINDOWS, small};
 const TELLING: usize = 7;
 /// The part of a threshold from which on a series is worth a closer look: pools may change once events are known.
 const NEAR: f32 = 0.8;
+/// Days before a window on which a level was usual, so that to be at it again is a return.
+const REMEMBERED: usize = 84;
 /// An event of fewer days is no ramp.
 const LEAST_RAMP: usize = 14;
 /// The least correlation of days and logarithms of counts in a ramp.
@@ -109,7 +111,7 @@ impl Series<'_> {
                 from = begin.max(cursor);
             }
             self.track.masked[from..=to].fill(true);
-            scored = [Side::Up, Side::Down].map(|side| self.pool.score(&self.track, side));
+            scored = self.pool.score_both(&self.track);
             let of = &scored[usize::from(opening.side == Side::Down)];
             let ln_cost = self.ln_cost(of, opening, from, to);
             candidates.push(Candidate { side: opening.side, from, to, ramp: ramp.is_some(), ln_cost });
@@ -152,7 +154,7 @@ impl Series<'_> {
     }
 
     /// Large, and no habit: `ratio` times the baseline; `ratio` times what was reached on two occasions in it; and
-    /// no return to what was usual before the baseline.
+    /// no return to what was usual before.
     fn is_large(&self, scored: &Scored, opening: Opening) -> bool {
         let Opening { side, begin, end, base } = opening;
         let sign = side.sign();
@@ -171,8 +173,8 @@ impl Series<'_> {
         if most < floor {
             return false;
         }
-        let before = scored.bases[base.saturating_sub(BASELINE)];
-        if (mean - before) * sign < ratio / 2.0 {
+        let earlier = &scored.bases[base.saturating_sub(REMEMBERED)..base];
+        if earlier.iter().any(|before| (mean - before) * sign < ratio / 2.0) {
             return false;
         }
         !self.is_habit(opening, mean - sign * ratio)
@@ -190,7 +192,7 @@ impl Series<'_> {
             let mean = window.iter().map(|day| values[*day]).sum::<f32>() / small(window.len());
             let latest = window[window.len() - 1];
             if (mean - level) * side.sign() > 0.0 {
-                occasions += u32::from(last - latest > 2);
+                occasions += u32::from(last.saturating_sub(latest) > 2);
                 last = window[0];
             }
         }

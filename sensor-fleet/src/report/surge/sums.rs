@@ -1,4 +1,4 @@
-//! Sums of series: what a region, the fleet or a sensor had in all.
+//! Sums of series: what a region or the fleet had in all.
 //!
 //! What is tested of a sum asks whether its members moved together: each counts with at most four of its spreads
 //! above its baseline, or one loud member would be the sum. What is shown is all of it. A member that was not observed
@@ -32,7 +32,7 @@ impl Sum {
     }
 
     /// Adds a series.
-    pub(super) fn add(&mut self, track: &Track, all: Option<&[f32]>, scored: &Scored) {
+    pub(super) fn add(&mut self, track: &Track, scored: &Scored) {
         let Some(first) = scored.bases.iter().position(|base| !base.is_nan()) else { return };
         self.members += 1;
         let (mut usual, mut most) = (0.0, 0.0);
@@ -50,40 +50,15 @@ impl Sum {
             self.weights[day] += weight;
             if track.observed[day] {
                 let packets = f64::from(track.low[day]).exp_m1();
-                let every = all.map_or(packets, |all| f64::from(all[day]).exp_m1());
                 self.tested[day] += packets.min(most);
                 self.high[day] += f64::from(track.high()[day]).exp_m1().min(most);
-                self.all[day] += every;
+                self.all[day] += packets;
                 self.observed[day] += weight;
             } else {
                 for sum in [&mut self.tested, &mut self.high, &mut self.all] {
                     sum[day] += usual;
                 }
             }
-        }
-    }
-
-    /// Adds packets that no series has.
-    pub(super) fn add_packets(&mut self, packets: impl Iterator<Item = f64>) {
-        for (day, packets) in packets.enumerate() {
-            for sum in [&mut self.tested, &mut self.high, &mut self.all] {
-                sum[day] += packets;
-            }
-        }
-    }
-
-    /// Adds the sum of other members.
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.members += other.members;
-        let pairs = [
-            (&mut self.tested, &other.tested),
-            (&mut self.high, &other.high),
-            (&mut self.all, &other.all),
-            (&mut self.observed, &other.observed),
-            (&mut self.weights, &other.weights),
-        ];
-        for (sum, other) in pairs {
-            sum.iter_mut().zip(other).for_each(|(sum, other)| *sum += other);
         }
     }
 

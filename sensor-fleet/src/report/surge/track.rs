@@ -133,7 +133,7 @@ impl Track {
 }
 
 /// The mean of the middle half.
-fn middle(sorted: &[f32]) -> f32 {
+pub(super) fn middle(sorted: &[f32]) -> f32 {
     let cut = sorted.len() / 4;
     let middle = &sorted[cut..sorted.len() - cut];
     middle.iter().sum::<f32>() / small(middle.len())

@@ -7,8 +7,8 @@ use super::super::law::{Law, Outermost};
 use super::super::pool::{Pool, Scored};
 use super::super::scan::{Series, Tests, Thresholds};
 use super::super::sums::Sum;
-use super::super::track::Track;
-use super::{Analysis, Event, Level, SIDES, Side, Subject};
+use super::super::track::{Side, Track};
+use super::{Analysis, Event, Level, Subject};
 
 /// Upper ends of the sizes that are pooled apart: medians of packets a day.
 const SIZES: [f32; 3] = [10.0, 100.0, 1_000.0];
@@ -94,8 +94,6 @@ struct Pooled {
 pub(super) struct Pass {
     cells: Pooled,
     sums: Vec<Pooled>,
-    /// Of all sensors.
-    pub(super) sensors: Vec<Sum>,
     /// Cells that are looked at closely.
     worth: Vec<bool>,
 }
@@ -119,11 +117,10 @@ impl Pass {
             all: None,
             pool: 0,
         });
-        let cells = Pooled::new(analysis, known, Level::Sensor, (judged, OF_CELLS), members.collect());
-        let mut sensors = vec![Sum::new(analysis.days); analysis.sensors.len()];
+        let cells = Pooled::new(analysis, Level::Sensor, (judged, OF_CELLS), members.collect());
         let threads = thread::available_parallelism().map_or(1, num::NonZero::get);
         let all: Vec<usize> = (0..analysis.services.len()).collect();
-        let parts: Vec<(Vec<OfService>, Vec<Sum>)> = thread::scope(|scope| {
+        let parts: Vec<Vec<OfService>> = thread::scope(|scope| {
             let spawned: Vec<_> = all
                 .chunks(all.len().div_ceil(threads).max(1))
                 .map(|services| scope.spawn(|| of_services(analysis, &cells, services)))
@@ -131,38 +128,33 @@ impl Pass {
             spawned.into_iter().filter_map(|part| part.join().ok()).collect()
         });
         let (mut worth, mut of_regions, mut of_fleet) = (Vec::new(), Vec::new(), Vec::new());
-        let mut service = 0;
-        for (of_services, of_sensors) in parts {
-            for OfService { sums, worth: of_service } in of_services {
-                worth.extend(of_service);
-                for (region, sum) in sums {
-                    let (track, all) = sum.track();
-                    let member = Member { service, track, all: Some(all), pool: 0 };
-                    if region.is_some() { &mut of_regions } else { &mut of_fleet }.push(member);
-                }
-                service += 1;
+        for (service, of_service) in parts.into_iter().flatten().enumerate() {
+            let OfService { sums, worth: of_service } = of_service;
+            worth.extend(of_service);
+            for (region, sum) in sums {
+                let (track, all) = sum.track();
+                let member = Member { service, track, all: Some(all), pool: 0 };
+                if region.is_some() { &mut of_regions } else { &mut of_fleet }.push(member);
             }
-            for (sum, part) in sensors.iter_mut().zip(of_sensors) {
-                sum.merge(&part);
-            }
-        }
-        for (sum, sensor) in sensors.iter_mut().zip(&analysis.sensors) {
-            sum.add_packets(sensor.rest.iter().copied());
         }
         let days = analysis.days - analysis.first.min(analysis.days);
         let sums = [(Level::Region, OF_REGIONS, of_regions), (Level::Fleet, OF_FLEET, of_fleet)]
             .into_iter()
             .map(|(level, share, members)| {
-                Pooled::new(analysis, known, level, (members.len() * days, share), members)
+                Pooled::new(analysis, level, (members.len() * days, share), members)
             });
         let sums = sums.collect();
-        Self { cells, sums, sensors, worth }
+        Self { cells, sums, worth }
     }
 
     /// With pools that leave out what is known now.
     pub(super) fn again(mut self, analysis: &Analysis, known: &Known) -> Self {
         for pooled in self.sums.iter_mut().chain([&mut self.cells]) {
-            pooled.fit(analysis, known, Outermost::KNOWN);
+            // What is an event on one level is in no baseline of another.
+            for member in &mut pooled.members {
+                known.mask(member.service, &mut member.track);
+            }
+            pooled.fit(analysis, Outermost::KNOWN);
         }
         self
     }
@@ -180,8 +172,7 @@ impl Pass {
 }
 
 /// Scores the cells of services, and adds them up.
-fn of_services(analysis: &Analysis, cells: &Pooled, services: &[usize]) -> (Vec<OfService>, Vec<Sum>) {
-    let mut sensors = vec![Sum::new(analysis.days); analysis.sensors.len()];
+fn of_services(analysis: &Analysis, cells: &Pooled, services: &[usize]) -> Vec<OfService> {
     let of = |service: &usize| {
         let range = analysis.cells_of(*service);
         let regions = analysis.regions.len();
@@ -192,10 +183,9 @@ fn of_services(analysis: &Analysis, cells: &Pooled, services: &[usize]) -> (Vec<
             let (member, sensor) = (&cells.members[at], analysis.cells[at].sensor);
             let scored = cells.pools[member.pool].0.score(&member.track, Side::Up);
             worth.push(cells.is_worth(member, &scored));
-            sensors[sensor].add(&member.track, None, &scored);
-            of_fleet.add(&member.track, None, &scored);
+            of_fleet.add(&member.track, &scored);
             if let Some(sum) = of_regions.get_mut(analysis.region_of[sensor]) {
-                sum.add(&member.track, None, &scored);
+                sum.add(&member.track, &scored);
             }
         }
         let regions = of_regions.into_iter().enumerate().map(|(region, sum)| (Some(region), sum));
@@ -203,13 +193,12 @@ fn of_services(analysis: &Analysis, cells: &Pooled, services: &[usize]) -> (Vec<
         let sums = regions.chain([(None, of_fleet)]).filter(|(_, sum)| sum.members > 1).collect();
         OfService { sums, worth }
     };
-    (services.iter().map(of).collect(), sensors)
+    services.iter().map(of).collect()
 }
 
 impl Pooled {
     fn new(
         analysis: &Analysis,
-        known: &Known,
         level: Level,
         (judged_days, share): (usize, f64),
         members: Vec<Member>,
@@ -217,7 +206,7 @@ impl Pooled {
         let tests = Analysis::tests(judged_days, share);
         let mut pooled = Self { level, tests, members, pools: Vec::new() };
         pooled.assign();
-        pooled.fit(analysis, known, Outermost::UNKNOWN);
+        pooled.fit(analysis, Outermost::UNKNOWN);
         pooled
     }
 
@@ -250,19 +239,15 @@ impl Pooled {
         }
     }
 
-    fn fit(&mut self, analysis: &Analysis, known: &Known, outermost: Outermost) {
+    fn fit(&mut self, analysis: &Analysis, outermost: Outermost) {
         let pools = self.members.iter().map(|member| member.pool + 1).max().unwrap_or(0);
         self.pools = (0..pools)
             .map(|pool| {
                 let members: Vec<&Member> =
                     self.members.iter().filter(|member| member.pool == pool).collect();
                 let every = members.len().div_ceil(FITTED).max(1);
-                let tracks = members.into_iter().step_by(every).map(|member| {
-                    let mut track = member.track.clone();
-                    known.mask(member.service, &mut track);
-                    track
-                });
-                let tracks: Vec<Track> = tracks.collect();
+                let tracks: Vec<Track> =
+                    members.into_iter().step_by(every).map(|member| member.track.clone()).collect();
                 let pool = Pool::of(&tracks, analysis.settings.least_baseline_days, outermost);
                 let thresholds = Thresholds::new(&pool, &self.tests);
                 (pool, thresholds)
@@ -294,7 +279,7 @@ impl Pooled {
 
     fn candidates(&self, analysis: &Analysis, member: &Member) -> Vec<Event> {
         let mut series = self.series(analysis, member);
-        let scored = SIDES.map(|side| series.pool.score(&series.track, side));
+        let scored = series.pool.score_both(&series.track);
         let subject = Subject::Service(member.service);
         let event = |candidate| Event { subject, level: self.level, candidate, seen: Vec::new() };
         series.candidates(scored).into_iter().map(event).collect()
