@@ -135,12 +135,12 @@ mod tests {
     #[case::lognormal_80(Noise::Lognormal80, 0.703, 0.0)]
     #[case::lognormal_112(Noise::Lognormal112, 0.902, 0.0)]
     // The deviation of Student's law with 4 degrees is the root of 2.
-    #[case::student(Noise::Student, 0.424, 0.0024)]
+    #[case::student(Noise::Student, 0.424, 0.0048)]
     fn logarithms_are_spread(#[case] noise: Noise, #[case] expected: f64, #[case] beyond: f64) {
         let all = noise.factors(&mut stream(1, [0; 3]), 200, 500);
         let lns: Vec<f64> = all.iter().flatten().map(|factor| factor.ln()).collect();
         let deviation = (lns.iter().map(|ln| ln * ln).sum::<f64>() / lns.len() as f64).sqrt();
-        assert!((deviation / expected - 1.0).abs() < 0.05, "{deviation} instead of {expected}");
+        assert!((deviation / expected - 1.0).abs() < 0.1, "{deviation} instead of {expected}");
         let far = lns.iter().filter(|ln| ln.abs() > 4.0 * expected).count() as f64 / lns.len() as f64;
         assert!((far - beyond).abs() < 0.3 * beyond + 0.0003, "{far} instead of {beyond}");
     }

@@ -17,7 +17,7 @@ const LEAST_POOLED: usize = 40;
 /// A pool is made of as many series, spread evenly over all: a law needs no more.
 const FITTED: usize = 2_000;
 /// Parts of the false findings that services' levels may make.
-const OF_CELLS: f64 = 0.5;
+const OF_CELLS: f64 = 0.55;
 const OF_REGIONS: f64 = 0.15;
 const OF_FLEET: f64 = 0.15;
 

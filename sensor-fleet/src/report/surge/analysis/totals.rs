@@ -13,9 +13,9 @@ use super::pass::Pass;
 use super::{Analysis, Event, Level, Subject};
 
 /// Parts of the false findings that totals may make.
-const OF_SENSORS: f64 = 0.1;
-const OF_REGIONS: f64 = 0.07;
-const OF_FLEET: f64 = 0.03;
+const OF_SENSORS: f64 = 0.05;
+const OF_REGIONS: f64 = 0.03;
+const OF_FLEET: f64 = 0.02;
 /// A sensor with fewer services that tell anything has no whole.
 const LEAST_SERVICES: usize = 5;
 /// Services with a smaller baseline, as `ln(1 + packets)`, tell nothing.

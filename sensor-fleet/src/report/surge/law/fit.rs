@@ -58,7 +58,7 @@ pub(in super::super) struct Outermost(f64);
 
 impl Outermost {
     /// While it isn't known which days are events: they may be as many.
-    pub(in super::super) const UNKNOWN: Self = Self(0.015);
+    pub(in super::super) const UNKNOWN: Self = Self(0.008);
     /// All: the prior alone speaks.
     pub(in super::super) const ALL: Self = Self(1.0);
     /// Once they are left out.

@@ -27,7 +27,13 @@ fn chance_is_no_surge(#[case] shape: Shape, #[case] reports: u64) {
     let wrong = (0..reports).filter(|seed| is_wrong(&detect(Settings::default(), &quiet(*seed, &shape))));
     let wrong = u64::try_from(wrong.count()).unwrap();
     println!("{wrong} of {reports} reports have a false alarm");
-    assert!(20 * wrong <= reports, "{wrong} of {reports} reports have a false alarm");
+    // The 97.5 % point of a binomial distribution of these and the promised rate.
+    let most = match reports {
+        100 => 10,
+        200 => 16,
+        _ => panic!("no limit for {reports} reports"),
+    };
+    assert!(wrong <= most, "{wrong} of {reports} reports have a false alarm");
 }
 
 /// Ports that are much alike, of which sensors export two thirds: every few days one takes the place of another.
