@@ -27,11 +27,11 @@ pub struct Effort {
 impl Effort {
     /// A few minutes.
     pub const FULL: Self = Self {
-        rounds: 61,
+        rounds: 25,
         packets: 262_144,
-        flood: 524_288,
-        bursts: 40,
-        floods: 15,
+        flood: 262_144,
+        bursts: 20,
+        floods: 11,
         readings: 41,
         sensors: &[1, 4, 16],
         every_port: true,

@@ -20,6 +20,8 @@ pub fn bring(report: &mut Report) -> Result<()> {
         ("ip", "iproute2"),
         ("tc", "iproute2"),
         ("setpriv", "util-linux"),
+        ("unshare", "util-linux"),
+        ("mount", "mount"),
         ("cp", "coreutils"),
     ] {
         tools::installed(program, &[package], report)?;

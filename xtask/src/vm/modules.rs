@@ -18,6 +18,8 @@ const WANTED: &[&str] = &[
     "bridge",
     "8021q",
     "tun",
+    "macvlan",
+    "ipip",
     // What the agent attaches to where there is no TCX, and what tests put in the way.
     "sch_ingress",
     "cls_bpf",
