@@ -5,7 +5,7 @@
 
 use crate::flow::{self, Memory, Stamp, Use};
 use crate::layout::{Passed, Slot, SlotKind};
-use crate::parse::{Address, Frame, Packet, Quoted, Read, Sensors, Short, parse, protocol, short};
+use crate::parse::{Address, Frame, Packet, Quoted, Read, Sensors, Short, parse, protocol};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,28 +45,35 @@ pub trait Policy: Sensors {
 /// Decides what becomes of a frame.
 #[inline(always)]
 pub fn verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Verdict {
-    match short(frame).and_then(|packet| short_verdict(&packet, policy, memory)) {
+    let short =
+        frame.look_at(0, |headers| short_verdict(Short::new(headers, frame.length())?, policy, memory));
+    match short.flatten() {
         Some(verdict) => verdict,
         None => general_verdict(frame, policy, memory),
     }
 }
 
-/// Decides what becomes of a packet that is let in by nothing; `None` if something may let it in.
+/// Decides what becomes of a packet that is let in by nothing; `None` if something may let it in, or if it is
+/// neither TCP nor UDP.
 #[inline(always)]
-fn short_verdict<P: Policy, M: Memory>(packet: &Short, policy: &P, memory: &M) -> Option<Verdict> {
-    let &Short { slot, port, is_tcp, is_request, .. } = packet;
+fn short_verdict<P: Policy, M: Memory>(packet: Short<'_>, policy: &P, memory: &M) -> Option<Verdict> {
     let Some(sensor) = policy.sensor(packet.destination()) else {
         return Some(Verdict::Pass(Passed::NotMonitored));
     };
-    if policy.may_allow(packet.pair.source(), slot) {
-        return None;
-    }
-    // Nothing that the host has sent is answered by a request.
-    if !is_request {
-        let place = if is_tcp { Use::tcp(port) } else { Use::udp(port) };
-        if memory.stamp(place) != Stamp::NEVER || !is_tcp && port == DHCP_CLIENT {
+    let port = packet.port();
+    if let Some(flags) = packet.tcp() {
+        let slot = Slot::tcp(port);
+        // Nothing that the host has sent is answered by a request.
+        let may_answer = !flags.is_request() && memory.stamp(Use::tcp(port)) != Stamp::NEVER;
+        if may_answer || policy.may_allow(packet.source(), slot) {
             return None;
         }
+        return Some(Verdict::Count { sensor, slot });
+    }
+    let slot = Slot::udp(port);
+    let may_answer = !packet.is_udp() || port == DHCP_CLIENT || memory.stamp(Use::udp(port)) != Stamp::NEVER;
+    if may_answer || policy.may_allow(packet.source(), slot) {
+        return None;
     }
     Some(Verdict::Count { sensor, slot })
 }

@@ -12,10 +12,10 @@ mod short;
 mod upper;
 
 pub use address::{Address, Pair, halves, padded};
-pub use header::Wire;
+pub use header::{Headers, Wire};
 pub use ip::MAX_EXTENSIONS;
 pub use read::{Leading, Quoted};
-pub use short::{Short, short};
+pub use short::Short;
 pub use upper::{TcpFlags, protocol};
 
 use crate::layout::Slot;
@@ -29,10 +29,10 @@ pub trait Read {
     /// The header at offset `at`; `None` if the frame ends before the header does.
     fn read<T: Wire>(&self, at: usize) -> Option<T>;
 
-    /// Likewise; `None` too if it would take long.
+    /// What `look` makes of the header at offset `at`, where it lies; `None` too if it would have to be fetched.
     #[inline(always)]
-    fn at_hand<T: Wire>(&self, at: usize) -> Option<T> {
-        self.read(at)
+    fn look_at<T: Wire, L>(&self, at: usize, look: impl FnOnce(&T) -> L) -> Option<L> {
+        self.read(at).map(|header| look(&header))
     }
 
     /// The same offset, as if it could have been any.

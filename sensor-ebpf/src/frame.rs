@@ -75,6 +75,16 @@ impl Read for Linear {
     }
 
     #[inline(always)]
+    fn look_at<T: Wire, L>(&self, at: usize, look: impl FnOnce(&T) -> L) -> Option<L> {
+        let start = self.data + at;
+        if start + size_of::<T>() > self.end {
+            return None;
+        }
+        // SAFETY: as in `read`; nothing writes to the packet meanwhile.
+        Some(look(unsafe { &*(start as *const T) }))
+    }
+
+    #[inline(always)]
     fn blurred(&self, at: usize) -> usize {
         blurred(at)
     }
@@ -120,8 +130,8 @@ impl Read for MultiBuffer<'_> {
     }
 
     #[inline(always)]
-    fn at_hand<T: Wire>(&self, at: usize) -> Option<T> {
-        self.first.read(at)
+    fn look_at<T: Wire, L>(&self, at: usize, look: impl FnOnce(&T) -> L) -> Option<L> {
+        self.first.look_at(at, look)
     }
 
     #[inline(always)]

@@ -92,8 +92,6 @@ wire! {
     struct TcpRest(12) {
         _acknowledgment: [Be16; 2], data_offset: u8, flags: u8, _window: Be16, _checksum: Be16, _urgent: Be16,
     }
-    /// What most frames start with. Where it is UDP, its header is in `leading`, and its payload in `tcp`.
-    struct Headers(54) { ethernet: Ethernet, ipv4: Ipv4, leading: Leading, tcp: TcpRest, }
     /// UDP (RFC 768).
     struct Udp(8) { source: Be16, destination: Be16, length: Be16, _checksum: Be16, }
     /// What all ICMP and ICMPv6 messages start with (RFC 792, RFC 4443 §2.1); the body's first four bytes
@@ -103,6 +101,21 @@ wire! {
     /// UDP, or the type, code and identifier of an echo message.
     struct Leading(8) { first: Be16, second: Be16, third: Be16, _fourth: Be16, }
 }
+
+/// What most frames start with. Where it is UDP, its header is in `leading`, and the rest is payload.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Headers {
+    pub(super) ethernet: Ethernet,
+    pub(super) ipv4: Ipv4,
+    pub(super) leading: Leading,
+    pub(super) tcp: TcpRest,
+}
+
+const _: () = assert!(align_of::<Headers>() <= 2 && size_of::<Headers>() == 14 + 20 + 8 + 12);
+
+// SAFETY: headers of which each is `Wire`; the assertion above shows the alignment and that there is no padding.
+unsafe impl Wire for Headers {}
 
 /// EtherTypes (IANA "IEEE 802 Numbers").
 pub(super) mod ether_type {

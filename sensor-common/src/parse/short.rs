@@ -1,65 +1,86 @@
 //! The short way: most frames are Ethernet, IPv4 without options, no fragment, and TCP or UDP in one piece. Those
-//! are read at once, before the general parser would go from header to header; all others it leaves alone.
+//! are looked at where they lie, before the general parser would go from header to header; all others it leaves
+//! alone.
 
-use super::header::{Headers, ether_type};
+use super::header::{Ethernet, Headers, Ipv4, Leading, TcpRest, ether_type};
 use super::upper::{TcpFlags, protocol};
-use super::{Address, Pair, Read};
+use super::{Address, Pair};
 use crate::layout::Slot;
 
-/// What such a frame carries; the general parser finds the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Short {
-    /// Where it came from and goes to.
-    pub pair: Pair,
-    /// The slot of the port.
-    pub slot: Slot,
-    /// The destination port.
-    pub port: u16,
-    /// TCP, and not UDP.
-    pub is_tcp: bool,
-    /// It is a TCP segment that asks for a connection: SYN without ACK.
-    pub is_request: bool,
+/// Such a frame. What is asked of it is what the general parser finds too.
+#[derive(Clone, Copy)]
+pub struct Short<'a> {
+    headers: &'a Headers,
 }
 
-impl Short {
+impl<'a> Short<'a> {
+    /// The frame, if it is one of the kind that is common; `None` for every other, broken ones and UDP in less than
+    /// 54 bytes included. `length` is that of the whole frame.
+    #[must_use]
+    #[inline(always)]
+    pub fn new(headers: &'a Headers, length: usize) -> Option<Self> {
+        let Headers { ethernet, ipv4, .. } = headers;
+        let is_common = ethernet.ether_type() == ether_type::IPV4
+            && ipv4.is_plain()
+            && !ipv4.is_fragment()
+            && size_of::<Ethernet>() + ipv4.total_length() <= length;
+        is_common.then_some(Self { headers })
+    }
+
     /// Where it goes.
     #[must_use]
     #[inline(always)]
-    pub const fn destination(&self) -> Address {
-        self.pair.destination()
+    pub fn destination(self) -> Address {
+        Pair::v4(&self.headers.ipv4).destination()
     }
-}
 
-/// Reads a frame of the kind that is common; `None` for every other, broken ones and UDP in less than 54 bytes
-/// included.
-#[must_use]
-#[inline(always)]
-pub fn short<R: Read + ?Sized>(frame: &R) -> Option<Short> {
-    let Headers { ethernet, ipv4, leading, tcp } = frame.at_hand::<Headers>(0)?;
-    if ethernet.ether_type() != ether_type::IPV4 || !ipv4.is_plain() || ipv4.is_fragment() {
-        return None;
+    /// Where it comes from.
+    #[must_use]
+    #[inline(always)]
+    pub fn source(self) -> Address {
+        Pair::v4(&self.headers.ipv4).source()
     }
-    let total = ipv4.total_length();
-    if size_of_val(&ethernet) + total > frame.length() {
-        return None;
+
+    /// The flags of a whole TCP header; `None` if there is none.
+    #[must_use]
+    #[inline(always)]
+    pub fn tcp(self) -> Option<TcpFlags> {
+        let Headers { ipv4, tcp, .. } = self.headers;
+        let length = tcp.header_length();
+        let is_whole = ipv4.protocol == protocol::TCP
+            && length >= size_of::<Leading>() + size_of::<TcpRest>()
+            && size_of::<Ipv4>() + length <= ipv4.total_length();
+        is_whole.then_some(TcpFlags(tcp.flags))
     }
-    // At least what the header has, and not beyond the packet.
-    let fits = |length: usize, least: usize| length >= least && size_of_val(&ipv4) + length <= total;
-    let pair = Pair::v4(&ipv4);
-    let port = leading.second.get();
-    match ipv4.protocol {
-        protocol::TCP if fits(tcp.header_length(), size_of_val(&leading) + size_of_val(&tcp)) => {
-            Some(Short {
-                pair,
-                slot: Slot::tcp(port),
-                port,
-                is_tcp: true,
-                is_request: TcpFlags(tcp.flags).is_request(),
-            })
+
+    /// Whether there is a UDP header whose length is right.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_udp(self) -> bool {
+        let Headers { ipv4, leading, .. } = self.headers;
+        let length = usize::from(leading.third.get());
+        ipv4.protocol == protocol::UDP
+            && length >= size_of::<Leading>()
+            && size_of::<Ipv4>() + length <= ipv4.total_length()
+    }
+
+    /// The destination port of either.
+    #[must_use]
+    #[inline(always)]
+    pub const fn port(self) -> u16 {
+        self.headers.leading.second.get()
+    }
+
+    /// The slot, if it is one of the two.
+    #[must_use]
+    #[inline(always)]
+    pub fn slot(self) -> Option<Slot> {
+        if self.tcp().is_some() {
+            Some(Slot::tcp(self.port()))
+        } else if self.is_udp() {
+            Some(Slot::udp(self.port()))
+        } else {
+            None
         }
-        protocol::UDP if fits(leading.third.get().into(), size_of_val(&leading)) => {
-            Some(Short { pair, slot: Slot::udp(port), port, is_tcp: false, is_request: false })
-        }
-        _ => None,
     }
 }
