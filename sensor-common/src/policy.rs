@@ -1,7 +1,8 @@
 //! Load-time constants and maps by which the program knows what this host monitors and whom it lets in.
 //!
 //! Few prefixes are compared one after another, from frozen read-only data that the verifier prunes on: an
-//! address costs about a nanosecond. Many go into one longest-prefix-match trie for each IP version.
+//! address costs about a nanosecond. Some more of IPv4 are searched there by halves, without a branch that could be
+//! guessed wrong. Many go into one longest-prefix-match trie for each IP version.
 
 use crate::layout::{SENSOR_SLOTS, Slot};
 pub use crate::parse::halves;
@@ -48,6 +49,53 @@ pub const MAX_SERVICES: u32 = 4_096;
 pub const MAX_PREFIXES: u32 = 65_536;
 /// Most prefixes of one IP version that are compared one after another.
 pub const MAX_INLINE_PREFIXES: usize = 8;
+
+/// Most ranges of IPv4 addresses that are searched by halves: a power of two.
+pub const MAX_RANGES: usize = 64;
+
+/// Consecutive IPv4 addresses of one sensor.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RangeV4 {
+    /// The first, as a number.
+    pub first: u64,
+    /// The last.
+    pub last: u32,
+    /// The sensor's number.
+    pub sensor: u32,
+}
+
+impl RangeV4 {
+    /// Behind all ranges: beyond any address.
+    pub const NONE: Self = Self { first: 1 << 40, last: 0, sensor: 0 };
+}
+
+/// The sensor of an IPv4 address, given as a number: that of the range that it is in. `ranges` gives the first
+/// address of the range at a place, `range` all of it; `used` of [`MAX_RANGES`] are used, sorted, the others are
+/// [`RangeV4::NONE`].
+#[inline(always)]
+pub fn find_range(
+    address: u32,
+    used: usize,
+    first: impl Fn(usize) -> u64,
+    range: impl Fn(usize) -> RangeV4,
+) -> Option<u32> {
+    let address = u64::from(address);
+    let mut at = 0;
+    let mut bit = MAX_RANGES.ilog2();
+    while bit > 0 {
+        bit -= 1;
+        if used > 1 << bit {
+            // The sign of the difference, not a branch: scans make it as good as random.
+            let begins_after = first(at | 1 << bit).wrapping_sub(address + 1);
+            #[expect(clippy::cast_possible_truncation, reason = "it is a bit of a place below `MAX_RANGES`")]
+            let upper = ((begins_after >> 63) << bit) as usize;
+            at |= upper;
+        }
+    }
+    let RangeV4 { first, last, sensor } = range(at);
+    (first <= address && address <= u64::from(last)).then_some(sensor)
+}
 
 /// An IPv4 prefix to compare with.
 #[repr(C)]
@@ -169,13 +217,15 @@ unsafe impl aya::Pod for Networks {}
 pub mod lookup {
     /// Every address belongs to the first sensor.
     pub const EVERYTHING: u32 = u32::MAX;
-    /// In the trie. Any smaller number is how many inline prefixes there are.
+    /// In the trie.
     pub const TRIE: u32 = u32::MAX - 1;
+    /// Among the ranges. Any smaller number is how many inline prefixes there are.
+    pub const RANGES: u32 = u32::MAX - 2;
 }
 
 /// What this host monitors.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Monitored {
     /// How an IPv4 destination is looked up: one of [`lookup`].
     pub lookup_v4: u32,
@@ -183,16 +233,67 @@ pub struct Monitored {
     pub lookup_v6: u32,
     /// The number of the first sensor, to which belongs what cannot be told.
     pub first: u32,
-    /// Always 0.
-    pub padding: u32,
+    /// How many ranges there are.
+    pub ranges: u32,
     /// The inline IPv4 prefixes.
     pub v4: [InlineV4; MAX_INLINE_PREFIXES],
     /// The inline IPv6 prefixes.
     pub v6: [InlineV6; MAX_INLINE_PREFIXES],
+    /// The ranges of IPv4 addresses, sorted.
+    pub ranges_v4: [RangeV4; MAX_RANGES],
 }
 
-const _: () = assert!(size_of::<Monitored>() == 16 + 8 * 12 + 8 * 40);
+const _: () = assert!(size_of::<Monitored>() == 16 + 8 * 12 + 8 * 40 + 64 * 16);
+
+impl Monitored {
+    /// One sensor, numbered 0, that monitors everything.
+    pub const EVERYTHING: Self = Self {
+        lookup_v4: lookup::EVERYTHING,
+        lookup_v6: lookup::EVERYTHING,
+        first: 0,
+        ranges: 0,
+        v4: [InlineV4 { address: 0, mask: 0, sensor: 0 }; MAX_INLINE_PREFIXES],
+        v6: [InlineV6 { address: [0; 2], mask: [0; 2], sensor: 0 }; MAX_INLINE_PREFIXES],
+        ranges_v4: [RangeV4::NONE; MAX_RANGES],
+    };
+}
 
 // SAFETY: integers only, laid out without padding (the assertion above): any bytes are a valid value.
 #[cfg(feature = "aya")]
 unsafe impl aya::Pod for Monitored {}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_range_is_found(
+            bounds in prop::collection::btree_set(any::<u32>(), 2..2 * MAX_RANGES),
+            address: u32,
+            near in any::<prop::sample::Index>(),
+            by in -1_i64..2,
+        ) {
+            let bounds: Vec<u32> = bounds.into_iter().collect();
+            let mut ranges = [RangeV4::NONE; MAX_RANGES];
+            let mut used = 0;
+            for (place, pair) in ranges.iter_mut().zip(bounds.chunks_exact(2)) {
+                *place = RangeV4 { first: pair[0].into(), last: pair[1], sensor: pair[0] ^ 7 };
+                used += 1;
+            }
+            let near = near.get(&bounds).wrapping_add_signed(i32::try_from(by).expect("it is small"));
+            for address in [address, near] {
+                let inside = |range: &&RangeV4| range.first <= address.into() && address <= range.last;
+                let expected = ranges[..used].iter().find(inside).map(|range| range.sensor);
+                let found = find_range(address, used, |place| ranges[place].first, |place| ranges[place]);
+                prop_assert_eq!(found, expected);
+            }
+        }
+    }
+}

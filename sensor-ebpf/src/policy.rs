@@ -8,8 +8,8 @@ use sensor_common::classify::Policy;
 use sensor_common::layout::Slot;
 use sensor_common::parse::{Address, Sensors};
 use sensor_common::policy::{
-    GATE_BYTES, Gate, InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored,
-    NETWORKS_BYTES, Networks, Rules, lookup,
+    GATE_BYTES, Gate, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_RANGES, MAX_SERVICES, Monitored, NETWORKS_BYTES,
+    Networks, RangeV4, Rules, find_range, lookup,
 };
 
 use crate::verifier::below;
@@ -21,14 +21,7 @@ static PREFIXES_V4: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(MAX_PREFIX
 static PREFIXES_V6: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(MAX_PREFIXES, 0);
 
 #[unsafe(no_mangle)]
-static MONITORED: Monitored = Monitored {
-    lookup_v4: lookup::EVERYTHING,
-    lookup_v6: lookup::EVERYTHING,
-    first: 0,
-    padding: 0,
-    v4: [InlineV4 { address: 0, mask: 0, sensor: 0 }; MAX_INLINE_PREFIXES],
-    v6: [InlineV6 { address: [0; 2], mask: [0; 2], sensor: 0 }; MAX_INLINE_PREFIXES],
-};
+static MONITORED: Monitored = Monitored::EVERYTHING;
 
 #[map]
 static SERVICES: HashMap<u32, Rules> = HashMap::with_max_entries(MAX_SERVICES, 0);
@@ -149,6 +142,18 @@ fn sensor_v4(destination: Address) -> Option<u32> {
     let known = match load_time!(MONITORED.lookup_v4) {
         lookup::EVERYTHING => return Some(load_time!(MONITORED.first)),
         lookup::TRIE => return PREFIXES_V4.get(Key::new(32, destination.octets_v4())).copied(),
+        lookup::RANGES => {
+            return find_range(
+                u32::from_be_bytes(destination.octets_v4()),
+                load_time!(MONITORED.ranges) as usize,
+                |place| load_time!(MONITORED.ranges_v4[place % MAX_RANGES].first),
+                |place| RangeV4 {
+                    first: load_time!(MONITORED.ranges_v4[place % MAX_RANGES].first),
+                    last: load_time!(MONITORED.ranges_v4[place % MAX_RANGES].last),
+                    sensor: load_time!(MONITORED.ranges_v4[place % MAX_RANGES].sensor),
+                },
+            );
+        }
         known => known as usize,
     };
     let destination = u32::from_ne_bytes(destination.octets_v4());

@@ -1,8 +1,11 @@
 //! Sensors and their prefixes, in the form in which the program looks them up.
 
+use std::cmp::Reverse;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use sensor_common::policy::{InlineV4, InlineV6, MAX_INLINE_PREFIXES, Monitored, halves, lookup};
+use sensor_common::policy::{
+    InlineV4, InlineV6, MAX_INLINE_PREFIXES, MAX_RANGES, Monitored, RangeV4, halves, lookup,
+};
 
 use crate::config::{NumberedSensor, Prefix, SensorNumber};
 
@@ -25,7 +28,7 @@ impl Lookup {
     #[must_use]
     pub fn new(sensors: &[NumberedSensor]) -> Self {
         let first = sensors.first().map_or(0, |sensor| sensor.number.0);
-        let monitored = Monitored { first, ..Monitored::default() };
+        let monitored = Monitored { first, lookup_v4: 0, lookup_v6: 0, ..Monitored::EVERYTHING };
         let mut lookup = Self { monitored, trie_v4: Vec::new(), trie_v6: Vec::new() };
         if sensors.iter().all(|numbered| numbered.sensor.prefixes.is_empty()) {
             lookup.monitored.lookup_v4 = lookup::EVERYTHING;
@@ -40,12 +43,21 @@ impl Lookup {
                 }
             }
         }
-        lookup.monitored.lookup_v4 =
-            inline(&mut lookup.trie_v4, &mut lookup.monitored.v4, |&(address, length, sensor)| InlineV4 {
-                address: u32::from_ne_bytes(address.octets()),
-                mask: u32::from_ne_bytes(leading_ones(length)),
-                sensor,
-            });
+        if let Some(ranges) = ranges(&lookup.trie_v4) {
+            lookup.trie_v4.clear();
+            lookup.monitored.lookup_v4 = lookup::RANGES;
+            lookup.monitored.ranges = u32::try_from(ranges.len()).expect("there is room for few");
+            lookup.monitored.ranges_v4[..ranges.len()].copy_from_slice(&ranges);
+        } else {
+            lookup.monitored.lookup_v4 =
+                inline(&mut lookup.trie_v4, &mut lookup.monitored.v4, |&(address, length, sensor)| {
+                    InlineV4 {
+                        address: u32::from_ne_bytes(address.octets()),
+                        mask: u32::from_ne_bytes(leading_ones(length)),
+                        sensor,
+                    }
+                });
+        }
         lookup.monitored.lookup_v6 =
             inline(&mut lookup.trie_v6, &mut lookup.monitored.v6, |&(address, length, sensor)| InlineV6 {
                 address: halves(address.octets()),
@@ -67,6 +79,25 @@ fn inline<P, I>(prefixes: &mut Vec<P>, inline: &mut [I; MAX_INLINE_PREFIXES], re
         count += 1;
     }
     count
+}
+
+/// IPv4 prefixes as sorted ranges of addresses; `None` if they are few enough to be compared one after another, or
+/// too many. No address belongs to two sensors, so that a prefix within another is of the same.
+fn ranges(prefixes: &Prefixes<Ipv4Addr>) -> Option<Vec<RangeV4>> {
+    if prefixes.len() <= MAX_INLINE_PREFIXES {
+        return None;
+    }
+    let mut ranges: Vec<_> = prefixes
+        .iter()
+        .map(|&(address, length, sensor)| {
+            let first = address.to_bits();
+            let last = first | u32::MAX.checked_shr(length.into()).unwrap_or(0);
+            RangeV4 { first: first.into(), last, sensor }
+        })
+        .collect();
+    ranges.sort_unstable_by_key(|range| (range.first, Reverse(range.last)));
+    ranges.dedup_by(|inner, outer| inner.last <= outer.last);
+    (ranges.len() <= MAX_RANGES).then_some(ranges)
 }
 
 /// A netmask of `length` bits, in network order.
