@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
-use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 use std::time::Duration;
 
@@ -99,14 +98,13 @@ fn a_private_mount_ends_with_the_agent() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
     let folder = tempfile::tempdir()?;
-    let script = format!("#!/bin/sh\nmount -t bpf bpf {} && exec \"$@\"\n", folder.path().display());
+    let script = format!("mount -t bpf bpf {} && exec \"$@\"\n", folder.path().display());
     let elsewhere = tempfile::tempdir()?;
     let wrapper = elsewhere.path().join("wrapper");
     fs::write(&wrapper, script)?;
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
     let launch =
         Launch::new(&wire.near.namespace).interface("sensor0").pins_at(&folder.path().join("sensor"));
-    let mut agent = launch.wrapped(&format!("unshare --mount {}", wrapper.display())).start()?;
+    let mut agent = launch.wrapped(&format!("unshare --mount sh {}", wrapper.display())).start()?;
     ensure!(wire.near.has_xdp()?, "nothing is attached");
     agent.stop(Signal::SIGTERM)?;
     let words = "on a mount that is this process's own, so the program on sensor0 and its counts end with it";

@@ -1,7 +1,7 @@
 //! Frame → verdict: let through and why, or dropped and counted.
 //!
-//! Most frames go the short way, which gives the same. The order of the questions matters: is it IP, is it for a sensor, is it solicited. Which slot a packet
-//! belongs to is the parser's to say.
+//! Most frames go the short way, which gives the same. The order of the questions matters: is it IP, is it for a
+//! sensor, is it solicited. Which slot a packet belongs to is the parser's to say.
 
 use crate::flow::{self, Memory, Stamp, Use};
 use crate::layout::{Passed, Slot, SlotKind};

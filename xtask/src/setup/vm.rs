@@ -20,6 +20,7 @@ pub fn bring(report: &mut Report) -> Result<()> {
         ("ip", "iproute2"),
         ("tc", "iproute2"),
         ("setpriv", "util-linux"),
+        ("prlimit", "util-linux"),
         ("unshare", "util-linux"),
         ("mount", "mount"),
         ("cp", "coreutils"),

@@ -17,7 +17,7 @@ use super::modules;
 use crate::shell;
 
 /// Programs that tests run, beside the agent.
-const TOOLS: [&str; 7] = ["ip", "tc", "setpriv", "sh", "cp", "mount", "unshare"];
+const TOOLS: [&str; 9] = ["ip", "tc", "setpriv", "prlimit", "unshare", "mount", "sh", "cp", "mkdir"];
 
 /// What tests read from the workspace.
 const TEXTS: [&str; 1] = ["docs/metrics.md"];
