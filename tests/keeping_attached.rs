@@ -313,3 +313,21 @@ fn an_interface_that_changes_its_name_keeps_the_program() -> Result<()> {
     count_three(&agent, &wire)?;
     Ok(())
 }
+
+/// Each name has the program, whichever interface has the name now.
+#[test]
+fn two_interfaces_that_exchange_their_names_are_both_attached_to() -> Result<()> {
+    needs_root!();
+    let near = Namespace::new()?;
+    let _one = Wire::between(near.clone(), "sensor0", Namespace::new()?, MTU)?;
+    let _other = Wire::between(near.clone(), "sensor1", Namespace::new()?, MTU)?;
+    let agent = launch(&near).interface("sensor0").interface("sensor1").start()?;
+    for (from, to) in [("sensor0", "other0"), ("sensor1", "sensor0"), ("other0", "sensor1")] {
+        rename(&near, from, to)?;
+    }
+    for name in ["sensor0", "sensor1"] {
+        wait_until_attached(&agent, name)?;
+    }
+    ensure!(!agent.stderr().contains("are one interface"), "{}", agent.stderr());
+    Ok(())
+}

@@ -32,10 +32,12 @@ pub(super) fn bring_about(
     admit: Admit<'_>,
 ) {
     let mut lacking = Vec::new();
+    let looked: Vec<_> = attachments.iter_mut().map(|attachment| attachment.look(shared)).collect();
+    // After all were looked at: two interfaces may have exchanged their names.
     let mut names: HashMap<_, _> =
         attachments.iter().filter_map(|it| Some((it.attached_to()?, it.name.clone()))).collect();
-    for attachment in attachments {
-        let prepared = attachment.look(shared).and_then(|lack| {
+    for (attachment, lack) in attachments.iter_mut().zip(looked) {
+        let prepared = lack.and_then(|lack| {
             if lack == Lack::Both {
                 let name =
                     names.entry(attachment.interface()?.index).or_insert_with(|| attachment.name.clone());

@@ -1,6 +1,7 @@
 //! One pass over all services: pools, sums, and the candidates of both.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::{num, thread};
 
 use super::super::law::{Law, Outermost};
@@ -125,7 +126,7 @@ impl Pass {
                 .chunks(all.len().div_ceil(threads).max(1))
                 .map(|services| scope.spawn(|| of_services(analysis, &cells, services)))
                 .collect();
-            spawned.into_iter().filter_map(|part| part.join().ok()).collect()
+            spawned.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
         });
         let (mut worth, mut of_regions, mut of_fleet) = (Vec::new(), Vec::new(), Vec::new());
         for (service, of_service) in parts.into_iter().flatten().enumerate() {
