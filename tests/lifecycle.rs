@@ -86,9 +86,24 @@ fn the_last_words_are_true(#[case] before: &str, #[case] words: &str, #[case] st
     agent.stop(Signal::SIGTERM)?;
     ensure!(agent.last_words().contains(words), "{}", agent.stderr());
     ensure!(agent.stderr().contains("goes on counting") == stays, "{}", agent.stderr());
+    // What is to be typed takes the pins along.
+    let command = format!("--pins {}`", pins.path().display());
+    ensure!(agent.last_words().contains(&command) == stays, "{}", agent.stderr());
     if before == "renamed" {
         near.ip("link delete other0")?;
     }
+    Ok(())
+}
+
+/// It drops nothing, and does not say that it does.
+#[test]
+fn an_observing_agent_says_that_it_counts() -> Result<()> {
+    needs_root!();
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let launch = Launch::new(&wire.near.namespace).interface("sensor0").pins(&pins).argument("--observe");
+    let mut agent = launch.start()?;
+    agent.stop(Signal::SIGTERM)?;
+    ensure!(agent.last_words().contains("the program goes on counting on sensor0"), "{}", agent.stderr());
     Ok(())
 }
 

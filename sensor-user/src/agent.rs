@@ -4,6 +4,7 @@
 
 mod pages;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use tokio::time::MissedTickBehavior;
 use crate::config::{Config, ConfigError, Input};
 use crate::export::{Exporter, http};
 use crate::kernel::{
-    AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_named_once, rules_in_effect,
+    AttachOptions, Confirmation, DEFAULT_PINS, Deployment, Interface, RateLimited, check_named_once,
+    rules_in_effect,
 };
 use crate::preflight;
 
@@ -208,10 +210,17 @@ impl Agent {
         }
         let attached = self.deployment.attached_now();
         let names = attached.join(" and ");
+        let pins = &self.options.pins;
+        let elsewhere = if pins == Path::new(DEFAULT_PINS) {
+            String::new()
+        } else {
+            format!(" --pins {}", pins.display())
+        };
         let remedy = format!(
-            "start the agent again, or remove it with `sensor detach --interface {}`",
+            "start the agent again, or remove it with `sensor detach --interface {}{elsewhere}`",
             attached.join(" ")
         );
+        let work = if self.config.observe { "counting" } else { "counting and dropping" };
         match self.deployment.ends_with_this_process() {
             _ if attached.is_empty() => tracing::info!("stopped; nothing is attached any more"),
             Some(true) => tracing::warn!(
@@ -219,11 +228,11 @@ impl Agent {
                  end with it"
             ),
             Some(false) => {
-                tracing::info!("stopped; the program goes on counting and dropping on {names}: {remedy}");
+                tracing::info!("stopped; the program goes on {work} on {names}: {remedy}");
             }
             None => tracing::info!(
                 "stopped; unless the pins are on a mount that is this process's own, which cannot be known without \
-                 /proc/1, the program goes on counting and dropping on {names}: {remedy}"
+                 /proc/1, the program goes on {work} on {names}: {remedy}"
             ),
         }
         Ok(())
