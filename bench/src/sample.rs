@@ -29,7 +29,7 @@ pub struct Probes {
 pub enum State {
     /// Reading a packet costs little more than dropping it.
     Fast,
-    /// It costs half as much again, or more.
+    /// It costs 1.3 times as much, or more.
     Slow,
 }
 

@@ -141,7 +141,7 @@ impl Target {
         Judged { what: self.what, asked, found, met, unit: self.unit }
     }
 
-    /// The section whose figures it needs.
+    /// The figures that it needs.
     #[cfg(test)]
     const fn ids(&self) -> [&'static str; 2] {
         match self.measure {

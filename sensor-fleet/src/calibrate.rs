@@ -1,7 +1,7 @@
 //! `sensor-fleet calibrate`: how often surges are found where there are none, and how often where there are some.
 //!
 //! Quarters of made-up fleets are judged in memory, as a report judges them. Their noise (`noise.rs`) knows nothing of
-//! what the judgement takes noise for. Half of them are quiet; in the others surges and falls are planted (`case.rs`),
+//! what the judgement takes noise for. Some are quiet; in the others surges and falls are planted (`case.rs`),
 //! and what is found is compared with what was planted (`outcome.rs`).
 
 #![allow(

@@ -152,11 +152,21 @@ fn every_alert_fires_for_what_it_is_for_and_for_nothing_else() -> Result<()> {
     let traffic = Traffic::to(&fleet);
     thread::scope(|scope| {
         let traffic_ends = scope.spawn(|| traffic.send());
+        let ends = EndOf(&traffic.stop);
         let done = everything(&network, &mut fleet, &traffic, egress);
-        traffic.stop.store(true, Ordering::SeqCst);
+        drop(ends);
         traffic_ends.join().expect("it does not panic")?;
         done
     })
+}
+
+/// Ends traffic when it is dropped, in a panic too: the thread that sends would be waited for for ever.
+struct EndOf<'a>(&'a AtomicBool);
+
+impl Drop for EndOf<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// All of it, one after the other: what takes long to show goes on meanwhile.

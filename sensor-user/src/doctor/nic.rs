@@ -21,8 +21,8 @@ use crate::kernel::{
 const SHARED_QUEUES: Version = Version::new(5, 13, 0);
 const SHARED_QUEUES_BACKPORT: [Version; 2] = [Version::new(5, 10, 61), Version::new(5, 11, 0)];
 
-/// What has no driver of its own, by its driver's name: what it is, and what its packets come in by.
-const WITHOUT_NIC: [(&str, &str, &str); 4] = [
+/// What stands on other interfaces, by the driver's name that ethtool gives: what it is, and what its packets come in by.
+const STANDS_ON: [(&str, &str, &str); 4] = [
     ("bridge", "bridge", "port"),
     ("macvlan", "macvlan", "parent"),
     ("ipvlan", "ipvlan", "parent"),
@@ -150,7 +150,7 @@ impl Nic {
 
     /// What an interface is called that stands on others, and what those are called that packets come in by.
     fn lower(&self) -> Option<(&'static str, &'static str)> {
-        let (_, kind, lower) = WITHOUT_NIC.into_iter().find(|(driver, ..)| self.is(driver))?;
+        let (_, kind, lower) = STANDS_ON.into_iter().find(|(driver, ..)| self.is(driver))?;
         Some((kind, lower))
     }
 
