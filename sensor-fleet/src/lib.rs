@@ -4,7 +4,6 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
 
-pub mod calibrate;
 pub mod cli;
 pub mod dashboards;
 pub mod output;

@@ -29,7 +29,7 @@ use self::client::{Client, Server};
 use self::history::{EXACT, Reader};
 use self::model::{Report, Totals};
 use self::period::{Asked, Plan};
-use self::surge::{Detector, Findings, Settings};
+use self::surge::{Detector, Settings};
 use self::tally::Tally;
 use crate::output;
 use crate::place::Place;
@@ -49,7 +49,7 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
         }
     };
     let now = Timestamp::now();
-    let baseline = Settings::BASELINE_DAYS;
+    let baseline = Settings::default().baseline_days;
     let plan = Plan::new(asked, &arguments.time_zone, baseline, now)?;
     let server = Server::new(prometheus, token_file.as_deref(), authority.as_deref(), *timeout)?;
     let client = Client::connect(server)?;
@@ -80,7 +80,7 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Resul
         tally.add(observer, &counts);
         detector.sensor(observer, &counts);
     })?;
-    let Findings { surges, shifts, method } = detector.finish();
+    let (surges, method) = detector.finish();
     let (report, coverage) = tally.finish();
     let Totals { packets, previous_packets, .. } = report.totals;
     ensure!(
@@ -88,5 +88,5 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Resul
         "the sensors have counted more than 2^53 packets, of which no sum is exact: ask for fewer days"
     );
     let notes = notes::notes(plan, &report, coverage);
-    Ok(Report { surges, shifts, method, notes, ..report })
+    Ok(Report { surges, method, notes, ..report })
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, date};
 
 use super::model::{
-    Average, Change, Curve, Gap, Level, Method, Month, Period, Ranked, Report, SensorReport, Shift,
-    ShiftKind, Surge, SurgeKind, SurgeOnSensor, Totals,
+    Average, Change, Curve, Gap, Method, Month, Period, Ranked, Report, SensorReport, Surge, SurgeOnSensor,
+    Totals,
 };
 use crate::vocabulary::service::Service;
 use crate::vocabulary::verdict::SurgeVerdict;
@@ -77,18 +77,7 @@ fn surge(shown: &str, from: Date, to: Date, verdict: SurgeVerdict, sensors: &[(&
         baseline: 12.5,
         p: 3.2e-9,
     });
-    Surge {
-        service: service(shown),
-        kind: SurgeKind::Surge,
-        from,
-        to,
-        continues: false,
-        level: Level::Sensor,
-        peak: from,
-        verdict,
-        judged: 6,
-        sensors: sensors.collect(),
-    }
+    Surge { service: service(shown), from, to, peak: from, verdict, judged: 6, sensors: sensors.collect() }
 }
 
 /// The names of its sensors, those of the home region first.
@@ -100,23 +89,6 @@ pub const SENSORS: [(&str, &str); 6] = [
     ("santiago-b2", "overseas"),
     ("<b>=1|2,\"x\"", "overseas"),
 ];
-
-/// A region that fell silent, and stayed so.
-fn fallen() -> Shift {
-    Shift {
-        kind: ShiftKind::Fall,
-        service: None,
-        place: "overseas".to_owned(),
-        level: Level::Region,
-        from: date(2023, 12, 1),
-        to: date(2023, 12, 31),
-        continues: true,
-        now: 1_234.0,
-        before: 56_789.0,
-        verdict: None,
-        sensors: SENSORS.iter().skip(3).map(|(name, _)| (*name).to_owned()).collect(),
-    }
-}
 
 /// A quarter of six sensors: one was out for some days, one has a name that means something to HTML, Markdown, CSV
 /// and spreadsheets, all the packets at one are few.
@@ -184,7 +156,6 @@ pub fn report() -> Report {
         rose: vec![change("37215/TCP", 396.7, 12.3), change("22/TCP", 583.6, 402.9)],
         fell: vec![change("445/TCP", 101.2, 190.4), change("1433/TCP", 0.002, 31.7)],
         new: vec![change("4719/TCP", 3.4, 0.0), change("31337/TCP", 0.004, 0.0)],
-        shifts: vec![fallen()],
         surges: vec![
             surge(
                 "37215/TCP",

@@ -29,7 +29,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::model::{Average, Change, Publication, Ranked, Report, SensorReport, Shift, Surge};
+use super::model::{Average, Change, Publication, Ranked, Report, SensorReport, Surge};
 
 /// Rows of each list of changes that are published. In longer ones, who sends a few packets to a port that nobody else
 /// sends to would find it.
@@ -134,10 +134,6 @@ pub fn publishable(report: &Report, options: &Options) -> Result<Report> {
     for surge in &mut public.surges {
         coarse.surge(surge);
     }
-    public.shifts.retain(|shift| shift.sensors.len() >= options.surge_sensors);
-    for shift in &mut public.shifts {
-        coarse.shift(shift);
-    }
     public.method.tested = coarse.count(report.method.tested);
 
     let publication = Publication {
@@ -237,12 +233,6 @@ impl Coarse {
         sensor.coverage = (sensor.coverage * 100.0).round() / 100.0;
         sensor.observed_days = (sensor.coverage * days).round();
         sensor.gaps.clear();
-    }
-
-    fn shift(self, shift: &mut Shift) {
-        shift.sensors.iter_mut().for_each(String::clear);
-        shift.now = self.average(shift.now, 1.0);
-        shift.before = self.average(shift.before, 1.0);
     }
 
     fn surge(self, surge: &mut Surge) {

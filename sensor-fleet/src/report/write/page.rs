@@ -1,17 +1,14 @@
 //! What people read, in its order, before it is HTML or Markdown.
 
-use jiff::civil::Date;
-
 use super::figures::{Figure, Figures};
 use super::number::{average, change, count, days, percent, probability, thousands};
 use super::summary;
-use crate::report::model::{Average, Change, Report, SensorReport, Surge, SurgeKind, TOP_OF_A_SENSOR};
+use crate::report::model::{Average, Change, Report, SensorReport, Surge, TOP_OF_A_SENSOR};
 use crate::vocabulary::service::Service;
 use crate::vocabulary::verdict::SurgeVerdict;
 
 mod coverage;
 mod method;
-mod shifts;
 
 /// Rows of the table of sensors; a browser takes seconds over many more, and nobody reads them.
 const SENSORS: usize = 200;
@@ -103,9 +100,6 @@ pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
 
     page.push(Block::Heading("Surges"));
     page.extend(surges(report));
-
-    page.push(Block::Heading("What fell silent"));
-    page.extend(shifts::blocks(report));
 
     page.push(Block::Heading("What rose and fell most"));
     page.extend(changes(report));
@@ -257,7 +251,7 @@ fn surges<'a>(report: &Report) -> Vec<Block<'a>> {
     let columns = [
         ("Days", false),
         ("Service", false),
-        ("Verdict", false),
+        ("SurgeVerdict", false),
         ("Sensors", true),
         ("Packets", true),
         ("Baseline", true),
@@ -291,19 +285,14 @@ fn surge_row(report: &Report, surge: &Surge) -> [Cell; 7] {
         _ => surge.verdict.to_string(),
     };
     [
-        event_days(surge.from, surge.to, surge.continues).into(),
+        days(surge.from, surge.to).into(),
         Cell::Service(surge.service.clone()),
-        if surge.kind == SurgeKind::Ramp { format!("ramp, {place}") } else { place }.into(),
+        place.into(),
         format!("{} of {}", thousands(seen.len() as u64), thousands(surge.judged as u64)).into(),
         count(seen.iter().map(|on| on.packets).sum(), report.publication).into(),
         average(seen.iter().map(|on| on.baseline).sum()).into(),
         probability(seen.iter().map(|on| on.p).fold(1.0, f64::min)).into(),
     ]
-}
-
-/// The days of an event.
-fn event_days(from: Date, to: Date, continues: bool) -> String {
-    if continues { format!("{}, continues", days(from, to)) } else { days(from, to) }
 }
 
 fn changes<'a>(report: &Report) -> Vec<Block<'a>> {

@@ -36,23 +36,16 @@ pub fn sentences(report: &Report) -> Vec<String> {
         // The report sets no others than these.
         let settings = Settings::default();
         sentences.push(format!(
-            "A surge is traffic of a service, on a sensor or summed over a region or all sensors, of at least {} packets a \
-             day and {ratio} times its baseline over 1, 3, 7 or 14 days, and {ratio} times what was reached on two \
-             occasions in the baseline. The baseline is of the 28 days before on which the sensor observed ({} or \
-             more), days of events left out. A surge lasts until traffic is back near the baseline that it had at its \
-             begin; a ramp is one that grew from day to day. Falls are found in the same way, for services, \
-             sensors and regions.",
+            "A surge is a day of a service on a sensor with at least {} packets, {ratio} times the median of the days \
+             that the sensor observed among the {} before ({} or more), and {ratio} times what was reached on two \
+             occasions among these; less likely by chance than a threshold that holds the false ones among all found \
+             to {} on average (Benjamini–Hochberg over {} cells, and over the days of services).",
             thousands(method.floor),
+            method.baseline_days,
             settings.least_baseline_days,
-            ratio = method.ratio,
-        ));
-        sentences.push(format!(
-            "How much traffic varies without an event, and by which law, is estimated from the sensors' own days, for \
-             series of like size; of all events found, {} at most are false on average (Benjamini–Hochberg over events; \
-             {} days of services on sensors were tested). Where that holds and what it was tried on is in the \
-             documentation.",
             percent(method.false_discovery_rate),
             thousands(method.tested),
+            ratio = method.ratio,
         ));
         sentences.push(
             "A service without a series on a day is taken to have had as many packets as it may have had among the \
@@ -60,6 +53,11 @@ pub fn sentences(report: &Report) -> Vec<String> {
              counting, is taken as an average day of these."
                 .to_owned(),
         );
+        sentences.push(format!(
+            "On a day on which one sensor has a surge, others saw it too if theirs is as large and has a chance of {} at \
+             most, or less in a large fleet.",
+            settings.saw_too
+        ));
         sentences.push(
             "Verdicts: sensor-only, one sensor saw it; region-only, sensors of one region; global, sensors of every \
              region, and half of all or more; mixed, others, or the only sensor that could be judged; new-port, no \
