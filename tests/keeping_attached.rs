@@ -328,6 +328,5 @@ fn two_interfaces_that_exchange_their_names_are_both_attached_to() -> Result<()>
     for name in ["sensor0", "sensor1"] {
         wait_until_attached(&agent, name)?;
     }
-    ensure!(!agent.stderr().contains("are one interface"), "{}", agent.stderr());
     Ok(())
 }
