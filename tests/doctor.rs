@@ -8,8 +8,9 @@ use sensor_harness::agent::{Launch, PublicCopy};
 use sensor_harness::bpf::XdpAction;
 use sensor_harness::cli::{self, Said, sensor};
 use sensor_harness::foreign::Foreign;
+use sensor_harness::skip::Missing;
 use sensor_harness::wire::Wire;
-use sensor_harness::{needs_root, skip};
+use sensor_harness::{needs, needs_root, skip};
 use serde_json::Value;
 
 fn doctor(wire: &Wire, interface: &str) -> Result<(Said, Value)> {
@@ -73,6 +74,12 @@ fn a_driver_without_native_xdp_is_noted() -> Result<()> {
     Ok(())
 }
 
+/// Runs `ip` with each of these where the wire arrives: not every kernel has every kind of interface.
+fn arrange(wire: &Wire, commands: &[&str]) -> Result<(), Missing> {
+    let missing = |error| Missing::new(format!("the kernel has no such interface: {error:#}"));
+    commands.iter().try_for_each(|command| wire.near.namespace.ip(command).map(drop).map_err(missing))
+}
+
 /// What has no driver of its own names what its packets come in by.
 #[rstest]
 #[case::bridge(&["link add on0 type bridge"], "a bridge", "attach to the port")]
@@ -85,11 +92,7 @@ fn what_stands_on_others_names_them(
 ) -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
-    for command in commands {
-        if let Err(error) = wire.near.namespace.ip(command) {
-            skip!("the kernel has no such interface: {error:#}");
-        }
-    }
+    needs!(arrange(&wire, commands));
     wire.near.namespace.ip("link set on0 up")?;
     let (said, report) = doctor(&wire, "on0")?;
     assert_eq!(said.code, 0, "{said:?}");
@@ -159,11 +162,7 @@ fn what_keeps_the_sensor_from_running_is_a_problem(
 ) -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
-    for command in commands {
-        if let Err(error) = wire.near.namespace.ip(command) {
-            skip!("the kernel has no such interface: {error:#}");
-        }
-    }
+    needs!(arrange(&wire, commands));
     let (said, report) = doctor(&wire, interface)?;
     assert_eq!(said.code, 1, "{said:?}");
     if interface == "tunnel0" {

@@ -268,8 +268,12 @@ proptest! {
 fn short(bytes: &[u8]) -> Option<(Slot, bool, (Address, Address))> {
     let look = |headers: &_| {
         let short = Short::new(headers, bytes.len())?;
+        let slot = match short.tcp() {
+            Some(_) => Slot::tcp(short.port()),
+            None => short.is_udp().then(|| Slot::udp(short.port()))?,
+        };
         let is_request = short.tcp().is_some_and(TcpFlags::is_request);
-        Some((short.slot()?, is_request, (short.source(), short.destination())))
+        Some((slot, is_request, (short.source(), short.destination())))
     };
     bytes.look_at(0, look).flatten()
 }

@@ -7,6 +7,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::rc::Rc;
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
@@ -101,6 +102,11 @@ struct Run<'a> {
     /// `None`: a probe, run as if it were to be measured.
     sensor: Option<usize>,
     subject: Program,
+    probes: Rc<Pair>,
+}
+
+/// The probes of a kind of packets, which all of its figures share.
+struct Pair {
     dropping: Program,
     reading: Program,
 }
@@ -141,6 +147,10 @@ impl<'a> Run<'a> {
     /// For a kind of packets both probes, then the sensors that see it.
     fn all(traffic: &'a Traffic, sensors: &[Counting]) -> Result<Vec<Self>> {
         let (dropping, reading) = (programs::only(XdpAction::Drop)?, programs::reading()?);
+        let probes = Rc::new(Pair {
+            dropping: Program::new(dropping.as_fd(), traffic.draw)?,
+            reading: Program::new(reading.as_fd(), traffic.draw)?,
+        });
         let run = |id: &str, what: &str, program: BorrowedFd<'_>, sensor| {
             let (id, what) = (format!("path.{}.{id}", traffic.id), format!("{}: {what}", traffic.what));
             anyhow::Ok(Run {
@@ -148,8 +158,7 @@ impl<'a> Run<'a> {
                 traffic,
                 sensor,
                 subject: Program::new(program, traffic.draw)?,
-                dropping: Program::new(dropping.as_fd(), traffic.draw)?,
-                reading: Program::new(reading.as_fd(), traffic.draw)?,
+                probes: Rc::clone(&probes),
             })
         };
         let mut runs = vec![
@@ -169,8 +178,8 @@ impl<'a> Run<'a> {
     fn measure(&mut self, sensors: &mut [Counting], packets: u32) -> Result<Sample> {
         let frame = &self.traffic.frame;
         let verdict = self.prepare(sensors, u64::from(packets) + u64::from(packets / 2))?;
-        let dropping = self.dropping.time(frame, packets, XdpAction::Drop)?;
-        let reading = self.reading.time(frame, packets, XdpAction::Drop)?;
+        let dropping = self.probes.dropping.time(frame, packets, XdpAction::Drop)?;
+        let reading = self.probes.reading.time(frame, packets, XdpAction::Drop)?;
         let value = self.subject.time(frame, packets, verdict).with_context(|| self.figure.what.clone())?;
         Ok(Sample { value, probes: Some(Probes { dropping, reading }) })
     }

@@ -64,14 +64,7 @@ impl Read for Linear {
 
     #[inline(always)]
     fn read<T: Wire>(&self, at: usize) -> Option<T> {
-        let start = self.data + at;
-        if start + size_of::<T>() > self.end {
-            return None;
-        }
-        // SAFETY: `start..start + size_of::<T>()` lies within the packet, as the comparison above shows to
-        // the verifier too, and any bytes are a valid `T: Wire`. Frames start at an even address and the
-        // parser asks at even offsets, which is the alignment that `Wire` bounds.
-        Some(unsafe { (start as *const T).read() })
+        self.look_at(at, |header| *header)
     }
 
     #[inline(always)]
@@ -80,7 +73,9 @@ impl Read for Linear {
         if start + size_of::<T>() > self.end {
             return None;
         }
-        // SAFETY: as in `read`; nothing writes to the packet meanwhile.
+        // SAFETY: `start..start + size_of::<T>()` lies within the packet, as the comparison above shows to
+        // the verifier too, nothing writes to it meanwhile, and any bytes are a valid `T: Wire`. Frames start at an
+        // even address and the parser asks at even offsets, which is the alignment that `Wire` bounds.
         Some(look(unsafe { &*(start as *const T) }))
     }
 

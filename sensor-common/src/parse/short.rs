@@ -5,7 +5,6 @@
 use super::header::{Ethernet, Headers, Ipv4, Leading, TcpRest, ether_type};
 use super::upper::{TcpFlags, protocol};
 use super::{Address, Pair};
-use crate::layout::Slot;
 
 /// Such a frame. What is asked of it is what the general parser finds too.
 #[derive(Clone, Copy)]
@@ -45,23 +44,24 @@ impl<'a> Short<'a> {
     #[must_use]
     #[inline(always)]
     pub fn tcp(self) -> Option<TcpFlags> {
-        let Headers { ipv4, tcp, .. } = self.headers;
-        let length = tcp.header_length();
-        let is_whole = ipv4.protocol == protocol::TCP
-            && length >= size_of::<Leading>() + size_of::<TcpRest>()
-            && size_of::<Ipv4>() + length <= ipv4.total_length();
-        is_whole.then_some(TcpFlags(tcp.flags))
+        let tcp = &self.headers.tcp;
+        let least = size_of::<Leading>() + size_of::<TcpRest>();
+        self.carries(protocol::TCP, tcp.header_length(), least).then_some(TcpFlags(tcp.flags))
     }
 
     /// Whether there is a UDP header whose length is right.
     #[must_use]
     #[inline(always)]
     pub fn is_udp(self) -> bool {
-        let Headers { ipv4, leading, .. } = self.headers;
-        let length = usize::from(leading.third.get());
-        ipv4.protocol == protocol::UDP
-            && length >= size_of::<Leading>()
-            && size_of::<Ipv4>() + length <= ipv4.total_length()
+        let length = self.headers.leading.third.get();
+        self.carries(protocol::UDP, length.into(), size_of::<Leading>())
+    }
+
+    /// Whether it is this protocol, with a length in its header that is not below the `least`, and not beyond the packet.
+    #[inline(always)]
+    fn carries(self, protocol: u8, length: usize, least: usize) -> bool {
+        let ipv4 = &self.headers.ipv4;
+        ipv4.protocol == protocol && length >= least && size_of::<Ipv4>() + length <= ipv4.total_length()
     }
 
     /// The destination port of either.
@@ -69,18 +69,5 @@ impl<'a> Short<'a> {
     #[inline(always)]
     pub const fn port(self) -> u16 {
         self.headers.leading.second.get()
-    }
-
-    /// The slot, if it is one of the two.
-    #[must_use]
-    #[inline(always)]
-    pub fn slot(self) -> Option<Slot> {
-        if self.tcp().is_some() {
-            Some(Slot::tcp(self.port()))
-        } else if self.is_udp() {
-            Some(Slot::udp(self.port()))
-        } else {
-            None
-        }
     }
 }

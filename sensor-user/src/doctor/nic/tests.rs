@@ -63,8 +63,7 @@ const NEW: Version = Version::new(6, 1, 0);
 
 #[rstest]
 #[case::down(with(|nic| nic.interface.up = false), "link", Severity::Problem, "ip link set eth0 up")]
-#[case::tunnel(with(|nic| nic.interface.framing = Framing::Other), "link", Severity::Problem, "Ethernet")]
-#[case::tunnelled(
+#[case::tunnel(
     with(|nic| nic.interface.framing = Framing::Other), "link", Severity::Problem, "Ethernet interface"
 )]
 #[case::bridge(queues("bridge", 0, 0, NEW), "link", Severity::Note, "attach to the port")]

@@ -1,4 +1,4 @@
-//! What should be attached to an interface, for who wants to see whether it is without holding it.
+//! Looks whether what should be attached is, without holding it.
 
 use anyhow::Result;
 
