@@ -6,6 +6,8 @@ use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::net::if_::if_nametoindex;
@@ -19,7 +21,7 @@ use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
 use sensor_harness::wire::{Interface, Wire};
 use sensor_harness::{needs_root, skip};
-use sensor_user::kernel::{Version, XdpFeatures};
+use sensor_user::kernel::{Version, XdpFeatures, is_ours};
 use tempfile::NamedTempFile;
 
 /// An interface whose driver has no XDP.
@@ -328,4 +330,24 @@ fn what_is_in_the_way_of_this_user_alone_is_said() -> Result<()> {
     ensure!(said.stdout.contains("it would end for this user: attaching to a NIC needs CAP_"), "{said:?}");
     ensure!(said.stdout.ends_with("`sensor run` would go ahead.\n"), "{said:?}");
     Ok(())
+}
+
+/// Whoever loads and unloads programs meanwhile: whose a program is, root can always tell.
+#[test]
+fn programs_that_come_and_go_hide_no_other() -> Result<()> {
+    needs_root!();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                drop(Foreign::load(XdpAction::Pass)?);
+            }
+            anyhow::Ok(())
+        });
+        // No program has this number, so all are gone through.
+        let known = (0..100_000).try_for_each(|_| is_ours(u32::MAX).map(drop));
+        stop.store(true, Ordering::Relaxed);
+        others.join().expect("it does not panic")?;
+        known
+    })
 }

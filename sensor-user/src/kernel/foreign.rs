@@ -3,13 +3,13 @@
 use std::fmt;
 
 use anyhow::{Context, Result};
-use aya::programs::{SchedClassifier, TcAttachType, loaded_programs};
+use aya::programs::{SchedClassifier, TcAttachType};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::tc::{TcAttribute, TcFilterBpfOption, TcHandle, TcMessage, TcOption};
 use netlink_sys::protocols::NETLINK_ROUTE;
 
-use super::host::{Interface, ask};
+use super::host::{Interface, ask, loaded_programs};
 
 /// A program or filter that sees packets of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]

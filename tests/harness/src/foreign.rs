@@ -31,10 +31,18 @@ impl Foreign {
         Self::attach_in(Mode::Generic, interface, action)
     }
 
-    fn attach_in(mode: Mode, interface: &Interface, action: XdpAction) -> Result<Self> {
+    /// Loads such a program, and attaches it to nothing.
+    ///
+    /// # Errors
+    /// Without root.
+    pub fn load(action: XdpAction) -> Result<OwnedFd> {
         bpf::lift_memory_limit();
         // The action into register 0, and exit.
-        let program = bpf::load(&[(action as u64) << 32 | 0xb7, 0x95])?;
+        bpf::load(&[(action as u64) << 32 | 0xb7, 0x95])
+    }
+
+    fn attach_in(mode: Mode, interface: &Interface, action: XdpAction) -> Result<Self> {
+        let program = Self::load(action)?;
         let attach = || bpf::attach(program.as_fd(), if_nametoindex(interface.name.as_str())?, mode);
         let link = interface
             .namespace

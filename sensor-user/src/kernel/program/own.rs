@@ -2,10 +2,11 @@
 
 use anyhow::{Context, Result};
 use aya::maps::{Map, MapData, MapInfo, MapType};
-use aya::programs::{ProgramInfo, loaded_programs};
+use aya::programs::ProgramInfo;
 use sensor_common::policy;
 
 use super::load::{EGRESS, Variant};
+use crate::kernel::host::loaded_programs;
 use crate::kernel::maps::Guard;
 
 /// Whether this is the number of a program that a sensor loaded, of this version or another: the kernel keeps

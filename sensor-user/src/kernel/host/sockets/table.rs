@@ -83,10 +83,9 @@ mod tests {
             open.push(listener.accept().unwrap().0);
             ports.insert(port);
         }
-        // Other tests have sockets of their own.
-        let ours = |sockets: Vec<Socket>| {
-            sockets.into_iter().filter(|it| ports.contains(&it.local.port())).collect::<HashSet<_>>()
-        };
+        // Other tests have sockets of their own, or had one at a port that is ours now; none of ours is closed yet.
+        let is_ours = |it: &Socket| ports.contains(&it.local.port()) && it.state != State::TimeWait;
+        let ours = |sockets: Vec<Socket>| sockets.into_iter().filter(is_ours).collect::<HashSet<_>>();
         let table =
             ours([Transport::Tcp, Transport::Udp].into_iter().flat_map(|it| read(it).unwrap()).collect());
         assert_eq!(table, ours(Sockets::now().unwrap().0));
