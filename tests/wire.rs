@@ -75,11 +75,15 @@ fn a_wire_among_many_interfaces() -> Result<()> {
 fn dropping_a_wire_removes_it() -> Result<()> {
     needs_root!();
     let (near, far) = (Namespace::new()?, Namespace::new()?);
+    // Where the kernel has tunnels, a new namespace has one of its own.
+    let at_first = near.interfaces()?;
     let wire = Wire::between(near.clone(), "sensor0", far.clone(), 1500)?;
-    assert_eq!(near.interfaces()?, ["sensor0"]);
-    assert_eq!(far.interfaces()?, ["sensor0"]);
+    for end in [&near, &far] {
+        assert!(end.interfaces()?.contains(&"sensor0".to_owned()));
+    }
     drop(wire);
-    assert!(near.interfaces()?.is_empty());
-    assert!(far.interfaces()?.is_empty());
+    for end in [&near, &far] {
+        assert_eq!(end.interfaces()?, at_first);
+    }
     Ok(())
 }

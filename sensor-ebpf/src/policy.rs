@@ -8,8 +8,8 @@ use sensor_common::classify::Policy;
 use sensor_common::layout::Slot;
 use sensor_common::parse::{Address, Sensors};
 use sensor_common::policy::{
-    GATE_BYTES, Gate, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_RANGES, MAX_SERVICES, Monitored, NETWORKS_BYTES,
-    Networks, RangeV4, Rules, find_range, lookup,
+    GATE_BYTES, Gate, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored, NETWORKS_BYTES, Networks,
+    RangeAt, RangeV4, Rules, find_range, lookup,
 };
 
 use crate::verifier::below;
@@ -137,6 +137,36 @@ impl Policy for LoadTime {
     }
 }
 
+/// A place among the ranges of [`MONITORED`].
+#[derive(Clone, Copy)]
+struct At(*const RangeV4);
+
+/// Reads a field of the range at a place.
+macro_rules! at {
+    ($place:expr, $field:ident) => {
+        // SAFETY: `find_range` asks at `MAX_RANGES` places from the first on, which are within an initialised
+        // static; nothing writes it after the load.
+        unsafe { (&raw const (*$place.0).$field).read_volatile() }
+    };
+}
+
+impl RangeAt for At {
+    #[inline(always)]
+    fn ahead(self, ranges: usize) -> Self {
+        Self(self.0.wrapping_add(ranges))
+    }
+
+    #[inline(always)]
+    fn first(self) -> u64 {
+        at!(self, first)
+    }
+
+    #[inline(always)]
+    fn range(self) -> RangeV4 {
+        RangeV4 { first: at!(self, first), last: at!(self, last), sensor: at!(self, sensor) }
+    }
+}
+
 #[inline(always)]
 fn sensor_v4(destination: Address) -> Option<u32> {
     let known = match load_time!(MONITORED.lookup_v4) {
@@ -146,12 +176,7 @@ fn sensor_v4(destination: Address) -> Option<u32> {
             return find_range(
                 u32::from_be_bytes(destination.octets_v4()),
                 load_time!(MONITORED.ranges) as usize,
-                |place| load_time!(MONITORED.ranges_v4[place % MAX_RANGES].first),
-                |place| RangeV4 {
-                    first: load_time!(MONITORED.ranges_v4[place % MAX_RANGES].first),
-                    last: load_time!(MONITORED.ranges_v4[place % MAX_RANGES].last),
-                    sensor: load_time!(MONITORED.ranges_v4[place % MAX_RANGES].sensor),
-                },
+                At((&raw const MONITORED.ranges_v4).cast()),
             );
         }
         known => known as usize,

@@ -20,7 +20,7 @@ pub use interface::{AttachedMode, AttachedXdp, Framing, Interface};
 pub use netdev::XdpFeatures;
 pub(super) use programs::loaded_programs;
 pub use requirements::{check_capabilities, check_kernel, check_privileges};
-pub(super) use requirements::{has_multi_buffer, has_search, lift_memory_limit};
+pub(super) use requirements::{has_multi_buffer, lift_memory_limit};
 pub use routes::{HostAddress, Links, WayOut};
 pub use sockets::{Socket, Sockets, State};
 pub use version::Version;

@@ -76,11 +76,6 @@ pub(in crate::kernel) fn has_multi_buffer() -> bool {
     Version::running().is_ok_and(|version| version >= Version::MULTI_BUFFER)
 }
 
-/// Whether the kernel takes programs that search among ranges of addresses.
-pub(in crate::kernel) fn has_search() -> bool {
-    Version::running().is_ok_and(|version| version >= Version::SEARCH)
-}
-
 /// Lifts the limit on locked memory on kernels that charge maps to it.
 pub(in crate::kernel) fn lift_memory_limit() {
     if Version::running().is_ok_and(|version| version >= Version::CGROUP_ACCOUNTING) {

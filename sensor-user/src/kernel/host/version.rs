@@ -27,8 +27,6 @@ impl Version {
     pub const NONE_BELOW_XDP: Self = Self::new(5, 15, 0);
     /// XDP programs for frames in several buffers (kernel commit 2e88d4ff0301).
     pub const MULTI_BUFFER: Self = Self::new(5, 18, 0);
-    /// The verifier takes the search among ranges of addresses; that of 5.10 refuses it, and none between was tried.
-    pub const SEARCH: Self = Self::new(6, 1, 0);
     /// Attachments of traffic-control programs that can be pinned (kernel commit e420bed02507).
     pub const TCX: Self = Self::new(6, 6, 0);
 

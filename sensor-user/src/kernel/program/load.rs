@@ -74,7 +74,7 @@ impl Loaded {
     pub fn new(options: &Options, shared: &mut Shared) -> Result<Self> {
         host::lift_memory_limit();
         let &Options { config, sensors, guarded } = options;
-        let lookup = Lookup::new(sensors, host::has_search());
+        let lookup = Lookup::new(sensors);
         let management = Management::new(&config.allow);
         let observe = u32::from(config.observe);
         let guarded = u32::from(guarded);

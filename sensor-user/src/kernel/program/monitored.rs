@@ -24,9 +24,9 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// Decides how their prefixes are looked up. `search`: whether the kernel takes a search among ranges.
+    /// Decides how their prefixes are looked up.
     #[must_use]
-    pub fn new(sensors: &[NumberedSensor], search: bool) -> Self {
+    pub fn new(sensors: &[NumberedSensor]) -> Self {
         let first = sensors.first().map_or(0, |sensor| sensor.number.0);
         let monitored = Monitored { first, lookup_v4: 0, lookup_v6: 0, ..Monitored::EVERYTHING };
         let mut lookup = Self { monitored, trie_v4: Vec::new(), trie_v6: Vec::new() };
@@ -43,7 +43,7 @@ impl Lookup {
                 }
             }
         }
-        if let Some(ranges) = ranges(&lookup.trie_v4).filter(|_| search) {
+        if let Some(ranges) = ranges(&lookup.trie_v4) {
             lookup.trie_v4.clear();
             lookup.monitored.lookup_v4 = lookup::RANGES;
             lookup.monitored.ranges = u32::try_from(ranges.len()).expect("there is room for few");
