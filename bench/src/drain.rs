@@ -30,14 +30,16 @@ pub fn measure(effort: &Effort, machine: &Machine) -> Result<Vec<Figure>> {
         drains.touch_every_port()?;
         let all = drains.take(effort.readings)?;
         let loaded = drains.take_under_load(effort.readings)?;
+        // One sensor is enough: with 16 it would take half a minute.
+        let set = if count == 1 { drains.set_every_page()?.take(effort.readings)? } else { Vec::new() };
         let name = if count == 1 { "1 sensor".to_owned() } else { format!("{count} sensors") };
         let figure = |id: &str, what: &str, samples: &[f64]| {
             let (id, what) = (format!("drain.{count}.{id}"), format!("{name}, {what}"));
             Figure::new(Section::Drain, id, what, Unit::Milliseconds).with(samples.iter().copied())
         };
         let pairs = f64::from(count) * from_usize(machine.possible_cpus());
-        let [each, quiet] =
-            [&loaded, &all].map(|times| times.iter().map(|time| time / pairs).collect::<Vec<_>>());
+        let [each, quiet, set] =
+            [&loaded, &all, &set].map(|times| times.iter().map(|time| time / pairs).collect::<Vec<_>>());
         let first = format!("drain.{}.few", effort.sensors[0]);
         figures.extend([
             figure("few", "one port has counted", &few).against(&first),
@@ -46,6 +48,10 @@ pub fn measure(effort: &Effort, machine: &Machine) -> Result<Vec<Figure>> {
             figure("each", "under load, for each sensor and CPU", &each),
             figure("quiet", "every TCP port has counted, for each sensor and CPU", &quiet),
         ]);
+        if count == 1 {
+            let what = "all pages have counters that were set, for each sensor and CPU";
+            figures.push(figure("set", what, &set));
+        }
     }
     Ok(figures)
 }
@@ -131,22 +137,34 @@ impl Drains {
 
     /// Has every CPU count at nearly every port of every sensor.
     fn touch_every_port(&mut self) -> Result<()> {
-        let drawing = Drawing::new(Draw::ipv4().any_of(self.count))?;
-        let program = self.sensor.program().try_clone_to_owned()?;
-        let frame = &self.frame;
-        for cpu in cpus()? {
-            let touch = || {
-                pin_to_cpu(cpu)?;
-                // Of so many draws for each port, one port in 150 is left out.
-                (0..5 * u32::from(self.count)).map(|_| run(&drawing, &program, frame)).sum::<Result<u64>>()
-            };
-            self.packets += thread::scope(|scope| joined(scope.spawn(touch)))?;
-        }
-        let now = self.balance()?;
+        // Of so many draws for each port, one port in 150 is left out.
+        let now = self.count_everywhere(5)?;
         let touched = slots_grown(&self.start, &now);
         let ports = usize::from(self.count) << 16;
         ensure!(touched > ports / 100 * 98, "{touched} of {ports} ports have counted");
         Ok(())
+    }
+
+    /// Has every CPU set some counter of each page: that takes 512 packets to one of its 2,048 ports.
+    fn set_every_page(&mut self) -> Result<&mut Self> {
+        self.count_everywhere(520)?;
+        Ok(self)
+    }
+
+    /// Has every CPU count so many packets for each port of every sensor, to random ones.
+    fn count_everywhere(&mut self, packets: u32) -> Result<Snapshot> {
+        let drawing = Drawing::new(Draw::ipv4().any_of(self.count))?;
+        let program = self.sensor.program().try_clone_to_owned()?;
+        let frame = &self.frame;
+        for cpu in cpus()? {
+            let count = || {
+                pin_to_cpu(cpu)?;
+                let calls = packets * u32::from(self.count);
+                (0..calls).map(|_| run(&drawing, &program, frame)).sum::<Result<u64>>()
+            };
+            self.packets += thread::scope(|scope| joined(scope.spawn(count)))?;
+        }
+        self.balance()
     }
 
     /// Whether every packet was counted.

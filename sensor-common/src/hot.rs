@@ -103,9 +103,9 @@ impl<const PACKETS: u32, const BYTES: u32> Word<PACKETS, BYTES> {
     /// The highest bit of either field.
     const UPPER: u32 = 1 << (PACKETS - 1) | 1 << (PACKETS + BYTES - 1);
     /// What packets are counted modulo.
-    const PACKETS_MODULUS: u64 = 1 << PACKETS;
+    const PACKETS_MODULUS: u32 = 1 << PACKETS;
     /// What bytes are counted modulo.
-    const BYTES_MODULUS: u64 = 1 << BYTES;
+    const BYTES_MODULUS: u32 = 1 << BYTES;
 
     /// The word after one more packet, but for a carry out of the packets, which only comes about where
     /// [`Word::settles`] says so.
@@ -131,14 +131,14 @@ impl<const PACKETS: u32, const BYTES: u32> Word<PACKETS, BYTES> {
 
     /// Packets, modulo two to the power of their width.
     #[inline(always)]
-    const fn packets(self) -> u64 {
-        self.0 as u64 % Self::PACKETS_MODULUS
+    const fn packets(self) -> u32 {
+        self.0 % Self::PACKETS_MODULUS
     }
 
     /// Bytes, likewise.
     #[inline(always)]
-    const fn bytes(self) -> u64 {
-        (self.0 >> PACKETS) as u64
+    const fn bytes(self) -> u32 {
+        self.0 >> PACKETS
     }
 
     /// The exact value, to which a counter that was last exact less than a turn ago is to be set.
@@ -146,9 +146,16 @@ impl<const PACKETS: u32, const BYTES: u32> Word<PACKETS, BYTES> {
     #[inline(always)]
     pub const fn exact(self, counter: Counter) -> Counter {
         Counter {
-            packets: counter.packets + ahead(self.packets(), counter.packets, Self::PACKETS_MODULUS),
-            bytes: counter.bytes + ahead(self.bytes(), counter.bytes, Self::BYTES_MODULUS),
+            packets: counter.packets + ahead(self.packets(), counter.packets, Self::PACKETS_MODULUS) as u64,
+            bytes: counter.bytes + ahead(self.bytes(), counter.bytes, Self::BYTES_MODULUS) as u64,
         }
+    }
+
+    /// The value that the word tells if the counter behind it was never set.
+    #[must_use]
+    #[inline(always)]
+    pub const fn read_alone(self) -> Counter {
+        Counter { packets: self.packets() as u64, bytes: self.bytes() as u64 }
     }
 
     /// The value that the word and the counter behind it tell together.
@@ -174,17 +181,19 @@ impl<const PACKETS: u32, const BYTES: u32> Word<PACKETS, BYTES> {
     }
 }
 
-/// How far the word is ahead of the counter.
+/// How far the word is ahead of the counter. In 32 bits: the compiler then does several slots at once.
 #[inline(always)]
-const fn ahead(word: u64, counter: u64, modulus: u64) -> u64 {
+const fn ahead(word: u32, counter: u64, modulus: u32) -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the modulus divides what is cut off")]
+    let counter = counter as u32;
     word.wrapping_sub(counter) % modulus
 }
 
 /// Further than three quarters of a turn cannot be: the counter was set after the word was read.
 #[inline(always)]
-const fn together(word: u64, counter: u64, modulus: u64) -> u64 {
+const fn together(word: u32, counter: u64, modulus: u32) -> u64 {
     let ahead = ahead(word, counter, modulus);
-    if ahead <= modulus / 4 * 3 { counter + ahead } else { counter }
+    counter + if ahead <= modulus / 4 * 3 { ahead as u64 } else { 0 }
 }
 
 #[cfg(test)]

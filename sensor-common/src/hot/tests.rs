@@ -187,7 +187,7 @@ fn a_wrong_order_is_seen(#[case] raises: Raises, #[case] looks: Looks) {
 
 #[test]
 fn a_word_and_a_counter_tell_every_value() {
-    const TURN: u64 = SmallWord::PACKETS_MODULUS;
+    const TURN: u64 = SmallWord::PACKETS_MODULUS as u64;
     for truth in 0..4 * TURN {
         let word = Word::<3, 4>(u32::try_from(truth % TURN).expect("three bits"));
         for behind in 0..=truth.min(TURN / 2) {

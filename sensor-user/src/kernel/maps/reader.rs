@@ -83,7 +83,7 @@ impl Reader {
     fn add_words(&self, place: usize, sums: &mut [Counter]) {
         for words in &self.words {
             for (sum, word) in sums.iter_mut().zip(of_page(words, place)) {
-                add(sum, word.read(Counter { packets: 0, bytes: 0 }));
+                add(sum, word.read_alone());
             }
         }
     }
