@@ -39,14 +39,30 @@ const AT_ONCE: usize = 4;
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test selection")]
+#[command(
+    after_help = "Examples:\n  cargo xtask test\n  cargo xtask test selection\n  cargo xtask test --test report"
+)]
 pub struct Test {
     /// Run only the tests whose names contain this
     filter: Option<String>,
+    /// Run only these programs of tests, as `report`
+    #[arg(long = "test", value_name = "NAME")]
+    programs: Vec<String>,
     /// Leave out the virtual machine, which otherwise runs the integration tests on another kernel, and which
     /// is left out too when only some tests are to run
     #[arg(long)]
     no_vm: bool,
+}
+
+impl Test {
+    /// Whether all tests are to run, and not only some of them.
+    const fn is_whole(&self) -> bool {
+        self.filter.is_none() && self.programs.is_empty()
+    }
+
+    fn has(&self, program: &Executable) -> bool {
+        self.programs.is_empty() || self.programs.contains(&program.target)
+    }
 }
 
 /// Runs the tests and tells whether all passed.
@@ -59,11 +75,15 @@ pub fn run(test: &Test) -> Result<bool> {
     let skips = Skips::start()?;
     let mut environment = Environment::new(&built, &tools, &skips.file)?;
     // What is shipped takes minutes to build: whoever runs a few tests does without.
-    if test.filter.is_none() {
+    if test.is_whole() {
         environment.add("SENSOR_RELEASED", &build::agent()?);
     }
 
-    let mut programs: Vec<&Executable> = built.iter().filter(|built| built.test).collect();
+    let mut programs: Vec<&Executable> = built.iter().filter(|built| built.test && test.has(built)).collect();
+    if let Some(name) = test.programs.iter().find(|name| programs.iter().all(|built| built.target != **name))
+    {
+        bail!("no program of tests is called {name:?}: tests/*.rs and tests/*/main.rs are some");
+    }
     programs.sort_by_key(|built| name(built));
     let mut total = Outcome::default();
     for built in programs {
@@ -74,15 +94,17 @@ pub fn run(test: &Test) -> Result<bool> {
             Err(error) => Outcome::broken(&name, &format!("{error:#}")),
         });
     }
-    println!("\ndocumentation examples");
-    total.add(documentation(test.filter.as_deref()));
+    if test.programs.is_empty() {
+        println!("\ndocumentation examples");
+        total.add(documentation(test.filter.as_deref()));
+    }
     if let Some(filter) = &test.filter
         && total == Outcome::default()
     {
         bail!("no test's name contains {filter:?}: give a part of one, or nothing to run them all");
     }
     total.skip(skips.read());
-    if test.filter.is_none() && !test.no_vm {
+    if test.is_whole() && !test.no_vm {
         println!("\nintegration tests on Linux {}", vm::USUAL);
         total.add(vm::usual(&built));
     }
@@ -138,7 +160,7 @@ impl Environment {
         // An ordinary user's PATH may lack the folders of ip and tc.
         let paths = env::var("PATH").unwrap_or_default();
         environment.0.push(("PATH", format!("{paths}:/usr/sbin:/sbin")));
-        for name in ["RUST_BACKTRACE", "RUST_LOG", "PROPTEST_CASES", "CI"] {
+        for name in ["RUST_BACKTRACE", "RUST_LOG", "PROPTEST_CASES", "SENSOR_EXACT_PACKETS", "CI"] {
             environment.0.extend(env::var(name).ok().map(|value| (name, value)));
         }
         Ok(environment)
