@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::Result;
-use sensor_harness::bpf::{self, Assembler, Operation, Register, Width, XdpAction};
+use sensor_harness::bpf::{self, ARGUMENT, Assembler, Helper, Operation, RESULT, Register, Width, XdpAction};
 use sensor_harness::frame::ETHERNET;
 
 use crate::sensor::FIRST_NETWORK;
@@ -14,7 +14,7 @@ use crate::sensor::FIRST_NETWORK;
 /// Without root.
 pub fn only(verdict: XdpAction) -> Result<OwnedFd> {
     let mut assembler = Assembler::default();
-    assembler.with_constant(VERDICT, Operation::Move, verdict as i32);
+    assembler.with_constant(RESULT, Operation::Move, verdict as i32);
     assembler.exit();
     bpf::load(&assembler.finish())
 }
@@ -29,17 +29,17 @@ pub fn reading() -> Result<OwnedFd> {
     const END: Register = 3;
     const PORTS: i16 = ETHERNET_HEADER + IPV4;
     let mut assembler = Assembler::default();
-    assembler.with_constant(VERDICT, Operation::Move, 0);
+    assembler.with_constant(RESULT, Operation::Move, 0);
     assembler.load(Width::Word, FRAME, ARGUMENT, 0);
     assembler.load(Width::Word, END, ARGUMENT, 4);
     assembler.with(ARGUMENT, Operation::Move, FRAME);
     assembler.with_constant(ARGUMENT, Operation::Add, i32::from(PORTS) + 4);
     let too_short = assembler.jump_if_greater(ARGUMENT, END);
-    assembler.load(Width::Word, VERDICT, FRAME, PORTS);
+    assembler.load(Width::Word, RESULT, FRAME, PORTS);
     assembler.land(too_short);
     // The verdict waits for what was read.
-    assembler.with_constant(VERDICT, Operation::And, 0);
-    assembler.with_constant(VERDICT, Operation::Or, XdpAction::Drop as i32);
+    assembler.with_constant(RESULT, Operation::And, 0);
+    assembler.with_constant(RESULT, Operation::Or, XdpAction::Drop as i32);
     assembler.exit();
     bpf::load(&assembler.finish())
 }
@@ -148,9 +148,9 @@ impl Drawing {
         assembler.with(ARGUMENT, Operation::Move, CONTEXT);
         assembler.map(ARGUMENT + 1, table.as_fd());
         assembler.with_constant(ARGUMENT + 2, Operation::Move, 0);
-        assembler.call(TAIL_CALL);
+        assembler.call(Helper::TailCall);
         // The call only comes back if there is nothing to jump to.
-        assembler.with_constant(VERDICT, Operation::Move, XdpAction::Aborted as i32);
+        assembler.with_constant(RESULT, Operation::Move, XdpAction::Aborted as i32);
         assembler.exit();
         Ok(Self { program: bpf::load(&assembler.finish())?, table, _state: state })
     }
@@ -183,7 +183,7 @@ impl Source {
         draw_into(&mut assembler, draw, &state);
         assembler.with_constant(ARGUMENT, Operation::Move, interface.cast_signed());
         assembler.with_constant(ARGUMENT + 1, Operation::Move, 0);
-        assembler.call(REDIRECT);
+        assembler.call(Helper::Redirect);
         assembler.exit();
         Ok(Self { program: bpf::load(&assembler.finish())?, _state: state })
     }
@@ -194,15 +194,10 @@ impl Source {
     }
 }
 
-const TAIL_CALL: i32 = 12;
-const REDIRECT: i32 = 23;
-
 /// Of an IPv4 address, as it lies in memory: no source is within a /24 whose third byte is even, but it can be
 /// next to one.
 const ODD_THIRD_BYTE: i32 = 1 << 16;
 
-const VERDICT: Register = 0;
-const ARGUMENT: Register = 1;
 const CONTEXT: Register = 6;
 
 /// Writes random numbers into the frame. A frame too short for them is aborted.
@@ -263,7 +258,7 @@ fn draw_into(assembler: &mut Assembler, draw: Draw, state: &OwnedFd) {
     }
     let done = assembler.jump();
     assembler.land(too_short);
-    assembler.with_constant(VERDICT, Operation::Move, XdpAction::Aborted as i32);
+    assembler.with_constant(RESULT, Operation::Move, XdpAction::Aborted as i32);
     assembler.exit();
     assembler.land(done);
 }

@@ -1,5 +1,6 @@
 //! Bounded reads of a frame, in the form that the verifier can follow.
 
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
@@ -85,6 +86,20 @@ impl Read for Linear {
     }
 }
 
+/// A header that a helper copies to the stack.
+///
+/// # Safety
+/// The helper, which is given where to and how many bytes, has written them all if it returns 0.
+#[inline(always)]
+unsafe fn copied<T: Wire>(helper: impl FnOnce(*mut c_void, u32) -> i64) -> Option<T> {
+    let mut header = MaybeUninit::<T>::uninit();
+    if helper(header.as_mut_ptr().cast(), size_of::<T>() as u32) != 0 {
+        return None;
+    }
+    // SAFETY: every byte was written, as the caller vouches, and any bytes are a valid `T: Wire`.
+    Some(unsafe { header.assume_init() })
+}
+
 /// A frame whose first buffer is at hand and whose others are reached through a helper.
 pub struct MultiBuffer<'a> {
     first: Linear,
@@ -112,16 +127,10 @@ impl Read for MultiBuffer<'_> {
         if let Some(header) = self.first.read(at) {
             return Some(header);
         }
-        let mut header = MaybeUninit::<T>::uninit();
-        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to the stack, or fails.
-        let failed = unsafe {
-            bpf_xdp_load_bytes(self.ctx.ctx, at as u32, header.as_mut_ptr().cast(), size_of::<T>() as u32)
-        };
-        if failed != 0 {
-            return None;
-        }
-        // SAFETY: the helper has written every byte, and any bytes are a valid `T: Wire`.
-        Some(unsafe { header.assume_init() })
+        // SAFETY: the context is the kernel's, and `copied` gives room for what it asks for.
+        let helper = |to, length| unsafe { bpf_xdp_load_bytes(self.ctx.ctx, at as u32, to, length) };
+        // SAFETY: this helper writes as many bytes as it is told, or fails.
+        unsafe { copied(helper) }
     }
 
     #[inline(always)]
@@ -161,21 +170,11 @@ impl Read for Outgoing<'_> {
         if let Some(header) = self.first.read(at) {
             return Some(header);
         }
-        let mut header = MaybeUninit::<T>::uninit();
-        // SAFETY: the helper writes exactly `size_of::<T>()` bytes to the stack, or fails.
-        let failed = unsafe {
-            bpf_skb_load_bytes(
-                self.ctx.skb.skb.cast(),
-                at as u32,
-                header.as_mut_ptr().cast(),
-                size_of::<T>() as u32,
-            )
-        };
-        if failed != 0 {
-            return None;
-        }
-        // SAFETY: the helper has written every byte, and any bytes are a valid `T: Wire`.
-        Some(unsafe { header.assume_init() })
+        // SAFETY: the context is the kernel's, and `copied` gives room for what it asks for.
+        let helper =
+            |to, length| unsafe { bpf_skb_load_bytes(self.ctx.skb.skb.cast(), at as u32, to, length) };
+        // SAFETY: this helper writes as many bytes as it is told, or fails.
+        unsafe { copied(helper) }
     }
 
     #[inline(always)]

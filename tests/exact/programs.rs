@@ -4,7 +4,9 @@
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::Result;
-use sensor_harness::bpf::{self, Assembler, MapType, Operation, Register, Width, XdpAction};
+use sensor_harness::bpf::{
+    self, ARGUMENT, Assembler, Helper, MapType, Operation, RESULT, Register, STACK, Width, XdpAction,
+};
 
 /// Which ports packets go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +21,12 @@ pub enum Ports {
     Random,
 }
 
-const VERDICT: Register = 0;
-const ARGUMENT: Register = 1;
 const CONTEXT: Register = 6;
 const FRAME: Register = 7;
 const PORT: Register = 8;
 const LENGTH: Register = 9;
 const SCRATCH: Register = 3;
 const OTHER: Register = 4;
-const STACK: Register = 10;
-
-const MAP_LOOKUP: i32 = 1;
-const CLOCK: i32 = 5;
-const TAIL_CALL: i32 = 12;
-const FRAME_LENGTH: i32 = 188;
 
 /// Where a TCP port is in a frame over IPv4.
 const PORT_AT: i16 = 14 + 20 + 2;
@@ -70,8 +64,8 @@ impl Front {
         assembler.store(Width::Byte, FRAME, PORT_AT + 1, PORT);
         if several_buffers {
             assembler.with(ARGUMENT, Operation::Move, CONTEXT);
-            assembler.call(FRAME_LENGTH);
-            assembler.with(LENGTH, Operation::Move, VERDICT);
+            assembler.call(Helper::XdpLength);
+            assembler.with(LENGTH, Operation::Move, RESULT);
         }
         assembler.with(SCRATCH, Operation::Move, PORT);
         assembler.with_constant(SCRATCH, Operation::ShiftRight, 11);
@@ -79,24 +73,24 @@ impl Front {
         assembler.map(ARGUMENT, truth);
         assembler.with(ARGUMENT + 1, Operation::Move, STACK);
         assembler.with_constant(ARGUMENT + 1, Operation::Add, -4);
-        assembler.call(MAP_LOOKUP);
-        let no_page = assembler.jump_if_zero(VERDICT);
+        assembler.call(Helper::MapLookup);
+        let no_page = assembler.jump_if_zero(RESULT);
         assembler.with_constant(PORT, Operation::And, 2_047);
         assembler.with_constant(PORT, Operation::Multiply, 16);
-        assembler.with(VERDICT, Operation::Add, PORT);
-        assembler.load(Width::Double, SCRATCH, VERDICT, 0);
+        assembler.with(RESULT, Operation::Add, PORT);
+        assembler.load(Width::Double, SCRATCH, RESULT, 0);
         assembler.with_constant(SCRATCH, Operation::Add, 1);
-        assembler.store(Width::Double, VERDICT, 0, SCRATCH);
-        assembler.load(Width::Double, SCRATCH, VERDICT, 8);
+        assembler.store(Width::Double, RESULT, 0, SCRATCH);
+        assembler.load(Width::Double, SCRATCH, RESULT, 8);
         assembler.with(SCRATCH, Operation::Add, LENGTH);
-        assembler.store(Width::Double, VERDICT, 8, SCRATCH);
+        assembler.store(Width::Double, RESULT, 8, SCRATCH);
         assembler.with(ARGUMENT, Operation::Move, CONTEXT);
         assembler.map(ARGUMENT + 1, table.as_fd());
         assembler.with_constant(ARGUMENT + 2, Operation::Move, 0);
-        assembler.call(TAIL_CALL);
+        assembler.call(Helper::TailCall);
         assembler.land(too_short);
         assembler.land(no_page);
-        assembler.with_constant(VERDICT, Operation::Move, XdpAction::Aborted as i32);
+        assembler.with_constant(RESULT, Operation::Move, XdpAction::Aborted as i32);
         assembler.exit();
         let instructions = assembler.finish();
         let program =
@@ -184,10 +178,10 @@ pub fn wrong_order(maps: Maps<'_>) -> Result<OwnedFd> {
         assembler.map(ARGUMENT, map);
         assembler.with(ARGUMENT + 1, Operation::Move, STACK);
         assembler.with_constant(ARGUMENT + 1, Operation::Add, -4);
-        assembler.call(MAP_LOOKUP);
-        missing.push(assembler.jump_if_zero(VERDICT));
-        assembler.with_constant(VERDICT, Operation::Add, offset);
-        assembler.with(register, Operation::Move, VERDICT);
+        assembler.call(Helper::MapLookup);
+        missing.push(assembler.jump_if_zero(RESULT));
+        assembler.with_constant(RESULT, Operation::Add, offset);
+        assembler.with(register, Operation::Move, RESULT);
     }
     assembler.load(Width::Word, BEFORE, WORD, 0);
     assembler.with(AFTER, Operation::Move, BEFORE);
@@ -220,7 +214,7 @@ pub fn wrong_order(maps: Maps<'_>) -> Result<OwnedFd> {
     }
     assembler.with_constant(BEFORE, Operation::Move, PAUSE);
     let again = assembler.here();
-    assembler.call(CLOCK);
+    assembler.call(Helper::Clock);
     assembler.with_constant(BEFORE, Operation::Subtract, 1);
     assembler.jump_back_if_not_zero(BEFORE, again);
     assembler.load(Width::Double, SCRATCH, SETTINGS, 0);
@@ -230,7 +224,7 @@ pub fn wrong_order(maps: Maps<'_>) -> Result<OwnedFd> {
     for jump in missing {
         assembler.land(jump);
     }
-    assembler.with_constant(VERDICT, Operation::Move, XdpAction::Drop as i32);
+    assembler.with_constant(RESULT, Operation::Move, XdpAction::Drop as i32);
     assembler.exit();
     bpf::load(&assembler.finish())
 }

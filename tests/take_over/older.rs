@@ -14,7 +14,9 @@ use sensor_common::flow::{
 };
 use sensor_common::layout::{MAX_SENSORS, NAMES, Name, Page};
 use sensor_common::policy::GUARD;
-use sensor_harness::bpf::{self, Assembler, MapType, Mode, Operation, Register, Width, XdpAction};
+use sensor_harness::bpf::{
+    self, ARGUMENT, Assembler, Helper, MapType, Mode, Operation, RESULT, Register, STACK, Width, XdpAction,
+};
 use sensor_harness::pins::Pins;
 use sensor_harness::wire::{Interface, Wire};
 
@@ -82,15 +84,11 @@ fn size(bytes: usize) -> Result<u32> {
 }
 
 fn program(counters: BorrowedFd<'_>) -> Result<OwnedFd> {
-    const VERDICT: Register = 0;
-    const ARGUMENT: Register = 1;
     const FRAME: Register = 6;
     const END: Register = 7;
     const OFFSET: Register = 8;
     const LENGTH: Register = 9;
     const SCRATCH: Register = 3;
-    const STACK: Register = 10;
-    const MAP_LOOKUP: i32 = 1;
     const PORT: i16 = 14 + 20 + 2;
 
     let mut assembler = Assembler::default();
@@ -115,20 +113,20 @@ fn program(counters: BorrowedFd<'_>) -> Result<OwnedFd> {
     assembler.map(ARGUMENT, counters);
     assembler.with(ARGUMENT + 1, Operation::Move, STACK);
     assembler.with_constant(ARGUMENT + 1, Operation::Add, -4);
-    assembler.call(MAP_LOOKUP);
-    let no_page = assembler.jump_if_zero(VERDICT);
-    assembler.with(VERDICT, Operation::Add, OFFSET);
-    assembler.load(Width::Double, SCRATCH, VERDICT, 0);
+    assembler.call(Helper::MapLookup);
+    let no_page = assembler.jump_if_zero(RESULT);
+    assembler.with(RESULT, Operation::Add, OFFSET);
+    assembler.load(Width::Double, SCRATCH, RESULT, 0);
     assembler.with_constant(SCRATCH, Operation::Add, 1);
-    assembler.store(Width::Double, VERDICT, 0, SCRATCH);
-    assembler.load(Width::Double, SCRATCH, VERDICT, 8);
+    assembler.store(Width::Double, RESULT, 0, SCRATCH);
+    assembler.load(Width::Double, SCRATCH, RESULT, 8);
     assembler.with(SCRATCH, Operation::Add, LENGTH);
-    assembler.store(Width::Double, VERDICT, 8, SCRATCH);
-    assembler.with_constant(VERDICT, Operation::Move, XdpAction::Drop as i32);
+    assembler.store(Width::Double, RESULT, 8, SCRATCH);
+    assembler.with_constant(RESULT, Operation::Move, XdpAction::Drop as i32);
     assembler.exit();
     assembler.land(too_short);
     assembler.land(no_page);
-    assembler.with_constant(VERDICT, Operation::Move, XdpAction::Pass as i32);
+    assembler.with_constant(RESULT, Operation::Move, XdpAction::Pass as i32);
     assembler.exit();
     bpf::load(&assembler.finish()).context("the older build's program")
 }

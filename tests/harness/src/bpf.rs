@@ -14,7 +14,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-pub use self::assembler::{Assembler, Jump, Operation, Place, Register, Width};
+pub use self::assembler::{
+    ARGUMENT, Assembler, Helper, Jump, Operation, Place, RESULT, Register, STACK, Width,
+};
 pub use self::objects::{Object, detach_link, objects_of, program, wait_until_freed};
 
 /// What an XDP program returns (`enum xdp_action`).

@@ -7,6 +7,28 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 /// A register: 0 has results, 1 to 5 arguments, 6 to 9 survive calls.
 pub type Register = u8;
 
+/// What a call, or the program itself, ends with.
+pub const RESULT: Register = 0;
+/// The first argument; the others have the numbers that follow.
+pub const ARGUMENT: Register = 1;
+/// The frame pointer: the stack lies below it.
+pub const STACK: Register = 10;
+
+/// A helper of the kernel (`enum bpf_func_id`).
+#[derive(Clone, Copy, Debug)]
+pub enum Helper {
+    /// `bpf_map_lookup_elem`
+    MapLookup = 1,
+    /// `bpf_ktime_get_ns`
+    Clock = 5,
+    /// `bpf_tail_call`
+    TailCall = 12,
+    /// `bpf_redirect`
+    Redirect = 23,
+    /// `bpf_xdp_get_buff_len`
+    XdpLength = 188,
+}
+
 /// Instructions so far.
 #[derive(Debug, Default)]
 pub struct Assembler(Vec<u64>);
@@ -181,9 +203,9 @@ impl Assembler {
         self.0[end - 1] |= u64::from(distance) << 16;
     }
 
-    /// Calls a helper by its number.
-    pub fn call(&mut self, helper: i32) {
-        self.emit(CALL, 0, 0, 0, helper);
+    /// Calls a helper.
+    pub fn call(&mut self, helper: Helper) {
+        self.emit(CALL, 0, 0, 0, helper as i32);
     }
 
     /// Ends the program; register 0 has the verdict.
