@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::{LISTEN, Launch, PublicCopy};
 use sensor_harness::bpf::XdpAction;
+use sensor_harness::cli::sensor;
 use sensor_harness::foreign::Foreign;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::pins::Pins;
@@ -120,10 +121,38 @@ fn the_sensor_is_already_running() -> Result<()> {
     refused(second(), 1, &["another agent runs here", "--pins"])?;
     let pins = Pins::new()?;
     let path = pins.path().display().to_string();
-    let words = ["sensor0", "already has the program of a sensor", "sensor detach --interface sensor0"];
+    let words = ["sensor0", "already has the program of a sensor", "`sensor detach --interface sensor0`"];
     refused(second().argument("--pins").argument(&path), 1, &words)?;
     ensure!(wire.near.has_xdp()?, "the first one was detached");
     first.counts().map(drop)
+}
+
+/// An argument or a configuration that is wrong by itself, as against a host where something is in the way.
+#[rstest]
+#[case::run_with_a_dot("run --interface sensor0 --pins /sys/fs/bpf/sensor.2", "takes no dot")]
+#[case::check_with_a_dot("check --interface sensor0 --pins /sys/fs/bpf/sensor.2", "takes no dot")]
+#[case::reload_with_a_dot("reload --pins /sys/fs/bpf/sensor.2", "takes no dot")]
+#[case::detach_with_a_dot("detach --interface sensor0 --pins /sys/fs/bpf/sensor.2", "takes no dot")]
+#[case::run_on_a_disk("run --interface sensor0 --pins /tmp/sensor", "not on a BPF file system")]
+#[case::check_on_a_disk("check --interface sensor0 --pins /tmp/sensor", "not on a BPF file system")]
+#[case::passing_on_a_disk(
+    "run --interface sensor0 --detach-on-exit --pins /tmp/sensor",
+    "not on a BPF file system"
+)]
+#[case::run_with_one_twice("run --interface sensor0 uplink0", "are one interface")]
+#[case::check_with_one_twice("check --interface sensor0 uplink0", "are one interface")]
+#[case::no_interface("run", "no interface to watch")]
+#[case::no_file("check --config /nowhere.toml", "cannot read the configuration")]
+fn wrong_use_is_2(#[case] arguments: &str, #[case] words: &str) -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    wire.near.namespace.ip("link property add dev sensor0 altname uplink0")?;
+    let arguments: Vec<_> = arguments.split(' ').collect();
+    let said = sensor(&wire.near.namespace, &arguments)?;
+    let last = said.stderr.lines().last().unwrap_or_default();
+    ensure!(said.code == 2 && last.starts_with("sensor: ") && last.contains(words), "{said:?}");
+    ensure!(!wire.near.has_xdp()?, "something is attached");
+    Ok(())
 }
 
 #[test]

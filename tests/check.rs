@@ -27,6 +27,9 @@ use tempfile::NamedTempFile;
 /// An interface whose driver has no XDP.
 const PLAIN: &str = "plain0";
 
+/// The command that ends a sensor with other pins, wherever they are.
+const OTHER_PINS: &str = "`sensor detach --interface sensor0 --pins /sys/fs/bpf/sensor-test-";
+
 /// A host with two interfaces, and pins of its own.
 struct World {
     wire: Wire,
@@ -149,6 +152,12 @@ fn pins_with_a_dot(world: &mut World) -> Result<Kept> {
     Ok(Kept::new())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of the set-ups of a table, which may fail")]
+fn pins_with_a_long_name(world: &mut World) -> Result<Kept> {
+    world.told = world.pins.path().join("s".repeat(200));
+    Ok(Kept::new())
+}
+
 fn pins_on_a_disk(world: &mut World) -> Result<Kept> {
     let folder = tempfile::tempdir()?;
     world.told = folder.path().join("pins");
@@ -163,10 +172,11 @@ fn pins_on_a_disk(world: &mut World) -> Result<Kept> {
 #[case::interface_down("sensor0", "", down, Some("sensor0 is down"))]
 #[case::another_program("sensor0", "", another_program, Some("already has the XDP program"))]
 #[case::port_in_use("sensor0", "", port_in_use, Some("address in use"))]
-#[case::sensor_with_other_pins("sensor0", "", left_with_other_pins, Some("has the program of a sensor"))]
+#[case::sensor_with_other_pins("sensor0", "", left_with_other_pins, Some(OTHER_PINS))]
 #[case::agent_elsewhere("sensor0", "", agent_elsewhere, Some("another agent works with"))]
 #[case::left_elsewhere("sensor0", "", left_elsewhere, Some("another network namespace"))]
 #[case::pins_with_a_dot("sensor0", "", pins_with_a_dot, Some("takes no dot in a name, as in"))]
+#[case::pins_with_a_long_name("sensor0", "", pins_with_a_long_name, Some("is too long"))]
 #[case::pins_on_a_disk("sensor0", "", pins_on_a_disk, Some("not on a BPF file system"))]
 fn check_ends_as_run_does(
     #[case] interface: &str,
@@ -211,7 +221,8 @@ fn a_port_whose_bridge_has_a_program() -> Result<()> {
     let said = world.check("sensor0", "")?;
     let (code, log) = world.run("sensor0", "").fail()?;
     assert_eq!((said.code, said.stderr.lines().last()), (code, log.lines().last()), "{log}");
-    ensure!(log.contains("br0, which stands on interface sensor0, already has the XDP program"), "{log}");
+    let words = "interface sensor0 can have no program beside that of br0, which stands on it: br0 already has the XDP program";
+    ensure!(log.contains(words), "{log}");
     let doctor = sensor(&world.wire.near.namespace, &["doctor", "--interface", "sensor0"])?;
     ensure!(doctor.stdout.contains("none here, but one on br0, which stands on it"), "{doctor:?}");
     ensure!(doctor.stderr.contains("xdp_program"), "{doctor:?}");
@@ -227,9 +238,9 @@ fn an_interface_that_is_named_twice() -> Result<()> {
     let pins = text(&world.told)?;
     let arguments = ["check", "--interface", "sensor0", "uplink0", "--pins", pins];
     let said = sensor(&world.wire.near.namespace, &arguments)?;
-    ensure!(said.code == 1 && said.stderr.contains(words), "{said:?}");
+    ensure!(said.code == 2 && said.stderr.contains(words), "{said:?}");
     let (code, log) = world.run("sensor0", "").interface("uplink0").fail()?;
-    ensure!(code == 1 && log.contains(words), "{log}");
+    ensure!(code == 2 && log.contains(words), "{log}");
     // One of the names is enough, whichever.
     let agent = world.run("uplink0", "").start()?;
     let said = world.check("sensor0", "")?;

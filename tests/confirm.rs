@@ -90,6 +90,9 @@ fn it_undoes_itself_without_the_agent(#[case] signal: Signal) -> Result<()> {
     let late = sensor(&scene.wire.near.namespace, &["confirm"])?;
     assert_eq!(late.code, 1, "{}", late.stdout);
     ensure!(late.stderr.contains("too late for sensor0"), "{}", late.stderr);
+    // What is to be typed takes the pins along, though `confirm` was not told of them.
+    let command = format!("`sensor detach --interface sensor0 --pins {}`", scene.pins.path().display());
+    ensure!(late.stderr.contains(&command), "{}", late.stderr);
     Ok(())
 }
 

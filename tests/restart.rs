@@ -1,7 +1,10 @@
 //! The program and its counters outlive the agent: killed, stopped, started again, reloaded, nothing is lost,
 //! nothing is counted twice, and nothing passes meanwhile that should not.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -12,18 +15,20 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
-use sensor_common::layout::Slot;
+use sensor_common::layout::{SCHEMA_VERSION, Slot};
 use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::bpf::lift_memory_limit;
 use sensor_harness::cli::sensor;
 use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
+use sensor_harness::metrics::Page;
 use sensor_harness::mix::{self, Mix, Sample};
 use sensor_harness::needs_root;
-use sensor_harness::pace;
+use sensor_harness::pace::{self, until};
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
 use sensor_harness::wire::Wire;
+use sensor_user::kernel::Link;
 
 /// Telnet scans to a sensor of [`mix::SENSOR`], and what they add up to.
 fn send(sender: &Sender<'_>, packets: usize, truth: &mut Counts) -> Result<()> {
@@ -71,15 +76,16 @@ fn a_layout_that_does_not_fit_is_refused(#[case] name: &str) -> Result<()> {
     needs_root!();
     let (wire, pins) = (Wire::new()?, Pins::new()?);
     launch(&wire, &pins).start()?.stop(Signal::SIGTERM)?;
-    let directory = std::fs::read_dir(pins.path())?.next().expect("something is pinned")?.path();
+    let directory = fs::read_dir(pins.path())?.next().expect("something is pinned")?.path();
     let path = directory.join(name);
-    std::fs::remove_file(&path)?;
+    fs::remove_file(&path)?;
     lift_memory_limit();
     aya::maps::Array::<_, u32>::create(7, 0)?.pin(&path)?;
     let (code, said) = launch(&wire, &pins).fail()?;
     assert_eq!(code, 1, "{said}");
     let last = said.lines().last().unwrap_or_default();
-    for words in [name, "is not laid out as this build of the sensor expects", "sensor detach"] {
+    let command = format!("`sensor detach --interface sensor0 --pins {}`", pins.path().display());
+    for words in [name, "is not laid out as this build of the sensor expects", &command] {
         ensure!(last.contains(words), "{words:?} is not in: {last}");
     }
     ensure!(wire.near.has_xdp()?, "the program is gone");
@@ -101,6 +107,95 @@ fn one_agent_at_a_time_works_with_the_pins() -> Result<()> {
     assert_eq!(code, 1, "{said}");
     ensure!(said.contains("another network namespace"), "{said}");
     ensure!(!other.near.has_xdp()? && wire.near.has_xdp()?, "the wrong one is attached");
+    Ok(())
+}
+
+/// In one namespace too, one after the other and both at once: one of them is refused, and has touched nothing.
+#[rstest]
+#[case::one_after_the_other(false)]
+#[case::both_at_once(true)]
+fn of_two_agents_one_is_refused(#[case] at_once: bool) -> Result<()> {
+    needs_root!();
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let elsewhere = "127.0.0.1:19818".parse()?;
+    let mut first = launch(&wire, &pins).spawn()?;
+    if !at_once {
+        until(|| Ok(first.get("/readyz").is_ok_and(|it| it.status == 200)), || first.stderr())?;
+    }
+    let before = pinned_links(&pins)?;
+    let mut second = launch(&wire, &pins).listen(elsewhere).spawn()?;
+    let mut ended = [false; 2];
+    until(
+        || {
+            ended = [first.ended()?.is_some(), second.ended()?.is_some()];
+            Ok(ended.contains(&true))
+        },
+        || "both agents run".to_owned(),
+    )?;
+    let (mut refused, stays) = if ended[0] { (first, second) } else { (second, first) };
+    ensure!(at_once || !ended[0], "the first one has ended: {}", refused.stderr());
+    assert_eq!(refused.wait()?.code(), Some(1));
+    let words = format!("another agent runs here with --pins {}", pins.path().display());
+    ensure!(refused.last_words().contains(&words), "{}", refused.stderr());
+    until(|| Ok(stays.get("/readyz").is_ok_and(|it| it.status == 200)), || stays.stderr())?;
+    ensure!(at_once || pinned_links(&pins)? == before, "the second one has changed what is pinned");
+    let mut truth = Counts::default();
+    send(&Sender::new(&wire)?, 5, &mut truth)?;
+    assert_eq!(stays.counts()?, truth);
+    Ok(())
+}
+
+/// The numbers of the links that are pinned, by their paths, and of the programs that they attach.
+fn pinned_links(pins: &Pins) -> Result<BTreeMap<PathBuf, String>> {
+    let Ok(entries) = fs::read_dir(pins.path().join(format!("v{SCHEMA_VERSION}"))) else {
+        return Ok(BTreeMap::new());
+    };
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths
+        .into_iter()
+        .filter(|path| {
+            path.to_string_lossy().contains("/xdp_") || path.to_string_lossy().contains("/egress_")
+        })
+        .map(|path| Ok((path.clone(), format!("{:?}", Link::from_pin(&path)?.info()?))))
+        .collect()
+}
+
+/// Killed between two steps of attaching, which leaves some of it undone.
+#[rstest]
+#[case::the_way_out_not_pinned(&["egress_"], true)]
+#[case::no_link_pinned(&["egress_", "xdp_"], false)]
+#[case::the_way_in_not_pinned(&["xdp_"], false)]
+fn what_a_kill_left_undone_is_done(#[case] undone: &[&str], #[case] attached: bool) -> Result<()> {
+    needs_root!();
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let sender = Sender::new(&wire)?;
+    let mut truth = Counts::default();
+    let mut agent = launch(&wire, &pins).start()?;
+    send(&sender, 3, &mut truth)?;
+    agent.stop(Signal::SIGKILL)?;
+    for path in pinned_links(&pins)?.into_keys() {
+        if undone.iter().any(|name| path.to_string_lossy().contains(name)) {
+            fs::remove_file(path)?;
+        }
+    }
+    // Where the kernel has no TCX, a filter would stay.
+    drop(wire.near.namespace.command("tc", "qdisc del dev sensor0 clsact"));
+    until(|| Ok(wire.near.has_xdp()? == attached), || "the program is as it was".to_owned())?;
+    let mut passed = Counts::default();
+    send(&sender, 4, if attached { &mut truth } else { &mut passed })?;
+    let mut agent = launch(&wire, &pins).start()?;
+    send(&sender, 5, &mut truth)?;
+    assert_eq!(agent.counts()?, truth);
+    let page = Page::parse(&agent.metrics()?)?;
+    for metric in ["sensor_xdp_attached", "sensor_egress_attached"] {
+        assert_eq!(page.sum(metric, &[("interface", "sensor0")]), 1, "{metric}: {}", agent.stderr());
+    }
+    // Whole again: the next one takes all of it over.
+    agent.stop(Signal::SIGKILL)?;
+    send(&sender, 6, &mut truth)?;
+    let agent = launch(&wire, &pins).start()?;
+    until(|| Ok(agent.stderr().contains("took over sensor0")), || agent.stderr())?;
+    assert_eq!(agent.counts()?, truth);
     Ok(())
 }
 

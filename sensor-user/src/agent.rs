@@ -4,7 +4,6 @@
 
 mod pages;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +19,10 @@ use tokio::time::MissedTickBehavior;
 use crate::config::{Config, ConfigError, Input};
 use crate::export::{Exporter, http};
 use crate::kernel::{
-    AttachOptions, Confirmation, DEFAULT_PINS, Deployment, Interface, RateLimited, check_named_once,
+    AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_named_once, detach_command,
     rules_in_effect,
 };
+use crate::obstacle::WrongUse;
 use crate::preflight;
 
 use self::pages::Pages;
@@ -103,7 +103,7 @@ impl Agent {
     }
 
     fn try_reload(&mut self) -> Result<String> {
-        let config = Config::load(self.input.clone()).map_err(|error| anyhow!(one_text(&error)))?;
+        let config = Config::load(self.input.clone()).map_err(|error| anyhow!(WrongUse(one_text(&error))))?;
         // What somebody has detached meanwhile does not count as in effect.
         let running = self.deployment.is_attached().then_some(&self.config);
         for name in config.interfaces.iter().filter(|name| !self.config.interfaces.contains(name)) {
@@ -210,16 +210,9 @@ impl Agent {
         }
         let attached = self.deployment.attached_now();
         let names = attached.join(" and ");
-        let pins = &self.options.pins;
-        let elsewhere = if pins == Path::new(DEFAULT_PINS) {
-            String::new()
-        } else {
-            format!(" --pins {}", pins.display())
-        };
-        let remedy = format!(
-            "start the agent again, or remove it with `sensor detach --interface {}{elsewhere}`",
-            attached.join(" ")
-        );
+        let interfaces: Vec<_> = attached.iter().map(String::as_str).collect();
+        let command = detach_command(&interfaces, &self.options.pins);
+        let remedy = format!("start the agent again, or remove it with {command}");
         let work = if self.config.observe { "counting" } else { "counting and dropping" };
         match self.deployment.ends_with_this_process() {
             _ if attached.is_empty() => tracing::info!("stopped; nothing is attached any more"),

@@ -12,7 +12,7 @@ use crate::config::{Config, Mode};
 use crate::control;
 use crate::export::http;
 use crate::kernel::{
-    AttachOptions, AttachedMode, Interface, Pins, Standing, check_above, check_capabilities, check_interface,
+    Above, AttachOptions, AttachedMode, Interface, Pins, Standing, check_capabilities, check_interface,
     check_kernel, check_named_once, check_native,
 };
 
@@ -201,7 +201,15 @@ fn usable(_: &Start<'_>, interface: &Interface) -> Condition {
 fn free(start: &Start<'_>, interface: &Interface) -> Condition {
     match Standing::of(interface, start.options) {
         Standing::Earlier(_) => Condition::Met,
-        Standing::Free => check_above(interface).into(),
+        Standing::Free => match Above::of(interface, start.options, &start.config.interfaces) {
+            Ok(Above::Free) => Condition::Met,
+            Ok(Above::Taken(error)) | Err(error) => Condition::Unmet(error),
+            Ok(Above::Hidden(program, above)) => Condition::Unknown(format!(
+                "whether the XDP program {program} on {above}, which stands on {}, is an earlier agent's, which would \
+                 make way: only root may look",
+                interface.name
+            )),
+        },
         Standing::Taken(error) => Condition::Unmet(error),
         Standing::Hidden(program) => Condition::Unknown(format!(
             "whether the XDP program {program} on {} is an earlier agent's, which would be taken over: only root may \

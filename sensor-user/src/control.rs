@@ -5,7 +5,7 @@
 //! in the way. Only root and the agent's own user are listened to.
 
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
@@ -17,12 +17,17 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
+use crate::kernel::check_names;
+use crate::obstacle::WrongUse;
+
 /// The longest request, in bytes.
 const LONGEST: u64 = 64;
 /// What the sockets' names start with.
 const NAME: &str = "sensor:";
 /// What an answer that is no error starts with.
 const DONE: &str = "ok\n";
+/// What an answer starts with where it was the configuration that is wrong.
+const WRONG_USE: &str = "wrong use\n";
 /// How long a peer may take to ask, and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a reload may take: large rule sets take seconds.
@@ -105,6 +110,13 @@ pub fn check(pins: &Path) -> Result<()> {
     listen(pins).map(drop)
 }
 
+/// Whether an agent of this network namespace runs with these pins.
+#[must_use]
+pub fn is_running(pins: &Path) -> bool {
+    let in_use = |error: io::Error| error.kind() == ErrorKind::AddrInUse;
+    address(pins).is_ok_and(|address| StdListener::bind_addr(&address).is_err_and(in_use))
+}
+
 fn listen(pins: &Path) -> Result<StdListener> {
     StdListener::bind_addr(&address(pins)?).map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => anyhow!(
@@ -136,6 +148,7 @@ impl Asked {
     pub async fn answer(mut self, result: &Result<String>) {
         let text = match result {
             Ok(said) => format!("{DONE}{said}"),
+            Err(error) if WrongUse::is_behind(error) => format!("{WRONG_USE}{error:#}"),
             Err(error) => format!("{error:#}"),
         };
         drop(timeout(PATIENCE, self.stream.write_all(text.as_bytes())).await);
@@ -147,6 +160,7 @@ impl Asked {
 /// # Errors
 /// No agent answers, or it refuses the configuration: its words.
 pub fn reload(pins: &Path) -> Result<String> {
+    check_names(pins)?;
     let stream = StdStream::connect_addr(&address(pins)?).with_context(|| {
         format!(
             "no agent runs here with --pins {}: start it with `sensor run`, or name its --pins",
@@ -189,6 +203,9 @@ fn ask(mut stream: StdStream, request: Request, patience: Duration) -> Result<St
         }
         Err(error) => return Err(anyhow!(error).context("the agent does not answer: see its log")),
     }
+    if let Some(said) = said.strip_prefix(WRONG_USE) {
+        return Err(anyhow!(WrongUse(said.to_owned())));
+    }
     match said.strip_prefix(DONE) {
         Some(said) => Ok(said.to_owned()),
         None if said.is_empty() => bail!("{not_listening}"),
@@ -198,5 +215,7 @@ fn ask(mut stream: StdStream, request: Request, patience: Duration) -> Result<St
 
 fn address(pins: &Path) -> Result<SocketAddr> {
     let name = format!("{NAME}{}", pins.display());
-    SocketAddr::from_abstract_name(name).with_context(|| format!("--pins {} is too long", pins.display()))
+    SocketAddr::from_abstract_name(name).map_err(|_| {
+        anyhow!(WrongUse(format!("--pins {} is too long: name a shorter directory", pins.display())))
+    })
 }

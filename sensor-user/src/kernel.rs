@@ -13,8 +13,8 @@ mod retry;
 mod syscall;
 
 pub use attach::{
-    AttachOptions, DEFAULT_PINS, Deployment, SINGLE_BUFFER_MTU, Standing, Watch, check_above,
-    check_interface, check_named_once, check_native, detach_egress, rules_in_effect,
+    Above, AttachOptions, Deployment, SINGLE_BUFFER_MTU, Standing, Watch, check_interface, check_named_once,
+    check_native, detach_egress, rules_in_effect,
 };
 pub use foreign::{TcProgram, may_list_programs, program_name, tc_programs};
 pub use host::{
@@ -23,5 +23,8 @@ pub use host::{
     check_capabilities, check_kernel, check_privileges,
 };
 pub use link::Link;
-pub use maps::{Cleaned, Confirmation, Counters, Guard, KernelSeries, Pins, Shared, bpf_mount, clean};
+pub use maps::{
+    Cleaned, Confirmation, Counters, DEFAULT_PINS, Guard, KernelSeries, Pins, Root, Shared, bpf_mount,
+    check_names, clean, detach_command, detach_command_of,
+};
 pub use program::{Loaded, OBJECT, Options, RateLimited, Variant, guard_of, is_ours, is_sensors};

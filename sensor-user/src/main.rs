@@ -8,6 +8,7 @@ use clap::Parser;
 use sensor_user::cli::{Cli, Command};
 use sensor_user::commands::{check, confirm, detach, doctor, reload, run};
 use sensor_user::config::{Config, Input};
+use sensor_user::obstacle::WrongUse;
 use sensor_user::{log, output};
 
 /// It could not be done.
@@ -55,8 +56,10 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::complain(&format!("{error:#}"));
-            ExitCode::from(FAILED)
+            for line in format!("{error:#}").lines() {
+                output::complain(line);
+            }
+            ExitCode::from(if WrongUse::is_behind(&error) { WRONG_USE } else { FAILED })
         }
     }
 }

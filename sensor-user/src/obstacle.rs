@@ -20,14 +20,28 @@ impl Obstacle {
     }
 }
 
-/// One error of all that failed; none of nothing.
+/// What was not asked for in a way that can be done: an argument, or the configuration, is wrong by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUse(pub String);
+
+impl WrongUse {
+    /// Whether an error comes from wrong use.
+    #[must_use]
+    pub fn is_behind(error: &Error) -> bool {
+        error.chain().any(<dyn std::error::Error>::is::<Self>)
+    }
+}
+
+/// One error of all that failed, the very one if it is alone; none of nothing.
 ///
 /// # Errors
 /// Something failed.
 pub fn together(failures: impl IntoIterator<Item = Error>) -> Result<()> {
-    let failures: Vec<_> = failures.into_iter().map(|failure| format!("{failure:#}")).collect();
-    if failures.is_empty() {
-        return Ok(());
+    let mut failures: Vec<_> = failures.into_iter().collect();
+    if failures.len() <= 1 {
+        return failures.pop().map_or(Ok(()), Err);
     }
+    let failures: Vec<_> = failures.iter().map(|failure| format!("{failure:#}")).collect();
     bail!("{}", failures.join("; "))
 }

@@ -53,6 +53,14 @@ fn quoted_messages_are_the_programs_own() -> Result<()> {
     Ok(())
 }
 
+/// One function writes the command that detaches, since it must not forget where the pins are.
+#[test]
+fn one_function_writes_the_command_that_detaches() -> Result<()> {
+    let written = source(&workspace().join(SOURCE))?.matches("`sensor detach --interface {").count();
+    assert_eq!(written, 2, "with --pins and without");
+    Ok(())
+}
+
 #[test]
 fn texts_over_lines_are_read_as_one() {
     assert_eq!(one_piece("a \\\n     b\nc"), "a b\nc");

@@ -23,10 +23,10 @@ pub fn run(config: &Config, options: &AttachOptions) -> Result<()> {
     let interfaces = config.interfaces.iter().map(|name| Interface::find(name)).filter_map(Result::transpose);
     let facts = Facts::gather(config, &interfaces.collect::<Result<Vec<_>>>()?)?;
     let findings = judge(config, options, None, &facts);
-    let (command, conditions) = if control::check(&options.pins).is_ok() {
-        ("`sensor run`", Conditions::of_run(config, options))
-    } else {
+    let (command, conditions) = if control::is_running(&options.pins) {
         ("An agent runs here, and `sensor reload`", Conditions::of_reload(config, options))
+    } else {
+        ("`sensor run`", Conditions::of_run(config, options))
     };
     let mut text = report(config, &facts, &findings)?;
     answer(&mut text, command, &conditions, &findings)?;

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow, bail};
 
 use crate::cli;
-use crate::kernel::{Confirmation, Guard, Interface, check_privileges, guard_of, is_ours};
+use crate::kernel::{Confirmation, Guard, Interface, check_privileges, detach_command_of, guard_of, is_ours};
 use crate::obstacle::together;
 use crate::output;
 
@@ -58,16 +58,18 @@ fn confirm_if_attached(interface: &Interface) -> Result<Option<bool>> {
         Some(xdp) if is_ours(xdp.program)? => guard_of(xdp.program)?,
         _ => None,
     };
-    guard.map(|guard| confirm_one(&interface.name, guard)).transpose()
+    guard.map(|guard| confirm_one(interface, guard)).transpose()
 }
 
 /// Whether it had to be.
-fn confirm_one(name: &str, mut guard: Guard) -> Result<bool> {
+fn confirm_one(interface: &Interface, mut guard: Guard) -> Result<bool> {
+    let name = &interface.name;
     match guard.confirmation()? {
         Confirmation::Given => Ok(false),
         Confirmation::Missed => bail!(
             "too late for {name}: the time is over, and the sensor lets everything pass; start it again, or \
-             remove it with `sensor detach --interface {name}`"
+             remove it with {}",
+            detach_command_of(interface)
         ),
         Confirmation::Awaited(left) => {
             guard.confirm()?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Error, Result, bail};
 
-use crate::kernel::{Interface, Link, check_privileges, clean, detach_egress, is_ours};
+use crate::kernel::{Interface, Link, check_names, check_privileges, clean, detach_egress, is_ours};
 use crate::obstacle::together;
 use crate::{cli, control, output};
 
@@ -18,6 +18,7 @@ pub fn run(arguments: &cli::Detach) -> Result<()> {
     check_privileges()?;
     let mut failures: Vec<_> =
         arguments.interfaces.iter().filter_map(|interface| detach(interface).err()).collect();
+    failures.extend(check_names(&arguments.pins).err());
     failures.extend(remove_pins(&arguments.pins));
     together(failures)
 }

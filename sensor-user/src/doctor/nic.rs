@@ -48,8 +48,8 @@ pub struct Nic {
     pub virtio: Option<Virtio>,
     /// The name of the XDP program that is attached, if that can be known.
     pub xdp_program: Option<String>,
-    /// The interface that stands on this one and has a program, which keeps the kernel from taking one here.
-    pub above: Option<Interface>,
+    /// The interfaces that stand on this one and have programs, which keeps the kernel from taking one here.
+    pub above: Vec<Interface>,
     /// Programs that see what XDP has let in, or what goes out.
     pub tc: Vec<TcProgram>,
     /// Whether this user may know of all programs, and what they are called.
@@ -292,7 +292,7 @@ impl Nic {
 
     fn other_xdp(&self) -> Finding {
         let Some(xdp) = self.interface.xdp else {
-            let Some(above) = &self.above else { return Finding::ok("xdp_program", "none attached") };
+            let Some(above) = self.above.first() else { return Finding::ok("xdp_program", "none attached") };
             return Finding::problem(
                 "xdp_program",
                 format!("none here, but one on {}, which stands on it", above.name),

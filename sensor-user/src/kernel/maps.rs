@@ -16,6 +16,9 @@ mod shared;
 
 pub use drain::Counters;
 pub use guard::{Confirmation, Guard};
-pub use pins::{Cleaned, Direction, Earlier, Pins, bpf_mount, clean};
+pub use pins::{
+    Cleaned, DEFAULT_PINS, Direction, Earlier, Pins, Root, bpf_mount, check_names, clean, detach_command,
+    detach_command_of,
+};
 pub use series::KernelSeries;
 pub use shared::Shared;

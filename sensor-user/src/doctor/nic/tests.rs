@@ -22,7 +22,7 @@ fn nic() -> Nic {
         channels: None,
         virtio: None,
         xdp_program: None,
-        above: None,
+        above: Vec::new(),
         tc: Vec::new(),
         knows_programs: true,
         kernel: Version::new(6, 1, 0),
@@ -100,7 +100,7 @@ const NEW: Version = Version::new(6, 1, 0);
 #[case::program_above(
     with(|nic| {
         let xdp = Some(AttachedXdp { mode: None, program: 7 });
-        nic.above = Some(Interface { name: "br0".to_owned(), index: 3, xdp, ..nic.interface.clone() });
+        nic.above = vec![Interface { name: "br0".to_owned(), index: 3, xdp, ..nic.interface.clone() }];
     }),
     "xdp_program",
     Severity::Problem,

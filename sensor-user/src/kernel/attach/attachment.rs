@@ -5,31 +5,16 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::above::Others;
 use super::egress::{self, Egress, Holder};
 use super::standing::Standing;
+use super::state::State;
 use super::xdp::{self, Ingress, check_interface};
 use crate::config::Mode;
-use crate::kernel::host::{AttachedMode, Interface};
+use crate::kernel::host::Interface;
 use crate::kernel::link::Link;
 use crate::kernel::maps::{Direction, Shared};
 use crate::kernel::program::Loaded;
-
-/// Whether the programs are attached to an interface, and if not, why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody has looked yet.
-    Unknown,
-    /// They are.
-    Attached(AttachedMode),
-    /// There is no such interface.
-    Missing,
-    /// They are attached to what had the name, and has this one now.
-    Renamed(String),
-    /// A person detached them, and that is respected until a start or a reload.
-    Detached,
-    /// What stands in the way, with its remedy.
-    Obstacle(String),
-}
 
 /// A configured interface.
 #[derive(Debug)]
@@ -71,6 +56,21 @@ impl Attachment {
             ingress: None,
             egress: None,
         }
+    }
+
+    /// An interface that an earlier agent has attached to by this link.
+    ///
+    /// # Errors
+    /// The kernel does not say what is attached there.
+    pub(super) fn of_earlier_agent(interface: Interface, link: Link, shared: &Shared) -> Result<Self> {
+        let ingress = Ingress::of_earlier_agent(link, &interface)?;
+        let holder = pinned(shared, Direction::Egress, &interface).map_or(Holder::Clsact, Holder::Tcx);
+        let mut attachment = Self::new(&interface.name, true);
+        attachment.state = State::Attached(ingress.mode);
+        attachment.ingress = Some(ingress);
+        attachment.egress = Some(Egress { holder, program: 0 });
+        attachment.interface = Some(interface);
+        Ok(attachment)
     }
 
     /// The XDP program's number and the egress program's, while they are thought to be attached.
@@ -191,8 +191,14 @@ impl Attachment {
     /// # Errors
     /// The kernel refuses, or another program is in the way. What was attached on the way out for this is not any
     /// more then.
-    pub fn attach_ingress(&mut self, loaded: &mut Loaded, shared: &Shared, mode: Mode) -> Result<()> {
-        match self.try_attach_ingress(loaded, shared, mode) {
+    pub(super) fn attach_ingress(
+        &mut self,
+        loaded: &mut Loaded,
+        shared: &Shared,
+        mode: Mode,
+        others: &mut Others<'_>,
+    ) -> Result<()> {
+        match self.try_attach_ingress(loaded, shared, mode, others) {
             Ok(ingress) => {
                 self.state = State::Attached(ingress.mode);
                 self.ingress = Some(ingress);
@@ -218,7 +224,13 @@ impl Attachment {
         }
     }
 
-    fn try_attach_ingress(&self, loaded: &mut Loaded, shared: &Shared, mode: Mode) -> Result<Ingress> {
+    fn try_attach_ingress(
+        &self,
+        loaded: &mut Loaded,
+        shared: &Shared,
+        mode: Mode,
+        others: &mut Others<'_>,
+    ) -> Result<Ingress> {
         let interface = self.interface()?;
         let pin_path = shared.pins().pinned_link(Direction::Ingress, interface.index);
         match Standing::with(Some(&pin_path), interface) {
@@ -236,7 +248,7 @@ impl Attachment {
                 Ok(ingress)
             }
             Standing::Taken(error) => Err(error),
-            Standing::Free | Standing::Hidden(_) => xdp::attach(loaded, interface, mode),
+            Standing::Free | Standing::Hidden(_) => xdp::attach(loaded, interface, mode, others),
         }
     }
 
@@ -265,51 +277,29 @@ impl Attachment {
 
     /// Logs the state if it is another than the log has.
     pub fn log(&mut self) {
-        if self.logged == self.state {
-            return;
+        if self.logged != self.state {
+            self.state.log(&self.name, self.is_held());
+            self.logged = self.state.clone();
         }
-        let name = &self.name;
-        match &self.state {
-            // Said by who attached.
-            State::Unknown | State::Attached(_) => {}
-            State::Missing => {
-                tracing::warn!("there is no interface {name}: it is attached to when it is there");
-            }
-            State::Renamed(new) => {
-                tracing::warn!(
-                    "interface {name} is called {new} now: the program stays on it; name it so in the configuration"
-                );
-            }
-            State::Detached => {
-                tracing::warn!(
-                    "{name} was detached by `sensor detach`: it stays so until a reload or a restart"
-                );
-            }
-            State::Obstacle(obstacle) if self.is_held() => {
-                tracing::error!("cannot tell whether the programs are attached to {name}: {obstacle}");
-            }
-            State::Obstacle(obstacle) => {
-                tracing::error!("not attached to {name}: {obstacle}; it is tried again");
-            }
-        }
-        self.logged = self.state.clone();
     }
 
     /// Why the programs are not attached; `None` if they are.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        let name = &self.name;
-        match &self.state {
-            State::Unknown | State::Attached(_) => None,
-            State::Missing => Some(format!("there is no interface {name}: `ip link` shows those there are")),
-            State::Renamed(new) => Some(format!(
-                "interface {name} is called {new} now, where the program still is: name it so in the configuration"
-            )),
-            State::Detached => Some(format!(
-                "{name} was detached by `sensor detach`: a reload or a restart attaches to it again"
-            )),
-            State::Obstacle(obstacle) => Some(obstacle.clone()),
+        self.state.trouble(&self.name)
+    }
+
+    /// Detaches the XDP program for one below that is to be attached; all else stays.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub(super) fn vacate(&mut self) -> Result<()> {
+        if let Some(ingress) = &self.ingress {
+            ingress.link.detach()?;
+            self.ingress = None;
+            self.state = State::Unknown;
         }
+        Ok(())
     }
 
     /// Detaches both programs and removes the pins.

@@ -5,18 +5,19 @@
 //! goes wrong before the last swap, the old ones stay. In between, what is configured is compared with what the
 //! kernel says, as often as somebody has a reason to, and what differs is mended.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use aya_log::EbpfLogger;
 
-use super::attachment::{Attachment, State, pinned, runs_here};
-use super::egress;
+use super::above::is_among;
+use super::attachment::{Attachment, pinned, runs_here};
 use super::options::AttachOptions;
-use super::reconcile::{Admit, attachments, bring_about, replace_all};
+use super::reconcile::{Admit, Plan, attachments, bring_about, replace_all};
+use super::state::State;
 use super::watch::Watch;
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
 use crate::kernel::host::Interface;
 use crate::kernel::maps::{
-    Confirmation, Counters, Direction, Earlier, Guard, KernelSeries, Pins, Shared, rules,
+    Confirmation, Counters, Direction, Earlier, Guard, KernelSeries, Pins, Shared, detach_command, rules,
 };
 use crate::kernel::program::{Loaded, Options, RateLimited};
 
@@ -76,9 +77,16 @@ impl Deployment {
             _ => {}
         }
         self.attachments = attachments(config.interfaces.iter(), admitted);
-        bring_about(&mut self.attachments, &mut self.loaded, &self.shared, self.mode, &|_| Ok(()));
+        let mut leaving = self.left_behind(&config.interfaces)?;
+        self.bring_about(&mut leaving, &|_| Ok(()));
         if !self.attachments.iter().any(Attachment::is_held) {
             let trouble = self.attachments.iter().find_map(Attachment::trouble);
+            if !leaving.iter().all(Attachment::is_held) {
+                // What made way for one below it that cannot be attached to.
+                self.attachments = leaving;
+                self.bring_about(&mut [], &|_| Ok(()));
+                self.pin()?;
+            }
             bail!("{}", trouble.unwrap_or_else(|| "there is nothing to attach to".to_owned()));
         }
         if before == Confirmation::Missed {
@@ -87,7 +95,9 @@ impl Deployment {
                 None => self.guard.confirm()?,
             }
         }
-        self.let_go_of_others()?;
+        for mut attachment in leaving {
+            attachment.let_go(&self.shared)?;
+        }
         self.attachments.iter_mut().for_each(Attachment::log);
         self.pin()?;
         self.keep_rules(config);
@@ -116,7 +126,7 @@ impl Deployment {
         if self.guard.confirmation()? == Confirmation::Missed {
             return Ok(());
         }
-        bring_about(&mut self.attachments, &mut self.loaded, &self.shared, self.mode, admit);
+        self.bring_about(&mut [], admit);
         self.attachments.iter_mut().for_each(Attachment::log);
         self.pin()?;
         self.retire_older()
@@ -148,23 +158,23 @@ impl Deployment {
         Ok(())
     }
 
-    /// Detaches from interfaces of this network namespace that an earlier agent was attached to and that are
-    /// not configured any more.
-    fn let_go_of_others(&self) -> Result<()> {
+    /// Interfaces of this network namespace that an earlier agent was attached to and that are not configured any
+    /// more.
+    fn left_behind(&self, configured: &[String]) -> Result<Vec<Attachment>> {
+        let mut left = Vec::new();
         for interface in Interface::all()? {
-            if self.attachments.iter().any(|attachment| attachment.is_to(interface.index)) {
-                continue;
-            }
             let Some(link) = pinned(&self.shared, Direction::Ingress, &interface) else { continue };
-            let configured = self.attachments.iter().any(|attachment| attachment.name == interface.name);
-            if runs_here(&link, &interface) && !configured {
-                link.detach().with_context(|| format!("cannot detach from {}", interface.name))?;
-                egress::detach(&interface)?;
-                self.shared.pins().remove_links(interface.index)?;
-                tracing::info!("detached from {}, which is not configured any more", interface.name);
+            if runs_here(&link, &interface) && !is_among(&interface, configured)? {
+                left.push(Attachment::of_earlier_agent(interface, link, &self.shared)?);
             }
         }
-        Ok(())
+        Ok(left)
+    }
+
+    /// Attaches what is configured and not attached; `leaving` is what is not configured any more.
+    fn bring_about(&mut self, leaving: &mut [Attachment], admit: Admit<'_>) {
+        let plan = Plan { mode: self.mode, staying: Vec::new(), leaving, admit };
+        bring_about(&mut self.attachments, &mut self.loaded, &self.shared, plan);
     }
 
     /// Whether everything that is there is attached.
@@ -192,26 +202,29 @@ impl Deployment {
         let is_new = |name: &&String| !self.attachments.iter().any(|attachment| attachment.name == **name);
         // Until they are pinned, or kept here, they are detached by letting them go.
         let mut fresh = attachments(config.interfaces.iter().filter(is_new), admitted);
-        bring_about(&mut fresh, &mut loaded, &self.shared, config.mode, &|_| Ok(()));
-        if let Some(trouble) = fresh.iter().find_map(Attachment::trouble) {
-            for attachment in &mut fresh {
-                attachment.let_go(&self.shared)?;
-            }
-            bail!("{trouble}");
-        }
-        let (mut stay, go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attachments)
+        let (mut stay, mut go): (Vec<_>, Vec<_>) = std::mem::take(&mut self.attachments)
             .into_iter()
             .partition(|attachment| config.interfaces.contains(&attachment.name));
-        let replaced = replace_all(&mut stay, &mut loaded, &self.shared, config.mode);
-        if let Err((replaced, error)) = replaced {
+        let staying = stay.iter().filter_map(Attachment::attached_to).collect();
+        let plan = Plan { mode: config.mode, staying, leaving: &mut go, admit: &|_| Ok(()) };
+        bring_about(&mut fresh, &mut loaded, &self.shared, plan);
+        let mut refused = fresh.iter().find_map(Attachment::trouble).map(|trouble| anyhow!(trouble));
+        if refused.is_none()
+            && let Err((replaced, error)) = replace_all(&mut stay, &mut loaded, &self.shared, config.mode)
+        {
             // The old programs ran there a moment ago. Should one be refused now, the new one runs on, with the
             // same counters.
             drop(replace_all(&mut stay[..=replaced], &mut self.loaded, &self.shared, self.mode));
+            refused = Some(error);
+        }
+        if let Some(error) = refused {
             stay.extend(go);
             self.attachments = stay;
             for attachment in &mut fresh {
                 attachment.let_go(&self.shared)?;
             }
+            // What was to leave, and made way for one below it.
+            self.bring_about(&mut [], &|_| Ok(()));
             self.pin()?;
             return Err(error);
         }
@@ -223,7 +236,8 @@ impl Deployment {
         for mut gone in go {
             let name = gone.name.clone();
             if let Err(error) = gone.let_go(&self.shared) {
-                tracing::warn!("{error:#}: `sensor detach --interface {name}` tries again");
+                let command = detach_command(&[&name], self.shared.pins().root());
+                tracing::warn!("{error:#}: {command} tries again");
             }
         }
         for attachment in &mut self.attachments {
@@ -232,7 +246,7 @@ impl Deployment {
                 attachment.state = State::Unknown;
             }
         }
-        bring_about(&mut self.attachments, &mut self.loaded, &self.shared, self.mode, &|_| Ok(()));
+        self.bring_about(&mut [], &|_| Ok(()));
         self.attachments.iter_mut().for_each(Attachment::log);
         self.pin()?;
         self.keep_rules(config);

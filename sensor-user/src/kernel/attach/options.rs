@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the programs and their counters are pinned unless told otherwise.
-pub const DEFAULT_PINS: &str = "/sys/fs/bpf/sensor";
+use crate::kernel::maps::DEFAULT_PINS;
 
 /// How the sensor is attached.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,26 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::attachment::{Attachment, Lack, State};
+use super::above::Others;
+use super::attachment::{Attachment, Lack};
+use super::state::State;
 use crate::config::Mode;
 use crate::kernel::host::Interface;
 use crate::kernel::maps::Shared;
 use crate::kernel::program::Loaded;
+use crate::obstacle::WrongUse;
+
+/// How what is attached comes to be what is configured.
+pub(super) struct Plan<'a> {
+    /// Where in the kernel to attach.
+    pub mode: Mode,
+    /// Interfaces that have the program and keep it, beside those that are gone through.
+    pub staying: Vec<u32>,
+    /// Interfaces that are not configured any more and have the program: it goes once it is in the way.
+    pub leaving: &'a mut [Attachment],
+    /// Asked about interfaces that nobody has looked at.
+    pub admit: Admit<'a>,
+}
 
 /// Whether the agent may attach to an interface that nobody has looked at yet: who that would cut off.
 pub type Admit<'a> = &'a dyn Fn(&Interface) -> Result<()>;
@@ -28,9 +43,9 @@ pub(super) fn bring_about(
     attachments: &mut [Attachment],
     loaded: &mut Loaded,
     shared: &Shared,
-    mode: Mode,
-    admit: Admit<'_>,
+    plan: Plan<'_>,
 ) {
+    let Plan { mode, mut staying, leaving, admit } = plan;
     let mut lacking = Vec::new();
     let looked: Vec<_> = attachments.iter_mut().map(|attachment| attachment.look(shared)).collect();
     // After all were looked at: two interfaces may have exchanged their names.
@@ -68,9 +83,11 @@ pub(super) fn bring_about(
     if let Ok(seeded) = &seeded {
         tracing::debug!("{seeded} conversations of this host were there before");
     }
+    staying.extend(names.keys());
+    let mut others = Others { staying: &staying, leaving };
     for attachment in lacking {
         let attached = match &seeded {
-            Ok(_) => attachment.attach_ingress(loaded, shared, mode),
+            Ok(_) => attachment.attach_ingress(loaded, shared, mode, &mut others),
             Err(error) => attachment.give_up().and_then(|()| bail!("{error:#}")),
         };
         if let Err(error) = attached {
@@ -95,7 +112,7 @@ pub fn check_named_once(names: &[String]) -> Result<()> {
 }
 
 fn named_twice(name: &str, other: &str) -> anyhow::Error {
-    anyhow!("{name} and {other} are one interface: leave one of the two names out")
+    anyhow!(WrongUse(format!("{name} and {other} are one interface: leave one of the two names out")))
 }
 
 /// Has the interfaces run other programs. On failure says which was the first where that failed.

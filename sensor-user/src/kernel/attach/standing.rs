@@ -49,7 +49,7 @@ impl Standing {
             (Err(error), _, Some(program)) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Self::Hidden(program)
             }
-            (_, _, Some(program)) => Self::Taken(xdp::taken(&interface.name, program)),
+            (_, _, Some(program)) => Self::Taken(xdp::taken(interface, program)),
         }
     }
 }

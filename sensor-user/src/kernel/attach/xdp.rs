@@ -7,9 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 
+use super::above::Others;
 use crate::config::Mode;
-use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures, above_with_xdp};
+use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures};
 use crate::kernel::link::{Hook, Link};
+use crate::kernel::maps::detach_command_of;
 use crate::kernel::program::{self, Loaded, Variant};
 use crate::obstacle::Obstacle;
 
@@ -28,23 +30,44 @@ pub struct Ingress {
     pub program: u32,
 }
 
-/// Attaches to `interface`, natively where the driver can and `mode` lets it.
+/// Attaches to `interface`, natively where the driver can and `mode` lets it. Where what is not configured any more
+/// stands on it, that is detached from.
 ///
 /// # Errors
 /// The interface is down or has another XDP program, or the kernel refuses every mode that is allowed.
-pub fn attach(loaded: &mut Loaded, interface: &Interface, mode: Mode) -> Result<Ingress> {
+pub fn attach(
+    loaded: &mut Loaded,
+    interface: &Interface,
+    mode: Mode,
+    others: &mut Others<'_>,
+) -> Result<Ingress> {
     let name = &interface.name;
     check_interface(interface)?;
     if let Some(other) = interface.xdp {
-        return Err(taken(name, other.program));
+        return Err(taken(interface, other.program));
     }
-    check_above(interface)?;
+    if mode == Mode::Native {
+        check_native(interface, None)?;
+    }
+    let attempts = attempts(loaded, interface, mode);
+    // The kernel verifies them before a moment without a program may begin.
+    for &(variant, _) in &attempts {
+        loaded.xdp(variant)?;
+    }
+    let way = others.make_way(interface)?;
     let mut native_error = None;
-    for (variant, hook) in attempts(loaded, interface, mode) {
+    for (variant, hook) in attempts {
         match Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, hook) {
             Ok(link) => {
+                let gap = way.map(|(start, from)| (start.elapsed(), from));
                 let (mode, program) = confirm(loaded, interface, variant)?;
                 report(loaded, interface, mode, native_error.as_ref());
+                if let Some((gap, from)) = gap {
+                    tracing::warn!(
+                        "detached from {from}, which is not configured any more, to attach to {name} below; what \
+                         came in between passed uncounted, for {gap:?}"
+                    );
+                }
                 return Ok(Ingress { link, mode, program });
             }
             // The first variant is the one that fits the interface: its error tells what stands in the way.
@@ -80,21 +103,6 @@ pub fn check_interface(interface: &Interface) -> Result<(), Obstacle> {
         ));
     }
     Ok(())
-}
-
-/// Refuses an interface where the kernel takes no program because of another interface's.
-///
-/// # Errors
-/// What stands on it has a program, or the kernel does not answer.
-pub fn check_above(interface: &Interface) -> Result<()> {
-    let name = &interface.name;
-    let Some(above) = above_with_xdp(interface)? else { return Ok(()) };
-    let program = above.xdp.map_or(0, |xdp| xdp.program);
-    bail!(
-        "{above}, which stands on interface {name}, already has the XDP program {program}, and the kernel takes none \
-         on {name} beside it: stop the program that is attached to {above}; `bpftool net` and `bpftool link` show it",
-        above = above.name
-    )
 }
 
 /// Whether the driver runs programs natively as far as can be told without attaching; `None` if the kernel does not
@@ -215,19 +223,24 @@ impl Ingress {
 }
 
 /// Says whose program is in the way, and what to do about it.
-pub(super) fn taken(name: &str, program: u32) -> Error {
+pub(super) fn taken(interface: &Interface, program: u32) -> Error {
+    in_the_way(&format!("interface {}", interface.name), interface, program)
+}
+
+/// Likewise, where `subject` is what begins the sentence, and `holder` has the program.
+pub(super) fn in_the_way(subject: &str, holder: &Interface, program: u32) -> Error {
     match program::is_ours(program) {
         Ok(true) => anyhow!(
-            "interface {name} already has the program of a sensor that was started with other --pins, with \
-             --detach-on-exit or by another version: stop that one, or remove it with `sensor detach \
-             --interface {name}`, which ends its counts"
+            "{subject} already has the program of a sensor that was started with other --pins, with \
+             --detach-on-exit or by another version: stop that one, or remove it with {}, which ends its counts",
+            detach_command_of(holder)
         ),
         Ok(false) => anyhow!(
-            "interface {name} already has the XDP program {program}: stop the program that attached it; `bpftool \
-             net` and `bpftool link` show it"
+            "{subject} already has the XDP program {program}: stop the program that attached it; `bpftool net` \
+             and `bpftool link` show it"
         ),
         Err(_) => anyhow!(
-            "interface {name} already has the XDP program {program}, and whether it is a sensor's cannot be known \
+            "{subject} already has the XDP program {program}, and whether it is a sensor's cannot be known \
              without root: stop the program that attached it; `bpftool net` and `bpftool link` show it to root"
         ),
     }

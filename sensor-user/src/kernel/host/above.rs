@@ -7,20 +7,20 @@ use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage}
 use super::interface::{Interface, links};
 use super::version::Version;
 
-/// The interface that stands on this one and has an XDP program: below it the kernel takes no other, since Linux 5.15
-/// (kernel commit 879af96ffd72). `None` if there is none, or the kernel does not mind.
+/// The interfaces that stand on this one and have XDP programs: below them the kernel takes no other, since Linux 5.15
+/// (kernel commit 879af96ffd72). None if the kernel does not mind.
 ///
 /// # Errors
 /// The kernel does not answer.
-pub fn above_with_xdp(interface: &Interface) -> Result<Option<Interface>> {
+pub fn above_with_xdp(interface: &Interface) -> Result<Vec<Interface>> {
     if Version::running()? < Version::NONE_BELOW_XDP {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let all =
         links(NLM_F_DUMP, LinkMessage::default()).context("cannot ask the kernel for its interfaces")?;
     let own = all.iter().find(|link| link.header.index == interface.index);
     let above = all.iter().filter(|link| own.is_some_and(|own| stands_on(link, own)));
-    Ok(above.filter_map(Interface::from_message).find(|above| above.xdp.is_some()))
+    Ok(above.filter_map(Interface::from_message).filter(|above| above.xdp.is_some()).collect())
 }
 
 /// Whether the one stands on the other, without any between them.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use aya::maps::{MapData, MapInfo, MapType};
 
-use super::pins::Pins;
+use super::pins::{Pins, Root};
 
 /// A map with the name that it is pinned under.
 #[derive(Debug)]
@@ -67,8 +67,9 @@ impl Pinned {
         if !layout.fits(&info)? {
             bail!(
                 "{} is not laid out as this build of the sensor expects: another build made it; go back to that \
-                 build, or remove all of it with `sensor detach`, which ends its counts",
-                path.display()
+                 build, or remove all of it with {}, which ends its counts",
+                path.display(),
+                Root::at(pins.root()).detach_command()
             );
         }
         Ok(Some(Self { name, map }))

@@ -5,6 +5,7 @@
 
 mod left;
 mod place;
+mod seen;
 
 use std::fs::{self, File};
 use std::io;
@@ -19,10 +20,11 @@ use self::left::{
     PASSING, link_name, pinned_links, refuse_newer, remove_dead_links, remove_left_behind, version_directory,
     version_name,
 };
-use self::place::{USUAL, check_names, in_use, is_bpf, lock, lock_alone, make, not_bpf};
+use self::place::{USUAL, in_use, is_bpf, lock, lock_alone, make, not_bpf};
 
 pub use self::left::{Cleaned, Direction, Earlier, clean};
-pub use self::place::bpf_mount;
+pub use self::place::{bpf_mount, check_names};
+pub use self::seen::{DEFAULT_PINS, Root, detach_command, detach_command_of};
 
 /// The directory of one agent's pins.
 #[derive(Debug)]
@@ -199,6 +201,12 @@ impl Pins {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The directory above it, which `--pins` names.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
     }
 
     /// Where a map is pinned.

@@ -12,7 +12,7 @@ use aya::maps::MapData;
 use sensor_common::layout::{COUNTERS, NAMES, Page};
 
 use super::pinned::{Entries, Layout};
-use super::pins::Pins;
+use super::pins::{Pins, Root};
 
 /// Pages before the first sensor's.
 pub(super) const SIDE_PAGES: u32 = 1;
@@ -54,8 +54,9 @@ pub(super) fn adopt<'a>(pins: &mut Pins, shared: impl Iterator<Item = &'a str>) 
         if pins.older_has_links() {
             bail!(
                 "programs of an older build are attached whose counters, in {}, are not those that this build \
-                 took over: remove them with `sensor detach`, which ends their counts",
-                older.display()
+                 took over: remove them with {}, which ends their counts",
+                older.display(),
+                Root::at(pins.root()).detach_command()
             );
         }
         // An older build was started, found this one attached, and gave up.

@@ -9,6 +9,7 @@ use sensor_common::layout::SCHEMA_VERSION;
 use sensor_common::policy;
 
 use super::place::lock;
+use super::seen::Root;
 use crate::kernel::link::Link;
 use crate::kernel::maps::guard::{Confirmation, Guard};
 use crate::obstacle::together;
@@ -91,8 +92,9 @@ pub(super) fn refuse_newer(root: &Path) -> Result<()> {
         if version > SCHEMA_VERSION && !pinned_links(&directory).is_empty() {
             bail!(
                 "{} is a newer build's, whose programs are attached and whose counters this build cannot read: \
-                 start the newer build, or remove them with `sensor detach`, which ends their counts",
-                directory.display()
+                 start the newer build, or remove them with {}, which ends their counts",
+                directory.display(),
+                Root::at(root).detach_command()
             );
         }
     }

@@ -6,9 +6,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-use anyhow::{Context, Error, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow};
 
 use crate::kernel::retry::retried;
+use crate::obstacle::WrongUse;
 
 /// Where a BPF file system usually is.
 pub(super) const USUAL: &str = "/sys/fs/bpf";
@@ -35,10 +36,10 @@ pub(super) fn in_use(directory: &Path) -> Error {
 }
 
 pub(super) fn not_bpf(directory: &Path) -> Error {
-    anyhow!(
+    Error::new(WrongUse(format!(
         "{} is not on a BPF file system: leave --pins out, or mount one there with `mount -t bpf`",
         directory.display()
-    )
+    )))
 }
 
 /// Makes a directory on a BPF file system, which is mounted where it usually is if nothing is there yet.
@@ -62,7 +63,7 @@ pub(super) fn make(directory: &Path) -> Result<()> {
 ///
 /// # Errors
 /// It can't.
-pub(super) fn check_names(directory: &Path) -> Result<()> {
+pub fn check_names(directory: &Path) -> Result<()> {
     let mount = bpf_mount(directory);
     let Some(mount) = mount.or_else(|| directory.starts_with(USUAL).then_some(Path::new(USUAL))) else {
         return Ok(());
@@ -71,10 +72,10 @@ pub(super) fn check_names(directory: &Path) -> Result<()> {
     let has_dot =
         |part: Component<'_>| matches!(part, Component::Normal(name) if name.as_bytes().contains(&b'.'));
     if below.components().any(has_dot) {
-        bail!(
+        return Err(Error::new(WrongUse(format!(
             "a BPF file system takes no dot in a name, as in {}: give --pins a directory without",
             directory.display()
-        );
+        ))));
     }
     Ok(())
 }
