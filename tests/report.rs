@@ -133,6 +133,37 @@ fn days_are_exact_through_the_rules() -> Result<()> {
     Ok(())
 }
 
+/// A server that is down for 52 minutes, over the time in which it would have recorded the hour before, has samples of
+/// that hour, and the counters went on counting: the report lacks no packet, and says what was read where.
+#[test]
+fn an_hour_that_was_not_recorded_is_read_from_the_counters() -> Result<()> {
+    needs!(prometheus::installed());
+    let options =
+        Options { resolution: Resolution::Raw, ports: 20, ..Options::days(4, 4, date(2024, 1, 1))? };
+    let noon = midnight(date(2023, 12, 29)) + 12 * 3_600;
+    let Served { truth, server, namespace } = Served::with_outage(&options, noon, 52 * 60)?;
+    for (zone, days, hours) in [
+        ("UTC", "--from 2023-12-29 --to 2023-12-30", 24..72),
+        ("+09:00", "--from 2023-12-29 --to 2023-12-30", 15..63),
+    ] {
+        let report = WrittenReport::write(&namespace, &server, &format!("{days} --time-zone={zone}"))?;
+        let of = |hours: &[Option<u64>]| hours.iter().flatten().sum::<u64>();
+        let all =
+            truth.sensors.iter().flat_map(|sensor| &sensor.hours).map(|service| of(&service[hours.clone()]));
+        assert_eq!(report.total(), Some(all.sum()), "{zone}");
+        let observed: f64 = report.rows("sensors").iter().filter_map(|it| it["observed_days"].as_f64()).sum();
+        assert!(observed > 7.0, "{observed}");
+        let notes = report.json["notes"].to_string();
+        let when = if zone == "UTC" { "11:00 to 12:00" } else { "20:00 to 21:00" };
+        let words = format!(
+            "Hours that Prometheus did not record, as when it is down over a full hour: 1 (2023-12-29 {when}). \
+                             They were read from the counters, to the packet."
+        );
+        assert!(notes.contains(&words), "{notes}");
+    }
+    Ok(())
+}
+
 /// What of a day in progress has been recorded is read from there, hour by hour; the counters have only what came since.
 #[test]
 fn a_day_in_progress_is_read_from_its_hours() -> Result<()> {

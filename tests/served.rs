@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_fleet::simulation::options::{self, Options};
 use sensor_fleet::simulation::truth::Truth;
 use sensor_fleet::simulation::{BLOCK, HISTORY, TRUTH, generate};
+use sensor_fleet::vocabulary::series::HOUR_MARKER;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::prometheus::{Prometheus, run_promtool};
 use sensor_harness::workspace;
@@ -40,8 +42,23 @@ impl Served {
     /// # Errors
     /// As [`Served::new`].
     pub fn with_rules(options: &Options, file: Option<&Path>) -> Result<Self> {
+        Self::make(options, file, None)
+    }
+
+    /// As [`Served::new`] with rules, by a server that was down from a full hour, in Unix seconds, on for so many
+    /// seconds, less than an hour: it has no samples from then, and no record of the hour before.
+    ///
+    /// # Errors
+    /// As [`Served::new`].
+    pub fn with_outage(options: &Options, hour: i64, seconds: i64) -> Result<Self> {
+        let file = workspace().join("fleet/rules/rollup.yml");
+        Self::make(options, Some(&file), Some(hour..hour + seconds))
+    }
+
+    fn make(options: &Options, file: Option<&Path>, outage: Option<Range<i64>>) -> Result<Self> {
         let mut folder = tempfile::tempdir()?;
-        let truth = blocks(options, &folder.path().join("data"))?;
+        let truth = blocks_of(options, &folder.path().join("data"), outage.as_ref())?;
+        let unrecorded = outage.map(|outage| outage.start);
         let namespace = Namespace::new()?;
         if let Some(file) = file {
             let text =
@@ -53,7 +70,7 @@ impl Served {
             let file = work.path().join("rule.yml");
             for rule in rules {
                 std::fs::write(&file, rule)?;
-                folder = record(&namespace, &truth, &file, folder)?;
+                folder = record(&namespace, &truth, &file, folder, unrecorded)?;
             }
         }
         let server = serve(&namespace, folder, &[])?;
@@ -66,12 +83,39 @@ impl Served {
 /// # Errors
 /// Without `promtool`, or if it fails.
 pub fn blocks(options: &Options, data: &Path) -> Result<Truth> {
+    blocks_of(options, data, None)
+}
+
+fn blocks_of(options: &Options, data: &Path, outage: Option<&Range<i64>>) -> Result<Truth> {
     let work = tempfile::tempdir()?;
     generate(options, work.path(), &mut |_| ())?;
+    if let Some(outage) = outage {
+        let path = work.path().join(HISTORY);
+        let text = without(&std::fs::read_to_string(&path)?, outage) + &marks(options, outage.start);
+        std::fs::write(&path, text + "# EOF\n")?;
+    }
     let [create, from, what] = ["tsdb", "create-blocks-from", "openmetrics"].map(OsString::from);
     let history = work.path().join(HISTORY).into_os_string();
     run_promtool([create, from, what, BLOCK.into(), "--quiet".into(), history, data.into()])?;
     Truth::read(&work.path().join(TRUTH))
+}
+
+/// A history's lines without those of an outage, and without its end.
+fn without(text: &str, outage: &Range<i64>) -> String {
+    let second = |line: &str| line.rsplit(' ').next()?.split('.').next()?.parse::<i64>().ok();
+    let stays = |line: &&str| {
+        *line != "# EOF" && (line.starts_with('#') || second(line).is_none_or(|at| !outage.contains(&at)))
+    };
+    text.lines().filter(stays).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The marks that the rules make of each hour but one.
+fn marks(options: &Options, but: i64) -> String {
+    let (start, end) = (options::midnight(options.first), options::midnight(options.end));
+    let hours = (1..).map(|hour| start + hour * 3_600).take_while(|hour| *hour <= end);
+    let marks = hours.filter(|hour| *hour != but);
+    let lines = marks.map(|hour| format!("{HOUR_MARKER}{{}} {hour} {}\n", hour + 17 * 60));
+    format!("# TYPE {HOUR_MARKER} gauge\n{}", lines.collect::<String>())
 }
 
 fn serve(namespace: &Namespace, folder: TempDir, flags: &[&str]) -> Result<Prometheus> {
@@ -106,20 +150,35 @@ fn rules(text: &str) -> Vec<String> {
     files
 }
 
-/// Evaluates one rule over the blocks in a folder; gives another folder, with these blocks and the rule's.
-fn record(namespace: &Namespace, truth: &Truth, file: &Path, folder: TempDir) -> Result<TempDir> {
+/// Evaluates one rule over the blocks in a folder; gives another folder, with these blocks and the rule's. One hour may
+/// be left out.
+fn record(
+    namespace: &Namespace,
+    truth: &Truth,
+    file: &Path,
+    folder: TempDir,
+    unrecorded: Option<i64>,
+) -> Result<TempDir> {
     // OpenMetrics has no marker for a series that ends: a sample must not be seen beyond its minute.
     let server = serve(namespace, folder, &["--query.lookback-delta=1m"])?;
     let next = tempfile::tempdir()?;
     let data = next.path().join("data");
     std::fs::create_dir_all(&data)?;
-    let (start, end) = (options::midnight(truth.arguments.first), options::midnight(truth.arguments.end));
     // The last day is recorded within the two that follow.
-    let (start, end) = (format!("--start={start}"), format!("--end={}", end + 2 * 86_400));
+    let start = options::midnight(truth.arguments.first);
+    let end = options::midnight(truth.arguments.end) + 2 * 86_400;
+    let hourly = std::fs::read_to_string(file)?.contains("interval: 1h");
+    let spans = match unrecorded.filter(|_| hourly) {
+        Some(hour) => vec![(start, hour - 1), (hour + 3_600, end)],
+        None => vec![(start, end)],
+    };
     let (url, output) = (format!("--url={}", server.url()), format!("--output-dir={}", data.display()));
     let file = file.display().to_string();
-    let arguments = ["tsdb", "create-blocks-from", "rules", BLOCK, &start, &end, &url, &output, &file];
-    namespace.run(|| run_promtool(arguments))??;
+    for (start, end) in spans {
+        let (start, end) = (format!("--start={start}"), format!("--end={end}"));
+        let arguments = ["tsdb", "create-blocks-from", "rules", BLOCK, &start, &end, &url, &output, &file];
+        namespace.run(|| run_promtool(arguments))??;
+    }
     for block in std::fs::read_dir(server.folder().join("data"))? {
         let block = block?;
         if block.path().join("meta.json").is_file() {

@@ -16,6 +16,7 @@ pub mod publish;
 pub mod request;
 pub mod surge;
 pub mod tally;
+pub mod unrecorded;
 pub mod write;
 
 #[cfg(test)]
@@ -69,7 +70,7 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
 
 /// Reads a fleet's days and makes the report of them.
 fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Result<Report> {
-    let reader = Reader::new(client, &plan.days, now);
+    let reader = Reader::new(client, &plan.days, now)?;
     let observers = reader.observers()?;
     let home = arguments.home.as_deref();
     notes::check_home(home, &observers)?;
@@ -87,6 +88,7 @@ fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Resul
         packets.max(previous_packets) <= EXACT,
         "the sensors have counted more than 2^53 packets, of which no sum is exact: ask for fewer days"
     );
-    let notes = notes::notes(plan, &report, coverage);
+    let mut notes = notes::notes(plan, &report, coverage);
+    notes.extend(reader.unrecorded().note(&arguments.time_zone));
     Ok(Report { surges, method, notes, ..report })
 }

@@ -4,7 +4,7 @@
 //! the counters themselves, by the same expression.
 
 use crate::vocabulary::series::{
-    DAYS, HOURS, OBSERVED_1D, OBSERVED_1H, SENSOR_PACKETS_1D, SENSOR_PACKETS_1H,
+    DAY_MARKER, DAYS, HOUR_MARKER, HOURS, OBSERVED_1D, OBSERVED_1H, SENSOR_PACKETS_1D, SENSOR_PACKETS_1H,
 };
 
 /// Seconds of a day.
@@ -54,6 +54,40 @@ pub fn counted_hours(sensor: &str, hours: i64) -> String {
     let counters = format!("sensor_packets_total{{sensor={}}}", quoted(sensor));
     // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
     format!("sum_over_time(({})[{}m:1h])", increase(&counters, "1h"), hours * 60 - 30)
+}
+
+/// The end of the hour that ends at the moment of evaluation, if it was recorded.
+#[must_use]
+pub fn hour_marker() -> String {
+    format!("last_over_time({HOUR_MARKER}[1h] {HOURS})")
+}
+
+/// The end of the UTC day that ends at the moment of evaluation, if it was recorded.
+#[must_use]
+pub fn day_marker() -> String {
+    format!("last_over_time({DAY_MARKER}[1d] {DAYS})")
+}
+
+/// Packets by protocol and port of a sensor in the hour that ends at the moment of evaluation, from its counters, if it
+/// has no record of any.
+#[must_use]
+pub fn missed_packets(sensor: &str) -> String {
+    // A server that ends between a rule and the marker leaves an hour that has records and no marker.
+    let record = format!("last_over_time({SENSOR_PACKETS_1H}{{sensor={}}}[1h] {HOURS})", quoted(sensor));
+    format!("({}) unless on (sensor) {record}", counted_packets(sensor, 3600))
+}
+
+/// The part of the hour that ends at the moment of evaluation in which each sensor was observed, by the minute, if that
+/// was not recorded.
+#[must_use]
+pub fn missed_observation() -> String {
+    format!("({}) unless on (sensor) last_over_time({OBSERVED_1H}[1h] {HOURS})", observed_hours(3600))
+}
+
+/// How many sensors there are samples of in the hour that ends at the moment of evaluation.
+#[must_use]
+pub fn sampled_sensors() -> String {
+    "count(last_over_time(sensor_info[1h]))".to_owned()
 }
 
 /// How much counters have grown within a window, exactly; `fleet/rules/rollup.yml` has it with an hour.

@@ -9,7 +9,11 @@ use jiff::Timestamp;
 use super::client::{Client, Series};
 use super::expression::{self, DAY};
 use super::period::{Days, HOUR};
+use super::unrecorded::Unrecorded;
 use crate::vocabulary::service::Service;
+
+#[cfg(test)]
+mod tests;
 
 /// How long after a day's end its record is certain to be there: it is made within the second hour after it, and
 /// within the third if that was missed.
@@ -75,6 +79,8 @@ enum PartOf {
     Hours,
     /// What there is of the last hour: the counters.
     Minutes,
+    /// Hours that should have a record: the counters, each hour by itself.
+    Missed,
 }
 
 /// A series, and its values with the days that they are of.
@@ -86,14 +92,24 @@ pub struct Reader<'a> {
     client: &'a Client,
     days: &'a Days,
     runs: Vec<Run>,
+    unrecorded: Unrecorded,
     now: i64,
 }
 
 impl<'a> Reader<'a> {
     /// Reads these days, at a moment in Unix seconds.
+    ///
+    /// # Errors
+    /// Prometheus does not answer as it should.
+    pub fn new(client: &'a Client, days: &'a Days, now: i64) -> Result<Self> {
+        let unrecorded = Unrecorded::find(client, days, full(now - HOUR_RECORDED_AFTER))?;
+        Ok(Self { client, days, runs: runs(days, &unrecorded, now), unrecorded, now })
+    }
+
+    /// The hours that should have a record and have none.
     #[must_use]
-    pub fn new(client: &'a Client, days: &'a Days, now: i64) -> Self {
-        Self { client, days, runs: runs(days, now), now }
+    pub const fn unrecorded(&self) -> &Unrecorded {
+        &self.unrecorded
     }
 
     /// All sensors that were seen on these days, by name.
@@ -107,6 +123,7 @@ impl<'a> Reader<'a> {
         let expression = |of, seconds, utc| match of {
             PartOf::Records => expression::recorded_observation(seconds, utc),
             PartOf::Hours | PartOf::Minutes => expression::observed_hours(seconds),
+            PartOf::Missed => expression::missed_observation(),
         };
         for (series, days) in self.read(expression)? {
             let name = series.label("sensor");
@@ -149,6 +166,7 @@ impl<'a> Reader<'a> {
             PartOf::Records => expression::recorded_packets(sensor, seconds, utc),
             PartOf::Hours => expression::counted_hours(sensor, seconds / HOUR),
             PartOf::Minutes => expression::counted_packets(sensor, seconds),
+            PartOf::Missed => expression::missed_packets(sensor),
         };
         let mut sums = Sums::new(self.days.dates.len());
         for (series, days) in self.read(expression)? {
@@ -188,6 +206,14 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        for ends in self.unrecorded.runs() {
+            for series in self.client.range(&expression(PartOf::Missed, HOUR, false), ends, HOUR)? {
+                check(&series)?;
+                let of = |(end, value): &(i64, f64)| Some((self.days.of_hour(*end)?, *value));
+                let days = series.values.iter().filter_map(of).collect();
+                read.push((series, days));
+            }
+        }
         Ok(read)
     }
 
@@ -216,11 +242,15 @@ fn check(series: &Series) -> Result<()> {
     Ok(())
 }
 
+/// The last full hour.
+const fn full(time: i64) -> i64 {
+    time - time.rem_euclid(HOUR)
+}
+
 /// What a day that has no record yet is made of, as far as it is over.
 fn parts(days: &Days, day: usize, now: i64) -> Vec<Part> {
     let (start, midnight) = days.span(day);
     let end = midnight.min(now);
-    let full = |time: i64| time - time.rem_euclid(HOUR);
     let hours = full(end).max(start);
     let records = full(now - HOUR_RECORDED_AFTER).clamp(start, hours);
     [(PartOf::Records, start, records), (PartOf::Hours, records, hours), (PartOf::Minutes, hours, end)]
@@ -230,8 +260,8 @@ fn parts(days: &Days, day: usize, now: i64) -> Vec<Part> {
         .collect()
 }
 
-/// Divides days into runs that one query reads each.
-fn runs(days: &Days, now: i64) -> Vec<Run> {
+/// Divides days into runs that one query reads each. A day in UTC that was not recorded is read from its hours.
+fn runs(days: &Days, unrecorded: &Unrecorded, now: i64) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for day in 0..days.dates.len() {
         let (start, end) = days.span(day);
@@ -239,7 +269,8 @@ fn runs(days: &Days, now: i64) -> Vec<Run> {
             Source::Parts
         } else {
             let seconds = end - start;
-            Source::Records { seconds, utc: seconds == DAY && start % DAY == 0 }
+            let utc = seconds == DAY && start % DAY == 0 && !unrecorded.is_day(end);
+            Source::Records { seconds, utc }
         };
         match runs.last_mut() {
             Some(run) if run.source == source => run.days.end = day + 1,
@@ -294,111 +325,4 @@ impl Sums {
 )]
 fn whole(packets: f64) -> u64 {
     packets.round() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::super::period::zone;
-    use super::*;
-
-    fn records(seconds: i64, utc: bool) -> Source {
-        Source::Records { seconds, utc }
-    }
-
-    #[rstest]
-    #[case::over("UTC", "2023-10-05T00:00:00Z", &[(0..3, records(DAY, true))])]
-    #[case::record_to_come("UTC", "2023-10-04T02:59:59Z", &[(0..2, records(DAY, true)), (2..3, Source::Parts)])]
-    #[case::in_progress("UTC", "2023-10-03T12:00:00Z", &[(0..2, records(DAY, true)), (2..3, Source::Parts)])]
-    #[case::after_midnight("UTC", "2023-10-03T00:30:00Z", &[(0..1, records(DAY, true)), (1..3, Source::Parts)])]
-    #[case::japan("Asia/Tokyo", "2023-10-05T00:00:00Z", &[(0..3, records(DAY, false))])]
-    fn days_are_read_in_runs(
-        #[case] tz: &str,
-        #[case] now: &str,
-        #[case] expected: &[(Range<usize>, Source)],
-    ) {
-        let day = |text: &str| text.parse().unwrap();
-        let days = Days::new(day("2023-10-01"), day("2023-10-03"), &zone(tz).unwrap()).unwrap();
-        let now: Timestamp = now.parse().unwrap();
-        let found: Vec<_> =
-            runs(&days, now.as_second()).into_iter().map(|run| (run.days, run.source)).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[rstest]
-    #[case::a_minute_old("2023-10-03T00:01:00Z", &[(PartOf::Minutes, 60)])]
-    #[case::an_hour_without_a_record("2023-10-03T01:59:00Z", &[(PartOf::Hours, HOUR), (PartOf::Minutes, 59 * 60)])]
-    #[case::an_hour_with_a_record("2023-10-03T02:00:00Z", &[(PartOf::Records, HOUR), (PartOf::Hours, HOUR)])]
-    #[case::all(
-        "2023-10-03T12:30:00Z",
-        &[(PartOf::Records, 11 * HOUR), (PartOf::Hours, HOUR), (PartOf::Minutes, 30 * 60)]
-    )]
-    #[case::over("2023-10-04T00:59:00Z", &[(PartOf::Records, 23 * HOUR), (PartOf::Hours, HOUR)])]
-    #[case::long_over("2023-10-04T01:00:00Z", &[(PartOf::Records, DAY)])]
-    #[case::to_come("2023-10-02T23:00:00Z", &[])]
-    fn a_day_without_a_record_is_read_in_parts(#[case] now: &str, #[case] expected: &[(PartOf, i64)]) {
-        let day: jiff::civil::Date = "2023-10-03".parse().unwrap();
-        let days = Days::new(day, day, &zone("UTC").unwrap()).unwrap();
-        let now: Timestamp = now.parse().unwrap();
-        let found = parts(&days, 0, now.as_second());
-        assert_eq!(found.iter().map(|part| (part.of, part.seconds)).collect::<Vec<_>>(), expected);
-        // One follows the other.
-        let start = days.span(0).0;
-        let ends: Vec<i64> = found.iter().map(|part| part.end - part.seconds).collect();
-        let before: Vec<i64> =
-            [start].into_iter().chain(found.iter().map(|part| part.end)).take(found.len()).collect();
-        assert_eq!(ends, before);
-    }
-
-    #[test]
-    fn a_day_of_another_length_is_a_run_of_its_own() {
-        let day = |text: &str| text.parse().unwrap();
-        let days = Days::new(day("2023-10-28"), day("2023-10-30"), &zone("Europe/Berlin").unwrap()).unwrap();
-        let found: Vec<_> = runs(&days, i64::MAX / 2).into_iter().map(|run| run.source).collect();
-        assert_eq!(found, [records(DAY, false), records(25 * HOUR, false), records(DAY, false)]);
-    }
-
-    #[rstest]
-    #[case::counts(&[0.0, 17.5, 9_007_199_254_740_992.0], "")]
-    #[case::infinite(&[100.0, f64::INFINITY], "{port=\"23\", sensor=\"a\\u{1b}\"} has inf at 2023-10-02T00:00:00Z")]
-    #[case::no_number(&[f64::NAN], "has NaN at 2023-10-01T00:00:00Z")]
-    #[case::negative(&[-1.0], "has -1 at")]
-    #[case::not_exact(&[9_007_199_254_740_994.0], "has 9007199254740994 at")]
-    fn what_is_no_count_is_refused_by_name(#[case] values: &[f64], #[case] words: &str) {
-        let labels = [("port", "23"), ("sensor", "a\u{1b}")];
-        let labels = labels.map(|(name, value)| (name, value.to_owned()));
-        let days = (0..).map(|day| 1_696_118_400 + day * DAY);
-        let series = Series { labels: labels.into(), values: days.zip(values.iter().copied()).collect() };
-        let said = check(&series).map_or_else(|error| error.to_string(), |()| String::new());
-        assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said}");
-    }
-
-    #[test]
-    fn everything_counts_and_only_services_rank() {
-        let mut sums = Sums::new(2);
-        let mut add = |protocol: &str, port: &str, values: &[(usize, f64)]| {
-            let labels = [("protocol", protocol), ("port", port)];
-            let labels = labels.map(|(name, value)| (name, value.to_owned()));
-            sums.add(&Series { labels: labels.into(), values: Vec::new() }, values.iter().copied());
-        };
-        add("tcp", "23", &[(0, 5.0)]);
-        add("tcp", "23", &[(0, 1.0), (1, 9_007_199_254_740_991.0)]);
-        add("tcp", "other", &[(1, 2.0)]);
-        add("udp", "fragment", &[(0, 3.0)]);
-        add("malformed", "", &[(0, 4.0)]);
-        add("icmp", "", &[(1, f64::NAN)]);
-        let counts = sums.counts();
-        let shown: Vec<_> =
-            counts.services.iter().map(|(service, days)| (service.to_string(), days.clone())).collect();
-        assert_eq!(
-            shown,
-            [
-                ("ICMP".to_owned(), vec![None, Some(0)]),
-                ("23/TCP".to_owned(), vec![Some(6), Some((1 << 53) - 1)])
-            ]
-        );
-        assert_eq!(counts.all, [13, (1 << 53) + 1]);
-        assert_eq!(counts.unranked, [0, 2]);
-    }
 }

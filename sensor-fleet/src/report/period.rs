@@ -102,6 +102,13 @@ impl Days {
         (self.midnights[day], self.midnights[day + 1])
     }
 
+    /// The day with the hour that ends at a moment, in Unix seconds; nothing if that is in none of them.
+    #[must_use]
+    pub fn of_hour(&self, end: i64) -> Option<usize> {
+        let day = self.midnights.partition_point(|midnight| *midnight < end).checked_sub(1)?;
+        (day < self.dates.len()).then_some(day)
+    }
+
     /// The place of a day among these.
     #[must_use]
     pub fn position(&self, day: Date) -> Option<usize> {

@@ -26,8 +26,13 @@ pub const SURGE_JUDGED: &str = "fleet:surge:judged";
 /// On how many sensors each service surges, with the [verdict](super::verdict::SurgeVerdict) as a label.
 pub const SURGE_VERDICT: &str = "service:surge:verdict";
 
+/// The end of the last hour that is recorded, in Unix seconds.
+pub const HOUR_MARKER: &str = "sensor:rollup:hour";
+/// The end of the last day in UTC that is recorded, in Unix seconds.
+pub const DAY_MARKER: &str = "sensor:rollup:day";
+
 /// All of them.
-pub const RECORDED: [&str; 10] = [
+pub const RECORDED: [&str; 12] = [
     SENSOR_PACKETS_1H,
     SENSOR_PACKETS_1D,
     REGION_PACKETS_1H,
@@ -38,6 +43,8 @@ pub const RECORDED: [&str; 10] = [
     SURGE_MEDIAN,
     SURGE_JUDGED,
     SURGE_VERDICT,
+    HOUR_MARKER,
+    DAY_MARKER,
 ];
 
 /// How long after an hour, or after the day that follows a day, a sample may be stamped at most.

@@ -1,0 +1,184 @@
+//! Hours and days that Prometheus should have recorded and has not, as when it was down over a full hour.
+//!
+//! What its rules record they mark. An hour without a mark, after one with it, is read from the counters, as long as
+//! there are samples of it.
+
+use std::collections::BTreeSet;
+use std::iter;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::client::Client;
+use super::expression::{self, DAY};
+use super::period::{Days, HOUR};
+
+/// Points that a server gives at once: Prometheus refuses more than 11,000.
+const POINTS: i64 = 10_000;
+/// Hours that are read from counters at once.
+const AT_ONCE: i64 = 24;
+/// Stretches of hours that a note names.
+const NAMED: usize = 5;
+
+/// Hours and days without a record, by their ends in Unix seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unrecorded {
+    hours: Vec<i64>,
+    /// Of these, those of which there are samples.
+    sampled: BTreeSet<i64>,
+    days: BTreeSet<i64>,
+}
+
+impl Unrecorded {
+    /// Those among `days` that are over by `last`. Before the first mark, nothing is missing: there were no rules.
+    ///
+    /// # Errors
+    /// Prometheus does not answer as it should.
+    pub fn find(client: &Client, days: &Days, last: i64) -> Result<Self> {
+        let (Some(&start), Some(&end)) = (days.midnights.first(), days.midnights.last()) else {
+            return Ok(Self::default());
+        };
+        let end = end.min(last);
+        let hours = unmarked(client, &expression::hour_marker(), (start + HOUR, end), HOUR)?;
+        let mut found = Self { hours, ..Self::default() };
+        for (first, last) in found.runs().collect::<Vec<_>>() {
+            for series in client.range(&expression::sampled_sensors(), (first, last), HOUR)? {
+                found.sampled.extend(series.values.iter().map(|(end, _)| *end));
+            }
+        }
+        let first = start + DAY - start.rem_euclid(DAY);
+        found.days = unmarked(client, &expression::day_marker(), (first, end), DAY)?.into_iter().collect();
+        Ok(found)
+    }
+
+    /// Whether the day in UTC that ended then is one.
+    #[must_use]
+    pub fn is_day(&self, end: i64) -> bool {
+        self.days.contains(&end)
+    }
+
+    /// The first and the last end of hours in a row, at most a day of them.
+    pub fn runs(&self) -> impl Iterator<Item = (i64, i64)> {
+        in_a_row(&self.hours, AT_ONCE)
+    }
+
+    /// What a reader must know of them, if there are any.
+    #[must_use]
+    pub fn note(&self, zone: &TimeZone) -> Option<String> {
+        if self.hours.is_empty() {
+            return None;
+        }
+        let (read, lost): (Vec<i64>, Vec<i64>) =
+            self.hours.iter().partition(|end| self.sampled.contains(end));
+        let mut note = format!(
+            "Hours that Prometheus did not record, as when it is down over a full hour: {} ({}).",
+            self.hours.len(),
+            named(&self.hours, zone)
+        );
+        if !read.is_empty() {
+            let which = if lost.is_empty() { "They".to_owned() } else { format!("{} of them", read.len()) };
+            note += &format!(" {which} were read from the counters, to the packet.");
+        }
+        if !lost.is_empty() {
+            note += &format!(
+                " Of {} there are no samples ({}): what sensors counted then is in the hour in which they were \
+                 scraped again, if that was within a day and their hosts had not been restarted; otherwise it is \
+                 missing here.",
+                lost.len(),
+                named(&lost, zone)
+            );
+        }
+        Some(note)
+    }
+}
+
+/// The ends, from one to another in steps, that no mark has, after the first that has one.
+fn unmarked(client: &Client, marker: &str, (first, last): (i64, i64), step: i64) -> Result<Vec<i64>> {
+    let mut marked = BTreeSet::new();
+    let pieces = iter::successors(Some(first), |at| Some(at + POINTS * step)).take_while(|at| *at <= last);
+    for at in pieces {
+        let end = last.min(at + (POINTS - 1) * step);
+        for series in client.range(marker, (at, end), step)? {
+            #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+            marked
+                .extend(series.values.iter().filter(|(end, mark)| *end as f64 == *mark).map(|(end, _)| *end));
+        }
+    }
+    let Some(&begin) = marked.first() else { return Ok(Vec::new()) };
+    let ends = iter::successors(Some(begin), |end| Some(end + step)).take_while(|end| *end <= last);
+    Ok(ends.filter(|end| !marked.contains(end)).collect())
+}
+
+/// The first and the last of those that are an hour apart, at most so many.
+fn in_a_row(ends: &[i64], most: i64) -> impl Iterator<Item = (i64, i64)> {
+    let mut rest = ends;
+    iter::from_fn(move || {
+        let first = *rest.first()?;
+        let next = (0..).zip(rest).take_while(|(at, end)| *at < most && **end == first + at * HOUR).count();
+        let last = rest[next - 1];
+        rest = &rest[next..];
+        Some((first, last))
+    })
+}
+
+/// Stretches of hours, the first few, from when to when.
+fn named(ends: &[i64], zone: &TimeZone) -> String {
+    let moment = |second: i64| Timestamp::from_second(second).map(|time| zone.to_datetime(time));
+    let clock = |time: DateTime| format!("{:02}:{:02}", time.hour(), time.minute());
+    let shown = |(first, last): (i64, i64)| {
+        let (Ok(from), Ok(to)) = (moment(first - HOUR), moment(last)) else { return String::new() };
+        let day = if from.date() == to.date() { String::new() } else { format!("{} ", to.date()) };
+        format!("{} {} to {day}{}", from.date(), clock(from), clock(to))
+    };
+    let stretches: Vec<_> = in_a_row(ends, i64::MAX).map(shown).collect();
+    let more = stretches.len().saturating_sub(NAMED);
+    let named = stretches[..stretches.len() - more].join(", ");
+    if more > 0 { format!("{named} and {more} more times") } else { named }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Noon of 2023-10-05 in UTC.
+    const NOON: i64 = 1_696_507_200;
+
+    fn hours(of: &[i64], sampled: &[i64]) -> Unrecorded {
+        let ends = |hours: &[i64]| hours.iter().map(|hour| NOON + hour * HOUR).collect::<Vec<_>>();
+        Unrecorded { hours: ends(of), sampled: ends(sampled).into_iter().collect(), days: BTreeSet::new() }
+    }
+
+    #[rstest]
+    #[case::none(&[], &[])]
+    #[case::one(&[0], &[(0, 0)])]
+    #[case::some(&[0, 1, 3], &[(0, 1), (3, 3)])]
+    fn hours_are_read_in_a_row(#[case] of: &[i64], #[case] expected: &[(i64, i64)]) {
+        let found = hours(of, &[]);
+        let runs = found.runs().map(|(first, last)| ((first - NOON) / HOUR, (last - NOON) / HOUR));
+        assert_eq!(runs.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn no_more_than_a_day_is_read_at_once() {
+        let all: Vec<i64> = (0..50).collect();
+        let found = hours(&all, &[]);
+        let runs = found.runs().map(|(first, last)| (last - first) / HOUR + 1);
+        assert_eq!(runs.collect::<Vec<_>>(), [24, 24, 2]);
+    }
+
+    #[rstest]
+    #[case::none(&[], &[], "")]
+    #[case::read(&[0], &[0], "1 (2023-10-05 11:00 to 12:00). They were read from the counters, to the packet.")]
+    #[case::lost(&[1, 2], &[], "2 (2023-10-05 12:00 to 14:00). Of 2 there are no samples (2023-10-05 12:00 to 14:00)")]
+    #[case::both(&[0, 1], &[0], "1 of them were read from the counters, to the packet. Of 1 there are no samples")]
+    #[case::overnight(&[12, 13], &[12, 13], "(2023-10-05 23:00 to 2023-10-06 01:00)")]
+    #[case::often(&[0, 2, 4, 6, 8, 10, 12], &[], "19:00 to 20:00 and 2 more times)")]
+    fn what_was_not_recorded_is_said(#[case] of: &[i64], #[case] sampled: &[i64], #[case] words: &str) {
+        let note = hours(of, sampled).note(&TimeZone::UTC).unwrap_or_default();
+        assert!(note.contains(words) && note.is_empty() == words.is_empty(), "{note}");
+    }
+}
