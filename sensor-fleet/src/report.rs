@@ -10,6 +10,7 @@ pub mod expression;
 pub mod fleet;
 pub mod history;
 pub mod model;
+pub mod moves;
 pub mod notes;
 pub mod period;
 pub mod publish;
@@ -71,10 +72,10 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
 /// Reads a fleet's days and makes the report of them.
 fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Result<Report> {
     let reader = Reader::new(client, &plan.days, now)?;
-    let observers = reader.observers()?;
+    let (observers, moved) = reader.observers()?;
     let home = arguments.home.as_deref();
-    notes::check_home(home, &observers)?;
-    let mut tally = Tally::new(plan, home, now);
+    notes::check_home(home, &observers, &moved)?;
+    let mut tally = Tally::new(plan, home, now).with_moved(moved);
     let settings = Settings { false_discovery_rate: arguments.false_discovery_rate, ..Settings::default() };
     let mut detector = Detector::new(settings, tally.period().start, plan.days.dates.clone());
     fleet::read(&reader, &observers, |observer, counts| {

@@ -33,6 +33,21 @@ pub fn recorded_observation(seconds: i64, utc: bool) -> String {
     }
 }
 
+/// Packets of a sensor by the region that it was in, of the recorded hours in the `seconds` before the moment of
+/// evaluation.
+#[must_use]
+pub fn packets_by_region(sensor: &str, seconds: i64) -> String {
+    let sensor = quoted(sensor);
+    // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
+    let minutes = seconds / 60 - 30;
+    format!(
+        "sum by (region) (sum_over_time((sum by (sensor) \
+         (last_over_time({SENSOR_PACKETS_1H}{{sensor={sensor}}}[1h] {HOURS})) * on (sensor) group_right () group by \
+         (sensor, region) (topk by (sensor) (1, last_over_time({OBSERVED_1H}{{sensor={sensor}}}[1h] {HOURS}))))\
+         [{minutes}m:1h]))"
+    )
+}
+
 /// The sum of what was recorded for the hours in the `seconds` before the moment of evaluation, once for each.
 fn sum_of_hours(record: &str, seconds: i64) -> String {
     // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.

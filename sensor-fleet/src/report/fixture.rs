@@ -61,6 +61,7 @@ fn sensor(at: usize, name: &str, region: &str) -> SensorReport {
     SensorReport {
         name: name.to_owned(),
         region: region.to_owned(),
+        moves: Vec::new(),
         packets: 412_345 + u64::try_from(at).expect("small"),
         observed_days: 92.0,
         coverage: 1.0,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::client::{Client, Series};
 use super::expression::{self, DAY};
+use super::moves::{Moved, Regions};
 use super::period::{Days, HOUR};
 use super::unrecorded::Unrecorded;
 use crate::vocabulary::service::Service;
@@ -112,12 +113,13 @@ impl<'a> Reader<'a> {
         &self.unrecorded
     }
 
-    /// All sensors that were seen on these days, by name.
+    /// All sensors that were seen on these days, by name; and where those were that moved.
     ///
     /// # Errors
     /// Prometheus does not answer as it should, or nothing was recorded.
-    pub fn observers(&self) -> Result<Vec<Observer>> {
+    pub fn observers(&self) -> Result<(Vec<Observer>, Moved)> {
         let mut observers: BTreeMap<String, Observer> = BTreeMap::new();
+        let mut moved = Moved::new();
         // The last region is that of the last day; a sensor that moved on it was there for most of it.
         let mut last: HashMap<String, (usize, f64)> = HashMap::new();
         let expression = |of, seconds, utc| match of {
@@ -140,6 +142,9 @@ impl<'a> Reader<'a> {
                     series.label("region").clone_into(&mut observer.region);
                 }
                 observer.observed[day] += part.max(0.0);
+                let regions =
+                    moved.entry(name.to_owned()).or_insert_with(|| Regions::new(self.days.dates.len()));
+                regions.observe(day, series.label("region"), part.max(0.0));
             }
         }
         ensure!(
@@ -147,7 +152,26 @@ impl<'a> Reader<'a> {
             "Prometheus has no sensor in these days: have it scrape them and load fleet/rules/rollup.yml, and ask \
              for days after that"
         );
-        Ok(observers.into_values().collect())
+        moved.retain(|_, regions| regions.is_several());
+        for (sensor, regions) in &mut moved {
+            for day in regions.divided().collect::<Vec<_>>() {
+                self.divide(sensor, day, regions)?;
+            }
+        }
+        Ok((observers.into_values().collect(), moved))
+    }
+
+    /// Reads which packets of a day were counted in which region, of the hours that are recorded.
+    fn divide(&self, sensor: &str, day: usize, regions: &mut Regions) -> Result<()> {
+        let (start, end) = self.days.span(day);
+        let expression = expression::packets_by_region(sensor, end - start);
+        for series in self.client.range(&expression, (end, end), 1)? {
+            check(&series)?;
+            for (_, packets) in &series.values {
+                regions.count(day, series.label("region"), whole(*packets));
+            }
+        }
+        Ok(())
     }
 
     /// How many hours a day has.

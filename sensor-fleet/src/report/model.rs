@@ -129,8 +129,10 @@ pub struct Curve {
 pub struct SensorReport {
     /// Its name.
     pub name: String,
-    /// Its region, empty if it has none.
+    /// The region that it was last in, empty if it has none. Its days count for where it was on each.
     pub region: String,
+    /// Its moves from one region to another within the period.
+    pub moves: Vec<Move>,
     /// All its packets.
     pub packets: u64,
     /// Days that it observed.
@@ -157,6 +159,17 @@ impl SensorReport {
     pub fn observed(&self) -> bool {
         self.observed_days > 0.0 || self.packets > 0
     }
+}
+
+/// A sensor's move to another region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Move {
+    /// The first day that it was there for most of.
+    pub day: Date,
+    /// Where it was before.
+    pub from: String,
+    /// Where it was then.
+    pub to: String,
 }
 
 /// Days on which a sensor observed little or nothing.

@@ -8,15 +8,17 @@ use anyhow::{Result, bail};
 
 use super::history::Observer;
 use super::model::{Report, WHOLE};
+use super::moves::{Moved, Regions};
 use super::period::Plan;
 use super::tally::PreviousCoverage;
 
 /// Makes sure that the region to compare with is one.
 ///
 /// # Errors
-/// No sensor is in it.
-pub fn check_home(home: Option<&str>, observers: &[Observer]) -> Result<()> {
-    let regions: BTreeSet<&str> = observers.iter().map(|observer| observer.region.as_str()).collect();
+/// No sensor was in it.
+pub fn check_home(home: Option<&str>, observers: &[Observer], moved: &Moved) -> Result<()> {
+    let last = observers.iter().map(|observer| observer.region.as_str());
+    let regions: BTreeSet<&str> = last.chain(moved.values().flat_map(Regions::all)).collect();
     match home {
         Some(home) if !regions.contains(home) => {
             let regions: Vec<_> = regions.into_iter().filter(|region| !region.is_empty()).collect();
@@ -54,6 +56,13 @@ pub fn notes(plan: &Plan, report: &Report, previous: PreviousCoverage) -> Vec<St
         notes.push(format!(
             "Sensors that observed in {} and not at all since: {silent}. They are listed with a coverage of 0 %.",
             plan.previous.name
+        ));
+    }
+    let moved = report.sensors.iter().filter(|sensor| !sensor.moves.is_empty()).count();
+    if moved > 0 {
+        notes.push(format!(
+            "Sensors that moved to another region within the period: {moved}. Each of their hours counts for the region \
+             that they were in; they are listed in that of the last day."
         ));
     }
     if report.totals.packets == 0 {
@@ -146,7 +155,8 @@ mod tests {
             observed: Vec::new(),
         };
         let observers: Vec<_> = regions.iter().map(observer).collect();
-        let said = check_home(home, &observers).map_or_else(|error| error.to_string(), |()| String::new());
+        let said = check_home(home, &observers, &Moved::new())
+            .map_or_else(|error| error.to_string(), |()| String::new());
         assert!(said.contains(words) && said.is_empty() == words.is_empty(), "{said}");
     }
 }

@@ -13,6 +13,7 @@
 //! | what rose, fell and is new | the first 10 of each |
 //! | a sensor's coverage | in whole percent |
 //! | the days of its gaps | withheld: an outage that others saw too would tell whose it was |
+//! | when it moved to another region | withheld likewise |
 //! | a surge that few sensors (fewer than 3) saw | withheld, only how many there were is said |
 //! | the sensors that saw another surge | their regions and coarse numbers, without aliases |
 //! | notes | as they are, since none names a sensor; what is withheld is said |
@@ -233,6 +234,7 @@ impl Coarse {
         sensor.coverage = (sensor.coverage * 100.0).round() / 100.0;
         sensor.observed_days = (sensor.coverage * days).round();
         sensor.gaps.clear();
+        sensor.moves.clear();
     }
 
     fn surge(self, surge: &mut Surge) {

@@ -10,9 +10,10 @@ use jiff::civil::Date;
 
 use super::history::{Counts, Observer};
 use super::model::{
-    Average, CHANGES, Change, Curve, Gap, Method, Month, Ranked, Report, SensorReport, TOP, TOP_OF_A_SENSOR,
-    Totals, WHOLE,
+    Average, CHANGES, Change, Curve, Gap, Method, Month, Move, Ranked, Report, SensorReport, TOP,
+    TOP_OF_A_SENSOR, Totals, WHOLE,
 };
+use super::moves::{Moved, Part, Regions};
 use super::period::Plan;
 use crate::vocabulary::service::Service;
 
@@ -33,6 +34,7 @@ pub struct Tally<'a> {
     /// Sensors that observed in the previous period.
     previous_observers: usize,
     sensors: Vec<SensorReport>,
+    moved: Moved,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -70,7 +72,14 @@ impl<'a> Tally<'a> {
             totals: Totals::default(),
             previous_observers: 0,
             sensors: Vec::new(),
+            moved: Moved::new(),
         }
+    }
+
+    /// With the regions of sensors that moved; the others are where their observers say.
+    #[must_use]
+    pub fn with_moved(self, moved: Moved) -> Self {
+        Self { moved, ..self }
     }
 
     /// Days of the plan that are in the period.
@@ -119,6 +128,7 @@ impl<'a> Tally<'a> {
         self.sensors.push(SensorReport {
             name: observer.name.clone(),
             region: observer.region.clone(),
+            moves: self.moves(&observer.name),
             packets,
             observed_days,
             coverage: (observed_days / self.elapsed.iter().sum::<f64>()).min(1.0),
@@ -130,10 +140,22 @@ impl<'a> Tally<'a> {
     fn add_months(&mut self, observer: &Observer, counts: &Counts) {
         for day in self.period.clone() {
             let month = month(self.plan.days.dates[day]);
-            let average = self.regions.entry((month, observer.region.clone())).or_default();
-            average.packets = average.packets.saturating_add(counts.all[day]);
-            average.sensor_days += observer.observed[day];
+            let (packets, share) = (counts.all[day], observer.observed[day]);
+            let parts = match self.moved.get(&observer.name) {
+                Some(regions) => regions.parts(day, packets, share),
+                None => vec![Part { region: &observer.region, packets, observed: share }],
+            };
+            for Part { region, packets, observed } in parts {
+                let average = self.regions.entry((month.clone(), region.to_owned())).or_default();
+                average.packets = average.packets.saturating_add(packets);
+                average.sensor_days += observed;
+            }
         }
+    }
+
+    fn moves(&self, sensor: &str) -> Vec<Move> {
+        let moves = |regions: &Regions| regions.moves(self.period.clone(), &self.plan.days.dates);
+        self.moved.get(sensor).map(moves).unwrap_or_default()
     }
 
     fn gaps(&self, observed: &[f64]) -> Vec<Gap> {

@@ -72,43 +72,42 @@ impl Unrecorded {
         }
         let (read, lost): (Vec<i64>, Vec<i64>) =
             self.hours.iter().partition(|end| self.sampled.contains(end));
-        let mut note = format!(
+        let mut note = vec![format!(
             "Hours that Prometheus did not record, as when it is down over a full hour: {} ({}).",
             self.hours.len(),
             named(&self.hours, zone)
-        );
+        )];
         if !read.is_empty() {
             let which = if lost.is_empty() { "They".to_owned() } else { format!("{} of them", read.len()) };
-            note += &format!(" {which} were read from the counters, to the packet.");
+            note.push(format!("{which} were read from the counters, to the packet."));
         }
         if !lost.is_empty() {
-            note += &format!(
-                " Of {} there are no samples ({}): what sensors counted then is in the hour in which they were \
+            note.push(format!(
+                "Of {} there are no samples ({}): what sensors counted then is in the hour in which they were \
                  scraped again, if that was within a day and their hosts had not been restarted; otherwise it is \
                  missing here.",
                 lost.len(),
                 named(&lost, zone)
-            );
+            ));
         }
-        Some(note)
+        Some(note.join(" "))
     }
 }
 
 /// The ends, from one to another in steps, that no mark has, after the first that has one.
 fn unmarked(client: &Client, marker: &str, (first, last): (i64, i64), step: i64) -> Result<Vec<i64>> {
-    let mut marked = BTreeSet::new();
+    let mut recorded = BTreeSet::new();
     let pieces = iter::successors(Some(first), |at| Some(at + POINTS * step)).take_while(|at| *at <= last);
     for at in pieces {
         let end = last.min(at + (POINTS - 1) * step);
-        for series in client.range(marker, (at, end), step)? {
-            #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-            marked
-                .extend(series.values.iter().filter(|(end, mark)| *end as f64 == *mark).map(|(end, _)| *end));
-        }
+        let series = client.range(marker, (at, end), step)?;
+        #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "whole numbers below 2^53")]
+        let own = |(end, mark): &&(i64, f64)| *end as f64 == *mark;
+        recorded.extend(series.iter().flat_map(|it| it.values.iter().filter(own)).map(|(end, _)| *end));
     }
-    let Some(&begin) = marked.first() else { return Ok(Vec::new()) };
+    let Some(&begin) = recorded.first() else { return Ok(Vec::new()) };
     let ends = iter::successors(Some(begin), |end| Some(end + step)).take_while(|end| *end <= last);
-    Ok(ends.filter(|end| !marked.contains(end)).collect())
+    Ok(ends.filter(|end| !recorded.contains(end)).collect())
 }
 
 /// The first and the last of those that are an hour apart, at most so many.

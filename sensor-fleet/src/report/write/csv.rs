@@ -166,11 +166,15 @@ fn changes(report: &Report) -> File {
 }
 
 fn coverage(report: &Report) -> File {
-    let mut table = Table::new(&["sensor", "region", "packets", "observed_days", "coverage", "gaps"]);
+    let mut table =
+        Table::new(&["sensor", "region", "packets", "observed_days", "coverage", "gaps", "moves"]);
     for sensor in &report.sensors {
         let gaps: Vec<String> = sensor.gaps.iter().map(|gap| format!("{}/{}", gap.from, gap.to)).collect();
         table.text(&sensor.name).text(&sensor.region).plain(count(sensor.packets, report));
-        table.plain(sensor.observed_days).plain(sensor.coverage).plain(gaps.join(" ")).end();
+        let moves: Vec<String> =
+            sensor.moves.iter().map(|it| format!("{} {}/{}", it.day, it.from, it.to)).collect();
+        table.plain(sensor.observed_days).plain(sensor.coverage).plain(gaps.join(" "));
+        table.text(&moves.join(" ")).end();
     }
     table.file("coverage.csv")
 }

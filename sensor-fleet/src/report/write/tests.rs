@@ -92,7 +92,7 @@ const TABLES: &[(&str, usize, &str)] = &[
         "2,31337/TCP,,2023-11-05,2023-11-05,2023-11-05,sensor-only,1,6,tokyo-dc3,japan,4321,12.5,3.2e-9",
     ),
     ("changes.csv", 5, "new,4719/TCP,Geutebrueck cameras,3.4,0"),
-    ("coverage.csv", 2, "osaka-edge,japan,412346,75.25,0.8179347826086957,2023-11-03/2023-11-19"),
+    ("coverage.csv", 2, "osaka-edge,japan,412346,75.25,0.8179347826086957,2023-11-03/2023-11-19,"),
     ("curves.csv", 0, "day,23/TCP,22/TCP,37215/TCP,8080/TCP,ICMP"),
     ("curves.csv", 71, "2023-12-10,,,,,"),
 ];
@@ -283,7 +283,7 @@ fn a_silent_sensor_is_in_every_list() {
         assert!(text(report, "sensors.csv").contains(",japan,,,,,,,,,,\r\n"));
         assert!(text(report, "report.html").contains("2 of 6 sensors were observed for less than 90 %"));
     }
-    assert!(text(&report, "coverage.csv").contains("sapporo-lab,japan,0,0,0,2023-10-01/2023-12-31\r\n"));
+    assert!(text(&report, "coverage.csv").contains("sapporo-lab,japan,0,0,0,2023-10-01/2023-12-31,\r\n"));
 }
 
 #[test]

@@ -43,8 +43,11 @@ pub fn blocks<'a>(report: &Report) -> Vec<Block<'a>> {
         )));
     }
     let few = all <= ALL;
-    let listed: Vec<&SensorReport> =
-        report.sensors.iter().filter(|sensor| few || incomplete(sensor)).collect();
+    let listed: Vec<&SensorReport> = report
+        .sensors
+        .iter()
+        .filter(|sensor| few || incomplete(sensor) || !sensor.moves.is_empty())
+        .collect();
     let publish = report.publication.is_some();
     let rows = listed.iter().take(SENSORS).map(|sensor| {
         let gaps: Vec<String> = sensor.gaps.iter().take(GAPS).map(|gap| days(gap.from, gap.to)).collect();
@@ -57,7 +60,7 @@ pub fn blocks<'a>(report: &Report) -> Vec<Block<'a>> {
         };
         [
             sensor.name.as_str().into(),
-            sensor.region.as_str().into(),
+            region(sensor).into(),
             count(sensor.packets, report.publication).into(),
             average(sensor.observed_days).into(),
             percent(sensor.coverage).into(),
@@ -75,7 +78,7 @@ pub fn blocks<'a>(report: &Report) -> Vec<Block<'a>> {
     let caption = if few {
         "How much of the period each sensor observed"
     } else {
-        "Sensors that did not observe all of the period; the others are in coverage.csv"
+        "Sensors that did not observe all of the period, or moved; the others are in coverage.csv"
     };
     blocks.push(or_nothing(
         table(caption, columns, rows.collect()),
@@ -83,6 +86,17 @@ pub fn blocks<'a>(report: &Report) -> Vec<Block<'a>> {
     ));
     blocks.extend(more(listed.len(), SENSORS, "sensors", "coverage.csv"));
     blocks
+}
+
+/// A sensor's region, and those where it was before.
+fn region(sensor: &SensorReport) -> String {
+    let before = sensor.moves.iter().rev().map(|it| format!("{} before {}", it.from, it.day));
+    let before: Vec<String> = before.collect();
+    if before.is_empty() {
+        sensor.region.clone()
+    } else {
+        format!("{} ({})", sensor.region, before.join(", "))
+    }
 }
 
 /// A number of sensors to divide by.
