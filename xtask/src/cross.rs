@@ -75,7 +75,8 @@ impl Processor {
         let libraries = format!("/usr/{name}-linux-gnu");
         setup::for_crossing(
             &[(&*linker, &*format!("gcc-{name}-linux-gnu")), (&*emulator, "qemu-user")],
-            (&*libraries, self.library()),
+            // The compiler brings the library to run with, and its folder; not what is compiled with.
+            (&*format!("{libraries}/include/stdio.h"), self.library()),
         )?;
         shell::capture(Command::new("rustup").args(["target", "add", &*target]), LOADING)
             .with_context(|| format!("no standard library for {target}"))?;

@@ -99,18 +99,18 @@ pub fn for_benchmark() -> Result<()> {
     tools::bring_for_benchmark(&mut Report { verbose: false, changed: false })
 }
 
-/// Brings programs and libraries for another kind of processor, each named with its package; silent when they are
-/// there.
+/// Brings programs and the library for another kind of processor, each named with its package, the library by one of its
+/// files; silent when they are there.
 ///
 /// # Errors
 /// As [`run`].
-pub fn for_crossing(programs: &[(&str, &str)], (folder, package): (&str, &str)) -> Result<()> {
+pub fn for_crossing(programs: &[(&str, &str)], (file, package): (&str, &str)) -> Result<()> {
     let mut report = Report { verbose: false, changed: false };
     for (program, package) in programs {
         tools::installed(program, &[package], &mut report)?;
     }
-    if !Path::new(folder).is_dir() {
-        apt::install(folder, &[package], &mut report)?;
+    if !Path::new(file).is_file() {
+        apt::install(file, &[package], &mut report)?;
     }
     Ok(())
 }
