@@ -281,6 +281,8 @@ fn a_start_that_fails_leaves_the_pins_as_they_were(#[case] earlier: bool) -> Res
         agent.wait()?;
         let log = agent.stderr();
         late_failures += usize::from(["the map", "pin", "program"].iter().any(|word| log.contains(word)));
+        // Whatever it was that needed one more.
+        ensure!(agent.last_words().ends_with("`LimitNOFILE=` in the unit, or `ulimit -n`"), "{log}");
         assert_eq!(world.pinned()?, before, "with {descriptors} descriptors: {log}");
         ensure!(world.wire.near.has_xdp()? == earlier, "with {descriptors} descriptors: {log}");
     }

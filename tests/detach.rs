@@ -173,6 +173,32 @@ fn every_dead_pin_is_tried() -> Result<()> {
     Ok(())
 }
 
+/// What sensors with other pins have there is not touched, and said with the command that ends it.
+#[rstest]
+#[case::counters(true, "counters of a sensor that is attached nowhere are left in")]
+#[case::program(false, "another sensor's program and counters are pinned in")]
+fn pins_elsewhere_are_told_of(#[case] detached: bool, #[case] words: &str) -> Result<()> {
+    needs_root!();
+    let (near, pins) = (Namespace::new()?, Pins::new()?);
+    let one = Wire::between(near.clone(), "sensor0", Namespace::new()?, MTU)?;
+    let _other = Wire::between(near.clone(), "sensor1", Namespace::new()?, MTU)?;
+    let mut agent = Launch::new(&near).interface("sensor0").config(mix::SENSOR).pins(&pins).start()?;
+    agent.stop(Signal::SIGTERM)?;
+    let named = if detached { "sensor0" } else { "sensor1" };
+    let said = sensor(&near, &["detach", "--interface", named])?;
+    assert_eq!((said.code, one.near.has_xdp()?), (0, !detached), "{said:?}");
+    let path = pins.path().display().to_string();
+    let command = format!("sensor detach --interface sensor0 --pins {path}");
+    let line = said.stdout.lines().find(|line| line.contains(&path));
+    ensure!(line.is_some_and(|it| it.starts_with(words) && it.contains(&format!("`{command}`"))), "{said:?}");
+    // As it says.
+    let arguments: Vec<_> = command.split(' ').skip(1).collect();
+    let said = sensor(&near, &arguments)?;
+    assert_eq!((said.code, fs::read_dir(pins.path())?.count()), (0, 0), "{said:?}");
+    ensure!(!one.near.has_xdp()? && !said.stdout.contains(&format!(" in {path}:")), "{said:?}");
+    Ok(())
+}
+
 /// What cannot be known is said as that.
 #[rstest]
 #[case::detach(&["detach", "--interface", "sensor0"])]

@@ -96,6 +96,8 @@ fn what_stands_on_others_names_them(
     wire.near.namespace.ip("link set on0 up")?;
     let (said, report) = doctor(&wire, "on0")?;
     assert_eq!(said.code, 0, "{said:?}");
+    // Settings of a NIC are none of its.
+    ensure!(!said.stdout.contains("ethtool"), "{said:?}");
     let link = finding(&report, "link")?;
     ensure!(
         link["severity"] == "note" && link["found"].as_str().is_some_and(|it| it.contains(kind)),
@@ -179,14 +181,21 @@ fn what_keeps_the_sensor_from_running_is_a_problem(
     Ok(())
 }
 
-#[test]
-fn a_missing_interface_is_one_line() -> Result<()> {
+/// What is there is looked at, whatever is missing beside it.
+#[rstest]
+#[case::alone(&["nothing0"])]
+#[case::last(&["sensor0", "nothing0"])]
+#[case::first(&["nothing0", "sensor0"])]
+fn a_missing_interface_is_a_problem(#[case] interfaces: &[&str]) -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
-    let said = sensor(&wire.near.namespace, &["doctor", "--interface", "nothing0"])?;
-    assert_eq!((said.code, said.stdout.as_str()), (1, ""));
-    ensure!(said.stderr.starts_with("sensor: there is no interface nothing0"), "{said:?}");
-    assert_eq!(said.stderr.lines().count(), 1);
+    let said = sensor(&wire.near.namespace, &[&["doctor", "--interface"], interfaces].concat())?;
+    assert_eq!(said.code, 1, "{said:?}");
+    let headings = said.stdout.split("\n\n").filter_map(|table| table.split_whitespace().next());
+    assert_eq!(headings.collect::<Vec<_>>(), [interfaces, &["this"]].concat(), "{said:?}");
+    ensure!(said.stdout.contains("there is no such interface"), "{said:?}");
+    assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
+    ensure!(said.stderr.ends_with("link of nothing0\n"), "{said:?}");
     Ok(())
 }
 

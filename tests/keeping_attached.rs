@@ -314,6 +314,31 @@ fn an_interface_that_changes_its_name_keeps_the_program() -> Result<()> {
     Ok(())
 }
 
+/// However long each step takes, what is in between is told as it is, and what keeps being configured counts on.
+#[test]
+fn names_that_are_exchanged_step_by_step() -> Result<()> {
+    needs_root!();
+    let near = Namespace::new()?;
+    let _one = Wire::between(near.clone(), "sensor0", Namespace::new()?, MTU)?;
+    let _other = Wire::between(near.clone(), "sensor1", Namespace::new()?, MTU)?;
+    let agent = launch(&near).interface("sensor0").interface("sensor1").start()?;
+    rename(&near, "sensor0", "other0")?;
+    is_not_ready(&agent, "interface sensor0 is called other0 now")?;
+    rename(&near, "sensor1", "sensor0")?;
+    is_not_ready(&agent, "there is no interface sensor1")?;
+    // Looked at more than once.
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(attached(&agent, "sensor0")?, (1, 1), "{}", agent.stderr());
+    rename(&near, "other0", "sensor1")?;
+    for name in ["sensor0", "sensor1"] {
+        wait_until_attached(&agent, name)?;
+    }
+    for false_words in ["are one interface", "has detached it", "detached from sensor0"] {
+        assert_eq!(said(&agent, false_words), 0, "{}", agent.stderr());
+    }
+    Ok(())
+}
+
 /// Each name has the program, whichever interface has the name now.
 #[test]
 fn two_interfaces_that_exchange_their_names_are_both_attached_to() -> Result<()> {

@@ -144,6 +144,21 @@ fn a_refused_reload_moves_nothing(#[case] pinned: bool) -> Result<()> {
     stack.count_three(&agent)
 }
 
+/// Settings of a NIC are not what a bridge or macvlan lacks.
+#[rstest]
+fn generic_mode_is_explained(#[values(MACVLAN, VLAN, BRIDGE)] commands: &[&str]) -> Result<()> {
+    needs_root!();
+    let stack = needs!(Stack::new(commands)?);
+    let lower = if commands == BRIDGE { "attach to its port" } else { "attach to its parent" };
+    let (code, refused) = stack.launch("\"on0\"").argument("--mode").argument("native").fail()?;
+    ensure!(code == 1 && refused.contains(lower) && !refused.contains("ethtool"), "{refused}");
+    let mut agent = stack.launch("\"on0\"").start()?;
+    agent.stop(Signal::SIGTERM)?;
+    let log = agent.stderr();
+    ensure!(log.contains("generic mode") && log.contains(lower) && !log.contains("ethtool"), "{log}");
+    Ok(())
+}
+
 /// Both are configured: one is left out, and what is said of it is true, begins with its name, and is said once.
 #[rstest]
 #[case::macvlan(MACVLAN)]

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, fs};
 
@@ -18,7 +19,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::kernel::check_names;
-use crate::obstacle::WrongUse;
+use crate::obstacle::{WrongUse, in_words};
+use crate::repeated::Repeated;
 
 /// The longest request, in bytes.
 const LONGEST: u64 = 64;
@@ -35,7 +37,11 @@ const RELOAD_PATIENCE: Duration = Duration::from_mins(2);
 
 /// The agent's end.
 #[derive(Debug)]
-pub struct Control(UnixListener);
+pub struct Control {
+    listener: UnixListener,
+    /// Failures to accept a request.
+    failing: Mutex<Repeated>,
+}
 
 /// What a peer asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,20 +87,32 @@ impl Control {
     pub fn bind(pins: &Path) -> Result<Self> {
         let listener = listen(pins)?;
         listener.set_nonblocking(true).context("cannot listen for `sensor reload`")?;
-        UnixListener::from_std(listener).map(Self).context("cannot listen for `sensor reload`")
+        let listener = UnixListener::from_std(listener).context("cannot listen for `sensor reload`")?;
+        Ok(Self { listener, failing: Mutex::default() })
+    }
+
+    fn failing(&self) -> MutexGuard<'_, Repeated> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until somebody who may asks for something.
     pub async fn asked(&self) -> Asked {
         loop {
-            match self.0.accept().await {
+            match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    if let Some(times) = self.failing().worked() {
+                        tracing::info!("requests can be accepted again: {times} attempts had failed");
+                    }
                     if let Some(asked) = may_ask(stream).await {
                         return asked;
                     }
                 }
                 Err(error) => {
-                    tracing::warn!("cannot accept a request: {error}");
+                    let error = anyhow!(error).context("cannot accept a request");
+                    let told = self.failing().failed(&error);
+                    if let Some(reason) = told {
+                        tracing::warn!("{reason}");
+                    }
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -149,7 +167,7 @@ impl Asked {
         let text = match result {
             Ok(said) => format!("{DONE}{said}"),
             Err(error) if WrongUse::is_behind(error) => format!("{WRONG_USE}{error:#}"),
-            Err(error) => format!("{error:#}"),
+            Err(error) => in_words(error),
         };
         drop(timeout(PATIENCE, self.stream.write_all(text.as_bytes())).await);
     }

@@ -76,12 +76,19 @@ pub struct Diagnosis {
 /// Looks at the host and the interfaces.
 ///
 /// # Errors
-/// An interface is not there, or the kernel does not answer.
+/// The kernel does not answer. An interface that is not there is a finding.
 pub fn examine(names: &[String]) -> Result<Diagnosis> {
     let mut interfaces = Vec::new();
     for name in names {
-        let nic = Nic::look(Interface::named(name)?)?;
-        interfaces.push(InterfaceFindings { name: name.clone(), findings: nic.findings() });
+        let findings = match Interface::find(name)? {
+            Some(interface) => Nic::look(interface)?.findings(),
+            None => vec![Finding::problem(
+                "link",
+                "there is no such interface",
+                "`ip link` shows those there are",
+            )],
+        };
+        interfaces.push(InterfaceFindings { name: name.clone(), findings });
     }
     let host = host::findings();
     let all = interfaces.iter().flat_map(|interface| &interface.findings).chain(&host);

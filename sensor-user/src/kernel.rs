@@ -19,7 +19,7 @@ pub use attach::{
 pub use foreign::{TcProgram, may_list_programs, program_name, tc_programs};
 pub use host::{
     AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
-    LinkEvents, Links, Socket, Sockets, State, Version, WayOut, XdpFeatures, above_with_xdp,
+    LinkEvents, Links, Nature, Socket, Sockets, State, Version, WayOut, XdpFeatures, above_with_xdp,
     check_capabilities, check_kernel, check_privileges,
 };
 pub use link::Link;

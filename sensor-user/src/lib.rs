@@ -20,3 +20,4 @@ pub mod memory;
 pub mod obstacle;
 pub mod output;
 pub mod preflight;
+pub mod repeated;

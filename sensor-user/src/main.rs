@@ -8,7 +8,7 @@ use clap::Parser;
 use sensor_user::cli::{Cli, Command};
 use sensor_user::commands::{check, confirm, detach, doctor, reload, run};
 use sensor_user::config::{Config, Input};
-use sensor_user::obstacle::WrongUse;
+use sensor_user::obstacle::{WrongUse, in_words};
 use sensor_user::{log, output};
 
 /// It could not be done.
@@ -17,6 +17,7 @@ const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
 
 fn main() -> ExitCode {
+    output::start();
     let code = dispatch();
     output::finish();
     code
@@ -56,7 +57,7 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in format!("{error:#}").lines() {
+            for line in in_words(&error).lines() {
                 output::complain(line);
             }
             ExitCode::from(if WrongUse::is_behind(&error) { WRONG_USE } else { FAILED })

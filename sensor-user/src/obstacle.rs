@@ -33,6 +33,22 @@ impl WrongUse {
     }
 }
 
+/// An error in one line; where a limit on files is behind it, with what to do about that.
+#[must_use]
+pub fn in_words(error: &Error) -> String {
+    let said = format!("{error:#}");
+    // A number tells in every language.
+    if said.contains("LimitNOFILE=") || said.contains("fs.file-max") {
+        said
+    } else if said.contains("(os error 24)") {
+        format!("{said}: allow more with `LimitNOFILE=` in the unit, or `ulimit -n`")
+    } else if said.contains("(os error 23)") {
+        format!("{said}: the host has no more of them; allow more with `sysctl fs.file-max`")
+    } else {
+        said
+    }
+}
+
 /// One error of all that failed, the very one if it is alone; none of nothing.
 ///
 /// # Errors

@@ -28,6 +28,12 @@ fn unbuffered(stream: impl AsFd) -> Option<File> {
     stream.as_fd().try_clone_to_owned().ok().map(File::from)
 }
 
+/// Takes the descriptors that later words need, before others have taken the last: to be called first.
+pub fn start() {
+    LazyLock::force(&STDOUT);
+    LazyLock::force(&STDERR);
+}
+
 /// Prints what was asked for to standard output. A reader that has gone has read enough: that is no error.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
+use crate::repeated::Repeated;
 
 /// What pages are made of.
 pub(super) struct Pages {
@@ -20,12 +21,21 @@ pub(super) struct State {
     pub(super) exporter: Exporter,
     /// What should be attached.
     pub(super) watches: Vec<Watch>,
+    /// Drains that fail in a row.
+    failing: Repeated,
 }
 
 impl Pages {
     /// Nothing is attached yet.
     pub(super) fn new(counters: Counters, exporter: Exporter) -> Self {
-        Self { state: Mutex::new(State { counters, exporter, watches: Vec::new() }) }
+        Self {
+            state: Mutex::new(State {
+                counters,
+                exporter,
+                watches: Vec::new(),
+                failing: Repeated::default(),
+            }),
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -35,16 +45,22 @@ impl Pages {
 
     pub(super) fn drain(&self) -> Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
-        let State { counters, exporter, .. } = &mut *state;
+        let State { counters, exporter, failing, .. } = &mut *state;
         let started = Instant::now();
         match counters.drain() {
             Ok(snapshot) => {
                 if let Some(memory) = exporter.observe(started, snapshot, started.elapsed()) {
                     counters.reuse(memory);
                 }
+                if let Some(times) = failing.worked() {
+                    tracing::info!("the counters can be read again: {times} drains had failed");
+                }
             }
             Err(error) => {
                 exporter.drain_failed();
+                if let Some(reason) = failing.failed(&error) {
+                    tracing::error!("{reason}: until the counters can be read, /metrics is without them");
+                }
                 return Err(error);
             }
         }
@@ -86,10 +102,7 @@ impl export::Documents for Pages {
         match self.drain() {
             Ok(mut state) => state.exporter.page(Instant::now(), &attached, scraper),
             // A page that failed would hide the very counter that tells of it.
-            Err(error) => {
-                tracing::error!("{error:#}: the page has no counters");
-                self.lock().exporter.page_without_counters(&attached)
-            }
+            Err(_) => self.lock().exporter.page_without_counters(&attached),
         }
     }
 

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Error, Result, bail};
 
-use crate::kernel::{Interface, Link, check_names, check_privileges, clean, detach_egress, is_ours};
+use crate::kernel::{
+    Interface, Link, Root, check_names, check_privileges, clean, detach_command, detach_egress, is_ours,
+};
 use crate::obstacle::together;
 use crate::{cli, control, output};
 
@@ -20,6 +22,7 @@ pub fn run(arguments: &cli::Detach) -> Result<()> {
         arguments.interfaces.iter().filter_map(|interface| detach(interface).err()).collect();
     failures.extend(check_names(&arguments.pins).err());
     failures.extend(remove_pins(&arguments.pins));
+    tell_of_others(&arguments.pins, &arguments.interfaces);
     together(failures)
 }
 
@@ -63,6 +66,26 @@ fn detach_xdp(interface: &Interface, program: u32) -> Result<()> {
         detached = detached.and(link.detach());
     }
     detached.with_context(|| format!("cannot detach from {name}"))
+}
+
+/// Says what sensors have pinned elsewhere: it is not theirs that was asked for.
+fn tell_of_others(pins: &Path, interfaces: &[String]) {
+    let names: Vec<_> = interfaces.iter().map(String::as_str).collect();
+    for root in Root::all().into_iter().filter(|root| root.path != pins) {
+        let directory = root.path.display();
+        if root.is_at_work {
+            let command = root.detach_command();
+            let place = if root.interfaces.is_empty() { ", in its network namespace," } else { "" };
+            output::say(&format!(
+                "another sensor's program and counters are pinned in {directory}: {command}{place} ends it"
+            ));
+        } else {
+            let command = detach_command(&names, &root.path);
+            output::say(&format!(
+                "counters of a sensor that is attached nowhere are left in {directory}: {command} removes them"
+            ));
+        }
+    }
 }
 
 /// What could not be removed.

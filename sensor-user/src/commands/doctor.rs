@@ -3,22 +3,26 @@
 use anyhow::{Result, bail};
 
 use crate::cli;
-use crate::doctor::{Severity, examine, show};
+use crate::doctor::{Finding, Severity, examine, show};
 use crate::output;
 
 /// Looks at the host and the interfaces, and prints what it finds.
 ///
 /// # Errors
-/// An interface is not there, or something prevents the sensor from running.
+/// Something prevents the sensor from running.
 pub fn run(arguments: &cli::Doctor) -> Result<()> {
     let diagnosis = examine(&arguments.interfaces)?;
     let text = if arguments.json { show::json(&diagnosis)? } else { show::table(&diagnosis) };
     output::print(&text)?;
-    let all = diagnosis.interfaces.iter().flat_map(|interface| &interface.findings).chain(&diagnosis.host);
-    let problems: Vec<_> =
-        all.filter(|finding| finding.severity == Severity::Problem).map(|finding| finding.check).collect();
+    let is_problem = |finding: &&Finding| finding.severity == Severity::Problem;
+    let of_interfaces = diagnosis.interfaces.iter().flat_map(|interface| {
+        let problems = interface.findings.iter().filter(is_problem);
+        problems.map(|finding| format!("{} of {}", finding.check, interface.name))
+    });
+    let of_host = diagnosis.host.iter().filter(is_problem).map(|finding| finding.check.to_owned());
+    let problems: Vec<_> = of_interfaces.chain(of_host).collect();
     if !problems.is_empty() {
-        bail!("the sensor cannot run before this is mended: {}", problems.join(", "));
+        bail!("the sensor cannot run there before this is mended: {}", problems.join(", "));
     }
     Ok(())
 }

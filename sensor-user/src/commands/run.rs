@@ -18,6 +18,8 @@ use crate::control::{Control, Request};
 use crate::export::http;
 use crate::kernel::{AttachOptions, Confirmation, LinkEvents};
 use crate::memory;
+use crate::obstacle::in_words;
+use crate::repeated::Repeated;
 
 /// How long a wait for a confirmation lasts between two looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -55,6 +57,7 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let mut awaits_confirmation = agent.awaits_confirmation();
     let mut looking = interval(agent.drain_interval());
     let agent = BlockingAgent(Arc::new(Mutex::new(agent)));
+    let (mut keeping, mut asking) = (Repeated::default(), Repeated::default());
     let ended = loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break Ok(()),
@@ -72,15 +75,19 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
             }
             changed = settled(&events) => {
                 changed.context("cannot wait for changes of interfaces")?;
-                agent.reconcile().await;
+                agent.reconcile(&mut keeping).await;
             }
-            _ = looking.tick() => agent.reconcile().await,
+            _ = looking.tick() => agent.reconcile(&mut keeping).await,
             () = sleep(LOOK), if awaits_confirmation => match agent.have(Agent::confirmation).await {
                 Ok(Confirmation::Missed) => break Err(anyhow!(
                     "nobody ran `sensor confirm` in time, so the sensor has detached itself"
                 )),
                 Ok(confirmation) => awaits_confirmation = confirmation != Confirmation::Given,
-                Err(error) => tracing::error!("{error:#}"),
+                Err(error) => {
+                    if let Some(reason) = asking.failed(&error) {
+                        tracing::error!("{reason}: whether somebody has confirmed cannot be known");
+                    }
+                }
             },
         }
     };
@@ -109,9 +116,18 @@ impl BlockingAgent {
     }
 
     /// Mends what is not as it should be.
-    async fn reconcile(&self) {
-        if let Err(error) = self.have(Agent::reconcile).await {
-            tracing::error!("{error:#}");
+    async fn reconcile(&self, failing: &mut Repeated) {
+        match self.have(Agent::reconcile).await {
+            Ok(()) => {
+                if let Some(times) = failing.worked() {
+                    tracing::info!("what is attached can be looked at again: {times} attempts had failed");
+                }
+            }
+            Err(error) => {
+                if let Some(reason) = failing.failed(&error) {
+                    tracing::error!("{reason}: what is attached cannot be looked at");
+                }
+            }
         }
     }
 
@@ -120,7 +136,7 @@ impl BlockingAgent {
         let result = self.have(Agent::reload).await;
         match &result {
             Ok(said) => tracing::info!("{said}"),
-            Err(error) => tracing::error!("{error:#}"),
+            Err(error) => tracing::error!("{}", in_words(error)),
         }
         result
     }

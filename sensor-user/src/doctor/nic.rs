@@ -13,21 +13,13 @@ use anyhow::Result;
 
 use super::Finding;
 use crate::kernel::{
-    Channels, Driver, Ethtool, Feature, Framing, Interface, SINGLE_BUFFER_MTU, TcProgram, Version,
-    XdpFeatures, above_with_xdp, is_sensors, may_list_programs, program_name, tc_programs,
+    Channels, Driver, Ethtool, Feature, Framing, Interface, Nature, SINGLE_BUFFER_MTU, TcProgram, Version,
+    XdpFeatures, above_with_xdp, is_ours, is_sensors, may_list_programs, program_name, tc_programs,
 };
 
 /// `virtio_net` attaches without queues of XDP's own (kernel commit 97c2c69e1926; in 5.10 since its 61st release).
 const SHARED_QUEUES: Version = Version::new(5, 13, 0);
 const SHARED_QUEUES_BACKPORT: [Version; 2] = [Version::new(5, 10, 61), Version::new(5, 11, 0)];
-
-/// What stands on other interfaces, by the driver's name that ethtool gives: what it is, and what its packets come in by.
-const STANDS_ON: [(&str, &str, &str); 4] = [
-    ("bridge", "bridge", "port"),
-    ("macvlan", "macvlan", "parent"),
-    ("ipvlan", "ipvlan", "parent"),
-    ("802.1Q VLAN Support", "VLAN", "parent"),
-];
 
 const GENERIC: &str = "--mode generic costs several times more a packet";
 
@@ -150,8 +142,7 @@ impl Nic {
 
     /// What an interface is called that stands on others, and what those are called that packets come in by.
     fn lower(&self) -> Option<(&'static str, &'static str)> {
-        let (_, kind, lower) = STANDS_ON.into_iter().find(|(driver, ..)| self.is(driver))?;
-        Some((kind, lower))
+        Nature::of_driver(self.driver.as_ref()?).lower()
     }
 
     fn driver(&self) -> Finding {
@@ -200,7 +191,7 @@ impl Nic {
         let fits = *mtu <= SINGLE_BUFFER_MTU;
         let takes_parts =
             self.kernel >= Version::MULTI_BUFFER && self.xdp.is_none_or(XdpFeatures::multi_buffer);
-        let is_generic_anyway = self.xdp.is_some_and(|xdp| !xdp.native());
+        let is_generic_anyway = self.xdp.is_some_and(|xdp| !xdp.native()) || self.lower().is_some();
         if fits || takes_parts || is_generic_anyway {
             return Finding::ok("mtu", mtu.to_string());
         }
@@ -213,6 +204,9 @@ impl Nic {
 
     fn offload(&self, (check, feature, flag): (&'static str, &str, &str)) -> Finding {
         let name = &self.interface.name;
+        if let Some(ok) = self.is_lowers(check, feature) {
+            return ok;
+        }
         match self.features.get(feature) {
             Some(Feature { on: true, fixed: false }) => Finding::note(
                 check,
@@ -232,9 +226,19 @@ impl Nic {
         }
     }
 
+    /// A feature that is on, where that means nothing.
+    fn is_lowers(&self, check: &'static str, feature: &str) -> Option<Finding> {
+        let (kind, lower) = self.lower()?;
+        let on = self.features.get(feature).is_some_and(|feature| feature.on);
+        on.then(|| Finding::ok(check, format!("on, which means nothing for a {kind}: look at its {lower}'s")))
+    }
+
     /// Whether VLAN tags are taken off before the program sees the frame.
     fn vlan(&self) -> Finding {
         let name = &self.interface.name;
+        if let Some(ok) = self.is_lowers("rxvlan", "rx-vlan-hw-parse") {
+            return ok;
+        }
         match self.features.get("rx-vlan-hw-parse") {
             Some(Feature { on: true, fixed }) => Finding::note(
                 "rxvlan",
@@ -274,6 +278,7 @@ impl Nic {
         let found = format!("{combined} of at most {max}");
         let name = &self.interface.name;
         match self.most_queues() {
+            _ if self.lower().is_some() => Finding::ok("queues", found),
             Some(0) => Finding::note(
                 "queues",
                 found,
@@ -293,9 +298,20 @@ impl Nic {
     fn other_xdp(&self) -> Finding {
         let Some(xdp) = self.interface.xdp else {
             let Some(above) = self.above.first() else { return Finding::ok("xdp_program", "none attached") };
+            let found = format!("none here, but one on {}, which stands on it", above.name);
+            if above.xdp.is_some_and(|xdp| is_ours(xdp.program).unwrap_or(false)) {
+                return Finding::note(
+                    "xdp_program",
+                    format!("{found}: the sensor's"),
+                    format!(
+                        "name {} in the configuration in its stead, and the sensor moves",
+                        self.interface.name
+                    ),
+                );
+            }
             return Finding::problem(
                 "xdp_program",
-                format!("none here, but one on {}, which stands on it", above.name),
+                found,
                 format!(
                     "stop the program that is attached to {}: the kernel takes none here beside it; `bpftool net` \
                      shows it",

@@ -36,6 +36,7 @@ pub use self::host::Names;
 use self::routes::{Peer, Routes};
 use super::families::CLOSED;
 use crate::counters::select::{FORGET, Scraper};
+use crate::repeated::Repeated;
 
 /// What the server hands out. Asked for on threads that may block, one at a time.
 pub trait Documents: Send + Sync + 'static {
@@ -165,6 +166,7 @@ async fn serve_within(
     let mut tasks = JoinSet::new();
     let mut crowd = Crowd::default();
     let mut shutdown = pin!(shutdown);
+    let mut failing = Repeated::default();
     loop {
         tokio::select! {
             () = &mut shutdown => break,
@@ -173,6 +175,9 @@ async fn serve_within(
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
+                    if let Some(times) = failing.worked() {
+                        tracing::info!("HTTP connections can be accepted again: {times} attempts had failed");
+                    }
                     if crowd.make_room(limits.connections) {
                         stats.crowded.inc();
                     }
@@ -191,7 +196,10 @@ async fn serve_within(
                     crowd.add(peer.ip(), deadline, task);
                 }
                 Err(error) => {
-                    tracing::warn!("cannot accept an HTTP connection: {error}");
+                    let error = anyhow::Error::new(error).context("cannot accept an HTTP connection");
+                    if let Some(reason) = failing.failed(&error) {
+                        tracing::warn!("{reason}");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             },

@@ -4,6 +4,7 @@ mod above;
 mod attachment;
 mod deployment;
 mod egress;
+mod explain;
 mod options;
 mod reconcile;
 mod standing;

@@ -16,6 +16,7 @@ use super::encoding::Encoding;
 use super::host::{Names, Refusal};
 use super::{Documents, Limits};
 use crate::counters::select::Scraper;
+use crate::obstacle::in_words;
 
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const JSON: &str = "application/json";
@@ -120,7 +121,7 @@ impl Routes {
                 None => say(StatusCode::SERVICE_UNAVAILABLE, TEXT, "too many answers wait to be read\n"),
             },
             Ok(Err(error)) => {
-                let reason = format!("{error:#}").replace(['\r', '\n'], " ") + "\n";
+                let reason = in_words(&error).replace(['\r', '\n'], " ") + "\n";
                 say(StatusCode::SERVICE_UNAVAILABLE, TEXT, reason)
             }
             Err(_) => say(StatusCode::INTERNAL_SERVER_ERROR, TEXT, "the agent has a bug: see its log\n"),

@@ -164,6 +164,21 @@ impl Attachment {
         Ok(Lack::Egress)
     }
 
+    /// Takes over what `other` keeps attached, if that is an interface which has this one's name now. `other` has none
+    /// then.
+    pub(super) fn take_over(&mut self, other: &mut Self) -> bool {
+        let is_renamed = matches!(&other.state, State::Renamed(name) if *name == self.name);
+        if !is_renamed || self.is_held() || self.index() != other.index() {
+            return false;
+        }
+        self.ingress = other.ingress.take();
+        self.egress = other.egress.take();
+        self.admitted = true;
+        other.interface = None;
+        other.state = State::Missing;
+        true
+    }
+
     /// Attaches the program that remembers what the host sends, or takes over an earlier agent's.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::config::Mode;
 use crate::kernel::host::Interface;
 use crate::kernel::maps::Shared;
 use crate::kernel::program::Loaded;
-use crate::obstacle::WrongUse;
+use crate::obstacle::{WrongUse, in_words};
 
 /// How what is attached comes to be what is configured.
 pub(super) struct Plan<'a> {
@@ -47,8 +47,11 @@ pub(super) fn bring_about(
 ) {
     let Plan { mode, mut staying, leaving, admit } = plan;
     let mut lacking = Vec::new();
-    let looked: Vec<_> = attachments.iter_mut().map(|attachment| attachment.look(shared)).collect();
+    let mut looked: Vec<_> = attachments.iter_mut().map(|attachment| attachment.look(shared)).collect();
     // After all were looked at: two interfaces may have exchanged their names.
+    for place in exchanged(attachments) {
+        looked[place] = attachments[place].look(shared);
+    }
     let mut names: HashMap<_, _> =
         attachments.iter().filter_map(|it| Some((it.attached_to()?, it.name.clone()))).collect();
     for (attachment, lack) in attachments.iter_mut().zip(looked) {
@@ -57,7 +60,13 @@ pub(super) fn bring_about(
                 let name =
                     names.entry(attachment.interface()?.index).or_insert_with(|| attachment.name.clone());
                 if *name != attachment.name {
-                    return Err(named_twice(name, &attachment.name));
+                    // Names may have changed since they were looked at: the kernel tells of that, and it is gone
+                    // through again.
+                    return if are_one(name, &attachment.name, Interface::find)? {
+                        Err(named_twice(name, &attachment.name))
+                    } else {
+                        Ok(Lack::Nothing)
+                    };
                 }
             }
             if lack == Lack::Both && !attachment.admitted {
@@ -72,7 +81,7 @@ pub(super) fn bring_about(
         match prepared {
             Ok(Lack::Both) => lacking.push(attachment),
             Ok(_) => {}
-            Err(error) => attachment.state = State::Obstacle(format!("{error:#}")),
+            Err(error) => attachment.state = State::Obstacle(in_words(&error)),
         }
     }
     if lacking.is_empty() {
@@ -91,7 +100,7 @@ pub(super) fn bring_about(
             Err(error) => attachment.give_up().and_then(|()| bail!("{error:#}")),
         };
         if let Err(error) = attached {
-            attachment.state = State::Obstacle(format!("{error:#}"));
+            attachment.state = State::Obstacle(in_words(&error));
         }
     }
 }
@@ -104,11 +113,35 @@ pub fn check_named_once(names: &[String]) -> Result<()> {
     let mut first = HashMap::new();
     for name in names {
         let Some(interface) = Interface::find(name)? else { continue };
-        if let Some(first) = first.insert(interface.index, name) {
+        if let Some(first) = first.insert(interface.index, name)
+            && are_one(first, name, Interface::find)?
+        {
             return Err(named_twice(first, name));
         }
     }
     Ok(())
+}
+
+/// Whether two names are one interface's, looked at again: an interface may have had first the one, then the other.
+fn are_one(name: &str, other: &str, mut find: impl FnMut(&str) -> Result<Option<Interface>>) -> Result<bool> {
+    let mut index = |name| Ok::<_, anyhow::Error>(find(name)?.map(|interface| interface.index));
+    // The first one again, in case that it has become the other's meanwhile.
+    let looked = [index(name)?, index(other)?, index(name)?];
+    Ok(looked[0].is_some() && looked.iter().all(|index| *index == looked[0]))
+}
+
+/// Has each interface that is there keep what another name's had attached to it, before it was called so. Gives the
+/// places of those.
+fn exchanged(attachments: &mut [Attachment]) -> Vec<usize> {
+    let mut places = Vec::new();
+    for place in 0..attachments.len() {
+        let (before, rest) = attachments.split_at_mut(place);
+        let Some((attachment, after)) = rest.split_first_mut() else { continue };
+        if before.iter_mut().chain(after).any(|other| attachment.take_over(other)) {
+            places.push(place);
+        }
+    }
+    places
 }
 
 fn named_twice(name: &str, other: &str) -> anyhow::Error {
@@ -130,4 +163,36 @@ pub(super) fn replace_all(
         replaced.map_err(|error| (place, error))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::kernel::host::Framing;
+
+    /// What the kernel says, one time after another, of eth0 and of eth1.
+    #[rstest]
+    #[case::one(&[Some(1), Some(1), Some(1)], true)]
+    #[case::two(&[Some(1), Some(2), Some(1)], false)]
+    #[case::renamed_meanwhile(&[Some(1), Some(1), None], false)]
+    #[case::exchanged_meanwhile(&[Some(1), Some(1), Some(2)], false)]
+    #[case::none(&[None, None, None], false)]
+    fn an_interface_that_changes_its_name_is_not_two(#[case] found: &[Option<u32>], #[case] one: bool) {
+        let mut found = found.iter();
+        let find = |name: &str| {
+            let index = *found.next().expect("it is asked three times");
+            let interface = |index| Interface {
+                name: name.to_owned(),
+                index,
+                mtu: 1_500,
+                up: true,
+                framing: Framing::Ethernet,
+                xdp: None,
+            };
+            Ok(index.map(interface))
+        };
+        assert_eq!(are_one("eth0", "eth1", find).unwrap(), one);
+    }
 }

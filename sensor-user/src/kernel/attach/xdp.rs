@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Error, Result, anyhow, bail};
 
 use super::above::Others;
+use super::explain::{explain, explain_native};
 use crate::config::Mode;
 use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures};
 use crate::kernel::link::{Hook, Link};
@@ -297,87 +298,5 @@ fn report(loaded: &Loaded, interface: &Interface, mode: AttachedMode, native_err
             explain_native(error, interface, loaded.has_multi_buffer())
         ),
         _ => tracing::info!("attached to {name} in {mode} mode"),
-    }
-}
-
-fn explain(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(libc::EBUSY | libc::EEXIST) => {
-            "another XDP program is attached; `bpftool net` and `bpftool link` show it".to_owned()
-        }
-        Some(libc::EPERM | libc::EACCES) => {
-            "not permitted: run as root, or grant CAP_NET_ADMIN and CAP_BPF".to_owned()
-        }
-        _ => error.to_string(),
-    }
-}
-
-/// Why a driver refused, as far as its error code tells.
-fn explain_native(error: &io::Error, interface: &Interface, multi_buffer: bool) -> String {
-    let Interface { name, mtu, .. } = interface;
-    let offloads = format!("`ethtool -K {name} lro off rx-gro-hw off`");
-    match error.raw_os_error() {
-        Some(libc::EBUSY | libc::EEXIST | libc::EPERM | libc::EACCES) | None => explain(error),
-        Some(_) if *mtu > SINGLE_BUFFER_MTU => {
-            let kernel = if multi_buffer { "driver" } else { "kernel, older than 5.18," };
-            format!(
-                "an MTU of {mtu} is too large for this {kernel}: lower it with `ip link set {name} mtu \
-                 {SINGLE_BUFFER_MTU}` or less, or use --mode generic"
-            )
-        }
-        Some(libc::EOPNOTSUPP) => format!(
-            "the driver does not support it, or not with its present offloads: try {offloads}, or use --mode \
-             generic"
-        ),
-        Some(libc::ENOMEM | libc::ENOSPC) => format!(
-            "the driver has too few queues or too little memory: `ethtool -l {name}` shows the queues; lower \
-             them with `ethtool -L {name} combined N`, or use --mode generic"
-        ),
-        Some(libc::EINVAL) => format!(
-            "the driver refuses its present settings: switch offloads off with {offloads}, see `dmesg`, or use \
-             --mode generic"
-        ),
-        Some(_) => explain(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case::no_native_xdp(libc::EOPNOTSUPP, 1_500, true, "does not support it")]
-    #[case::offloads(libc::EINVAL, 1_500, true, "`ethtool -K eth0 lro off rx-gro-hw off`")]
-    #[case::queues(libc::ENOMEM, 1_500, true, "`ethtool -L eth0 combined N`")]
-    #[case::mtu(
-        libc::ERANGE,
-        9_000,
-        true,
-        "MTU of 9000 is too large for this driver: lower it with `ip link set eth0 mtu 3498`"
-    )]
-    #[case::mtu_on_an_old_kernel(libc::EINVAL, 9_000, false, "too large for this kernel, older than 5.18,")]
-    #[case::taken(libc::EBUSY, 9_000, true, "another XDP program is attached")]
-    #[case::not_permitted(libc::EPERM, 9_000, true, "run as root")]
-    #[case::anything_else(libc::EIO, 1_500, true, "Input/output error")]
-    fn a_refusal_names_its_remedy(
-        #[case] code: i32,
-        #[case] mtu: u32,
-        #[case] multi_buffer: bool,
-        #[case] words: &str,
-    ) {
-        let error = io::Error::from_raw_os_error(code);
-        let interface = Interface {
-            name: "eth0".to_owned(),
-            index: 2,
-            mtu,
-            up: true,
-            framing: Framing::Ethernet,
-            xdp: None,
-        };
-        let said = explain_native(&error, &interface, multi_buffer);
-        assert!(said.contains(words), "{said}");
-        assert!(!said.contains('\n'), "{said}");
     }
 }

@@ -22,6 +22,8 @@ pub struct Root {
     pub path: PathBuf,
     /// The interfaces of this network namespace that a program is attached to by what is pinned there.
     pub interfaces: Vec<Interface>,
+    /// Whether a program is attached by what is pinned there, in this network namespace or another.
+    pub is_at_work: bool,
 }
 
 impl Root {
@@ -30,15 +32,16 @@ impl Root {
     pub fn at(path: &Path) -> Self {
         let directories = version_directories(path);
         let links = directories.iter().flat_map(|(_, directory)| pinned_links(directory));
-        let mut interfaces: Vec<Interface> = Vec::new();
+        let (mut interfaces, mut is_at_work) = (Vec::new(), false);
         for info in links.filter_map(|(_, link)| link.info().ok()) {
+            is_at_work |= info.interface != 0;
             // Only with its program is the number one of this namespace.
             let runs = |it: &Interface| it.xdp.is_some_and(|xdp| xdp.program == info.program);
             if let Ok(Some(interface)) = Interface::of_number(info.interface) {
                 interfaces.extend(Some(interface).filter(runs));
             }
         }
-        Self { path: path.to_owned(), interfaces }
+        Self { path: path.to_owned(), interfaces, is_at_work }
     }
 
     /// All there are, as far as this user may look, on every BPF file system that this process sees.
