@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use sensor_harness::agent::{AgentProcess, LISTEN, Launch};
 use sensor_harness::cli::sensor;
+use sensor_harness::counts::Counts;
 use sensor_harness::frame::frame;
 use sensor_harness::http::{self, Connection};
 use sensor_harness::metrics::Page;
@@ -18,6 +19,17 @@ use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 use sensor_harness::workspace;
 use sensor_harness::{needs, needs_root};
+
+/// The example in the documents is in the form that the agent serves, and says what is said of it.
+#[test]
+fn the_example_of_slots_is_one() -> Result<()> {
+    let page = std::fs::read_to_string(workspace().join("docs/metrics.md"))?;
+    let example = page.split_once("```json\n").and_then(|(_, rest)| rest.split_once("```"));
+    let counts = Counts::from_slots_api(example.context("there is no example")?.0)?;
+    let passed: u64 = counts.passed.values().sum();
+    assert_eq!((counts.packets(), passed, counts.sensors.len()), (11, 1, 1));
+    Ok(())
+}
 
 /// An agent that has counted nothing yet.
 fn idle_agent() -> Result<(Wire, AgentProcess)> {

@@ -6,9 +6,9 @@
 //! begins or ends is the [`Counter`] behind it set to the exact value: every 512 packets, or 2 MiB.
 //!
 //! A reader finds the exact value in both together, at any moment: [`Word::read`]. What it must look at, and in
-//! which order, follows from the order of [`add`]'s stores, of which all CPUs see the earlier first (on x86 and
-//! s390x; elsewhere a store may be seen late by as long as a store stays in its CPU's buffer, which is far shorter
-//! than a reader takes from one map to the next):
+//! which order, follows from the order of [`add`]'s stores, of which all CPUs see the earlier first. So it is on x86 and
+//! s390x. Elsewhere a store may be seen late by as long as it stays in its CPU's buffer, which is far shorter than a
+//! reader takes from one map to the next; what could go wrong if it were not is said in `docs/architecture.md`:
 //!
 //! 1. It reads the page's count of settings, the words, the counters, and the count of settings again.
 //! 2. Unchanged, at most one setting was on its way on that CPU, begun before. Whatever mix of its stores was

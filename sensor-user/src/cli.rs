@@ -79,7 +79,7 @@ pub struct Check {
     #[arg(long = "interface", short, value_name = "IF", num_args = 1.., value_parser = config::interface_name)]
     pub interfaces: Vec<String>,
 
-    /// What `sensor run` is given as --pins.
+    /// Directory on a BPF file system where the programs and counters are pinned, and so outlive the agent.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
     pub pins: PathBuf,
 }
@@ -107,7 +107,7 @@ pub struct Confirm {
 /// Arguments of `sensor reload`.
 #[derive(Args, Clone, Debug)]
 pub struct Reload {
-    /// What the agent was started with as --pins.
+    /// Directory on a BPF file system where the programs and counters are pinned, and so outlive the agent.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
     pub pins: PathBuf,
 }
@@ -119,7 +119,7 @@ pub struct Detach {
     #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required = true, value_parser = config::interface_name)]
     pub interfaces: Vec<String>,
 
-    /// Where `sensor run` was told to pin, if it was.
+    /// Directory on a BPF file system where the programs and counters are pinned, and so outlive the agent.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
     pub pins: PathBuf,
 }
@@ -161,7 +161,7 @@ pub struct Run {
     #[arg(long)]
     pub detach_on_exit: bool,
 
-    /// Where the program and its counters outlive the agent: a directory on a BPF file system
+    /// Directory on a BPF file system where the programs and counters are pinned, and so outlive the agent
     /// [default: /sys/fs/bpf/sensor].
     #[arg(long, value_name = "DIR")]
     pub pins: Option<PathBuf>,
@@ -170,7 +170,7 @@ pub struct Run {
     #[arg(long, value_name = "TIME", value_parser = config::time_span)]
     pub drain_interval: Option<Duration>,
 
-    /// How much the program in the kernel logs about rare packets [default: off].
+    /// What the programs in the kernel log about rare packets, 20 lines a second at most [default: off].
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub kernel_log: Option<KernelLog>,
 }
