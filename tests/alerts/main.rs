@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use std::{fs, iter};
 
 use anyhow::{Context as _, Result, ensure};
@@ -71,6 +71,12 @@ const TABLE: &[Row] = &[
     ),
     row("SensorMissing", "the host is taken out of the targets' file", &["of-forgotten"]),
     row("SensorSilent", "packets no longer come for one of the sensors of a host", &["silent"]),
+    // One whose agent was never confirmed counted nothing for a while.
+    Row {
+        also: &["of-open", "silent"],
+        ..row("SensorFell", "packets come much more seldom for two of the sensors", &["asia-1", "asia-2"])
+    },
+    row("RegionFell", "and these are all sensors of their region", &["asia"]),
     row("SensorRollupsMissing", "Prometheus is reloaded without rollup.yml", &[""]),
     row("PortSurgesOnOneSensor", "many packets to a port of one sensor", &["japan-1 1001"]),
     row("PortSurgesInOneRegion", "many packets to a port of all sensors of a region", &["japan 1002"]),
@@ -95,7 +101,7 @@ const HOSTS: [&str; 11] = [
 ];
 
 /// Sensors of the host `busy`, with their regions.
-const SENSORS: [(&str, &str); 9] = [
+const SENSORS: [(&str, &str); 11] = [
     ("japan-1", "japan"),
     ("japan-2", "japan"),
     ("japan-3", "japan"),
@@ -104,10 +110,16 @@ const SENSORS: [(&str, &str); 9] = [
     ("overseas-2", "overseas"),
     ("overseas-3", "overseas"),
     ("overseas-4", "overseas"),
+    ("asia-1", "asia"),
+    ("asia-2", "asia"),
     ("silent", "japan"),
 ];
 /// All but the last.
-const BUSY: usize = 8;
+const BUSY: usize = 10;
+/// All that packets come to as ever, to the end.
+const STEADY: usize = 8;
+/// Of how many rounds of packets the two of Asia get one, once they have fallen.
+const SELDOM: u32 = 8;
 
 /// Ports that get packets all the time: the last three surge, on one sensor, in one region, and everywhere.
 const PORTS: [u16; 4] = [23, 1_001, 1_002, 1_003];
@@ -176,11 +188,12 @@ fn everything(network: &Namespace, fleet: &mut Fleet, traffic: &Traffic, egress:
     server.wait_for(&format!("count(last_over_time(sensor:region:last1h[10s])) >= {sensors}"))?;
     only(&server, |_| false)?;
     get_into_trouble(&server, fleet, egress)?;
+    // What falls has had its baseline.
+    server.wait_for("count(last_over_time(sensor:total:median28d[20s]) >= 100) >= 10")?;
     traffic.silence.store(true, Ordering::SeqCst);
     let of_hosts = |row: &Row| !of_ports(row) && !of_rollups(row);
     wait(&server, fleet, of_hosts)?;
-    surge(&server, &fleet.busy)?;
-    wait(&server, fleet, of_ports)?;
+    surge(&server, &fleet.busy, || wait(&server, fleet, of_ports))?;
     only(&server, |row| !of_rollups(row))?;
     server.take_rules("rollup.yml")?;
     wait(&server, fleet, of_rollups)?;
@@ -306,7 +319,7 @@ fn syn(sensor: usize, port: u16) -> Vec<u8> {
 struct Traffic {
     busy: Arc<Wire>,
     others: Vec<Arc<Wire>>,
-    /// From now on none come to the last sensor of `busy`.
+    /// From now on none come to the last sensor of `busy`, and few to the two before it.
     silence: AtomicBool,
     stop: AtomicBool,
 }
@@ -322,11 +335,17 @@ impl Traffic {
         let to = |sensors: usize| -> Vec<_> {
             (0..sensors).flat_map(|sensor| PORTS.map(|port| syn(sensor, port))).collect()
         };
-        let (all, but_one, one) = (to(SENSORS.len()), to(BUSY), to(1));
+        let (all, but_one, steady, one) = (to(SENSORS.len()), to(BUSY), to(STEADY), to(1));
+        let mut round = 0_u32;
         let busy = Sender::new(&self.busy)?;
         let others = self.others.iter().map(|wire| Sender::new(wire)).collect::<Result<Vec<_>>>()?;
         while !self.stop.load(Ordering::SeqCst) {
-            busy.send(if self.silence.load(Ordering::SeqCst) { &but_one } else { &all })?;
+            busy.send(match self.silence.load(Ordering::SeqCst) {
+                false => &all,
+                true if round.is_multiple_of(SELDOM) => &but_one,
+                true => &steady,
+            })?;
+            round = round.wrapping_add(1);
             others.iter().try_for_each(|other| other.send(&one))?;
             thread::sleep(Duration::from_millis(250));
         }
@@ -334,26 +353,32 @@ impl Traffic {
     }
 }
 
-/// A port surges on one sensor, another in one region, a third everywhere; and one is new.
-fn surge(server: &Server, busy: &Host) -> Result<()> {
+/// A port surges on one sensor, another in one region, a third everywhere; and one is new. It goes on day after day, until
+/// `seen` says so.
+fn surge(server: &Server, busy: &Host, seen: impl FnOnce() -> Result<()>) -> Result<()> {
     server.wait_for(&format!("last_over_time(fleet:surge:judged[4s]) >= {BUSY}"))?;
     server.wait_for(&format!(
         "count(last_over_time(sensor:packets:median28d{{port=\"1003\"}}[20s]) > 0) >= {BUSY}"
     ))?;
     let of =
         |port: u16, sensors: &[usize]| sensors.iter().map(|sensor| syn(*sensor, port)).collect::<Vec<_>>();
-    let frames =
-        [of(1_001, &[0]), of(1_002, &[0, 1, 2, 3]), of(1_003, &[0, 1, 2, 3, 4, 5, 6, 7]), of(NEW, &[0, 4])];
+    let all: Vec<usize> = (0..BUSY).collect();
+    let frames = [of(1_001, &[0]), of(1_002, &[0, 1, 2, 3]), of(1_003, &all), of(NEW, &[0, 4])];
     let burst: Vec<_> = iter::repeat_n(frames.concat(), 600).flatten().collect();
-    // All of it within one hour.
-    wait_until_past_the_hour(500)?;
-    Sender::new(&busy.wire)?.send(&burst)
-}
-
-/// The next moment that is so long after the beginning of an hour.
-fn wait_until_past_the_hour(milliseconds: u64) -> Result<()> {
-    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-    let past = (now + HASTY_HOUR - milliseconds) % HASTY_HOUR;
-    thread::sleep(Duration::from_millis(HASTY_HOUR - past));
-    Ok(())
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let surging = scope.spawn(|| {
+            let sender = Sender::new(&busy.wire)?;
+            while !stop.load(Ordering::SeqCst) {
+                sender.send(&burst)?;
+                thread::sleep(Duration::from_millis(HASTY_HOUR));
+            }
+            anyhow::Ok(())
+        });
+        let ends = EndOf(&stop);
+        let done = seen();
+        drop(ends);
+        surging.join().expect("it does not panic")?;
+        done
+    })
 }

@@ -11,9 +11,9 @@ use crate::vocabulary::series::{SURGE_JUDGED, SURGE_MEDIAN, SURGE_PACKETS, SURGE
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// What every surge's description says.
-const RULE: &str = "A port surges on a sensor if its packets of the last 24 hours are 100 or more, more than twice the median of
-    its 28 days before, and more than on any one of those; days of outages are left out. Judged every half hour; what is over
-    stays for an hour.";
+const RULE: &str = "A port surges on a sensor if its packets of each of the last two days in UTC are 100 or more, and more than chance
+    makes of its 28 days before: twice their median at least; days of outages are left out. Judged every half hour; what is
+    over stays for an hour.";
 
 /// The newest sample of the last two judgements.
 fn newest(series: &str) -> String {
@@ -49,7 +49,7 @@ fn words() -> Value {
 }
 
 fn list(title: &str, description: &str, queries: [String; 4]) -> Panel {
-    let columns = ["Sensors", "Of", "Packets in 24 hours", "Median of 28 days"];
+    let columns = ["Sensors", "Of", "Packets of the last day", "Median of 28 days"];
     let mut order =
         serde_json::Map::from_iter([("service".to_owned(), json!(0)), ("verdict".to_owned(), json!(1))]);
     let mut renamed = serde_json::Map::from_iter([
@@ -106,7 +106,7 @@ pub fn everywhere() -> Panel {
         "Surges now",
         &format!(
             "Services that surge at the end of the range, on the whole fleet: the verdict, on how many sensors, of how many that
-             were judged, and on those sensors together the packets of the last 24 hours and the medians of the 28 days before.
+             were judged, and on those sensors together the packets of the last day and the medians of the 28 days before.
              Global: at least half of the sensors of every region. Region-only: several, of one region. New port: nothing in the
              baseline. No rows: no surge. {RULE}"
         ),
@@ -128,7 +128,7 @@ pub fn on_sensor() -> Panel {
         "Surges on this sensor now",
         &format!(
             "Services that surge on this sensor at the end of the range: the fleet's verdict, on how many sensors it surges, of how
-             many that were judged, and on this one the packets of the last 24 hours and the median of the 28 days before.
+             many that were judged, and on this one the packets of the last day and the median of the 28 days before.
              Sensor-only: this network alone sees it. No rows: no surge. {RULE}"
         ),
         [

@@ -17,7 +17,7 @@ pub const REGION_PACKETS_1D: &str = "region:packets:increase1d";
 pub const OBSERVED_1H: &str = "sensor:observed:ratio1h";
 /// The days that its packets of a day in UTC speak of.
 pub const OBSERVED_1D: &str = "sensor:observed:ratio1d";
-/// Packets of the last 24 hours by sensor, protocol and port, where these surge.
+/// Packets of the last day in UTC by sensor, protocol and port, where these surge.
 pub const SURGE_PACKETS: &str = "sensor:surge:packets1d";
 /// The medians of the 28 days before, of the same.
 pub const SURGE_MEDIAN: &str = "sensor:surge:median28d";
