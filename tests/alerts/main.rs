@@ -119,7 +119,7 @@ const BUSY: usize = 10;
 /// All that packets come to as ever, to the end.
 const STEADY: usize = 8;
 /// Of how many rounds of packets the two of Asia get one, once they have fallen.
-const SELDOM: u32 = 8;
+const SELDOM: u32 = 4;
 
 /// Ports that get packets all the time: the last three surge, on one sensor, in one region, and everywhere.
 const PORTS: [u16; 4] = [23, 1_001, 1_002, 1_003];
