@@ -364,7 +364,7 @@ fn surge(server: &Server, busy: &Host, seen: impl FnOnce() -> Result<()>) -> Res
         |port: u16, sensors: &[usize]| sensors.iter().map(|sensor| syn(*sensor, port)).collect::<Vec<_>>();
     let all: Vec<usize> = (0..BUSY).collect();
     let frames = [of(1_001, &[0]), of(1_002, &[0, 1, 2, 3]), of(1_003, &all), of(NEW, &[0, 4])];
-    let burst: Vec<_> = iter::repeat_n(frames.concat(), 600).flatten().collect();
+    let burst: Vec<_> = iter::repeat_n(frames.concat(), 300).flatten().collect();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let surging = scope.spawn(|| {
