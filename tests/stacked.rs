@@ -159,6 +159,27 @@ fn generic_mode_is_explained(#[values(MACVLAN, VLAN, BRIDGE)] commands: &[&str])
     Ok(())
 }
 
+/// Both can have the program, in whichever order they are named: that is said, once, with what it costs.
+#[rstest]
+fn both_are_attached_to(
+    #[values(MACVLAN, BRIDGE)] commands: &[&str],
+    #[values("\"sensor0\", \"on0\"", "\"on0\", \"sensor0\"")] both: &str,
+    #[values(false, true)] observe: bool,
+) -> Result<()> {
+    needs_root!();
+    let stack = needs!(Stack::new(commands)?);
+    let words = "on0 stands on sensor0, and both are configured";
+    let said = stack.check(both)?;
+    ensure!(said.code == 0 && said.stdout.contains(&format!("Note: {words}")), "{said:?}");
+    let launch = stack.launch(both);
+    let mut agent = if observe { launch.argument("--observe") } else { launch }.start()?;
+    assert_eq!(stack.attached()?, [true, true], "{}", agent.stderr());
+    agent.stop(Signal::SIGTERM)?;
+    assert_eq!(agent.stderr().matches("both are configured").count(), 1, "{}", agent.stderr());
+    ensure!(agent.stderr().contains(words), "{}", agent.stderr());
+    Ok(())
+}
+
 /// Both are configured: one is left out, and what is said of it is true, begins with its name, and is said once.
 #[rstest]
 #[case::macvlan(MACVLAN)]

@@ -20,7 +20,7 @@ pub use foreign::{TcProgram, may_list_programs, program_name, tc_programs};
 pub use host::{
     AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
     LinkEvents, Links, Nature, Socket, Sockets, State, Version, WayOut, XdpFeatures, above_with_xdp,
-    check_capabilities, check_kernel, check_privileges,
+    check_capabilities, check_kernel, check_privileges, stacked,
 };
 pub use link::Link;
 pub use maps::{

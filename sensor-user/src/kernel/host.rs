@@ -13,7 +13,7 @@ mod routes;
 mod sockets;
 mod version;
 
-pub use above::above_with_xdp;
+pub use above::{above_with_xdp, stacked};
 pub(super) use ask::ask;
 pub use ethtool::{Channels, Driver, Ethtool, Feature};
 pub use events::LinkEvents;

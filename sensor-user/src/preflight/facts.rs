@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::login::Logins;
 use super::reach::{is_link_local, is_monitored, lets_in};
 use crate::config::{Config, Transport};
-use crate::kernel::{HostAddress, Interface, Links, Socket, Sockets, WayOut};
+use crate::kernel::{HostAddress, Interface, Links, Socket, Sockets, WayOut, stacked};
 
 /// Two addresses that talk, and the interface that the socket here is bound to.
 pub type Ends = (IpAddr, IpAddr, Option<u32>);
@@ -36,6 +36,9 @@ pub struct Facts {
     pub logins: Logins,
     /// The names of interfaces that lead into other network namespaces: containers'.
     pub containers: Vec<String>,
+    /// Those of the interfaces that will both have the program, though one stands on the other: the lower one's name
+    /// and the upper one's.
+    pub stacked: Vec<(String, String)>,
     /// The ports that programs get when they ask for none: first and last.
     pub ephemeral: (u16, u16),
 }
@@ -70,6 +73,7 @@ impl Facts {
                 .filter(|(index, _)| interfaces.iter().all(|interface| interface.index != *index))
                 .map(|(_, name)| name)
                 .collect(),
+            stacked: both_attached(interfaces)?,
             ephemeral: ephemeral_ports(),
         })
     }
@@ -121,6 +125,15 @@ pub(super) fn would_be_dropped(config: &Config, session: &Socket) -> bool {
             && is_monitored(config, local.ip())
             && !lets_in(config, transport, local.port(), remote.ip())
     })
+}
+
+/// Without those where the upper one alone has a program, which keeps the kernel from taking one below.
+fn both_attached(interfaces: &[Interface]) -> Result<Vec<(String, String)>> {
+    let find = |index| interfaces.iter().find(|interface| interface.index == index);
+    let indices: Vec<_> = interfaces.iter().map(|interface| interface.index).collect();
+    let pairs = stacked(&indices)?.into_iter().filter_map(|(lower, upper)| find(lower).zip(find(upper)));
+    let pairs = pairs.filter(|(lower, upper)| lower.xdp.is_some() || upper.xdp.is_none());
+    Ok(pairs.map(|(lower, upper)| (lower.name.clone(), upper.name.clone())).collect())
 }
 
 fn ephemeral_ports() -> (u16, u16) {

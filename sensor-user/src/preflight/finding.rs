@@ -56,6 +56,13 @@ pub enum Finding {
         /// By which they leave.
         by: Vec<String>,
     },
+    /// Both have the program, and one stands on the other.
+    Stacked {
+        /// Whose packets the other gets.
+        lower: String,
+        /// The other.
+        upper: String,
+    },
     /// The environment names a session that is not there: its variable has outlived it, as in a terminal
     /// multiplexer.
     NoSuchSession {
@@ -170,6 +177,12 @@ impl fmt::Display for Finding {
                  allow: it may be an old one's; make sure that you connect from where a rule allows it",
                 remote.ip(),
                 local.port()
+            ),
+            Self::Stacked { lower, upper } => write!(
+                f,
+                "{upper} stands on {lower}, and both are configured: what {lower} lets pass is gone through again on \
+                 {upper}, and counted twice, with --observe all of it; leave {upper} out, unless packets come in to \
+                 it by others"
             ),
             Self::Containers { interfaces } => write!(
                 f,

@@ -15,8 +15,12 @@ use crate::kernel::{AttachOptions, Framing, Interface, Socket};
 /// What is to be said about putting `config` into effect where `running`, if anything, is.
 #[must_use]
 pub fn judge(config: &Config, options: &AttachOptions, running: Option<&Config>, facts: &Facts) -> Findings {
+    let stacked = facts
+        .stacked
+        .iter()
+        .map(|(lower, upper)| Finding::Stacked { lower: lower.clone(), upper: upper.clone() });
     if config.observe {
-        return Findings::default();
+        return Findings { refusals: Vec::new(), warnings: stacked.collect() };
     }
     let services = Service::all(config, facts);
     let (administrators, strangers) = sessions(config, running, facts);
@@ -44,6 +48,7 @@ pub fn judge(config: &Config, options: &AttachOptions, running: Option<&Config>,
     }
     warnings.extend(answers_dropped(config, facts));
     warnings.extend(no_such_session(config, facts));
+    warnings.extend(stacked);
     if !facts.containers.is_empty() {
         warnings.push(Finding::Containers { interfaces: facts.containers.clone() });
     }

@@ -8,7 +8,7 @@ use super::above::Others;
 use super::attachment::{Attachment, Lack};
 use super::state::State;
 use crate::config::Mode;
-use crate::kernel::host::Interface;
+use crate::kernel::host::{Interface, stacked};
 use crate::kernel::maps::Shared;
 use crate::kernel::program::Loaded;
 use crate::obstacle::{WrongUse, in_words};
@@ -93,6 +93,7 @@ pub(super) fn bring_about(
         tracing::debug!("{seeded} conversations of this host were there before");
     }
     staying.extend(names.keys());
+    lowest_first(&mut lacking);
     let mut others = Others { staying: &staying, leaving };
     for attachment in lacking {
         let attached = match &seeded {
@@ -103,6 +104,22 @@ pub(super) fn bring_about(
             attachment.state = State::Obstacle(in_words(&error));
         }
     }
+}
+
+/// Puts what stands on others behind those: the kernel takes no program below one.
+fn lowest_first(attachments: &mut [&mut Attachment]) {
+    let index = |attachment: &Attachment| attachment.interface().map_or(0, |interface| interface.index);
+    let indices: Vec<_> = attachments.iter().map(|attachment| index(attachment)).collect();
+    // Who cannot be told stays where it is.
+    let pairs = stacked(&indices).unwrap_or_default();
+    let mut heights: HashMap<u32, usize> = HashMap::new();
+    for _ in &indices {
+        for (lower, upper) in &pairs {
+            let height = heights.get(lower).map_or(1, |height| height + 1);
+            heights.insert(*upper, height);
+        }
+    }
+    attachments.sort_by_key(|attachment| heights.get(&index(attachment)).copied().unwrap_or_default());
 }
 
 /// Refuses interfaces that are one, by its name and another that it has (`ip link property add dev eth0 altname …`).

@@ -23,6 +23,25 @@ pub fn above_with_xdp(interface: &Interface) -> Result<Vec<Interface>> {
     Ok(above.filter_map(Interface::from_message).filter(|above| above.xdp.is_some()).collect())
 }
 
+/// Those of these interfaces of which one stands on the other: the lower one's number, and the upper one's.
+///
+/// # Errors
+/// The kernel does not answer.
+pub fn stacked(interfaces: &[u32]) -> Result<Vec<(u32, u32)>> {
+    let mut all =
+        links(NLM_F_DUMP, LinkMessage::default()).context("cannot ask the kernel for its interfaces")?;
+    all.retain(|link| interfaces.contains(&link.header.index));
+    let above = |lower: &LinkMessage| {
+        let lower = lower.clone();
+        let uppers = all.iter().filter(move |link| stands_on(link, &lower)).map(|link| link.header.index);
+        uppers.collect::<Vec<_>>()
+    };
+    Ok(all
+        .iter()
+        .flat_map(|lower| above(lower).into_iter().map(|upper| (lower.header.index, upper)))
+        .collect())
+}
+
 /// Whether the one stands on the other, without any between them.
 fn stands_on(link: &LinkMessage, on: &LinkMessage) -> bool {
     let index = on.header.index;
