@@ -57,9 +57,8 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in in_words(&error).lines() {
-                output::complain(line);
-            }
+            // Lines after the first are to be pasted.
+            output::complain(&in_words(&error));
             ExitCode::from(if WrongUse::is_behind(&error) { WRONG_USE } else { FAILED })
         }
     }
