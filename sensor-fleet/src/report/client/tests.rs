@@ -8,7 +8,7 @@ use rstest::rstest;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server that gives the same answer to every request, and the address that it has.
 fn server(answer: &'static str) -> String {
