@@ -5,7 +5,7 @@
 
 #[path = "."]
 mod report {
-    pub use sensor_fleet::report::model;
+    pub use sensor_fleet::report::{history, language, model, period, spread};
 
     #[path = "../sensor-fleet/src/report/fixture.rs"]
     pub mod fixture;
@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use sensor_fleet::report::language::Language;
 use sensor_fleet::report::publish::{Options, publishable};
 use sensor_fleet::report::write::write;
 use sensor_fleet::vocabulary;
@@ -35,7 +36,7 @@ const frame = document.createElement("iframe");
 frame.style = `border: 0; width: ${width}px; height: 900px`;
 frame.onload = () => setTimeout(() => {
   const page = frame.contentDocument, view = frame.contentWindow;
-  const visible = [...page.querySelectorAll("svg")].filter((svg) => svg.checkVisibility());
+  const visible = [...page.querySelectorAll("figure svg")].filter((svg) => svg.checkVisibility());
   const inside = (inner, outer) => inner.left >= outer.left - 1 && inner.right <= outer.right + 1
     && inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1;
   const stray = [...page.querySelectorAll("body *")].filter((element) => !element.closest(".scroll table, svg")
@@ -140,6 +141,11 @@ fn html(report: &Report) -> Result<String> {
     Ok(fs::read_to_string(dir.path().join("report.html"))?)
 }
 
+/// A quarter, in Japanese.
+fn in_japanese() -> Report {
+    Report { language: Language::Japanese, ..fixture::report() }
+}
+
 /// The numbers of a list.
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
@@ -154,11 +160,18 @@ fn the_page_fits_its_screen_and_has_its_figures() -> Result<()> {
     long.period.name = "2023-10-01 to 2023-12-31".to_owned();
     long.notes.push("x".repeat(300));
     let reports = [
-        ("a quarter", fixture::report(), 2_usize, 8),
-        ("what may be published", publishable(&fixture::report(), &Options::default()).unwrap(), 2, 8),
-        ("long names", long, 2, 8),
-        ("a thousand sensors", fixture::fleet(1_000), 2, 8),
-        ("nothing", fixture::nothing(), 2, 0),
+        ("a quarter", fixture::report(), 3_usize, 7),
+        ("Japanese", in_japanese(), 3, 7),
+        (
+            "what may be published",
+            publishable(&fixture::report(), &fixture::spread(&fixture::report()), &Options::default())
+                .unwrap(),
+            3,
+            6,
+        ),
+        ("long names", long, 3, 7),
+        ("a thousand sensors", fixture::fleet(1_000), 3, 7),
+        ("nothing", fixture::nothing(), 3, 0),
     ];
     for (what, report, figures, tables) in reports {
         let html = html(&report).unwrap();

@@ -1,7 +1,7 @@
 //! `sensor-fleet report`: rankings and figures of a fleet for a period, from what Prometheus recorded.
 //!
-//! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`] and [`surge`] → [`model`] →
-//! [`publish`] → [`mod@write`]. Sensors are read one by one, several at once; what is computed of them does not depend
+//! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`], [`spread`] and [`surge`] →
+//! [`model`] → [`publish`] → [`mod@write`], in [`words`] of its language. Sensors are read one by one, several at once; what is computed of them does not depend
 //! on the order in which they come.
 
 pub mod arguments;
@@ -9,15 +9,18 @@ pub mod client;
 pub mod expression;
 pub mod fleet;
 pub mod history;
+pub mod home;
+pub mod language;
 pub mod model;
 pub mod moves;
-pub mod notes;
 pub mod period;
 pub mod publish;
 pub mod request;
+pub mod spread;
 pub mod surge;
 pub mod tally;
 pub mod unrecorded;
+pub mod words;
 pub mod write;
 
 #[cfg(test)]
@@ -28,11 +31,16 @@ use jiff::Timestamp;
 
 use self::arguments::ReportArgs;
 use self::client::{Client, Server};
-use self::history::{EXACT, Reader};
+use self::history::{Counts, EXACT, Observer, Reader};
 use self::model::{Report, Totals};
+use self::moves::Moved;
 use self::period::{Asked, Plan};
+use self::publish::Aliases;
+use self::spread::Spread;
+use self::spread::balance::balance;
 use self::surge::{Detector, Settings};
 use self::tally::Tally;
+use self::words::note::notes;
 use crate::output;
 use crate::place::Place;
 
@@ -43,6 +51,7 @@ use crate::place::Place;
 pub fn run(arguments: &ReportArgs) -> Result<()> {
     let ReportArgs { prometheus, token_file, authority, timeout, .. } = arguments;
     let place = Place::try_out(&arguments.output, write::WHAT)?;
+    write::has_letters(arguments.language)?;
     let asked = match (arguments.quarter, arguments.from, arguments.to) {
         (Some(quarter), ..) => Asked::Quarter(quarter),
         (None, from, to) => {
@@ -53,43 +62,76 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
     let now = Timestamp::now();
     let baseline = Settings::default().baseline_days;
     let plan = Plan::new(asked, &arguments.time_zone, baseline, now)?;
+    let aliases = arguments.aliases.as_deref().map(publish::read_aliases).transpose()?;
     let server = Server::new(prometheus, token_file.as_deref(), authority.as_deref(), *timeout)?;
     let client = Client::connect(server)?;
     // The second in progress included, or what was scraped in it would be left out.
-    let report = make(&plan, &client, now.as_second() + 1, arguments)?;
-    let report = if arguments.publish {
-        let aliases = arguments.aliases.as_deref().map(publish::read_aliases).transpose()?;
-        publish::publishable(&report, &publish::Options { aliases, ..publish::Options::default() })?
-    } else {
-        report
-    };
+    let now = now.as_second() + 1;
+    let reader = Reader::new(&client, &plan.days, now)?;
+    let (observers, moved) = reader.observers()?;
+    home::check(arguments.home.as_deref(), &observers, &moved)?;
+    let mut gathering = Gathering::new(&plan, arguments, now, moved);
+    fleet::read(&reader, &observers, |observer, counts| gathering.add(observer, counts))?;
+    let mut report = gathering.report(aliases)?;
+    report.notes.extend(reader.unrecorded().note(report.language, &arguments.time_zone));
     for path in place.write(&write::files(&report)?)? {
         output::say(&path.display().to_string());
     }
     Ok(())
 }
 
-/// Reads a fleet's days and makes the report of them.
-fn make(plan: &Plan, client: &Client, now: i64, arguments: &ReportArgs) -> Result<Report> {
-    let reader = Reader::new(client, &plan.days, now)?;
-    let (observers, moved) = reader.observers()?;
-    let home = arguments.home.as_deref();
-    notes::check_home(home, &observers, &moved)?;
-    let mut tally = Tally::new(plan, home, now).with_moved(moved);
-    let settings = Settings { false_discovery_rate: arguments.false_discovery_rate, ..Settings::default() };
-    let mut detector = Detector::new(settings, tally.period().start, plan.days.dates.clone());
-    fleet::read(&reader, &observers, |observer, counts| {
-        tally.add(observer, &counts);
-        detector.sensor(observer, &counts);
-    })?;
-    let (surges, method) = detector.finish();
-    let (report, coverage) = tally.finish();
-    let Totals { packets, previous_packets, .. } = report.totals;
-    ensure!(
-        packets.max(previous_packets) <= EXACT,
-        "the sensors have counted more than 2^53 packets, of which no sum is exact: ask for fewer days"
-    );
-    let mut notes = notes::notes(plan, &report, coverage);
-    notes.extend(reader.unrecorded().note(&arguments.time_zone));
-    Ok(Report { surges, method, notes, ..report })
+/// What is gathered of sensors, one after the other.
+struct Gathering<'a> {
+    plan: &'a Plan,
+    arguments: &'a ReportArgs,
+    tally: Tally<'a>,
+    spread: Spread,
+    detector: Detector,
+    /// Of a report to be published, what is judged once all sensors are known.
+    waiting: Vec<(Observer, Counts)>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(plan: &'a Plan, arguments: &'a ReportArgs, now: i64, moved: Moved) -> Self {
+        let spread = Spread::new(plan, arguments.publish).with_moved(moved.clone());
+        let tally = Tally::new(plan, arguments.home.as_deref(), now).with_moved(moved);
+        let settings =
+            Settings { false_discovery_rate: arguments.false_discovery_rate, ..Settings::default() };
+        let detector = Detector::new(settings, tally.period().start, plan.days.dates.clone());
+        Self { plan, arguments, tally, spread, detector, waiting: Vec::new() }
+    }
+
+    fn add(&mut self, observer: &Observer, counts: Counts) {
+        self.tally.add(observer, &counts);
+        self.spread.add(observer, &counts);
+        if self.arguments.publish {
+            self.waiting.push((observer.clone(), counts));
+        } else {
+            self.detector.sensor(observer, &counts);
+        }
+    }
+
+    /// The report, for the house or to be published.
+    fn report(self, aliases: Option<Aliases>) -> Result<Report> {
+        let Self { plan, arguments, tally, spread, mut detector, waiting } = self;
+        for (observer, counts) in waiting {
+            detector.sensor(&observer, &spread.capped(counts));
+        }
+        let (surges, method) = detector.finish();
+        let (report, coverage) = tally.finish();
+        let Totals { packets, previous_packets, .. } = report.totals;
+        ensure!(
+            packets.max(previous_packets) <= EXACT,
+            "the sensors have counted more than 2^53 packets, of which no sum is exact: ask for fewer days"
+        );
+        let balance = balance(&spread, &report.top, &report.monthly, report.home.as_deref());
+        let language = arguments.language;
+        let mut report = Report { language, balance, surges, method, ..report };
+        report.notes = notes(plan, &report, coverage, arguments.publish);
+        if arguments.publish {
+            let options = publish::Options { aliases, ..publish::Options::default() };
+            return publish::publishable(&report, &spread, &options);
+        }
+        Ok(report)
+    }
 }

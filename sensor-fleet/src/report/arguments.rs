@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sensor_common::time_span::time_span;
 
+use super::language::Language;
 use super::period::{self, Quarter};
 use super::request;
 
@@ -18,6 +19,8 @@ Examples:
   Two weeks, in days of Japan, from a Prometheus behind TLS and a token:
     sensor-fleet report --prometheus https://prometheus.example --token-file token --ca ca.pem \\
       --from 2023-10-01 --to 2023-10-14 --time-zone Asia/Tokyo --output october
+  In Japanese:
+    sensor-fleet report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --home japan --language ja --output ja
   What may leave the house:
     sensor-fleet report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --publish --output public
 
@@ -64,11 +67,15 @@ pub struct ReportArgs {
     #[arg(long, value_name = "REGION")]
     pub home: Option<String>,
 
+    /// What its sentences are written in: English, or Japanese, for which figures need the system's Noto Sans CJK.
+    #[arg(long, value_enum, value_name = "LANGUAGE", default_value_t = Language::English)]
+    pub language: Language,
+
     /// Directory to write to; it is made if it is not there.
     #[arg(long, short, value_name = "DIR")]
     pub output: PathBuf,
 
-    /// Write only what may be published: aliases for sensors, no small counts, coarse figures.
+    /// Write only what may be published: aliases for sensors, nothing that fewer than three saw, coarse figures.
     #[arg(long)]
     pub publish: bool,
 

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::civil::{Date, date};
 
+use super::history::{Counts, Observer};
+use super::language::Language;
 use super::model::{
-    Average, Change, Curve, Gap, Method, Month, Period, Ranked, Report, SensorReport, Surge, SurgeOnSensor,
-    Totals,
+    Alone, Average, Balance, Balanced, Change, Curve, Gap, Medians, Method, Month, Period, Previous, Ranked,
+    Report, SensorReport, Surge, SurgeOnSensor, Totals,
 };
+use super::period::{Asked, Plan};
+use super::spread::Spread;
 use crate::vocabulary::service::Service;
 use crate::vocabulary::verdict::SurgeVerdict;
 
@@ -19,7 +23,8 @@ pub fn service(shown: &str) -> Service {
 
 fn ranked(rank: usize, shown: &str, packets: u64, total: f64, previous_rank: Option<usize>) -> Ranked {
     let exact = f64::from(u32::try_from(packets).expect("a small number"));
-    Ranked { rank, service: service(shown), packets, share: exact / total, previous_rank }
+    let previous = if previous_rank.is_some() { Previous::Ranked } else { Previous::OutsideTop10 };
+    Ranked { rank, service: service(shown), packets, share: exact / total, previous_rank, previous }
 }
 
 /// A curve with a worm in the middle and two days that nobody observed.
@@ -77,8 +82,18 @@ fn surge(shown: &str, from: Date, to: Date, verdict: SurgeVerdict, sensors: &[(&
         packets: *packets,
         baseline: 12.5,
         p: 3.2e-9,
+        around: (0..40).map(|day| Some(if day < 20 { 12 } else { *packets })).collect(),
     });
-    Surge { service: service(shown), from, to, peak: from, verdict, judged: 6, sensors: sensors.collect() }
+    Surge {
+        service: service(shown),
+        from,
+        to,
+        peak: from,
+        verdict,
+        judged: 6,
+        sensors: sensors.collect(),
+        lead: 20,
+    }
 }
 
 /// The names of its sensors, those of the home region first.
@@ -90,6 +105,73 @@ pub const SENSORS: [(&str, &str); 6] = [
     ("santiago-b2", "overseas"),
     ("<b>=1|2,\"x\"", "overseas"),
 ];
+
+/// The fifth service of the ranking is first by mean share, and one sensor has most of the fourth.
+fn balance() -> Balance {
+    let row = |(shown, mean_share_rank): (&str, usize), median| Balanced {
+        service: service(shown),
+        sensors: 6,
+        mean_share: 0.1 + 0.01 / median,
+        mean_share_rank,
+        median_per_day: median,
+        alone: (shown == "8080/TCP").then(|| Alone { sensor: "osaka-edge".to_owned(), share: 0.75 }),
+    };
+    let top = [("23/TCP", 2), ("22/TCP", 3), ("37215/TCP", 12), ("8080/TCP", 4), ("ICMP", 1)];
+    let month = |month: &str| Medians {
+        month: month.to_owned(),
+        home: Some(3_500.0),
+        overseas: Some(3_000.0),
+        all: Some(3_250.0),
+    };
+    Balance {
+        median_per_day: 3_210.5,
+        alone: None,
+        top: top
+            .into_iter()
+            .zip([1_200.0, 512.5, 300.0, 120.0, 99.0])
+            .map(|(of, median)| row(of, median))
+            .collect(),
+        months: ["2023-10", "2023-11", "2023-12"].map(month).into(),
+    }
+}
+
+/// What each sensor of a report had, all on the last day of each period: the services of its top, and what rose, fell and is
+/// new.
+pub fn spread(report: &Report) -> Spread {
+    let zone = jiff::tz::TimeZone::get("Asia/Tokyo").expect("a zone");
+    let quarter = "2023Q4".parse().expect("a quarter");
+    let plan = Plan::new(Asked::Quarter(quarter), &zone, 28, jiff::Timestamp::MAX).expect("a plan");
+    let (days, first) = (plan.days.dates.len(), plan.days.position(report.period.from).expect("a day"));
+    let mut spread = Spread::new(&plan, true);
+    for sensor in &report.sensors {
+        let parts = (0..days).map(|_| sensor.coverage).collect();
+        let observer = Observer { name: sensor.name.clone(), region: sensor.region.clone(), observed: parts };
+        let changes = report.rose.iter().chain(&report.fell).chain(&report.new);
+        let there = report.observing().max(1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "small"
+        )]
+        let of = |average: f64, days: f64| (average * days / there as f64).round() as u64;
+        let totals = report.totals;
+        let changes = changes.map(|it| {
+            (it.service.clone(), of(it.before, totals.previous_sensor_days), of(it.now, totals.sensor_days))
+        });
+        let top = sensor.top.iter().map(|row| (row.service.clone(), row.packets, row.packets));
+        let mut services = BTreeMap::new();
+        for (service, before, now) in changes.chain(top).filter(|_| sensor.observed()) {
+            let mut counts = vec![Some(0); days];
+            (counts[first - 1], counts[days - 1]) = (Some(before), Some(now));
+            services.insert(service, counts);
+        }
+        let services: Vec<(Service, Vec<Option<u64>>)> = services.into_iter().collect();
+        let all = (0..days).map(|day| services.iter().filter_map(|(_, counts)| counts[day]).sum()).collect();
+        spread.add(&observer, &Counts { services, all, unranked: vec![0; days] });
+    }
+    spread
+}
 
 /// A quarter of six sensors: one was out for some days, one has a name that means something to HTML, Markdown, CSV
 /// and spreadsheets, all the packets at one are few.
@@ -107,6 +189,7 @@ pub fn report() -> Report {
     let change = |shown, now, before| Change { service: service(shown), now, before };
     let months = [("2023-10", 186.0), ("2023-11", 163.25), ("2023-12", 186.0)];
     Report {
+        language: Language::English,
         period: Period {
             name: "2023Q4".to_owned(),
             from: date(2023, 10, 1),
@@ -134,6 +217,7 @@ pub fn report() -> Report {
             ranked(4, "8080/TCP", 112_345, 2_061_749.0, Some(2)),
             ranked(5, "ICMP", 92_345, 2_061_749.0, Some(6)),
         ],
+        balance: balance(),
         curves: ["23/TCP", "22/TCP", "37215/TCP", "8080/TCP", "ICMP"]
             .iter()
             .zip(0..)
@@ -215,6 +299,7 @@ pub fn nothing() -> Report {
     report.home = None;
     report.totals = Totals::default();
     report.method = Method::default();
+    report.balance = Balance::default();
     report.top.clear();
     report.curves.clear();
     report.sensors.clear();

@@ -8,8 +8,12 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
+mod event;
+
+pub use self::event::{Surge, SurgeOnSensor};
+use super::language::Language;
+pub use super::spread::balance::{Alone, Balance, Balanced, Medians};
 use crate::vocabulary::service::Service;
-use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Rows of the ranking over all sensors.
 pub const TOP: usize = 5;
@@ -25,6 +29,8 @@ pub const WHOLE: f64 = 0.9;
 /// A report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// What its sentences are written in.
+    pub language: Language,
     /// What it covers.
     pub period: Period,
     /// What it compares with: as many days right before, or the calendar period before.
@@ -35,6 +41,8 @@ pub struct Report {
     pub totals: Totals,
     /// The [`TOP`] services over all sensors.
     pub top: Vec<Ranked>,
+    /// How packets spread over sensors: the sensor in the middle, and the mean of shares.
+    pub balance: Balance,
     /// How these went, in the same order.
     pub curves: Vec<Curve>,
     /// Every sensor that was seen in the period or in the previous one, those of the home region first, then by region and name.
@@ -66,10 +74,8 @@ pub struct Publication {
     pub threshold: u64,
     /// All other numbers are rounded to as many significant digits.
     pub digits: u8,
-    /// A surge is withheld if fewer sensors saw it.
-    pub surge_sensors: usize,
-    /// How many were.
-    pub surges_withheld: usize,
+    /// What fewer sensors saw is withheld; of each number, no sensor counts for more than the third.
+    pub sensors: usize,
 }
 
 /// Some whole days.
@@ -113,6 +119,32 @@ pub struct Ranked {
     pub share: f64,
     /// Its rank in the previous period, if it was among the first [`TOP_OF_A_SENSOR`].
     pub previous_rank: Option<usize>,
+    /// Where it was then.
+    pub previous: Previous,
+}
+
+/// Where a service was in the previous period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Previous {
+    /// Among the first [`TOP_OF_A_SENSOR`].
+    Ranked,
+    /// It had packets, and was not among them.
+    OutsideTop10,
+    /// It had no packets.
+    Nothing,
+}
+
+impl Previous {
+    /// How it is written in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ranked => "ranked",
+            Self::OutsideTop10 => "outside-top10",
+            Self::Nothing => "nothing",
+        }
+    }
 }
 
 /// A service from day to day.
@@ -150,6 +182,13 @@ impl Report {
     #[must_use]
     pub fn observing(&self) -> usize {
         self.sensors.iter().filter(|sensor| sensor.observed()).count()
+    }
+
+    /// Whether it has something of the home region to compare with others.
+    #[must_use]
+    pub fn compares(&self) -> bool {
+        let there = |month: &Month| month.home.is_some() || month.overseas.is_some();
+        self.home.is_some() && (self.monthly.is_empty() || self.monthly.iter().any(there))
     }
 }
 
@@ -216,40 +255,6 @@ pub struct Change {
     pub now: f64,
     /// The same in the previous period.
     pub before: f64,
-}
-
-/// Traffic of a service well above its baseline, on one day or several in a row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Surge {
-    /// What it is about.
-    pub service: Service,
-    /// Its first day.
-    pub from: Date,
-    /// Its last day.
-    pub to: Date,
-    /// The day on which most sensors saw it; the numbers below are of that day.
-    pub peak: Date,
-    /// Who saw it.
-    pub verdict: SurgeVerdict,
-    /// Sensors that reported and could be judged.
-    pub judged: usize,
-    /// The sensors that saw it, those with most packets first.
-    pub sensors: Vec<SurgeOnSensor>,
-}
-
-/// The numbers that a surge rests on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct SurgeOnSensor {
-    /// The sensor's name.
-    pub sensor: String,
-    /// Its region.
-    pub region: String,
-    /// Packets on the day.
-    pub packets: u64,
-    /// The median of the days before.
-    pub baseline: f64,
-    /// How likely so many or more are without a surge.
-    pub p: f64,
 }
 
 /// How surges were found.

@@ -366,6 +366,7 @@ impl Detector {
                 packets: sighting.packets,
                 baseline: sighting.baseline,
                 p: sighting.p,
+                around: Vec::new(),
             });
         }
         sensors.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.sensor.cmp(&b.sensor)));
@@ -377,6 +378,7 @@ impl Detector {
             verdict: verdict::verdict(&regions, event.new_to(peak)),
             judged: regions.values().map(|region| region.judged).sum(),
             sensors,
+            lead: 0,
         })
     }
 }

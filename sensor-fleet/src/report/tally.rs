@@ -9,9 +9,10 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use super::history::{Counts, Observer};
+use super::language::Language;
 use super::model::{
-    Average, CHANGES, Change, Curve, Gap, Method, Month, Move, Ranked, Report, SensorReport, TOP,
-    TOP_OF_A_SENSOR, Totals, WHOLE,
+    Average, Balance, CHANGES, Change, Curve, Gap, Method, Month, Move, Previous, Ranked, Report,
+    SensorReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
 };
 use super::moves::{Moved, Part, Regions};
 use super::period::Plan;
@@ -189,11 +190,13 @@ impl<'a> Tally<'a> {
         });
         let coverage = self.previous_coverage();
         let report = Report {
+            language: Language::default(),
             period: self.plan.period.clone(),
             previous: self.plan.previous.clone(),
             home: home.map(str::to_owned),
             totals: self.totals,
             top,
+            balance: Balance::default(),
             curves,
             monthly: self.monthly(),
             sensors: self.sensors,
@@ -222,28 +225,8 @@ impl<'a> Tally<'a> {
 
     /// What rose, fell and is new.
     fn changes(&self) -> [Vec<Change>; 3] {
-        // Without a previous period everything would be new.
-        if self.totals.previous_sensor_days == 0.0 {
-            return Default::default();
-        }
-        let change = |(service, sums): (&Service, &Sums)| Change {
-            service: service.clone(),
-            now: per(sums.now, self.totals.sensor_days).unwrap_or(0.0),
-            before: per(sums.before, self.totals.previous_sensor_days).unwrap_or(0.0),
-        };
-        let changes: Vec<Change> = self.services.iter().map(change).collect();
-        let largest = |difference: &dyn Fn(&Change) -> f64| {
-            let mut changes: Vec<_> = changes.iter().filter(|change| difference(change) > 0.0).collect();
-            // The services are in order, and the sort keeps the order of equals.
-            changes.sort_by(|a, b| difference(b).total_cmp(&difference(a)));
-            changes.into_iter().take(CHANGES).cloned().collect::<Vec<_>>()
-        };
-        let old = |change: &Change| change.before > 0.0;
-        [
-            largest(&|change| if old(change) { change.now - change.before } else { 0.0 }),
-            largest(&|change| change.before - change.now),
-            largest(&|change| if old(change) { 0.0 } else { change.now }),
-        ]
+        let sums = self.services.iter().map(|(service, sums)| (service, sums.now, sums.before));
+        changes(sums, self.totals)
     }
 
     fn monthly(&self) -> Vec<Month> {
@@ -290,7 +273,7 @@ fn averaged(average: Average) -> Option<Average> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an average")]
-fn per(packets: u64, sensor_days: f64) -> Option<f64> {
+pub(super) fn per(packets: u64, sensor_days: f64) -> Option<f64> {
     (sensor_days > 0.0).then(|| packets as f64 / sensor_days)
 }
 
@@ -298,20 +281,60 @@ fn month(day: Date) -> String {
     format!("{:04}-{:02}", day.year(), day.month())
 }
 
+/// What rose, fell and is new, of packets now and before.
+pub(super) fn changes<'a>(
+    services: impl Iterator<Item = (&'a Service, u64, u64)>,
+    totals: Totals,
+) -> [Vec<Change>; 3] {
+    // Without a previous period everything would be new.
+    if totals.previous_sensor_days == 0.0 {
+        return Default::default();
+    }
+    let change = |(service, now, before): (&Service, u64, u64)| Change {
+        service: service.clone(),
+        now: per(now, totals.sensor_days).unwrap_or(0.0),
+        before: per(before, totals.previous_sensor_days).unwrap_or(0.0),
+    };
+    let changes: Vec<Change> = services.map(change).collect();
+    let largest = |difference: &dyn Fn(&Change) -> f64| {
+        let mut changes: Vec<_> = changes.iter().filter(|change| difference(change) > 0.0).collect();
+        // The services are in order, and the sort keeps the order of equals.
+        changes.sort_by(|a, b| difference(b).total_cmp(&difference(a)));
+        changes.into_iter().take(CHANGES).cloned().collect::<Vec<_>>()
+    };
+    let old = |change: &Change| change.before > 0.0;
+    [
+        largest(&|change| if old(change) { change.now - change.before } else { 0.0 }),
+        largest(&|change| change.before - change.now),
+        largest(&|change| if old(change) { 0.0 } else { change.now }),
+    ]
+}
+
 /// The first services of a period, with the ranks that they had in the one before.
 #[expect(clippy::cast_precision_loss, reason = "a share")]
-fn ranking(now: Vec<(&Service, u64)>, before: Vec<(&Service, u64)>, all: u64, length: usize) -> Vec<Ranked> {
+pub(super) fn ranking(
+    now: Vec<(&Service, u64)>,
+    before: Vec<(&Service, u64)>,
+    all: u64,
+    length: usize,
+) -> Vec<Ranked> {
     let before = ranked(before);
-    let previous = |service: &Service| {
-        before.iter().take(TOP_OF_A_SENSOR).position(|(before, _)| *before == service).map(|at| at + 1)
-    };
     let rows = ranked(now).into_iter().take(length).enumerate();
-    rows.map(|(at, (service, packets))| Ranked {
-        rank: at + 1,
-        service: service.clone(),
-        packets,
-        share: packets as f64 / all as f64,
-        previous_rank: previous(service),
+    rows.map(|(at, (service, packets))| {
+        let place = before.iter().position(|(before, _)| *before == service).map(|at| at + 1);
+        let previous_rank = place.filter(|rank| *rank <= TOP_OF_A_SENSOR);
+        Ranked {
+            rank: at + 1,
+            service: service.clone(),
+            packets,
+            share: packets as f64 / all as f64,
+            previous_rank,
+            previous: match (place, previous_rank) {
+                (_, Some(_)) => Previous::Ranked,
+                (Some(_), None) => Previous::OutsideTop10,
+                (None, None) => Previous::Nothing,
+            },
+        }
     })
     .collect()
 }

@@ -13,7 +13,9 @@ use jiff::tz::TimeZone;
 
 use super::client::Client;
 use super::expression::{self, DAY};
+use super::language::Language;
 use super::period::{Days, HOUR};
+use super::words::note;
 
 /// Points that a server gives at once: Prometheus refuses more than 11,000.
 const POINTS: i64 = 10_000;
@@ -66,31 +68,14 @@ impl Unrecorded {
 
     /// What a reader must know of them, if there are any.
     #[must_use]
-    pub fn note(&self, zone: &TimeZone) -> Option<String> {
+    pub fn note(&self, language: Language, zone: &TimeZone) -> Option<String> {
         if self.hours.is_empty() {
             return None;
         }
         let (read, lost): (Vec<i64>, Vec<i64>) =
             self.hours.iter().partition(|end| self.sampled.contains(end));
-        let mut note = vec![format!(
-            "Hours that Prometheus did not record, as when it is down over a full hour: {} ({}).",
-            self.hours.len(),
-            named(&self.hours, zone)
-        )];
-        if !read.is_empty() {
-            let which = if lost.is_empty() { "They".to_owned() } else { format!("{} of them", read.len()) };
-            note.push(format!("{which} were read from the counters, to the packet."));
-        }
-        if !lost.is_empty() {
-            note.push(format!(
-                "Of {} there are no samples ({}): what sensors counted then is in the hour in which they were \
-                 scraped again, if that was within a day and their hosts had not been restarted; otherwise it is \
-                 missing here.",
-                lost.len(),
-                named(&lost, zone)
-            ));
-        }
-        Some(note.join(" "))
+        let all = (self.hours.len(), &*named(&self.hours, zone));
+        Some(note::unrecorded(language, all, read.len(), (lost.len(), &named(&lost, zone))))
     }
 }
 
@@ -177,7 +162,7 @@ mod tests {
     #[case::overnight(&[12, 13], &[12, 13], "(2023-10-05 23:00 to 2023-10-06 01:00)")]
     #[case::often(&[0, 2, 4, 6, 8, 10, 12], &[], "19:00 to 20:00 and 2 more times)")]
     fn what_was_not_recorded_is_said(#[case] of: &[i64], #[case] sampled: &[i64], #[case] words: &str) {
-        let note = hours(of, sampled).note(&TimeZone::UTC).unwrap_or_default();
+        let note = hours(of, sampled).note(Language::English, &TimeZone::UTC).unwrap_or_default();
         assert!(note.contains(words) && note.is_empty() == words.is_empty(), "{note}");
     }
 }

@@ -1,7 +1,7 @@
 //! Programs that the tests, the demo and the benchmark run: `ip`, `promtool`, and those of the tests' world around a
 //! sensor host, `sshd` and `dig` for two.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -51,6 +51,9 @@ const TESTS: &Installed = &[
     ("chromium", &["chromium"]),
 ];
 
+/// The letters of the report's Japanese figures: a file of the package, and the package.
+const FONT: (&str, &str) = ("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc", "fonts-noto-cjk");
+
 /// A program whose package would start a server on every interface if it were installed.
 struct Unpacked {
     program: &'static str,
@@ -90,6 +93,7 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
     for (program, packages) in TESTS {
         installed(program, packages, report)?;
     }
+    font(report)?;
     Ok(Tools {
         promtool: unpacked(&PROMTOOL, report)?,
         prometheus: unpacked(&PROMETHEUS, report)?,
@@ -130,6 +134,16 @@ fn add_component(name: &str, report: &mut Report) -> Result<()> {
     let mut rustup = Command::new(rustup);
     shell::capture(rustup.args(["component", "add", name]).current_dir(shell::workspace()), FETCHING)
         .map(drop)
+}
+
+/// Finds or brings the font.
+fn font(report: &mut Report) -> Result<()> {
+    let (file, package) = FONT;
+    if !Path::new(file).is_file() {
+        return apt::install(package, &[package], report);
+    }
+    report.have(package, file);
+    Ok(())
 }
 
 /// A program that one of `packages` installs, the first that apt has.

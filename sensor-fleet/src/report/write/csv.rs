@@ -3,8 +3,9 @@
 //! A spreadsheet takes text that begins like a formula for one, and runs it. Text that comes from elsewhere gets an
 //! apostrophe in front of it then, which spreadsheets don't show.
 
-use super::{File, number};
+use super::File;
 use crate::report::model::{Average, Report, TOP_OF_A_SENSOR};
+use crate::report::words::number;
 use crate::vocabulary::names;
 use crate::vocabulary::service::Service;
 
@@ -94,10 +95,25 @@ fn count(packets: u64, report: &Report) -> String {
 }
 
 fn top(report: &Report) -> File {
-    let mut table = Table::new(&["rank", "service", "name", "packets", "share", "previous_rank"]);
-    for row in &report.top {
+    let mut table = Table::new(&[
+        "rank",
+        "service",
+        "name",
+        "packets",
+        "share",
+        "previous_rank",
+        "previous",
+        "sensors",
+        "mean_share",
+        "mean_share_rank",
+        "median_per_day",
+    ]);
+    for (at, row) in report.top.iter().enumerate() {
         table.plain(row.rank).service(&row.service).plain(count(row.packets, report));
-        table.plain(row.share).maybe(row.previous_rank).end();
+        table.plain(row.share).maybe(row.previous_rank).plain(row.previous.name());
+        let of = report.balance.top.get(at);
+        table.maybe(of.map(|of| of.sensors)).maybe(of.map(|of| of.mean_share));
+        table.maybe(of.map(|of| of.mean_share_rank)).maybe(of.map(|of| of.median_per_day)).end();
     }
     table.file("top.csv")
 }

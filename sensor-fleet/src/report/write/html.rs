@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use super::figures::Figure;
 use super::page::{Block, Cell, Table};
+use super::spark;
 use crate::output::is_harmful;
+use crate::report::words::{Form, caption, heading};
 use crate::vocabulary::names;
 
 /// How it looks, light and dark, wide and narrow, and on paper.
@@ -34,7 +36,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// The page.
-pub fn page(title: &str, blocks: &[Block<'_>]) -> String {
+pub fn page(form: Form, title: &str, blocks: &[Block<'_>]) -> String {
     let title = escape(title);
     let mut body = String::new();
     let mut open = false;
@@ -47,14 +49,15 @@ pub fn page(title: &str, blocks: &[Block<'_>]) -> String {
             put(&mut body, format_args!("<section aria-labelledby=\"part-{at}\">\n<h2 id=\"part-{at}\">"));
             put(&mut body, format_args!("{}</h2>\n", escape(heading)));
         } else {
-            part(&mut body, block);
+            part(form, &mut body, block);
         }
     }
     if open {
         body.push_str("</section>\n");
     }
+    let language = form.language.tag();
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n\
+        "<!DOCTYPE html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\" />\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\" />\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n\
          <meta name=\"color-scheme\" content=\"light dark\" />\n\
@@ -68,13 +71,15 @@ fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = page.write_fmt(text);
 }
 
-fn part(page: &mut String, block: &Block<'_>) {
+fn part(form: Form, page: &mut String, block: &Block<'_>) {
     match block {
         Block::Heading(_) => {}
         Block::Text(text) => put(page, format_args!("<p>{}</p>\n", escape(text))),
+        Block::Small(text) => put(page, format_args!("<p class=\"small\">{}</p>\n", escape(text))),
         Block::Summary(text) => put(page, format_args!("<p class=\"summary\">{}</p>\n", escape(text))),
         Block::Warning(text) => {
-            put(page, format_args!("<p class=\"warning\"><strong>Coverage:</strong> {}</p>\n", escape(text)));
+            let heading = heading::warning(form);
+            put(page, format_args!("<p class=\"warning\"><strong>{heading}</strong> {}</p>\n", escape(text)));
         }
         Block::List(sentences) => {
             page.push_str("<ul>\n");
@@ -84,18 +89,18 @@ fn part(page: &mut String, block: &Block<'_>) {
             page.push_str("</ul>\n");
         }
         Block::Table(content) => table(page, content),
-        Block::Figure(content) => figure(page, content),
+        Block::Figure(content) => figure(form, page, content),
     }
 }
 
-fn figure(page: &mut String, figure: &Figure) {
+fn figure(form: Form, page: &mut String, figure: &Figure) {
     page.push_str("<figure>\n");
     for (class, svg) in [("wide", &figure.wide), ("narrow", &figure.narrow)] {
         put(page, format_args!("<div class=\"{class}\">\n{svg}</div>\n"));
     }
-    // A wide figure has its title in it.
-    put(page, format_args!("<figcaption><span class=\"narrow\">{}.</span> ", escape(&figure.title)));
-    put(page, format_args!("Also in {} and {}.</figcaption>\n", figure.png, figure.svg));
+    let end = form.say(". ", "。");
+    let also = caption::also(form, figure.png, figure.svg);
+    put(page, format_args!("<figcaption>{}{end}{also}</figcaption>\n", escape(&figure.title)));
     page.push_str("</figure>\n");
 }
 
@@ -129,6 +134,7 @@ fn table(page: &mut String, table: &Table) {
             page.push_str("<tr>");
             for (at, (cell, column)) in row.iter().zip(&table.columns).enumerate() {
                 let class = if column.numeric { " class=\"number\"" } else { "" };
+                let class = if matches!(cell, Cell::Short(_, true)) { " class=\"alone\"" } else { class };
                 let text = shown(cell);
                 if at == 0 {
                     put(page, format_args!("<th scope=\"row\"{class}>{text}</th>"));
@@ -146,6 +152,8 @@ fn table(page: &mut String, table: &Table) {
 fn shown(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => escape(text),
+        Cell::Short(service, _) => format!("<span class=\"port\">{}</span>", escape(&service.to_string())),
+        Cell::Days(days, begin) => spark::svg(days, *begin),
         Cell::Service(service) => {
             let port = format!("<span class=\"port\">{}</span>", escape(&service.to_string()));
             match names::name(service) {

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::page::{Block, Cell, Table};
+use super::spark;
 use crate::output::is_harmful;
+use crate::report::words::{Form, heading};
 use crate::vocabulary::names;
 
 /// Text that means nothing to Markdown or HTML, on one line.
@@ -30,15 +32,19 @@ fn escape(text: &str) -> String {
 }
 
 /// The page.
-pub fn page(title: &str, blocks: &[Block<'_>]) -> String {
+pub fn page(form: Form, title: &str, blocks: &[Block<'_>]) -> String {
     let mut page = format!("# {}\n", escape(title));
     for block in blocks {
         page.push('\n');
         // Writing to a string cannot fail.
         let _ = match block {
             Block::Heading(heading) => writeln!(page, "## {}", escape(heading)),
-            Block::Text(text) | Block::Summary(text) => writeln!(page, "{}", escape(text)),
-            Block::Warning(text) => writeln!(page, "> **Coverage:** {}", escape(text)),
+            Block::Text(text) | Block::Small(text) | Block::Summary(text) => {
+                writeln!(page, "{}", escape(text))
+            }
+            Block::Warning(text) => {
+                writeln!(page, "> **{}** {}", heading::warning(form), escape(text))
+            }
             Block::List(sentences) => {
                 sentences.iter().try_for_each(|sentence| writeln!(page, "- {}", escape(sentence)))
             }
@@ -53,7 +59,7 @@ pub fn page(title: &str, blocks: &[Block<'_>]) -> String {
 }
 
 fn table(table: &Table) -> String {
-    let mut text = format!("{}:\n\n", escape(&table.caption));
+    let mut text = format!("{}\n\n", escape(&table.caption));
     let row = |text: &mut String, cells: Vec<String>| {
         text.push_str("| ");
         text.push_str(&cells.join(" | "));
@@ -71,17 +77,20 @@ fn table(table: &Table) -> String {
             row(&mut text, cells);
         }
         for cells in &group.rows {
-            row(&mut text, cells.iter().map(|cell| shown(cell, table.dense)).collect());
+            row(&mut text, cells.iter().map(shown).collect());
         }
     }
     text
 }
 
-fn shown(cell: &Cell, dense: bool) -> String {
+fn shown(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => escape(text),
-        Cell::Service(service) if dense => escape(&service.to_string()),
         Cell::Service(service) => escape(&names::label(service)),
+        Cell::Short(service, false) => escape(&service.to_string()),
+        // Markdown has no shades.
+        Cell::Short(service, true) => format!("**{}**", escape(&service.to_string())),
+        Cell::Days(days, _) => spark::text(days),
     }
 }
 

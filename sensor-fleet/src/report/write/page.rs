@@ -1,21 +1,21 @@
 //! What people read, in its order, before it is HTML or Markdown.
 
 use super::figures::{Figure, Figures};
-use super::number::{average, change, count, days, percent, probability, thousands};
-use super::summary;
-use crate::report::model::{Average, Change, Report, SensorReport, Surge, TOP_OF_A_SENSOR};
+use crate::report::model::{Average, Report, Surge};
+use crate::report::words::caption::{self, Rest};
+use crate::report::words::{Form, coverage as said, heading, method, sensors as tops, summary, verdict};
 use crate::vocabulary::service::Service;
-use crate::vocabulary::verdict::SurgeVerdict;
 
+mod changes;
 mod coverage;
-mod method;
+mod sensors;
+
+pub use self::changes::ROWS as CHANGES;
 
 /// Rows of the table of sensors; a browser takes seconds over many more, and nobody reads them.
 const SENSORS: usize = 200;
 /// Rows of the table of surges.
 const SURGES: usize = 30;
-/// Rows of other tables.
-const ROWS: usize = 20;
 
 /// A part of the page.
 pub enum Block<'a> {
@@ -23,6 +23,8 @@ pub enum Block<'a> {
     Heading(&'static str),
     /// A paragraph.
     Text(String),
+    /// A paragraph in small letters.
+    Small(String),
     /// What stands first on the page: what matters most.
     Summary(String),
     /// What a reader must not miss.
@@ -43,7 +45,7 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Rows under headings of their own; one group without a heading if there is nothing to part.
     pub groups: Vec<Group>,
-    /// Whether services are shown without their names where there is little room.
+    /// Whether its columns are many and narrow.
     pub dense: bool,
 }
 
@@ -69,6 +71,11 @@ pub enum Cell {
     Text(String),
     /// A service, shown with its name.
     Service(Service),
+    /// A service without its name; whether it is shaded, as what others don't have.
+    Short(Service, bool),
+    /// Small bars from day to day; nothing for days of which nothing is known. The first of them is before an event,
+    /// which begins at the place given.
+    Days(Vec<Option<f64>>, usize),
 }
 
 impl<T: Into<String>> From<T> for Cell {
@@ -77,259 +84,204 @@ impl<T: Into<String>> From<T> for Cell {
     }
 }
 
-/// The page's title.
-pub fn title(report: &Report) -> String {
-    format!("Internet threat monitoring: {}", report.period.name)
-}
-
 /// All that is on the page below its title.
 pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
-    let mut page = vec![Block::Text(period(report)), Block::Summary(summary::sentences(report).join(" "))];
-    page.extend(coverage::warning(report).map(Block::Warning));
+    let form = Form::of(report);
+    let mut page =
+        vec![Block::Text(heading::period(report)), Block::Summary(form.text(&summary::sentences(report)))];
+    page.extend(said::warning(form, report).map(Block::Warning));
 
-    page.push(Block::Heading("Top services"));
-    page.push(top(report));
-    page.push(Block::Figure(&figures.curves));
+    page.push(Block::Heading(heading::sensors(form)));
+    page.extend(sensors::blocks(form, report));
 
-    page.push(Block::Heading("Top 10 of each sensor"));
-    page.extend(sensors(report));
-
-    page.push(Block::Heading("Packets per sensor and day, month by month"));
-    page.push(monthly(report));
+    page.push(Block::Heading(heading::monthly(form)));
+    page.push(monthly(form, report));
     page.push(Block::Figure(&figures.monthly));
 
-    page.push(Block::Heading("Surges"));
-    page.extend(surges(report));
+    page.push(Block::Heading(heading::top(form)));
+    page.push(top(form, report));
+    page.extend(tops::loud(form, report).into_iter().map(Block::Text));
+    page.push(Block::Figure(&figures.curves));
 
-    page.push(Block::Heading("What rose and fell most"));
-    page.extend(changes(report));
+    page.push(Block::Heading(heading::surges(form)));
+    page.extend(surges(form, report));
 
-    page.push(Block::Heading("New services"));
-    page.push(new(report));
+    page.push(Block::Heading(heading::changes(form)));
+    page.push(Block::Figure(&figures.changes));
+    page.extend(changes::blocks(form, report));
 
-    page.push(Block::Heading("Coverage"));
-    page.extend(coverage::blocks(report));
+    page.push(Block::Heading(heading::new(form)));
+    page.push(changes::new(form, report));
 
-    page.push(Block::Heading("Method and notes"));
+    page.push(Block::Heading(heading::coverage(form)));
+    page.extend(coverage::blocks(form, report));
+
+    page.push(Block::Heading(heading::method(form)));
     page.push(Block::List(method::sentences(report)));
     if !report.notes.is_empty() {
         page.push(Block::List(report.notes.clone()));
     }
+    number(form, &mut page);
     page
 }
 
-fn period(report: &Report) -> String {
-    let days = days(report.period.from, report.period.to);
-    format!("{days}, days of {}. Compared with {}.", report.period.zone, previous(report))
+/// Numbers the tables.
+fn number(form: Form, page: &mut [Block<'_>]) {
+    let tables = page.iter_mut().filter_map(|block| match block {
+        Block::Table(table) => Some(table),
+        _ => None,
+    });
+    for (at, table) in tables.enumerate() {
+        table.caption = caption::table(form, at + 1, &table.caption);
+    }
 }
 
-/// The previous period by its name and days.
-fn previous(report: &Report) -> String {
-    format!("{} ({})", report.previous.name, days(report.previous.from, report.previous.to))
-}
-
-fn table<const N: usize>(
-    caption: impl Into<String>,
-    columns: [(&str, bool); N],
-    rows: Vec<[Cell; N]>,
-) -> Table {
+fn table(caption: impl Into<String>, columns: &[(&str, bool)], rows: Vec<Vec<Cell>>) -> Table {
     Table {
         caption: caption.into(),
-        columns: columns.map(|(heading, numeric)| Column { heading: heading.to_owned(), numeric }).into(),
-        groups: vec![Group { heading: None, rows: rows.into_iter().map(Vec::from).collect() }],
+        columns: columns
+            .iter()
+            .map(|(heading, numeric)| Column { heading: (*heading).to_owned(), numeric: *numeric })
+            .collect(),
+        groups: vec![Group { heading: None, rows }],
         dense: false,
     }
 }
 
 /// A table, or a sentence if it would be empty.
-fn or_nothing<'a>(table: Table, nothing: &str) -> Block<'a> {
+fn or_nothing<'a>(table: Table, nothing: impl Into<String>) -> Block<'a> {
     if table.groups.iter().all(|group| group.rows.is_empty()) {
-        Block::Text(nothing.to_owned())
+        Block::Text(nothing.into())
     } else {
         Block::Table(table)
     }
 }
 
-fn top<'a>(report: &Report) -> Block<'a> {
-    let rows = report.top.iter().map(|row| {
-        [
+/// Where to find what a table leaves out.
+fn more<'a>(form: Form, there: usize, shown: usize, what: Rest, file: &str) -> Option<Block<'a>> {
+    let rest = there.checked_sub(shown).filter(|rest| *rest > 0)?;
+    Some(Block::Text(caption::more(form, rest, what, file)))
+}
+
+fn top<'a>(form: Form, report: &Report) -> Block<'a> {
+    let balance = &report.balance.top;
+    // Where each service's rank is the same by mean share, it isn't said twice.
+    let differs = balance.iter().zip(&report.top).any(|(of, row)| of.mean_share_rank != row.rank);
+    let rows = report.top.iter().enumerate().map(|(at, row)| {
+        let mut cells: Vec<Cell> = vec![
             row.rank.to_string().into(),
             Cell::Service(row.service.clone()),
-            count(row.packets, report.publication).into(),
-            percent(row.share).into(),
-            match row.previous_rank {
-                Some(rank) => rank.to_string().into(),
-                None if summary::unknown_before(report) => "–".into(),
-                None => format!("outside top {TOP_OF_A_SENSOR}").into(),
-            },
-        ]
+            form.count(row.packets).into(),
+            form.percent(row.share).into(),
+        ];
+        if let Some(of) = balance.get(at) {
+            cells.push(form.percent(of.mean_share).into());
+            if differs {
+                cells.push(of.mean_share_rank.to_string().into());
+            }
+            cells.push(form.average(of.median_per_day).into());
+        }
+        cells.push(caption::previous_rank(form, report, row).into());
+        cells
     });
-    let caption = format!(
-        "The services that got most packets, all sensors together, and their ranks in {}",
-        report.previous.name
-    );
-    let columns =
-        [("Rank", true), ("Service", false), ("Packets", true), ("Share", true), ("Previous rank", true)];
-    or_nothing(table(caption, columns, rows.collect()), "No packet was counted.")
-}
-
-fn sensors<'a>(report: &Report) -> Vec<Block<'a>> {
-    let mut columns = vec![Column { heading: "Sensor".to_owned(), numeric: false }];
-    columns.extend((1..=TOP_OF_A_SENSOR).map(|rank| Column { heading: format!("#{rank}"), numeric: false }));
-    let mut groups: Vec<Group> = Vec::new();
-    for sensor in report.sensors.iter().take(SENSORS) {
-        let heading = Some(group(report, sensor));
-        if groups.last().is_none_or(|group| group.heading != heading) {
-            groups.push(Group { heading, rows: Vec::new() });
+    let previous = heading::previous_rank(form, report);
+    let mut columns = vec![
+        (heading::rank(form), true),
+        (heading::service(form), false),
+        (heading::packets(form), true),
+        (heading::share(form), true),
+    ];
+    if !balance.is_empty() {
+        columns.push((heading::mean_share(form), true));
+        if differs {
+            columns.push((heading::mean_rank(form), true));
         }
-        let mut row = vec![Cell::from(sensor.name.as_str())];
-        row.extend((0..TOP_OF_A_SENSOR).map(|at| match sensor.top.get(at) {
-            Some(ranked) => Cell::Service(ranked.service.clone()),
-            None => Cell::from(""),
-        }));
-        if let Some(group) = groups.last_mut() {
-            group.rows.push(row);
-        }
+        columns.push((heading::median(form), true));
     }
-    let caption = format!("The {TOP_OF_A_SENSOR} services that got most packets at each sensor").to_owned();
-    let table = Table { caption, columns, groups, dense: true };
-    let mut blocks = vec![or_nothing(table, "No sensor was seen in the period.")];
-    blocks.extend(more(report.sensors.len(), SENSORS, "sensors", "sensors.csv"));
-    blocks
+    columns.push((&previous, false));
+    or_nothing(table(caption::top(form, report), &columns, rows.collect()), caption::no_packet(form))
 }
 
-/// Whether a sensor is at home, and its region.
-fn group(report: &Report, sensor: &SensorReport) -> String {
-    let region = if sensor.region.is_empty() { "no region" } else { &sensor.region };
-    match &report.home {
-        Some(home) if *home == sensor.region => format!("Home: {region}"),
-        Some(_) => format!("Overseas: {region}"),
-        None => format!("Region: {region}"),
+fn monthly<'a>(form: Form, report: &Report) -> Block<'a> {
+    let shown = |of: &Option<Average>| Cell::from(form.maybe(of.map(|of| of.per_sensor_day)));
+    let medians = &report.balance.months;
+    let overseas = form.overseas();
+    let home = report.home.as_deref().map(|home| form.region(home)).filter(|_| report.compares());
+    let mut columns = vec![(heading::month(form).to_owned(), false)];
+    if let Some(home) = &home {
+        columns.extend([
+            (home.clone(), true),
+            (overseas.to_owned(), true),
+            (format!("{home} / {}", form.overseas()), true),
+        ]);
     }
-}
-
-/// Where to find what a table leaves out.
-fn more<'a>(there: usize, shown: usize, what: &str, file: &str) -> Option<Block<'a>> {
-    let rest = there.checked_sub(shown).filter(|rest| *rest > 0)?;
-    Some(Block::Text(format!("{} more {what} are in {file}.", thousands(rest as u64))))
-}
-
-fn monthly<'a>(report: &Report) -> Block<'a> {
-    let shown =
-        |of: &Option<Average>| Cell::from(of.map_or_else(|| "–".to_owned(), |of| average(of.per_sensor_day)));
-    let table = if let Some(home) = &report.home {
-        let rows = report.monthly.iter().map(|month| {
+    columns.push((heading::all(form).to_owned(), true));
+    if !medians.is_empty() {
+        let named = [
+            home.as_deref().map(|home| [home, overseas]).into_iter().flatten().collect(),
+            vec![heading::all(form)],
+        ];
+        let of: Vec<&str> = named.into_iter().find(|names: &Vec<&str>| !names.is_empty()).unwrap_or_default();
+        columns.extend(of.into_iter().map(|name| (heading::median_of(form, name), true)));
+    }
+    let rows = report.monthly.iter().enumerate().map(|(at, month)| {
+        let mut cells = vec![Cell::from(form.month(&month.month))];
+        if home.is_some() {
             let ratio = match (month.home, month.overseas) {
                 (Some(home), Some(overseas)) if overseas.per_sensor_day > 0.0 => {
                     format!("{:.2}", home.per_sensor_day / overseas.per_sensor_day)
                 }
-                _ => "–".to_owned(),
+                _ => form.maybe(None),
             };
-            [
-                month.month.as_str().into(),
-                shown(&month.home),
-                shown(&month.overseas),
-                ratio.into(),
-                shown(&month.all),
-            ]
-        });
-        let home = format!("Home ({home})");
-        let columns =
-            [("Month", false), (&home, true), ("Overseas", true), ("Home / overseas", true), ("All", true)];
-        table("Packets per sensor and day, over the days that sensors observed", columns, rows.collect())
-    } else {
-        let rows = report.monthly.iter().map(|month| [month.month.as_str().into(), shown(&month.all)]);
-        let caption =
-            "Packets per sensor and day, over the days that sensors observed (no home region was named)";
-        table(caption, [("Month", false), ("All", true)], rows.collect())
-    };
-    or_nothing(table, "No sensor observed in any month.")
+            cells.extend([shown(&month.home), shown(&month.overseas), ratio.into()]);
+        }
+        cells.push(shown(&month.all));
+        if let Some(of) = medians.get(at) {
+            let middle = if home.is_some() { vec![of.home, of.overseas] } else { vec![of.all] };
+            cells.extend(middle.into_iter().map(|middle| Cell::from(form.maybe(middle))));
+        }
+        cells
+    });
+    let rows = rows.collect();
+    let columns: Vec<(&str, bool)> =
+        columns.iter().map(|(name, numeric)| (name.as_str(), *numeric)).collect();
+    let caption = caption::monthly(form, report.home.is_some());
+    or_nothing(table(caption, &columns, rows), caption::no_month(form))
 }
 
-fn surges<'a>(report: &Report) -> Vec<Block<'a>> {
-    let rows = report.surges.iter().take(SURGES).map(|surge| surge_row(report, surge));
-    let columns = [
-        ("Days", false),
-        ("Service", false),
-        ("SurgeVerdict", false),
-        ("Sensors", true),
-        ("Packets", true),
-        ("Baseline", true),
-        ("p", true),
+fn surges<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
+    let shown = || report.surges.iter().take(SURGES);
+    let around = shown().any(|surge| !surge.days_around().is_empty());
+    let rows = shown().map(|surge| surge_row(form, surge, around));
+    let mut columns = vec![
+        (heading::days(form), false),
+        (heading::service(form), false),
+        (heading::verdict(form), false),
+        (heading::seen(form), false),
+        (heading::times(form), true),
     ];
-    let caption = "Traffic well above its baseline, the latest first: on how many of the sensors that could be judged, \
-                   with the packets, the baseline and the smallest p of these sensors on the peak day";
-    let mut blocks = vec![or_nothing(table(caption, columns, rows.collect()), &no_surges(report))];
-    blocks.extend(more(report.surges.len(), SURGES, "surges", "surges.csv"));
-    blocks
-}
-
-fn no_surges(report: &Report) -> String {
-    match report.publication {
-        Some(publication) if publication.surges_withheld > 0 => {
-            format!("No surge was seen by {} sensors or more.", publication.surge_sensors)
-        }
-        _ => "None.".to_owned(),
+    if around {
+        columns.push((heading::around(form), false));
     }
-}
-
-fn surge_row(report: &Report, surge: &Surge) -> [Cell; 7] {
-    let seen = &surge.sensors;
-    let place = match (surge.verdict, seen.first()) {
-        (SurgeVerdict::SensorOnly, Some(on)) if !on.sensor.is_empty() => {
-            format!("{}: {}", surge.verdict, on.sensor)
-        }
-        (SurgeVerdict::RegionOnly, Some(on)) if !on.region.is_empty() => {
-            format!("{}: {}", surge.verdict, on.region)
-        }
-        _ => surge.verdict.to_string(),
-    };
-    [
-        days(surge.from, surge.to).into(),
-        Cell::Service(surge.service.clone()),
-        place.into(),
-        format!("{} of {}", thousands(seen.len() as u64), thousands(surge.judged as u64)).into(),
-        count(seen.iter().map(|on| on.packets).sum(), report.publication).into(),
-        average(seen.iter().map(|on| on.baseline).sum()).into(),
-        probability(seen.iter().map(|on| on.p).fold(1.0, f64::min)).into(),
-    ]
-}
-
-fn changes<'a>(report: &Report) -> Vec<Block<'a>> {
-    let table = |what: &str, rows: &[Change]| {
-        let rows = rows.iter().take(ROWS).map(|row| {
-            // Nothing before means few, in a published report: what is new has a table of its own.
-            let change = if row.before > 0.0 { change(row.now, row.before) } else { "–".to_owned() };
-            [
-                Cell::Service(row.service.clone()),
-                average(row.now).into(),
-                average(row.before).into(),
-                change.into(),
-            ]
-        });
-        let caption = format!("{what}, in packets per sensor and day");
-        let before = report.previous.name.as_str();
-        let columns =
-            [("Service", false), (report.period.name.as_str(), true), (before, true), ("Change", true)];
-        table(caption, columns, rows.collect())
-    };
-    let mut blocks = vec![or_nothing(table("Rose most", &report.rose), "Nothing rose.")];
-    blocks.extend(more(report.rose.len(), ROWS, "that rose", "changes.csv"));
-    blocks.push(or_nothing(table("Fell most", &report.fell), "Nothing fell."));
-    blocks.extend(more(report.fell.len(), ROWS, "that fell", "changes.csv"));
+    let caption = caption::surges(form, around);
+    let mut blocks = vec![or_nothing(table(caption, &columns, rows.collect()), verdict::none(form, report))];
+    blocks.extend(more(form, report.surges.len(), SURGES, Rest::Surges, "surges.csv"));
     blocks
 }
 
-fn new<'a>(report: &Report) -> Block<'a> {
-    let rows =
-        report.new.iter().take(ROWS).map(|row| [Cell::Service(row.service.clone()), average(row.now).into()]);
-    let rest = report.new.len().saturating_sub(ROWS);
-    let rest = if rest > 0 {
-        format!("; {} more are in changes.csv", thousands(rest as u64))
-    } else {
-        String::new()
-    };
-    let caption = format!("Services of which nothing is recorded in {}{rest}", report.previous.name);
-    let columns = [("Service", false), ("Packets per sensor and day", true)];
-    or_nothing(table(caption, columns, rows.collect()), "None.")
+#[expect(clippy::cast_precision_loss, reason = "a ratio")]
+fn surge_row(form: Form, surge: &Surge, around: bool) -> Vec<Cell> {
+    let packets = surge.sensors.iter().fold(0, |sum: u64, on| sum.saturating_add(on.packets));
+    let baseline: f64 = surge.sensors.iter().map(|on| on.baseline).sum();
+    let mut row = vec![
+        form.days(surge.from, surge.to).into(),
+        Cell::Service(surge.service.clone()),
+        verdict::place(form, surge).into(),
+        verdict::seen(form, surge).into(),
+        form.times(packets as f64, baseline).into(),
+    ];
+    if around {
+        row.push(Cell::Days(surge.days_around(), surge.lead));
+    }
+    row
 }

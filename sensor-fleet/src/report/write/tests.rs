@@ -5,6 +5,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::report::fixture;
+use crate::report::language::Language;
 use crate::report::model::{CHANGES, Gap};
 use crate::report::publish::{Options, publishable};
 use crate::vocabulary::palette;
@@ -33,6 +34,8 @@ fn all_files_are_written_and_the_same_each_time() {
     let names: BTreeSet<_> = files.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
         "changes.csv",
+        "changes.png",
+        "changes.svg",
         "coverage.csv",
         "curves.csv",
         "curves.png",
@@ -70,8 +73,16 @@ fn a_file_that_cannot_be_written_is_an_error_that_names_it() {
 }
 
 const TABLES: &[(&str, usize, &str)] = &[
-    ("top.csv", 0, "rank,service,name,packets,share,previous_rank"),
-    ("top.csv", 3, "3,37215/TCP,Huawei routers,212345,0.10299265332491976,"),
+    (
+        "top.csv",
+        0,
+        "rank,service,name,packets,share,previous_rank,previous,sensors,mean_share,mean_share_rank,median_per_day",
+    ),
+    (
+        "top.csv",
+        3,
+        "3,37215/TCP,Huawei routers,212345,0.10299265332491976,,outside-top10,6,0.10003333333333334,12,300",
+    ),
     ("sensors.csv", 0, "sensor,region,1,2,3,4,5,6,7,8,9,10"),
     (
         "sensors.csv",
@@ -110,33 +121,66 @@ fn tables_have_the_numbers_of_the_report() {
 /// What a reader must find, as HTML and as Markdown, in this order.
 const PAGE: &[(&str, &str)] = &[
     ("Internet threat monitoring: 2023Q4", "# Internet threat monitoring: 2023Q4"),
-    ("1 Oct – 31 Dec 2023, days of Asia/Tokyo. Compared with 2023Q3", "days of Asia/Tokyo"),
+    ("1 Oct – 31 Dec 2023, days in Asia/Tokyo. Compared with 2023Q3", "days in Asia/Tokyo"),
     (
         "6 sensors counted 2,061,749 packets, 3,852 per sensor and day (+14 % against 2023Q3).",
         "2,061,749 packets",
     ),
-    ("Most went to 23/TCP (Telnet): 34.6 % of all, first before too.", "Most went to 23/TCP (Telnet)"),
-    ("37215/TCP (Huawei routers) is new in the top 5", "37215/TCP (Huawei routers) is new"),
-    ("A sensor at home (japan) got", "A sensor at home (japan) got"),
+    (
+        "23/TCP (Telnet) received the most packets: 34.6 % of all, first in 2023Q3 too.",
+        "23/TCP (Telnet) received the most packets",
+    ),
+    ("In the top 10 of 6 of 6 sensors: ICMP.", "In the top 10 of 6 of 6 sensors: ICMP."),
+    (
+        "37215/TCP (Huawei routers) (outside the top 10 in 2023Q3) is new in the top 5.",
+        "37215/TCP (Huawei routers) (outside the top 10 in 2023Q3) is new in the top 5.",
+    ),
+    ("A sensor in Japan received", "A sensor in Japan received"),
     ("4 surges were found, 1 in every region and 1 on one sensor only", "4 surges were found"),
-    ("1 of 6 sensors was observed for less than 90 %", "> **Coverage:** 1 of 6 sensors"),
-    ("outside top 10", "| 3 | 37215/TCP (Huawei routers) | 212,345 | 10.3 % | outside top 10 |"),
-    ("<div class=\"wide\">", "](curves.png)"),
-    ("Home: japan", "| **Home: japan** |"),
-    ("Overseas: overseas", "**Overseas: overseas**"),
+    (
+        "1 of 6 sensors was observed for less than 90 % of the period; lowest: osaka-edge",
+        "> **Coverage:** 1 of 6 sensors",
+    ),
+    ("Table 1. The 10 services that received the most packets at each sensor", "Table 1. The 10 services"),
+    ("Home: Japan", "| **Home: Japan** |"),
+    ("<th scope=\"rowgroup\" colspan=\"11\">Overseas</th>", "| **Overseas** |"),
     (
         "&lt;b&gt;=1|2,&quot;x&quot;",
         "| &lt;b&gt;=1\\|2,\"x\" | ICMP | 443/TCP | 3389/TCP | 445/TCP | 37215/TCP | 53/UDP |",
     ),
-    ("2023-10", "| 2023-10 | 4,086 | 3,333 | 1.23 | 3,710 |"),
-    ("<div class=\"narrow\">", "](monthly.png)"),
-    ("6 of 6", "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6 | 7,404 | 75.0 | 3e-9 |"),
-    ("sensor-only: tokyo-dc3", "sensor-only: tokyo-dc3 | 1 of 6"),
-    ("region-only: japan", "region-only: japan | 3 of 6"),
+    ("Names: 22/TCP SSH; 23/TCP Telnet; ", "Names: 22/TCP SSH; 23/TCP Telnet; "),
+    ("Table 2. Packets per sensor and day", "Table 2. Packets per sensor and day"),
+    ("Oct 2023", "| Oct 2023 | 4,086 | 3,333 | 1.23 | 3,710 | 3,500 | 3,000 |"),
+    (
+        "<div class=\"wide\">",
+        "![Figure 1. Packets per sensor and day, month by month, Japan against overseas, 2023Q4](monthly.png)",
+    ),
+    (
+        "Table 3. The services that received the most packets",
+        "| 2 | 22/TCP (SSH) | 312,345 | 15.1 % | 10 % | 3 | 512 | 3 ▲ |",
+    ),
+    (
+        "new in the top 10",
+        "| 3 | 37215/TCP (Huawei routers) | 212,345 | 10.3 % | 10 % | 12 | 300 | new in the top 10 |",
+    ),
+    (
+        "osaka-edge alone received 75 % of the packets to 8080/TCP",
+        "osaka-edge alone received 75 % of the packets to 8080/TCP",
+    ),
+    ("<div class=\"narrow\">", "](curves.png)"),
+    (
+        "6 of 6: Japan 3, Overseas 3",
+        "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6: Japan 3, Overseas 3 | ×98.7 | ▁▁▁▁▁▁▁▁▁▁██████████ |",
+    ),
+    ("sensor-only: tokyo-dc3", "sensor-only: tokyo-dc3 | 1 of 6: Japan 1 |"),
+    ("region-only: Japan", "region-only: Japan | 3 of 6: Japan 3 |"),
+    ("Figure 3. What rose (right) and fell (left) most", "](changes.png)"),
     ("×32.3", "| 37215/TCP (Huawei routers) | 397 | 12.3 | ×32.3 |"),
     ("−100 %", "| 1433/TCP (Microsoft SQL Server) | &lt;0.01 | 31.7 | −100 % |"),
     ("Services of which nothing is recorded in 2023Q3", "| 4719/TCP (Geutebrueck cameras) | 3.4 |"),
-    ("3 – 19 Nov 2023", "| osaka-edge | japan | 412,346 | 75.2 | 81.8 % | 3 – 19 Nov 2023 |"),
+    ("6 sensors observed for 535 days together", "6 sensors observed for 535 days together"),
+    ("3 – 19 Nov 2023", "| osaka-edge | Japan | 412,346 | 75.2 | 81.8 % | 3 – 19 Nov 2023 |"),
+    ("The top 5 is by packets of all sensors together", "The mean share is a service's part"),
     (
         "median of the days that the sensor observed among the 28 before (7 or more)",
         "3 times what was reached on two occasions among these",
@@ -188,9 +232,10 @@ fn pages_and_figures_are_well_formed(#[case] report: Report) {
 #[test]
 fn a_figure_has_text_without_any_font_of_the_system() {
     let figures = figures::draw(&fixture::report()).unwrap();
-    for figure in &figures.all() {
+    let fonts = png::Fonts::of(Language::English).unwrap();
+    for figure in figures.all() {
         let without = figure.wide.replace("<text", "<text opacity-was=\"1\" display=\"none\"");
-        assert_ne!(png::render(&figure.wide).unwrap(), png::render(&without).unwrap(), "{}", figure.svg);
+        assert_ne!(fonts.render(&figure.wide).unwrap(), fonts.render(&without).unwrap(), "{}", figure.svg);
     }
 }
 
@@ -242,8 +287,8 @@ fn changes_that_are_not_on_the_page_are_in_the_table() {
     let (html, markdown) = (text(&report, "report.html"), text(&report, "report.md"));
     for page in [html, markdown] {
         for more in [
-            "5 more that rose are in changes.csv",
-            "6 more that fell are in changes.csv",
+            "15 more that rose are in changes.csv",
+            "16 more that fell are in changes.csv",
             "980 more are in changes.csv",
             "the first 1,000 each are kept",
         ] {
@@ -258,10 +303,11 @@ fn changes_that_are_not_on_the_page_are_in_the_table() {
 #[test]
 fn what_had_few_packets_before_is_not_called_new() {
     let mut report = fixture::report();
-    report.rose[1].before = 0.001;
-    let public = publishable(&report, &Options::default()).unwrap();
+    report.rose[1] =
+        crate::report::model::Change { service: fixture::service("8443/TCP"), now: 584.0, before: 0.011 };
+    let public = publishable(&report, &fixture::spread(&report), &Options::default()).unwrap();
     let markdown = text(&public, "report.md");
-    assert!(markdown.contains("| 22/TCP (SSH) | 584 | 0 | – |"), "{markdown}");
+    assert!(markdown.contains("| 8443/TCP (HTTPS alternative) | 584 | 0 | – |"), "{markdown}");
 }
 
 #[test]
@@ -271,15 +317,18 @@ fn a_silent_sensor_is_in_every_list() {
     (silent.packets, silent.observed_days, silent.coverage) = (0, 0.0, 0.0);
     silent.top.clear();
     silent.gaps = vec![Gap { from: report.period.from, to: report.period.to }];
-    let public = publishable(&report, &Options::default()).unwrap();
+    let public = publishable(&report, &fixture::spread(&report), &Options::default()).unwrap();
     for (report, coverage) in [
-        (&report, "| sapporo-lab | japan | 0 | 0 | 0 % | 1 Oct – 31 Dec 2023 |"),
-        (&public, " | japan | <10 | 0 | 0 % | not published |"),
+        (&report, "| sapporo-lab | Japan | 0 | 0 | 0 % | 1 Oct – 31 Dec 2023 |"),
+        (&public, " | Japan | <10 | 0 | 0 % | not published |"),
     ] {
         let markdown = text(report, "report.md").replace("&lt;", "<");
         assert!(markdown.contains(coverage), "no {coverage} in {markdown}");
-        assert!(markdown.contains("5 sensors counted 2,06"), "{markdown}");
-        assert!(markdown.contains(" |  |  |  |  |  |  |  |  |  |  |\n"), "no empty row in {markdown}");
+        assert!(markdown.contains("5 sensors counted "), "{markdown}");
+        assert!(
+            markdown.contains(" | not observed |  |  |  |  |  |  |  |  |  |\n"),
+            "no empty row in {markdown}"
+        );
         assert!(text(report, "sensors.csv").contains(",japan,,,,,,,,,,\r\n"));
         assert!(text(report, "report.html").contains("2 of 6 sensors were observed for less than 90 %"));
     }
@@ -289,7 +338,9 @@ fn a_silent_sensor_is_in_every_list() {
 #[test]
 fn an_empty_report_says_so() {
     let markdown = text(&fixture::nothing(), "report.md");
-    for sentence in ["No packet was counted.", "No sensor was seen in the period.", "Nothing rose."] {
+    for sentence in
+        ["No packet was counted.", "No sensor was seen in the period.", "Nothing rose. Nothing fell."]
+    {
         assert!(markdown.contains(sentence), "no {sentence} in {markdown}");
     }
 }
@@ -304,9 +355,14 @@ fn nothing_is_new_if_nothing_is_known_of_the_previous_period() {
     }
     let markdown = text(&report, "report.md");
     assert!(
-        markdown.contains("3,852 per sensor and day. Most went to 23/TCP (Telnet): 34.6 % of all. A"),
+        markdown.contains(
+            "3,852 per sensor and day. 23/TCP (Telnet) received the most packets: 34.6 % of all. In"
+        ),
         "{markdown}"
     );
-    assert!(markdown.contains("| 1 | 23/TCP (Telnet) | 712,345 | 34.6 % | – |"), "{markdown}");
-    assert!(!markdown.contains("outside"), "{markdown}");
+    assert!(
+        markdown.contains("| 1 | 23/TCP (Telnet) | 712,345 | 34.6 % | 10 % | 2 | 1,200 | – |"),
+        "{markdown}"
+    );
+    assert!(!markdown.contains("outside the top"), "{markdown}");
 }

@@ -8,6 +8,8 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::coord::types::RangedCoordf64;
 
 use super::to_f64;
+use crate::report::language::Language;
+use crate::report::words::date;
 
 /// Positions and their labels.
 pub type Ticks = Vec<(f64, String)>;
@@ -43,33 +45,32 @@ impl Ranged for Ticked {
 }
 
 /// Labels for days, counted from the first: months' first days if there are some months, else some days.
-pub fn days(from: Date, length: usize, most: usize) -> Ticks {
+pub fn days(language: Language, from: Date, length: usize, most: usize) -> Ticks {
     let days = from.series(Span::new().days(1)).take(length).enumerate();
     if length <= 62 {
         let every = length.div_ceil(most).max(1);
-        return days
-            .step_by(every)
-            .map(|(at, day)| (to_f64(at), day.strftime("%-d %b").to_string()))
-            .collect();
+        return days.step_by(every).map(|(at, day)| (to_f64(at), date::day_tick(language, day))).collect();
     }
     let firsts: Vec<_> = days.filter(|(_, day)| day.day() == 1).collect();
     let every = firsts.len().div_ceil(most).max(1);
     let mut year = None;
     let ticks = firsts.into_iter().step_by(every).map(|(at, day)| {
-        let format = if year.replace(day.year()) == Some(day.year()) { "%b" } else { "%b %Y" };
-        (to_f64(at), day.strftime(format).to_string())
+        let other = year.replace(day.year()) != Some(day.year());
+        (to_f64(at), date::month_tick(language, day, other))
     });
     ticks.collect()
 }
 
 /// Labels for months as `2023-10`, each in the middle of its place.
-pub fn months(months: &[&str], most: usize) -> Ticks {
+pub fn months(language: Language, months: &[&str], most: usize) -> Ticks {
     let every = months.len().div_ceil(most).max(1);
     let mut year = None;
     let ticks = months.iter().enumerate().step_by(every).map(|(at, month)| {
         let label = match format!("{month}-01").parse::<Date>() {
-            Ok(day) if year.replace(day.year()) == Some(day.year()) => day.strftime("%b").to_string(),
-            Ok(day) => day.strftime("%b %Y").to_string(),
+            Ok(day) => {
+                let other = year.replace(day.year()) != Some(day.year());
+                date::month_tick(language, day, other)
+            }
             Err(_) => (*month).to_owned(),
         };
         (to_f64(at) + 0.5, label)
@@ -81,22 +82,6 @@ pub fn months(months: &[&str], most: usize) -> Ticks {
 pub fn label(ticks: &Ticks, at: f64) -> String {
     let found = ticks.iter().find(|(tick, _)| (tick - at).abs() < 1e-6);
     found.map(|(_, label)| label.clone()).unwrap_or_default()
-}
-
-/// Moves places along a line so that they are `apart`, in their order, within bounds as far as they fit.
-pub fn spread(places: &mut [i32], apart: i32, (low, high): (i32, i32)) {
-    let mut order: Vec<usize> = (0..places.len()).collect();
-    order.sort_by_key(|at| places[*at]);
-    let mut least = low;
-    for at in &order {
-        places[*at] = places[*at].max(least);
-        least = places[*at] + apart;
-    }
-    let mut most = high;
-    for at in order.iter().rev() {
-        places[*at] = places[*at].min(most);
-        most = places[*at] - apart;
-    }
 }
 
 #[cfg(test)]
@@ -113,7 +98,7 @@ mod tests {
     #[case::a_quarter(91, 8, "Dec 2023|Jan 2024|Feb")]
     #[case::a_year(366, 4, "Dec 2023|Mar 2024|Jun|Sep")]
     fn days_have_few_labels(#[case] length: usize, #[case] most: usize, #[case] labels: &str) {
-        let ticks = days(date(2023, 12, 1), length, most);
+        let ticks = days(Language::English, date(2023, 12, 1), length, most);
         let shown: Vec<_> = ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(shown.join("|"), labels);
     }
@@ -122,21 +107,10 @@ mod tests {
     #[case::all(8, "Dec 2023|Jan 2024|Feb")]
     #[case::every_other(2, "Dec 2023|Feb 2024")]
     fn months_have_few_labels(#[case] most: usize, #[case] labels: &str) {
-        let ticks = months(&["2023-12", "2024-01", "2024-02"], most);
+        let ticks = months(Language::English, &["2023-12", "2024-01", "2024-02"], most);
         let shown: Vec<_> = ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(shown.join("|"), labels);
         assert_eq!(label(&ticks, 0.5), "Dec 2023");
         assert_eq!(label(&ticks, 0.7), "");
-    }
-
-    #[rstest]
-    #[case::apart_already(&[10, 50], &[10, 50])]
-    #[case::in_one_place(&[20, 20, 20], &[20, 30, 40])]
-    #[case::at_the_end(&[99, 98, 97], &[99, 89, 79])]
-    #[case::before_the_start(&[-5, 3], &[0, 10])]
-    fn names_of_lines_do_not_overlap(#[case] places: &[i32], #[case] spread_out: &[i32]) {
-        let mut places = places.to_vec();
-        spread(&mut places, 10, (0, 99));
-        assert_eq!(places, spread_out);
     }
 }

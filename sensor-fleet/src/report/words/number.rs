@@ -1,10 +1,9 @@
-//! How numbers, and dates are shown to people: `12,345`, `12.3 %`, `1 Oct 2023`.
-
-use jiff::civil::Date;
+//! How numbers are shown to people, in English: `12,345`, `12.3 %`.
 
 use crate::report::model::Publication;
 
 /// A count with thousands separators; `<10` if it is withheld.
+#[must_use]
 pub fn count(packets: u64, publication: Option<Publication>) -> String {
     match publication {
         Some(Publication { threshold, .. }) if packets < threshold => format!("<{threshold}"),
@@ -13,6 +12,7 @@ pub fn count(packets: u64, publication: Option<Publication>) -> String {
 }
 
 /// A whole number with thousands separators.
+#[must_use]
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -26,6 +26,7 @@ pub fn thousands(number: u64) -> String {
 }
 
 /// An average: whole from 100 on, with one digit after the point from 1 on, else with two. Never 0 if it isn't.
+#[must_use]
 pub fn average(number: f64) -> String {
     if !number.is_finite() {
         return "–".to_owned();
@@ -47,6 +48,7 @@ pub fn average(number: f64) -> String {
 }
 
 /// A part, 0 to 1, in percent. Never `100 %` or `0 %` if it isn't that.
+#[must_use]
 pub fn percent(part: f64) -> String {
     let percent = part * 100.0;
     let text = format!("{percent:.1}");
@@ -58,6 +60,7 @@ pub fn percent(part: f64) -> String {
 }
 
 /// A change: `+12 %`, `−3 %`, `±0 %`, `×14` from three times on.
+#[must_use]
 pub fn change(now: f64, before: f64) -> String {
     if before <= 0.0 {
         return if now > 0.0 { "new".to_owned() } else { "–".to_owned() };
@@ -76,43 +79,8 @@ pub fn change(now: f64, before: f64) -> String {
     format!("{sign}{:.0} %", percent.abs())
 }
 
-/// A probability: `0.03`, `4e-9`; `<1e-99` below that.
-pub fn probability(p: f64) -> String {
-    if p < 1e-99 {
-        "<1e-99".to_owned()
-    } else if p < 0.001 {
-        format!("{p:.0e}")
-    } else {
-        format!("{p:.3}")
-    }
-}
-
-/// A day: `1 Oct 2023`.
-pub fn day(date: Date) -> String {
-    date.strftime("%-d %b %Y").to_string()
-}
-
-/// Days from the first to the last: one if they are the same.
-pub fn days(from: Date, to: Date) -> String {
-    if from == to {
-        day(from)
-    } else if from.year() != to.year() {
-        format!("{} – {}", day(from), day(to))
-    } else if from.month() != to.month() {
-        format!("{} – {}", from.strftime("%-d %b"), day(to))
-    } else {
-        format!("{} – {}", from.day(), day(to))
-    }
-}
-
-/// Something counted: `1 sensor`, `2 sensors`.
-pub fn of(number: usize, one: &str, more: &str) -> String {
-    format!("{} {}", thousands(number as u64), if number == 1 { one } else { more })
-}
-
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
     use rstest::rstest;
 
     use super::*;
@@ -132,7 +100,7 @@ mod tests {
     #[case::withheld(0, "<10")]
     #[case::at(10, "10")]
     fn small_counts_are_withheld(#[case] packets: u64, #[case] shown: &str) {
-        let publication = Publication { threshold: 10, digits: 3, surge_sensors: 3, surges_withheld: 0 };
+        let publication = Publication { threshold: 10, digits: 3, sensors: 3 };
         assert_eq!(count(packets, Some(publication)), shown);
         assert_eq!(count(packets, None), packets.to_string());
     }
@@ -174,22 +142,5 @@ mod tests {
     #[case(0.0, 0.0, "–")]
     fn changes_are_relative(#[case] now: f64, #[case] before: f64, #[case] shown: &str) {
         assert_eq!(change(now, before), shown);
-    }
-
-    #[rstest]
-    #[case(0.0, "<1e-99")]
-    #[case(3.6e-9, "4e-9")]
-    #[case(0.0321, "0.032")]
-    fn probabilities_are_short(#[case] p: f64, #[case] shown: &str) {
-        assert_eq!(probability(p), shown);
-    }
-
-    #[rstest]
-    #[case::one(date(2023, 10, 1), date(2023, 10, 1), "1 Oct 2023")]
-    #[case::month(date(2023, 10, 1), date(2023, 10, 3), "1 – 3 Oct 2023")]
-    #[case::year(date(2023, 10, 1), date(2023, 12, 31), "1 Oct – 31 Dec 2023")]
-    #[case::years(date(2023, 12, 31), date(2024, 1, 1), "31 Dec 2023 – 1 Jan 2024")]
-    fn days_repeat_nothing(#[case] from: Date, #[case] to: Date, #[case] shown: &str) {
-        assert_eq!(days(from, to), shown);
     }
 }

@@ -1,0 +1,65 @@
+//! Surges.
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::vocabulary::service::Service;
+use crate::vocabulary::verdict::SurgeVerdict;
+
+/// Traffic of a service well above its baseline, on one day or several in a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Surge {
+    /// What it is about.
+    pub service: Service,
+    /// Its first day.
+    pub from: Date,
+    /// Its last day.
+    pub to: Date,
+    /// The day on which most sensors saw it; the numbers below are of that day.
+    pub peak: Date,
+    /// Who saw it.
+    pub verdict: SurgeVerdict,
+    /// Sensors that reported and could be judged.
+    pub judged: usize,
+    /// The sensors that saw it, those with most packets first.
+    pub sensors: Vec<SurgeOnSensor>,
+    /// Days that [`SurgeOnSensor::around`] has before the begin.
+    #[serde(skip)]
+    pub lead: usize,
+}
+
+impl Surge {
+    /// Days around its begin that a figure shows.
+    pub const AROUND: usize = 40;
+
+    /// Packets of the sensors that saw it on each of the days around its begin; nothing for days on which none observed.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "for a figure")]
+    pub fn days_around(&self) -> Vec<Option<f64>> {
+        let length = self.sensors.iter().map(|on| on.around.len()).max().unwrap_or_default();
+        let day = |at: usize| {
+            let there = self.sensors.iter().filter_map(|on| on.around.get(at).copied().flatten());
+            there.map(|packets| packets as f64).reduce(|sum, packets| sum + packets)
+        };
+        (0..length).map(day).collect()
+    }
+}
+
+/// The numbers that a surge rests on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SurgeOnSensor {
+    /// The sensor's name.
+    pub sensor: String,
+    /// Its region.
+    pub region: String,
+    /// Packets on the day.
+    pub packets: u64,
+    /// The median of the days before.
+    pub baseline: f64,
+    /// How likely so many or more are without a surge.
+    pub p: f64,
+    /// Packets on each of the days around its begin, of which [`Surge::lead`] are before it; nothing for days on which it
+    /// did not observe. They are for figures.
+    #[serde(skip)]
+    pub around: Vec<Option<u64>>,
+}

@@ -1,0 +1,122 @@
+//! How the numbers came about.
+
+use super::{Form, caption};
+use crate::report::model::{CHANGES, Report};
+use crate::report::surge::Settings;
+
+/// Sentences that a reader needs to judge the numbers by.
+#[must_use]
+pub fn sentences(report: &Report) -> Vec<String> {
+    let form = Form::of(report);
+    let zone = &report.period.zone;
+    let mut sentences = vec![
+        form.say(
+            "Packets are what sensors counted of unsolicited traffic, by destination port or, without ports, by protocol; \
+             nothing is sampled.",
+            "パケット数は、センサーに届いた応答を求めない通信を宛先ポート番号別(ポートのないものはプロトコル別)に\
+             すべて数えたもので、標本抽出はしていません。",
+        )
+        .to_owned(),
+        form.say(
+            format!("Days begin at midnight in {zone}."),
+            format!("日の区切りは{zone}の午前0時です。"),
+        ),
+        form.say(
+            "Averages are packets divided by sensor-days: the days that sensors observed, added up. A day without \
+             observation counts for nothing, not for zero.",
+            "平均は、パケット数を各センサーの稼働日数の合計で割ったものです。停止日は0パケットではなく、対象外としています。",
+        )
+        .to_owned(),
+        form.say(
+            "Equal numbers of packets are ranked by protocol, then by port.",
+            "パケット数が等しい場合の順位は、プロトコル、ポート番号の順です。",
+        )
+        .to_owned(),
+        form.say(
+            "The top 5 is by packets of all sensors together, so that it can be compared with other reports by packets; one \
+             loud sensor can decide it. The mean share is a service's part of each sensor's packets, averaged over \
+             sensors, so that each counts the same. The median sensor is the one that half of the sensors had more \
+             than.",
+            "トップ5は、パケット数による他のレポートと比較できるよう全センサーの合計で順位を付けているため、パケット数の多い\
+             1台のセンサーに左右されることがあります。割合の平均は、各センサーのパケット数に占める割合を平均したもので、\
+             すべてのセンサーを同じ重みで扱います。センサーの中央値は、半数のセンサーがそれを上回る値です。",
+        )
+        .to_owned(),
+    ];
+    let totals = report.totals;
+    if totals.unranked > 0 {
+        let (unranked, packets) = (form.count(totals.unranked), form.count(totals.packets));
+        sentences.push(form.say(
+            format!(
+                "{unranked} of {packets} packets went to ports without a series of their own, or had none: they are in \
+                 totals and averages, but cannot be ranked."
+            ),
+            format!(
+                "{packets}パケットのうち{unranked}パケットは個別に集計していない宛先ポート番号宛か、ポート番号のないものです。\
+                 合計と平均には含まれますが、順位には含まれません。"
+            ),
+        ));
+    }
+    if [&report.rose, &report.fell, &report.new].iter().any(|changes| changes.len() == CHANGES) {
+        sentences.push(caption::kept(form));
+    }
+    if report.method.baseline_days > 0 {
+        sentences.extend(surges(form, report));
+    }
+    sentences
+}
+
+/// How surges were found.
+fn surges(form: Form, report: &Report) -> [String; 4] {
+    let method = report.method;
+    // The report sets no others than these.
+    let settings = Settings::default();
+    let (floor, ratio, least) =
+        (super::number::thousands(method.floor), method.ratio, settings.least_baseline_days);
+    let (rate, days, chance) =
+        (form.percent(method.false_discovery_rate), method.baseline_days, settings.saw_too);
+    let tested = super::number::thousands(method.tested);
+    [
+        form.say(
+            format!(
+                "A surge is a day of a service on a sensor with at least {floor} packets, {ratio} times the median of the days \
+                 that the sensor observed among the {days} before ({least} or more), and {ratio} times what was reached on \
+                 two occasions among these; less likely by chance than a threshold that holds the false ones among all found \
+                 to {rate} on average (Benjamini–Hochberg over {tested} cells, and over the days of services)."
+            ),
+            format!(
+                "急増とは、あるセンサーのある宛先ポート番号の1日のパケット数が{floor}以上で、直前{days}日間の稼働日({least}日以上)の\
+                 中央値の{ratio}倍以上、かつその間に2回到達した値の{ratio}倍以上となったもののうち、偶然である確率がしきい値を\
+                 下回るものです。しきい値は、検出した急増のうち誤りが平均で{rate}以下となるよう定めています\
+                 (Benjamini–Hochberg法、検定対象は延べ{tested}日および宛先ポート番号ごとの日)。"
+            ),
+        ),
+        form.say(
+            format!(
+                "On a day on which one sensor has a surge, others saw it too if theirs is as large and has a chance of {chance} \
+                 at most, or less in a large fleet."
+            ),
+            format!(
+                "1台のセンサーで急増を検出した日に、他のセンサーも同程度に増加し、偶然である確率が{chance}以下(センサー数が多い\
+                 場合はより小さい値)であれば、そのセンサーでも観測したものとします。"
+            ),
+        ),
+        form.say(
+            "A service without a series on a day is taken to have had as many packets as it may have had among the others \
+             without one. A day with the packets of more than one, as after a gap in which a sensor went on counting, is \
+             taken as an average day of these.",
+            "個別に集計していない日のパケット数は、その他に含まれ得る最大値とみなします。停止後などに複数日分のパケットが\
+             1日に記録された場合は、その平均とみなします。",
+        )
+        .to_owned(),
+        form.say(
+            "Verdicts: sensor-only, one sensor saw it; region-only, sensors of one region; global, sensors of every region, \
+             and half of all or more; mixed, others, or the only sensor that could be judged; new-port, no sensor that \
+             saw it had any in its baseline.",
+            "判定の「1台のセンサーのみ」は1台のみ、「1地域のみ」は1つの地域のセンサーのみ、「全地域」はすべての地域かつ半数以上の\
+             センサーで観測したもの、「一部のセンサー」はその他(判定可能なセンサーが1台の場合を含む)、「新規ポート」は観測した\
+             センサーのベースラインに記録がないものです。",
+        )
+        .to_owned(),
+    ]
+}
