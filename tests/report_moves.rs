@@ -87,7 +87,9 @@ fn each_day_of_a_sensor_that_moved_counts_where_it_was() -> Result<()> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 9090));
     let server = Prometheus::with_folder(&namespace, listen, "scrape_configs: []\n", &[], folder)?;
     // In Japan it is 19:00: most of that day it was still there.
-    for (zone, first_day) in [("UTC", "2023-11-15"), ("+09:00", "2023-11-16")] {
+    for (zone, first_day, shown) in
+        [("UTC", "2023-11-15", "15 Nov 2023"), ("+09:00", "2023-11-16", "16 Nov 2023")]
+    {
         let days = format!("--from 2023-10-02 --to 2023-11-29 --home japan --time-zone={zone}");
         let report = WrittenReport::write(&namespace, &server, &days)?;
         let ahead = if zone == "UTC" { 0 } else { 9 };
@@ -106,7 +108,7 @@ fn each_day_of_a_sensor_that_moved_counts_where_it_was() -> Result<()> {
         let mover = report.rows("sensors").iter().find(|it| it["name"] == "mover").context("no mover")?;
         let expected = serde_json::json!([{ "day": first_day, "from": "japan", "to": "europe" }]);
         assert_eq!((&mover["region"], &mover["moves"]), (&"europe".into(), &expected), "{zone}");
-        assert!(report.file("report.md")?.contains(&format!("europe (japan before {first_day})")));
+        assert!(report.file("report.md")?.contains(&format!("Europe (Japan before {shown})")));
         assert!(report.json["notes"].to_string().contains("moved to another region within the period: 1."));
     }
     // What Prometheus itself has of the regions.

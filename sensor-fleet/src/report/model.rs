@@ -262,7 +262,7 @@ pub struct Change {
 pub struct Method {
     /// The largest part of the findings that may be false, on average.
     pub false_discovery_rate: f64,
-    /// Cells that were tested: a day of a service on a sensor each.
+    /// Cells that were tested: a day of a service on a sensor each. 0 where a published report does not say it.
     pub tested: u64,
     /// Days of a baseline.
     pub baseline_days: usize,

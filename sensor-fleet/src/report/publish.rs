@@ -91,6 +91,8 @@ pub fn publishable(report: &Report, spread: &Spread, options: &Options) -> Resul
     public.totals.sensor_days = coarse.number(days.sensor_days);
     public.totals.previous_sensor_days = coarse.number(days.previous_sensor_days);
 
+    // One probe makes one more.
+    public.method.tested = 0;
     public.top = coarse.ranking(&public.top);
     coarse.balance(&mut public.balance);
     public.curves.retain(|curve| public.top.iter().any(|row| row.service == curve.service));

@@ -106,11 +106,13 @@ fn averages(month: &mut Month, backed: &Spread, home: Option<&str>) {
         .keys()
         .map(|region| (sensors(&|place| place.region == *region), region.clone()))
         .collect();
-    kept.sort();
+    // What is said beside the regions anyway hides nothing if it is left out here.
+    let said = |region: &str| both && at_home(region);
+    kept.sort_by_key(|(sensors, region)| (said(region), *sensors, region.clone()));
     let (few, mut kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(sensors, _)| *sensors < SENSORS);
     // What is left of all, or of overseas, must not tell of fewer either: the smallest regions go with it.
     let mut hidden: usize = few.iter().map(|(sensors, _)| sensors).sum();
-    while hidden > 0 && hidden < SENSORS && !kept.is_empty() {
+    while hidden > 0 && hidden < SENSORS && kept.first().is_some_and(|(_, region)| !said(region)) {
         hidden += kept.remove(0).0;
     }
     month.regions = std::mem::take(&mut month.regions)

@@ -73,7 +73,7 @@ pub fn previous_rank(form: Form, report: &Report, row: &Ranked) -> String {
         (None, _) if super::summary::unknown_before(report) => "–".to_owned(),
         (None, Previous::Nothing) => form.say(
             format!("new in the top {TOP_OF_A_SENSOR}: not observed before"),
-            format!("トップ{TOP_OF_A_SENSOR}に新登場(観測なし)"),
+            format!("トップ{TOP_OF_A_SENSOR}外(前期間は観測なし)"),
         ),
         (None, _) => {
             form.say(format!("new in the top {TOP_OF_A_SENSOR}"), format!("トップ{TOP_OF_A_SENSOR}外"))
@@ -139,7 +139,7 @@ pub fn coverage(form: Form, each: bool) -> &'static str {
 }
 
 /// What there may be too much of for a table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
     /// Sensors.
     Sensors,
@@ -163,7 +163,7 @@ pub fn more(form: Form, rest: usize, of: Rest, file: &str) -> String {
     };
     form.say(
         format!("{number} more {what} are in {file}."),
-        format!("その他の{what}{number}件は{file}に収録。"),
+        format!("その他の{what}{number}{}は{file}に収録。", if of == Rest::Sensors { "台" } else { "件" }),
     )
 }
 

@@ -13,7 +13,7 @@ pub fn sentences(report: &Report) -> Vec<String> {
         form.say(
             "Packets are what sensors counted of unsolicited traffic, by destination port or, without ports, by protocol; \
              nothing is sampled.",
-            "パケット数は、センサーに届いた応答を求めない通信を宛先ポート番号別(ポートのないものはプロトコル別)に\
+            "パケット数は、センサーに届いたセンサー側から要求していない通信を宛先ポート番号別(ポートのないものはプロトコル別)に\
              すべて数えたもので、標本抽出はしていません。",
         )
         .to_owned(),
@@ -75,20 +75,24 @@ fn surges(form: Form, report: &Report) -> [String; 4] {
         (super::number::thousands(method.floor), method.ratio, settings.least_baseline_days);
     let (rate, days, chance) =
         (form.percent(method.false_discovery_rate), method.baseline_days, settings.saw_too);
-    let tested = super::number::thousands(method.tested);
+    let cells = super::number::thousands(method.tested);
+    let (over, of) = match method.tested {
+        0 => (String::new(), String::new()),
+        _ => (format!(" over {cells} cells, and"), format!("延べ{cells}日および")),
+    };
     [
         form.say(
             format!(
                 "A surge is a day of a service on a sensor with at least {floor} packets, {ratio} times the median of the days \
                  that the sensor observed among the {days} before ({least} or more), and {ratio} times what was reached on \
                  two occasions among these; less likely by chance than a threshold that holds the false ones among all found \
-                 to {rate} on average (Benjamini–Hochberg over {tested} cells, and over the days of services)."
+                 to {rate} on average (Benjamini–Hochberg{over} over the days of services)."
             ),
             format!(
                 "急増とは、あるセンサーのある宛先ポート番号の1日のパケット数が{floor}以上で、直前{days}日間の稼働日({least}日以上)の\
                  中央値の{ratio}倍以上、かつその間に2回到達した値の{ratio}倍以上となったもののうち、偶然である確率がしきい値を\
                  下回るものです。しきい値は、検出した急増のうち誤りが平均で{rate}以下となるよう定めています\
-                 (Benjamini–Hochberg法、検定対象は延べ{tested}日および宛先ポート番号ごとの日)。"
+                 (Benjamini–Hochberg法、検定対象は{of}宛先ポート番号ごとの日)。"
             ),
         ),
         form.say(

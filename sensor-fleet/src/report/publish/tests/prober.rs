@@ -34,8 +34,8 @@ const USUAL: [(&str, u64); 14] = [
     ("8443/TCP", 150),
 ];
 
-/// The sensors' regions: one has three, one two, one a single one.
-const REGIONS: [&str; 9] = ["japan", "japan", "japan", "japan", "europe", "europe", "europe", "asia", "asia"];
+/// The sensors' regions: the home region, which has a row of its own, is the smallest of those that may be shown.
+const REGIONS: [&str; 9] = ["japan", "japan", "japan", "europe", "europe", "europe", "europe", "asia", "asia"];
 
 #[derive(clap::Parser)]
 struct Arguments {
