@@ -32,6 +32,10 @@ pub(super) fn only(report: &mut Report, spread: &Spread) {
     report.totals.packets = all(|(_, now, _)| *now);
     report.totals.previous_packets = all(|(.., before)| *before);
     report.totals.unranked = 0;
+    if report.totals.previous_packets == 0 {
+        // Too few observed for anything to be said of them: with nothing to compare with, nothing is new.
+        report.totals.previous_sensor_days = 0.0;
+    }
     report.top = ranked(&sums, report.totals.packets, TOP);
     report.curves = report.top.iter().map(|row| curve(&backed, &row.service)).collect();
     [report.rose, report.fell, report.new] = changes(sums.iter().copied(), report.totals);

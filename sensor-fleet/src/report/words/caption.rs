@@ -1,7 +1,7 @@
 //! Captions of tables, and what stands in place of an empty one.
 
 use super::{Form, number};
-use crate::report::model::{CHANGES, Previous, Ranked, Report, TOP_OF_A_SENSOR};
+use crate::report::model::{CHANGES, Previous, Publication, Ranked, Report, TOP_OF_A_SENSOR};
 
 /// A table's number before its caption.
 #[must_use]
@@ -119,10 +119,17 @@ pub fn new(form: Form, report: &Report, rest: usize) -> String {
     } else {
         String::new()
     };
-    form.say(
-        format!("Services of which nothing is recorded in {previous}{rest}"),
-        format!("{previous}に記録のない宛先ポート番号{rest}"),
-    )
+    match form.publication {
+        // What one or two saw is not told from nothing.
+        Some(Publication { sensors, .. }) => form.say(
+            format!("Services that fewer than {sensors} sensors recorded in {previous}{rest}"),
+            format!("{previous}に記録のあるセンサーが{sensors}台未満の宛先ポート番号{rest}"),
+        ),
+        None => form.say(
+            format!("Services of which nothing is recorded in {previous}{rest}"),
+            format!("{previous}に記録のない宛先ポート番号{rest}"),
+        ),
+    }
 }
 
 /// Of what sensors observed: each of them, or those that missed something.

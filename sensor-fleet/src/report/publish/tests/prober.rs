@@ -35,7 +35,8 @@ const USUAL: [(&str, u64); 14] = [
 ];
 
 /// The sensors' regions: the home region, which has a row of its own, is the smallest of those that may be shown.
-const REGIONS: [&str; 9] = ["japan", "japan", "japan", "europe", "europe", "europe", "europe", "asia", "asia"];
+const REGIONS: [&str; 9] =
+    ["japan", "japan", "japan", "europe", "europe", "europe", "europe", "asia", "asia"];
 
 #[derive(clap::Parser)]
 struct Arguments {
