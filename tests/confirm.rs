@@ -1,6 +1,7 @@
 //! Confirm or undo: what nobody confirms undoes itself, whatever becomes of the agent.
 
 use std::net::TcpListener;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -227,5 +228,28 @@ fn a_restart_confirms_nothing() -> Result<()> {
     ensure!(again.stderr().contains("is not confirmed yet"), "{}", again.stderr());
     assert_eq!(again.wait()?.code(), Some(1));
     ensure!(scene.is_reachable()?, "the server cannot be reached");
+    Ok(())
+}
+
+/// A confirmation is known even while no other programs can be loaded, and those are loaded later.
+#[test]
+fn a_confirmation_that_cannot_be_put_into_effect_yet() -> Result<()> {
+    needs_root!();
+    let scene = Scene::new()?;
+    let agent = unconfirmed(scene.launch(), Duration::from_mins(10)).start()?;
+    let limit = |descriptors: &str| -> Result<()> {
+        let (pid, limit) = (agent.pid().to_string(), format!("--nofile={descriptors}:"));
+        let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status()?;
+        ensure!(status.success(), "prlimit: {status}");
+        Ok(())
+    };
+    limit("3")?;
+    let said = sensor(&scene.wire.near.namespace, &["confirm"])?;
+    assert_eq!(said.code, 0, "{said:?}");
+    for words in ["confirmed, but", "confirmed: the sensor stays", "the confirmation is seen to again"] {
+        until(|| Ok(agent.stderr().contains(words)), || format!("not {words}: {}", agent.stderr()))?;
+        limit("1024")?;
+    }
+    ensure!(!agent.stderr().contains("cannot be known"), "{}", agent.stderr());
     Ok(())
 }

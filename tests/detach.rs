@@ -220,3 +220,23 @@ fn nobody_but_root_is_told_to_be_root(#[case] arguments: &[&str]) -> Result<()> 
     ensure!(wire.near.has_xdp()?, "nothing is attached any more");
     Ok(())
 }
+
+/// While their agent runs, counters stay: the command for them says when it works.
+#[test]
+fn counters_of_a_running_agent_are_told_of_as_such() -> Result<()> {
+    needs_root!();
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let near = &wire.near.namespace;
+    let mut agent = Launch::new(near).interface("sensor0").config(mix::SENSOR).pins(&pins).start()?;
+    let path = pins.path().display().to_string();
+    let command = format!("sensor detach --interface sensor0 --pins {path}");
+    let line = || -> Result<String> {
+        let said = sensor(near, &["detach", "--interface", "sensor0"])?;
+        Ok(said.stdout.lines().find(|line| line.contains(&path)).unwrap_or_default().to_owned())
+    };
+    let (running, _) = (line()?, agent.stop(Signal::SIGTERM)?);
+    ensure!(running.ends_with(&format!("`{command}` removes them once its agent has stopped")), "{running}");
+    let stopped = line()?;
+    ensure!(stopped.ends_with(&format!("`{command}` removes them")), "{stopped}");
+    Ok(())
+}

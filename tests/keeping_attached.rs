@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::{AgentProcess, Launch};
-use sensor_harness::bpf::{Object, detach_link, objects_of};
+use sensor_harness::bpf::{Object, XdpAction, detach_link, objects_of};
 use sensor_harness::cli::sensor;
+use sensor_harness::foreign::Foreign;
 use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
 use sensor_harness::namespace::Namespace;
@@ -311,6 +312,39 @@ fn an_interface_that_changes_its_name_keeps_the_program() -> Result<()> {
     wait_until_attached(&agent, "sensor0")?;
     count_three(&agent, &wire)?;
     Ok(())
+}
+
+/// A reload that gives the new name leaves the program where it is, and so does one that is refused.
+#[rstest]
+#[case::pinned(true)]
+#[case::not_pinned(false)]
+fn a_new_name_is_configured(#[case] pinned: bool) -> Result<()> {
+    needs_root!();
+    let (wire, pins) = (Wire::new()?, Pins::new()?);
+    let near = &wire.near.namespace;
+    let taken = Wire::between(near.clone(), "taken0", Namespace::new()?, MTU)?;
+    let _foreign = Foreign::attach(&taken.near, XdpAction::Pass)?;
+    let config = |interfaces: &str| format!("interfaces = [{interfaces}]\n{SENSOR}");
+    let launch = Launch::new(near).config(&config("\"sensor0\""));
+    let agent = if pinned { launch.pins(&pins) } else { launch }.start()?;
+    let before = links(&agent)?;
+    rename(near, "sensor0", "other0")?;
+    let words = "interface sensor0 is called other0 now";
+    is_not_ready(&agent, words)?;
+    let path = pins.path().display().to_string();
+    let arguments: &[&str] = if pinned { &["reload", "--pins", &path] } else { &["reload"] };
+    for (interfaces, code) in [("\"other0\", \"taken0\"", 1), ("\"other0\"", 0)] {
+        is_not_ready(&agent, words)?;
+        agent.rewrite_config(&config(interfaces))?;
+        let reloaded = sensor(near, arguments)?;
+        assert_eq!(reloaded.code, code, "{reloaded:?}");
+        assert_eq!(links(&agent)?, before, "{}", agent.stderr());
+    }
+    wait_until_attached(&agent, "other0")?;
+    assert_eq!(agent.get("/readyz")?.status, 200, "{}", agent.stderr());
+    // As the wire is called.
+    rename(near, "other0", "sensor0")?;
+    count_three(&agent, &wire)
 }
 
 /// However long each step takes, what is in between is told as it is, and what keeps being configured counts on.

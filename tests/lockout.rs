@@ -7,10 +7,14 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::Launch;
+use sensor_harness::bpf::XdpAction;
 use sensor_harness::cli::sensor;
+use sensor_harness::foreign::Foreign;
+use sensor_harness::namespace::Namespace;
 use sensor_harness::needs_root;
+use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
-use sensor_harness::wire::Wire;
+use sensor_harness::wire::{MTU, Wire};
 
 const ADDRESS: &str = "address add 198.51.100.7/24 dev sensor0";
 
@@ -151,5 +155,43 @@ fn a_restart_is_refused_only_for_what_it_cuts_more(
         assert_eq!(said.code, 0, "{}", said.stderr);
         agent.stop(Signal::SIGTERM)?;
     }
+    Ok(())
+}
+
+/// What is not attached to since it would cut somebody off is not by a reload that is refused either.
+#[test]
+fn a_refused_reload_cuts_nobody_off() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let taken = Wire::between(near.clone(), "taken0", Namespace::new()?, MTU)?;
+    let _foreign = Foreign::attach(&taken.near, XdpAction::Pass)?;
+    let config =
+        |interfaces: &str| format!("interfaces = [{interfaces}]\ndrain_interval = \"1s\"\n{SESSION}");
+    let agent = Launch::new(near).config(&config("\"sensor0\", \"sensor1\"")).spawn()?;
+    until(|| Ok(agent.get("/readyz").is_ok()), || format!("the agent did not start: {}", agent.stderr()))?;
+    // It has its session before it is called what is configured.
+    let late = Wire::between(near.clone(), "late0", Namespace::new()?, MTU)?;
+    late.near.address("198.51.100.7/24")?;
+    late.far.address("198.51.100.66/24")?;
+    let listener = near.run(|| TcpListener::bind("198.51.100.7:22"))??;
+    let _there = late.far.namespace.run(|| TcpStream::connect("198.51.100.7:22"))??;
+    let _here = listener.accept()?;
+    for change in ["late0 down", "late0 name sensor1", "sensor1 up"] {
+        near.ip(&format!("link set {change}"))?;
+    }
+    let refused = || Ok(agent.get("/readyz")?.body.contains("cuts off who is connected now"));
+    until(refused, || format!("it is not refused: {}", agent.stderr()))?;
+    let rule = "[[allow]]\nfrom = [\"198.51.100.66/32\"]\ntcp = [22]\n";
+    agent.rewrite_config(&(config("\"sensor0\", \"sensor1\", \"taken0\"") + rule))?;
+    let said = sensor(near, &["reload"])?;
+    ensure!(said.code == 1 && said.stderr.contains("taken0 already has the XDP program"), "{said:?}");
+    ensure!(!near.ip("link show sensor1")?.contains("xdp"), "it is cut off: {}", agent.stderr());
+    until(refused, || format!("it is not refused: {}", agent.stderr()))?;
+    // With the rule alone, it is attached to.
+    agent.rewrite_config(&(config("\"sensor0\", \"sensor1\"") + rule))?;
+    let said = sensor(near, &["reload"])?;
+    assert_eq!(said.code, 0, "{said:?}");
+    ensure!(near.ip("link show sensor1")?.contains("xdp"), "it is not attached to: {}", agent.stderr());
     Ok(())
 }

@@ -8,13 +8,15 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::{AgentProcess, Launch};
+use sensor_harness::bpf::XdpAction;
 use sensor_harness::cli::{Said, sensor};
+use sensor_harness::foreign::Foreign;
 use sensor_harness::frame::frame;
 use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::skip::Missing;
-use sensor_harness::wire::Wire;
+use sensor_harness::wire::{Interface, Wire};
 use sensor_harness::{needs, needs_root, skip};
 use sensor_user::kernel::Version;
 
@@ -121,7 +123,7 @@ fn the_sensor_moves_below(
     Ok(())
 }
 
-/// What made way has its program again where the reload is refused after all.
+/// What made way has its program again where the reload is refused after all; it makes none for what can be known.
 #[rstest]
 #[case::pinned(true)]
 #[case::not_pinned(false)]
@@ -129,19 +131,125 @@ fn a_refused_reload_moves_nothing(#[case] pinned: bool) -> Result<()> {
     needs_root!();
     let stack = needs!(Stack::new(MACVLAN)?);
     let near = &stack.wire.near.namespace;
-    near.ip("link add down0 type veth peer name down1")?;
-    let launch = Launch::new(near).config(&config("\"on0\""));
+    for command in [
+        "link add down0 type veth peer name down1",
+        "link add low0 type veth peer name low1",
+        "link set low0 up",
+        "link set low1 up",
+        "link add stay0 link low0 type macvlan",
+        "link set stay0 up",
+    ] {
+        near.ip(command)?;
+    }
+    let launch = Launch::new(near).config(&config("\"on0\", \"stay0\""));
     let agent = if pinned { launch.pins(&stack.pins) } else { launch }.start()?;
-    agent.rewrite_config(&config("\"sensor0\", \"down0\""))?;
-    let said = if pinned { stack.ask(&["reload"]) } else { sensor(near, &["reload"]) }?;
-    ensure!(said.code == 1 && said.stderr.contains("down0 is down"), "{said:?}");
-    assert_eq!(stack.attached()?, [false, true], "{}", agent.stderr());
-    assert_eq!(agent.get("/readyz")?.status, 200, "{}", agent.stderr());
-    agent.rewrite_config(&config("\"sensor0\""))?;
+    let made_way = "detached from on0, which is not configured any more, to attach to sensor0 below";
+    let native = format!("mode = \"native\"\n{}", config("\"sensor0\", \"stay0\""));
+    for (refused, words, moved) in [
+        (&*config("\"sensor0\", \"down0\""), "down0 is down", false),
+        (&*native, "cannot change stay0 from generic to native mode", true),
+    ] {
+        agent.rewrite_config(refused)?;
+        let said = if pinned { stack.ask(&["reload"]) } else { sensor(near, &["reload"]) }?;
+        ensure!(said.code == 1 && said.stderr.contains(words), "{said:?}");
+        let moved = moved && Version::running()? >= Version::NONE_BELOW_XDP;
+        assert_eq!(agent.stderr().contains(made_way), moved, "{}", agent.stderr());
+        assert_eq!(stack.attached()?, [false, true], "{}", agent.stderr());
+        assert_eq!(agent.get("/readyz")?.status, 200, "{}", agent.stderr());
+    }
+    agent.rewrite_config(&config("\"sensor0\", \"stay0\""))?;
     let said = if pinned { stack.ask(&["reload"]) } else { sensor(near, &["reload"]) }?;
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(stack.attached()?, [true, false], "{}", agent.stderr());
     stack.count_three(&agent)
+}
+
+/// What made way has its program again where a start fails after all, in a mode that it can have.
+#[rstest]
+fn a_start_that_fails_moves_nothing(#[values("auto", "native")] mode: &str) -> Result<()> {
+    needs_root!();
+    if Version::running()? < Version::NONE_BELOW_XDP {
+        skip!("this kernel takes a program below another");
+    }
+    let stack = needs!(Stack::new(MACVLAN)?);
+    let (near, far) = (&stack.wire.near.namespace, &stack.wire.far.namespace);
+    // Where nobody can look, a program that keeps the kernel from taking one on sensor0.
+    near.ip("link add hidden0 link sensor0 type macvlan")?;
+    near.ip(&format!("link set hidden0 netns {}", far.path().display()))?;
+    far.ip("link set hidden0 up")?;
+    let hidden = Interface { namespace: far.clone(), name: "hidden0".to_owned() };
+    let _foreign = Foreign::attach_generic(&hidden, XdpAction::Pass)?;
+    stack.launch("\"on0\"").start()?.stop(Signal::SIGTERM)?;
+    let (code, refused) = stack.launch("\"sensor0\"").argument("--mode").argument(mode).fail()?;
+    ensure!(code == 1 && refused.contains("cannot attach to sensor0"), "{refused}");
+    assert_eq!(stack.attached()?, [false, true], "{refused}");
+    // As pinned as it was.
+    let agent = stack.launch("\"on0\"").start()?;
+    ensure!(agent.stderr().contains("took over on0"), "{}", agent.stderr());
+    Ok(())
+}
+
+/// A program on the upper one would keep that on the lower one from coming back.
+#[rstest]
+#[case::by_a_reload(false)]
+#[case::by_a_restart(true)]
+fn another_mode_is_refused_below(#[case] restart: bool) -> Result<()> {
+    needs_root!();
+    if Version::running()? < Version::NONE_BELOW_XDP {
+        skip!("this kernel takes a program below another");
+    }
+    let stack = needs!(Stack::new(MACVLAN)?);
+    let generic = |interfaces: &str| format!("mode = \"generic\"\n{}", config(interfaces));
+    let both = "\"sensor0\", \"on0\"";
+    let words =
+        "cannot change sensor0 from native to generic mode beside the program on on0, which stands on it";
+    let mut agent = stack.launch(both).start()?;
+    if restart {
+        agent.stop(Signal::SIGTERM)?;
+        let agent = stack.launch(both).config(&generic(both)).spawn()?;
+        until(
+            || Ok(agent.get("/readyz").is_ok_and(|ready| ready.body.contains(words))),
+            || format!("it does not say {words:?}: {}", agent.stderr()),
+        )?;
+        assert_eq!(stack.attached()?, [true, true], "{}", agent.stderr());
+        return Ok(());
+    }
+    agent.rewrite_config(&generic(both))?;
+    let said = stack.ask(&["reload"])?;
+    ensure!(said.code == 1 && said.stderr.contains(words), "{said:?}");
+    assert_eq!(stack.attached()?, [true, true], "{}", agent.stderr());
+    assert_eq!(agent.get("/readyz")?.status, 200, "{}", agent.stderr());
+    // As it says.
+    for config in [config("\"sensor0\""), generic("\"sensor0\""), generic(both)] {
+        agent.rewrite_config(&config)?;
+        let said = stack.ask(&["reload"])?;
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    assert_eq!(stack.attached()?, [true, true], "{}", agent.stderr());
+    stack.count_three(&agent)
+}
+
+/// Whichever of those above is looked at first.
+#[test]
+fn doctor_names_the_program_above_that_is_not_the_sensors() -> Result<()> {
+    needs_root!();
+    if Version::running()? < Version::NONE_BELOW_XDP {
+        skip!("this kernel takes a program below another");
+    }
+    let stack = needs!(Stack::new(MACVLAN)?);
+    let near = &stack.wire.near.namespace;
+    for command in ["link add on1 link sensor0 type macvlan", "link set on1 up"] {
+        near.ip(command)?;
+    }
+    let _agent = stack.launch("\"on0\"").start()?;
+    let doctor = || sensor(near, &["doctor", "--interface", "sensor0"]);
+    let said = doctor()?;
+    ensure!(said.stdout.contains("one on on0, which stands on it: the sensor's"), "{said:?}");
+    let other = Interface { namespace: near.clone(), name: "on1".to_owned() };
+    let _foreign = Foreign::attach_generic(&other, XdpAction::Pass)?;
+    let said = doctor()?;
+    ensure!(said.code == 1 && said.stdout.contains("attached to on1"), "{said:?}");
+    Ok(())
 }
 
 /// Settings of a NIC are not what a bridge or macvlan lacks.

@@ -19,8 +19,8 @@ use tokio::time::MissedTickBehavior;
 use crate::config::{Config, ConfigError, Input};
 use crate::export::{Exporter, http};
 use crate::kernel::{
-    AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_named_once, detach_command,
-    rules_in_effect,
+    AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
+    detach_command, rules_in_effect,
 };
 use crate::obstacle::WrongUse;
 use crate::preflight;
@@ -107,7 +107,8 @@ impl Agent {
         // What somebody has detached meanwhile does not count as in effect.
         let running = self.deployment.is_attached().then_some(&self.config);
         for name in config.interfaces.iter().filter(|name| !self.config.interfaces.contains(name)) {
-            Interface::named(name)?;
+            // Before anything is moved to others.
+            check_interface(&Interface::named(name)?)?;
         }
         check_named_once(&config.interfaces)?;
         let interfaces = present(&config)?;
@@ -186,12 +187,15 @@ impl Agent {
     /// # Errors
     /// The kernel does not say, or the programs cannot be replaced by those that need no confirmation.
     pub fn confirmation(&mut self) -> Result<Confirmation> {
-        let confirmation = self.deployment.confirmation()?;
+        let confirmation =
+            self.deployment.confirmation().context("whether somebody has confirmed cannot be known")?;
         if confirmation == Confirmation::Given {
             self.awaits_confirmation = false;
             // A later change is nobody's to undo.
             self.options.confirm_within = None;
-            self.deployment.unguard(&self.config)?;
+            self.deployment
+                .unguard(&self.config)
+                .context("confirmed, but programs that need no confirmation cannot take over yet")?;
             self.restart_log()?;
             self.pages.lock().watches = self.deployment.watches();
             tracing::info!("confirmed: the sensor stays");

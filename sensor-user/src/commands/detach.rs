@@ -81,8 +81,9 @@ fn tell_of_others(pins: &Path, interfaces: &[String]) {
             ));
         } else {
             let command = detach_command(&names, &root.path);
+            let once = if root.has_agent() { " once its agent has stopped" } else { "" };
             output::say(&format!(
-                "counters of a sensor that is attached nowhere are left in {directory}: {command} removes them"
+                "counters of a sensor that is attached nowhere are left in {directory}: {command} removes them{once}"
             ));
         }
     }

@@ -82,10 +82,15 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
                 Ok(Confirmation::Missed) => break Err(anyhow!(
                     "nobody ran `sensor confirm` in time, so the sensor has detached itself"
                 )),
-                Ok(confirmation) => awaits_confirmation = confirmation != Confirmation::Given,
+                Ok(confirmation) => {
+                    awaits_confirmation = confirmation != Confirmation::Given;
+                    if let Some(times) = asking.worked() {
+                        tracing::info!("the confirmation is seen to again: {times} attempts had failed");
+                    }
+                }
                 Err(error) => {
                     if let Some(reason) = asking.failed(&error) {
-                        tracing::error!("{reason}: whether somebody has confirmed cannot be known");
+                        tracing::error!("{reason}; it is tried again");
                     }
                 }
             },

@@ -297,9 +297,13 @@ impl Nic {
 
     fn other_xdp(&self) -> Finding {
         let Some(xdp) = self.interface.xdp else {
-            let Some(above) = self.above.first() else { return Finding::ok("xdp_program", "none attached") };
+            let Some(first) = self.above.first() else { return Finding::ok("xdp_program", "none attached") };
+            let has_ours =
+                |above: &Interface| above.xdp.is_some_and(|xdp| is_ours(xdp.program).unwrap_or(false));
+            let other = self.above.iter().find(|above| !has_ours(above));
+            let above = other.unwrap_or(first);
             let found = format!("none here, but one on {}, which stands on it", above.name);
-            if above.xdp.is_some_and(|xdp| is_ours(xdp.program).unwrap_or(false)) {
+            if other.is_none() {
                 return Finding::note(
                     "xdp_program",
                     format!("{found}: the sensor's"),

@@ -11,7 +11,7 @@ use aya_log::EbpfLogger;
 use super::above::is_among;
 use super::attachment::{Attachment, pinned, runs_here};
 use super::options::AttachOptions;
-use super::reconcile::{Admit, Plan, attachments, bring_about, replace_all};
+use super::reconcile::{Admit, Plan, attachments, bring_about, rename, replace_all};
 use super::state::State;
 use super::watch::Watch;
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
@@ -78,13 +78,15 @@ impl Deployment {
         }
         self.attachments = attachments(config.interfaces.iter(), admitted);
         let mut leaving = self.left_behind(&config.interfaces)?;
-        self.bring_about(&mut leaving, &|_| Ok(()));
+        self.bring_about(&mut leaving, None);
         if !self.attachments.iter().any(Attachment::is_held) {
             let trouble = self.attachments.iter().find_map(Attachment::trouble);
-            if !leaving.iter().all(Attachment::is_held) {
-                // What made way for one below it that cannot be attached to.
+            leaving.retain(|attachment| !attachment.is_held());
+            if !leaving.is_empty() {
+                // What made way for one below it that cannot be attached to. The mode may be one that it has not.
                 self.attachments = leaving;
-                self.bring_about(&mut [], &|_| Ok(()));
+                self.mode = Mode::Auto;
+                self.bring_about(&mut [], None);
                 self.pin()?;
             }
             bail!("{}", trouble.unwrap_or_else(|| "there is nothing to attach to".to_owned()));
@@ -126,7 +128,7 @@ impl Deployment {
         if self.guard.confirmation()? == Confirmation::Missed {
             return Ok(());
         }
-        self.bring_about(&mut [], admit);
+        self.bring_about(&mut [], Some(admit));
         self.attachments.iter_mut().for_each(Attachment::log);
         self.pin()?;
         self.retire_older()
@@ -172,7 +174,7 @@ impl Deployment {
     }
 
     /// Attaches what is configured and not attached; `leaving` is what is not configured any more.
-    fn bring_about(&mut self, leaving: &mut [Attachment], admit: Admit<'_>) {
+    fn bring_about(&mut self, leaving: &mut [Attachment], admit: Option<Admit<'_>>) {
         let plan = Plan { mode: self.mode, staying: Vec::new(), leaving, admit };
         bring_about(&mut self.attachments, &mut self.loaded, &self.shared, plan);
     }
@@ -199,6 +201,7 @@ impl Deployment {
         };
         let mut loaded =
             Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut self.shared)?;
+        let renamed = rename(&mut self.attachments, &self.shared, &config.interfaces);
         let is_new = |name: &&String| !self.attachments.iter().any(|attachment| attachment.name == **name);
         // Until they are pinned, or kept here, they are detached by letting them go.
         let mut fresh = attachments(config.interfaces.iter().filter(is_new), admitted);
@@ -206,9 +209,12 @@ impl Deployment {
             .into_iter()
             .partition(|attachment| config.interfaces.contains(&attachment.name));
         let staying = stay.iter().filter_map(Attachment::attached_to).collect();
-        let plan = Plan { mode: config.mode, staying, leaving: &mut go, admit: &|_| Ok(()) };
+        let plan = Plan { mode: config.mode, staying, leaving: &mut go, admit: None };
         bring_about(&mut fresh, &mut loaded, &self.shared, plan);
-        let mut refused = fresh.iter().find_map(Attachment::trouble).map(|trouble| anyhow!(trouble));
+        // What was configured before may be missing still.
+        let was_there = |it: &&Attachment| renamed.iter().any(|(_, before)| *before == it.name);
+        let mut troubles = fresh.iter().filter(|it| !was_there(it)).filter_map(Attachment::trouble);
+        let mut refused = troubles.next().map(|trouble| anyhow!(trouble));
         if refused.is_none()
             && let Err((replaced, error)) = replace_all(&mut stay, &mut loaded, &self.shared, config.mode)
         {
@@ -220,11 +226,16 @@ impl Deployment {
         if let Some(error) = refused {
             stay.extend(go);
             self.attachments = stay;
+            for attachment in &mut self.attachments {
+                if let Some((_, before)) = renamed.iter().find(|(now, _)| *now == attachment.name) {
+                    attachment.name.clone_from(before);
+                }
+            }
             for attachment in &mut fresh {
                 attachment.let_go(&self.shared)?;
             }
             // What was to leave, and made way for one below it.
-            self.bring_about(&mut [], &|_| Ok(()));
+            self.bring_about(&mut [], None);
             self.pin()?;
             return Err(error);
         }
@@ -246,7 +257,7 @@ impl Deployment {
                 attachment.state = State::Unknown;
             }
         }
-        self.bring_about(&mut [], &|_| Ok(()));
+        self.bring_about(&mut [], None);
         self.attachments.iter_mut().for_each(Attachment::log);
         self.pin()?;
         self.keep_rules(config);

@@ -21,8 +21,8 @@ pub(super) struct Plan<'a> {
     pub staying: Vec<u32>,
     /// Interfaces that are not configured any more and have the program: it goes once it is in the way.
     pub leaving: &'a mut [Attachment],
-    /// Asked about interfaces that nobody has looked at.
-    pub admit: Admit<'a>,
+    /// Asked about interfaces that nobody has looked at; without, they wait until they are looked at.
+    pub admit: Option<Admit<'a>>,
 }
 
 /// Whether the agent may attach to an interface that nobody has looked at yet: who that would cut off.
@@ -70,6 +70,7 @@ pub(super) fn bring_about(
                 }
             }
             if lack == Lack::Both && !attachment.admitted {
+                let Some(admit) = admit else { return Ok(Lack::Nothing) };
                 admit(attachment.interface()?)?;
                 attachment.admitted = true;
             }
@@ -159,6 +160,29 @@ fn exchanged(attachments: &mut [Attachment]) -> Vec<usize> {
         }
     }
     places
+}
+
+/// Has what is called otherwise by now, and configured so, go by that name. Gives the names: now, and before.
+pub(super) fn rename(
+    attachments: &mut [Attachment],
+    shared: &Shared,
+    configured: &[String],
+) -> Vec<(String, String)> {
+    for attachment in attachments.iter_mut() {
+        // What cannot be looked at now is looked at again, and then that counts.
+        drop(attachment.look(shared));
+    }
+    exchanged(attachments);
+    let mut renamed = Vec::new();
+    for place in 0..attachments.len() {
+        let State::Renamed(name) = &attachments[place].state else { continue };
+        let name = name.clone();
+        if configured.contains(&name) && attachments.iter().all(|attachment| attachment.name != name) {
+            let before = std::mem::replace(&mut attachments[place].name, name.clone());
+            renamed.push((name, before));
+        }
+    }
+    renamed
 }
 
 fn named_twice(name: &str, other: &str) -> anyhow::Error {

@@ -10,7 +10,7 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use super::above::Others;
 use super::explain::{explain, explain_native};
 use crate::config::Mode;
-use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures};
+use crate::kernel::host::{AttachedMode, Framing, Interface, XdpFeatures, above_with_xdp};
 use crate::kernel::link::{Hook, Link};
 use crate::kernel::maps::detach_command_of;
 use crate::kernel::program::{self, Loaded, Variant};
@@ -50,10 +50,10 @@ pub fn attach(
     if mode == Mode::Native {
         check_native(interface, None)?;
     }
-    let attempts = attempts(loaded, interface, mode);
-    // The kernel verifies them before a moment without a program may begin.
-    for &(variant, _) in &attempts {
-        loaded.xdp(variant)?;
+    let mut attempts = attempts(loaded, interface, mode);
+    if !above_with_xdp(interface)?.is_empty() {
+        // The kernel verifies them before a moment without a program may begin.
+        keep_loadable(loaded, &mut attempts, |(variant, _)| *variant)?;
     }
     let way = others.make_way(interface)?;
     let mut native_error = None;
@@ -182,12 +182,17 @@ impl Ingress {
         if to == AttachedMode::Native {
             check_native(interface, Some(from))?;
         }
-        let variants =
+        if let Some(above) = above_with_xdp(interface)?.first() {
+            bail!(
+                "cannot change {name} from {from} to {to} mode beside the program on {above}, which stands on it: \
+                 leave {above} out with the mode as it was first, or stop what has attached its program",
+                above = above.name
+            );
+        }
+        let mut variants =
             if to == AttachedMode::Native { variants(loaded, interface) } else { vec![Variant::Linear] };
         // The kernel verifies them before the moment without a program begins.
-        for &variant in &variants {
-            loaded.xdp(variant)?;
-        }
+        keep_loadable(loaded, &mut variants, |variant| *variant)?;
         let start = Instant::now();
         self.link.detach().with_context(|| format!("cannot detach from {name}"))?;
         let mut refused = None;
@@ -275,6 +280,22 @@ fn attempts(loaded: &Loaded, interface: &Interface, mode: Mode) -> Vec<(Variant,
         Mode::Native => native.collect(),
         Mode::Generic => generic.to_vec(),
     }
+}
+
+/// Loads what is to be tried, and leaves out what the kernel does not load.
+///
+/// # Errors
+/// It loads none.
+fn keep_loadable<T>(loaded: &mut Loaded, attempts: &mut Vec<T>, variant: fn(&T) -> Variant) -> Result<()> {
+    let mut refused = None;
+    attempts.retain(|attempt| match loaded.xdp(variant(attempt)) {
+        Ok(_) => true,
+        Err(error) => {
+            refused.get_or_insert(error);
+            false
+        }
+    });
+    refused.filter(|_| attempts.is_empty()).map_or(Ok(()), Err)
 }
 
 /// Asks the kernel what is attached now: where, and the program's number.

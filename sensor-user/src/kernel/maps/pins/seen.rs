@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sensor_common::layout::{COUNTERS, NAMES};
 
 use super::left::{pinned_links, version_directories};
+use super::place::lock;
 use crate::kernel::host::Interface;
 
 /// Where the programs and their counters are pinned unless told otherwise.
@@ -61,6 +62,13 @@ impl Root {
     pub fn of(interface: &Interface) -> Option<Self> {
         let is_there = |root: &Self| root.interfaces.iter().any(|it| it.index == interface.index);
         Self::all().into_iter().find(is_there)
+    }
+
+    /// Whether an agent works with what is pinned there, as far as this user may know.
+    #[must_use]
+    pub fn has_agent(&self) -> bool {
+        let directories = version_directories(&self.path);
+        directories.iter().any(|(_, directory)| matches!(lock(directory), Ok(None)))
     }
 
     /// The command that detaches what is pinned there.
