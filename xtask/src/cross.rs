@@ -15,8 +15,8 @@ use crate::{cargo, setup, shell};
 /// Downloading a standard library takes no longer where it works.
 const LOADING: Duration = Duration::from_mins(10);
 
-/// Tests that ask the kernel what an emulated process cannot: ethtool's questions, and for a map.
-const OUTSIDE: [&str; 2] = ["kernel::ethtool::", "kernel::series::"];
+/// Tests that ask the kernel what an emulated process cannot: ethtool's questions, and for maps.
+const OUTSIDE: [&str; 3] = ["kernel::host::ethtool::", "kernel::maps::rules::", "kernel::maps::series::"];
 
 /// What `cargo xtask cross` takes.
 #[derive(Args)]

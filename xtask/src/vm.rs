@@ -47,12 +47,14 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("remote_write", "it needs Prometheus"),
     ("report", "it needs Prometheus"),
     ("report_hostile", "no kernel has a part in it"),
+    ("report_moves", "it needs Prometheus"),
     ("report_page", "it needs Chromium"),
     ("report_proxy", "it needs Prometheus and nginx"),
     ("sensor_harness", "no kernel has a part in the harness's own tests"),
     ("sensor_tests", "no kernel has a part in the tests' own library"),
     ("shipped", "it needs the agent as it is shipped"),
     ("simulation", "it needs Prometheus"),
+    ("surge_rules", "no kernel has a part in it"),
     ("world", "it needs ssh, curl, dig and their servers"),
 ];
 
