@@ -11,7 +11,7 @@ use aya_log::EbpfLogger;
 use super::above::is_among;
 use super::attachment::{Attachment, pinned, runs_here};
 use super::options::AttachOptions;
-use super::reconcile::{Admit, Plan, attachments, bring_about, rename, replace_all};
+use super::reconcile::{Admit, Plan, attachments, bring_about, rename, replace_all, was_admitted};
 use super::state::State;
 use super::watch::Watch;
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
@@ -252,7 +252,7 @@ impl Deployment {
             }
         }
         for attachment in &mut self.attachments {
-            attachment.admitted |= admitted.iter().any(|interface| interface.name == attachment.name);
+            attachment.admitted |= was_admitted(&attachment.name, admitted);
             if attachment.state == State::Detached {
                 attachment.state = State::Unknown;
             }

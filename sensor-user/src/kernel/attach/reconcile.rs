@@ -33,8 +33,13 @@ pub(super) fn attachments<'a>(
     names: impl Iterator<Item = &'a String>,
     admitted: &[Interface],
 ) -> Vec<Attachment> {
-    let new = |name: &String| Attachment::new(name, admitted.iter().any(|interface| interface.name == *name));
-    names.map(new).collect()
+    names.map(|name| Attachment::new(name, was_admitted(name, admitted))).collect()
+}
+
+/// Whether an interface was looked at: by its number, as the configuration may have another of its names.
+pub(super) fn was_admitted(name: &str, admitted: &[Interface]) -> bool {
+    let found = Interface::find(name).ok().flatten();
+    found.is_some_and(|found| admitted.iter().any(|interface| interface.index == found.index))
 }
 
 /// Attaches what is not attached, to the interfaces that are there. What the host sends is remembered, and what it
