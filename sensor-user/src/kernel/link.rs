@@ -11,8 +11,6 @@ use std::mem::size_of_val;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use super::host::AttachedMode;
 use super::syscall::{bpf, descriptor, split};
@@ -173,7 +171,7 @@ impl Link {
                 Err(error) => return Err(error),
                 Ok(_) => previous = attributes[1],
             }
-            match Self::of_number(previous) {
+            match bpf(LINK_GET_FD_BY_ID, &mut [previous, 0, 0]).map(Self::owning) {
                 Ok(link) => {
                     let info = link.raw_info()?;
                     let of_a_device = matches!(info[0], TYPE_XDP | TYPE_TCX);
@@ -184,21 +182,6 @@ impl Link {
                 // It went away between the two calls.
                 Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
                 Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The link of that number. While somebody attaches it the kernel says `EAGAIN` (`bpf_link_by_id`), for longer
-    /// than a call is repeated: it is waited for, a second at most.
-    fn of_number(number: u32) -> io::Result<Self> {
-        let mut waits = 100;
-        loop {
-            match bpf(LINK_GET_FD_BY_ID, &mut [number, 0, 0]) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && waits > 0 => {
-                    waits -= 1;
-                    thread::sleep(Duration::from_millis(10));
-                }
-                result => return result.map(Self::owning),
             }
         }
     }

@@ -1,24 +1,37 @@
-//! Calls that a signal came in between: made again.
+//! Calls that a signal came in between, or that the kernel is not ready for: made again.
 //!
 //! The verifier gives up with `EAGAIN` when a signal is pending (kernel commit c3494801cd17), and a wait for an answer
-//! with `EINTR`.
+//! with `EINTR`. A link that is just being attached is there with `EAGAIN` too, for as long as that takes
+//! (`bpf_link_by_id`).
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::thread;
+use std::time::Duration;
 
 use aya::programs::ProgramError;
 
 /// More signals than this in a row are no accident.
 const ATTEMPTS: u32 = 1_000;
 
-/// Makes a call until no signal comes in between, or for once too often.
+/// A signal seldom comes in between so often: from then on there is a pause between two attempts.
+const AT_ONCE: u32 = 10;
+
+/// Between two attempts, so that all of them take a second.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Makes a call until no signal comes in between and the kernel is ready, or for once too often.
 ///
 /// # Errors
 /// What the call says last.
 pub(super) fn retried<T, E: Interrupted>(mut call: impl FnMut() -> Result<T, E>) -> Result<T, E> {
-    for _ in 1..ATTEMPTS {
+    for attempt in 1..ATTEMPTS {
         match call() {
-            Err(error) if error.is_interrupted() => {}
+            Err(error) if error.is_interrupted() => {
+                if attempt >= AT_ONCE {
+                    thread::sleep(PAUSE);
+                }
+            }
             result => return result,
         }
     }

@@ -63,12 +63,15 @@ pub(super) struct Others<'a> {
 
 impl Others<'_> {
     /// Detaches the XDP program from those that are not configured any more and stand on `interface`: since when, and
-    /// from which.
+    /// from which. `above` are all that stand on it and have one.
     ///
     /// # Errors
     /// There is another program above, or the kernel refuses.
-    pub fn make_way(&mut self, interface: &Interface) -> Result<Option<(Instant, String)>> {
-        let above = above_with_xdp(interface)?;
+    pub fn make_way(
+        &mut self,
+        interface: &Interface,
+        above: &[Interface],
+    ) -> Result<Option<(Instant, String)>> {
         let is_leaving =
             |above: &Interface| self.leaving.iter().any(|attachment| attachment.is_to(above.index));
         if let Some(above) = above.iter().find(|above| !is_leaving(above)) {
@@ -80,7 +83,7 @@ impl Others<'_> {
             });
         }
         let start = Instant::now();
-        for above in &above {
+        for above in above {
             for attachment in self.leaving.iter_mut().filter(|attachment| attachment.is_to(above.index)) {
                 attachment.vacate().with_context(|| format!("cannot detach from {}", above.name))?;
             }

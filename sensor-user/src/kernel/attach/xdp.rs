@@ -51,11 +51,12 @@ pub fn attach(
         check_native(interface, None)?;
     }
     let mut attempts = attempts(loaded, interface, mode);
-    if !above_with_xdp(interface)?.is_empty() {
+    let above = above_with_xdp(interface)?;
+    if !above.is_empty() {
         // The kernel verifies them before a moment without a program may begin.
         keep_loadable(loaded, &mut attempts, |(variant, _)| *variant)?;
     }
-    let way = others.make_way(interface)?;
+    let way = others.make_way(interface, &above)?;
     let mut native_error = None;
     for (variant, hook) in attempts {
         match Link::create(loaded.xdp(variant)?.fd()?.as_fd(), interface.index, hook) {
