@@ -4,6 +4,7 @@
 //! offset from UTC is a number of hours.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -180,6 +181,16 @@ impl Plan {
             days: Days::new(first, to, zone)?,
             unfinished,
         })
+    }
+
+    /// The places of the period's days among all, and of those of the previous one.
+    #[must_use]
+    pub fn places(&self) -> (Range<usize>, Range<usize>) {
+        let end = self.days.dates.len();
+        let start = |day| self.days.position(day).unwrap_or(end);
+        let period = start(self.period.from)..end;
+        let previous = start(self.previous.from)..period.start;
+        (period, previous)
     }
 }
 

@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::history::{Counts, Observer};
 use super::moves::Moved;
 use super::period::Plan;
+use super::tally::month;
 use crate::vocabulary::service::Service;
 
 pub mod balance;
@@ -113,11 +114,8 @@ impl Spread {
     #[must_use]
     pub fn new(plan: &Plan, publish: bool) -> Self {
         let dates = &plan.days.dates;
-        let start = |day| plan.days.position(day).unwrap_or(dates.len());
-        let period = start(plan.period.from)..dates.len();
-        let previous = start(plan.previous.from)..period.start;
-        let month = |day: &jiff::civil::Date| format!("{:04}-{:02}", day.year(), day.month());
-        let names: Vec<String> = dates[period.clone()].iter().map(month).collect();
+        let (period, previous) = plan.places();
+        let names: Vec<String> = dates[period.clone()].iter().copied().map(month).collect();
         let months: Vec<String> = names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
         let month_of = names.iter().map(|name| months.binary_search(name).unwrap_or_default()).collect();
         Self {

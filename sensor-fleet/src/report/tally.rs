@@ -53,9 +53,7 @@ impl<'a> Tally<'a> {
     /// For a plan's periods; `now` in Unix seconds, `home` the region that others are compared with.
     #[must_use]
     pub fn new(plan: &'a Plan, home: Option<&'a str>, now: i64) -> Self {
-        let start = |day: Date| plan.days.position(day).unwrap_or(plan.days.dates.len());
-        let period = start(plan.period.from)..plan.days.dates.len();
-        let previous = start(plan.previous.from)..period.start;
+        let (period, previous) = plan.places();
         #[expect(clippy::cast_precision_loss, reason = "a day's seconds")]
         let elapsed = |day| {
             let (start, end) = plan.days.span(day);
@@ -277,7 +275,8 @@ pub(super) fn per(packets: u64, sensor_days: f64) -> Option<f64> {
     (sensor_days > 0.0).then(|| packets as f64 / sensor_days)
 }
 
-fn month(day: Date) -> String {
+/// A month's key, as `2023-10`.
+pub(super) fn month(day: Date) -> String {
     format!("{:04}-{:02}", day.year(), day.month())
 }
 

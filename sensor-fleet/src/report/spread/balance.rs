@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Cell, Place, SENSORS, Spread};
 use crate::report::model::{Month, Ranked};
+use crate::report::tally::per;
 use crate::vocabulary::service::Service;
 
 /// A sensor has a sum for itself if its part of it is as large as this.
@@ -88,7 +89,7 @@ pub fn balance(spread: &Spread, top: &[Ranked], monthly: &[Month], home: Option<
         }
     };
     Balance {
-        median_per_day: median(there.iter().map(|place| per(place.packets, place.days)).collect())
+        median_per_day: median(there.iter().filter_map(|place| per(place.packets, place.days)).collect())
             .unwrap_or(0.0),
         alone: alone(spread, there.len(), spread.sensors.iter().map(|place| place.packets).enumerate()),
         top: top.iter().map(of).collect(),
@@ -111,8 +112,8 @@ fn median_of(spread: &Spread, cells: &[Cell]) -> f64 {
     for cell in cells {
         packets[cell.sensor] = cell.now;
     }
-    let there = spread.sensors.iter().zip(packets).filter(|(place, _)| place.days > 0.0);
-    median(there.map(|(place, packets)| per(packets, place.days)).collect()).unwrap_or(0.0)
+    let of_all = spread.sensors.iter().zip(packets);
+    median(of_all.filter_map(|(place, packets)| per(packets, place.days)).collect()).unwrap_or(0.0)
 }
 
 fn alone(spread: &Spread, sensors: usize, packets: impl Iterator<Item = (usize, u64)>) -> Option<Alone> {
@@ -128,7 +129,7 @@ fn medians(spread: &Spread, at: usize, month: &Month, home: Option<&str>) -> Med
     let of = |whose: &dyn Fn(&Place) -> bool| {
         let there = spread.sensors.iter().filter(|place| whose(place)).filter_map(|place| {
             let (packets, days) = place.months.get(at)?;
-            (*days > 0.0).then(|| per(*packets, *days))
+            per(*packets, *days)
         });
         median(there.collect())
     };
@@ -147,10 +148,6 @@ fn median(mut numbers: Vec<f64>) -> Option<f64> {
     let middle = numbers.len() / 2;
     let upper = *numbers.get(middle)?;
     Some(if numbers.len().is_multiple_of(2) { f64::midpoint(numbers[middle - 1], upper) } else { upper })
-}
-
-fn per(packets: u64, days: f64) -> f64 {
-    if days > 0.0 { number(packets) / days } else { 0.0 }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are exact below 2^53")]
