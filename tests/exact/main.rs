@@ -1,7 +1,7 @@
 //! Two CPUs count while a third party reads, again and again: no value is ever too high, none ever goes backwards,
 //! and in the end each is what was counted.
 //!
-//! `SENSOR_EXACT_PACKETS` says how many packets each pattern gets: 100,000,000 take about half a minute.
+//! `SENSOR_EXACT_PACKETS` says how many packets each pattern gets: 100,000,000 take all of them more than four minutes.
 
 #[expect(dead_code, reason = "of the program in the kernel, only what loads it is needed here")]
 #[path = "../common/mod.rs"]
