@@ -37,11 +37,13 @@ mod aliases;
 mod backed;
 mod coarse;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::{Result, ensure};
 
 pub use self::aliases::{Aliases, read_aliases};
 use self::coarse::Coarse;
-use super::model::{Change, Publication, Report, SensorReport, Surge};
+use super::model::{Change, Publication, Report, SensorReport, Surge, SurgeOnSensor};
 use super::spread::{SENSORS, Spread};
 use super::words;
 
@@ -147,7 +149,11 @@ fn saw(surge: &mut Surge, coarse: Coarse) {
     let mut baselines: Vec<f64> = surge.sensors.iter().map(|on| on.baseline).collect();
     baselines.sort_by(|a, b| b.total_cmp(a));
     let baseline = baselines.get(SENSORS - 1).copied().unwrap_or(0.0);
-    let regions: Vec<String> = surge.sensors.iter().map(|on| on.region.clone()).collect();
+    let mut groups = BTreeMap::<String, BTreeSet<usize>>::new();
+    for (place, on) in surge.sensors.iter().enumerate() {
+        groups.entry(on.region.clone()).or_default().insert(place);
+    }
+    let told = backed::told(groups.into_iter().collect(), |_| false);
     let days = surge.sensors.iter().map(|on| on.around.len()).max().unwrap_or_default();
     for day in 0..days {
         let mut most: Vec<u64> =
@@ -160,13 +166,18 @@ fn saw(surge: &mut Surge, coarse: Coarse) {
     }
     for on in &mut surge.sensors {
         on.sensor.clear();
-        if regions.iter().filter(|region| **region == on.region).count() < SENSORS {
+        if !told.contains(&on.region) {
             on.region.clear();
         }
         on.packets = coarse.count(on.packets.min(most));
         on.baseline = coarse.average(on.baseline.min(baseline), 1.0);
         on.p = Coarse { digits: 1, ..coarse }.number(on.p);
     }
+    // The order tells nothing that does not stand in the rows.
+    surge.sensors.sort_by(|a, b| {
+        let order = |on: &SurgeOnSensor| (std::cmp::Reverse(on.packets), on.region.clone());
+        order(a).cmp(&order(b)).then(b.baseline.total_cmp(&a.baseline)).then(a.p.total_cmp(&b.p))
+    });
 }
 
 /// Days of the period.

@@ -62,13 +62,12 @@ impl Backed {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) name: String,
-    pub(super) region: String,
     /// All its packets in the period.
     pub(super) packets: u64,
     /// Days that it observed in the period.
     pub(super) days: f64,
-    /// Packets and days of each month.
-    pub(super) months: Vec<(u64, f64)>,
+    /// Packets and observed days by month and region.
+    months: BTreeMap<(usize, usize), (u64, f64)>,
 }
 
 /// What a sensor had of a service.
@@ -87,8 +86,10 @@ pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
     /// By day of the plan; nothing if days are not wanted.
     pub(super) days: Vec<Backed>,
-    /// By region and month.
+    /// By month and region, of sensors that were in one region all the time.
     months: BTreeMap<(usize, usize), Backed>,
+    /// Likewise, of each of the others: it is one sensor in several regions.
+    moved: Vec<BTreeMap<(usize, usize), u64>>,
 }
 
 /// What each sensor had.
@@ -152,11 +153,13 @@ impl Spread {
             Some(regions) => self.period.clone().map(|day| self.region(regions.on(day))).collect(),
             None => vec![here; self.period.len()],
         };
+        let has_moved = of_days.iter().any(|region| Some(region) != of_days.first());
         let now = self.period.clone();
-        let mut months = vec![(0_u64, 0.0); self.months.len()];
+        let mut months = BTreeMap::<(usize, usize), (u64, f64)>::new();
         let mut all = 0_u64;
-        for ((day, month), observers) in now.clone().zip(&self.month_of).zip(&mut self.observers) {
-            let (packets, days) = &mut months[*month];
+        let places = self.month_of.iter().copied().zip(of_days.iter().copied());
+        for ((day, place), observers) in now.clone().zip(places).zip(&mut self.observers) {
+            let (packets, days) = months.entry(place).or_default();
             *packets = packets.saturating_add(counts.all[day]);
             *days += observer.observed[day];
             *observers += observer.observed[day];
@@ -178,11 +181,16 @@ impl Spread {
             }
             let mut by_month = BTreeMap::<(usize, usize), u64>::new();
             for ((packets, month), region) in days[now.clone()].iter().zip(&self.month_of).zip(&of_days) {
-                let sum = by_month.entry((*region, *month)).or_default();
+                let sum = by_month.entry((*month, *region)).or_default();
                 *sum = sum.saturating_add(packets.unwrap_or(0));
             }
-            for (of, packets) in by_month.into_iter().filter(|(_, packets)| *packets > 0) {
-                row.months.entry(of).or_default().add(packets);
+            by_month.retain(|_, packets| *packets > 0);
+            if has_moved {
+                row.moved.push(by_month);
+            } else {
+                for (of, packets) in by_month {
+                    row.months.entry(of).or_default().add(packets);
+                }
             }
         }
         for (sum, packets) in self.unranked.iter_mut().zip(&counts.unranked) {
@@ -190,7 +198,6 @@ impl Spread {
         }
         self.sensors.push(Place {
             name: observer.name.clone(),
-            region: observer.region.clone(),
             packets: all,
             days: observer.observed[now].iter().sum(),
             months,
@@ -234,14 +241,33 @@ impl Spread {
     /// with a service.
     pub(super) fn backed_in(&self, month: &str, of: impl Fn(&str) -> bool) -> u64 {
         let month = self.months.iter().position(|name| name == month);
+        let is_there =
+            |(at, region): &(usize, usize)| Some(*at) == month && of(self.regions[*region].as_str());
         let sums = self.services.values().map(|row| {
-            let there = row
-                .months
-                .iter()
-                .filter(|((region, at), _)| Some(*at) == month && of(&self.regions[*region]));
-            there.fold(Backed::default(), |sum, (_, backed)| sum.with(*backed)).backed()
+            let there = row.months.iter().filter(|(place, _)| is_there(place));
+            let mut sum = there.fold(Backed::default(), |sum, (_, backed)| sum.with(*backed));
+            for moved in &row.moved {
+                let there = moved.iter().filter(|(place, _)| is_there(place));
+                sum.add(there.fold(0, |sum, (_, packets)| sum.saturating_add(*packets)));
+            }
+            sum.backed()
         });
         sums.fold(0, u64::saturating_add)
+    }
+
+    /// Packets and observed days of each sensor that observed in some regions in a month, as `2023-10`, by its place in
+    /// the list of sensors.
+    pub(super) fn there(&self, month: &str, of: impl Fn(&str) -> bool) -> BTreeMap<usize, (u64, f64)> {
+        let month = self.months.iter().position(|name| name == month);
+        let sum = |place: &Place| {
+            let there = place.months.iter();
+            let there = there.filter(|((at, region), _)| Some(*at) == month && of(&self.regions[*region]));
+            there.fold((0_u64, 0.0), |(sum, all), (_, (packets, days))| {
+                (sum.saturating_add(*packets), all + days)
+            })
+        };
+        let sums = self.sensors.iter().map(sum).enumerate();
+        sums.filter(|(_, (_, days))| *days > 0.0).collect()
     }
 
     /// The same, with no sensor counting for more than the third with each service.
@@ -269,9 +295,14 @@ impl Spread {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
     use rstest::rstest;
 
     use super::*;
+    use crate::report::fixture::service;
+    use crate::report::moves::Regions;
+    use crate::report::period::Asked;
 
     fn sum(packets: &[u64]) -> Backed {
         let mut sum = Backed::default();
@@ -294,5 +325,52 @@ mod tests {
         assert_eq!(sum(packets).backed(), backed);
         let (first, rest) = packets.split_at(packets.len() / 2);
         assert_eq!(sum(first).with(sum(rest)).backed(), backed);
+    }
+
+    /// Sensors that count 100 packets on each of two days, each day in a region.
+    fn spread(from: &str, to: &str, sensors: &[[&str; 2]]) -> Spread {
+        let asked = Asked::Days { from: from.parse().unwrap(), to: to.parse().unwrap() };
+        let plan = Plan::new(asked, &TimeZone::UTC, 1, Timestamp::MAX).unwrap();
+        let days = plan.days.dates.len();
+        let mut moved = Moved::new();
+        for (at, [first, last]) in sensors.iter().enumerate().filter(|(_, [first, last])| first != last) {
+            let mut regions = Regions::new(days);
+            (0..days).for_each(|day| regions.observe(day, if day < days - 1 { first } else { last }, 1.0));
+            moved.insert(at.to_string(), regions);
+        }
+        let mut spread = Spread::new(&plan, true).with_moved(moved);
+        for (at, [_, region]) in sensors.iter().enumerate() {
+            let observer =
+                Observer { name: at.to_string(), region: (*region).to_owned(), observed: vec![1.0; days] };
+            let services = vec![(service("23/TCP"), vec![Some(100); days])];
+            spread.add(&observer, &Counts { services, all: vec![100; days], unranked: vec![0; days] });
+        }
+        spread
+    }
+
+    #[rstest]
+    #[case::all_stay(&[["a", "a"], ["a", "a"], ["a", "a"], ["b", "b"]], [3, 3], [300, 300], [400, 400])]
+    #[case::one_moves_away(&[["a", "b"], ["a", "a"], ["a", "a"]], [3, 2], [300, 0], [300, 300])]
+    #[case::one_comes(&[["b", "a"], ["a", "a"], ["a", "a"]], [2, 3], [0, 300], [300, 300])]
+    #[case::two_are_never_three(&[["b", "a"], ["a", "b"]], [1, 1], [0, 0], [0, 0])]
+    fn a_sensor_counts_for_the_region_that_it_was_in(
+        #[case] sensors: &[[&str; 2]],
+        #[case] there: [usize; 2],
+        #[case] backed: [u64; 2],
+        #[case] in_all: [u64; 2],
+    ) {
+        const MONTHS: [&str; 2] = ["2023-10", "2023-11"];
+        let spread = spread("2023-10-31", "2023-11-01", sensors);
+        assert_eq!(MONTHS.map(|month| spread.there(month, |region| region == "a").len()), there);
+        assert_eq!(MONTHS.map(|month| spread.backed_in(month, |region| region == "a")), backed);
+        assert_eq!(MONTHS.map(|month| spread.backed_in(month, |_| true)), in_all);
+    }
+
+    /// A sensor that moves within a month is one sensor of all regions together.
+    #[test]
+    fn a_sensor_in_two_regions_of_a_month_is_one() {
+        let spread = spread("2023-11-01", "2023-11-02", &[["a", "b"], ["b", "b"]]);
+        assert_eq!(spread.there("2023-11", |_| true).len(), 2);
+        assert_eq!(spread.backed_in("2023-11", |_| true), 0);
     }
 }

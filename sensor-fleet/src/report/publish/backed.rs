@@ -1,10 +1,10 @@
 //! The numbers of a report again, with three sensors behind each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::model::{Average, Curve, Month, Ranked, Report, SensorReport, TOP, TOP_OF_A_SENSOR};
 use crate::report::spread::balance::balance;
-use crate::report::spread::{Place, SENSORS, Spread};
+use crate::report::spread::{SENSORS, Spread};
 use crate::report::tally::{changes, per, ranking};
 use crate::vocabulary::service::Service;
 
@@ -89,39 +89,71 @@ fn curve(backed: &Spread, service: &Service) -> Curve {
 
 /// A month's averages, of groups of three sensors or more.
 fn averages(month: &mut Month, backed: &Spread, home: Option<&str>) {
-    let sensors = |of: &dyn Fn(&Place) -> bool| {
-        backed.sensors.iter().filter(|place| place.days > 0.0 && of(place)).count()
-    };
+    let sensors =
+        |of: &dyn Fn(&str) -> bool| -> Group { backed.there(&month.month, of).into_keys().collect() };
     let average = |was: Average, of: &dyn Fn(&str) -> bool| {
         let packets = backed.backed_in(&month.month, of);
         let per_sensor_day = per(packets, was.sensor_days)?;
         Some(Average { packets, per_sensor_day, ..was })
     };
     let at_home = |region: &str| Some(region) == home;
-    let (here, there) = (sensors(&|place| at_home(&place.region)), sensors(&|place| !at_home(&place.region)));
     // Each is what the other leaves of all.
-    let both = here >= SENSORS && there >= SENSORS;
+    let both = sensors(&at_home).len() >= SENSORS && sensors(&|region| !at_home(region)).len() >= SENSORS;
     month.home = month.home.filter(|_| both).and_then(|was| average(was, &at_home));
     month.overseas = month.overseas.filter(|_| both).and_then(|was| average(was, &|region| !at_home(region)));
     month.all = month.all.and_then(|was| average(was, &|_| true));
 
-    let mut kept: Vec<(usize, String)> = month
-        .regions
-        .keys()
-        .map(|region| (sensors(&|place| place.region == *region), region.clone()))
-        .collect();
     // What is said beside the regions anyway hides nothing if it is left out here.
     let said = |region: &str| both && at_home(region);
-    kept.sort_by_key(|(sensors, region)| (said(region), *sensors, region.clone()));
-    let (few, mut kept): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(sensors, _)| *sensors < SENSORS);
-    // What is left of all, or of overseas, must not tell of fewer either: the smallest regions go with it.
-    let mut hidden: usize = few.iter().map(|(sensors, _)| sensors).sum();
-    while hidden > 0 && hidden < SENSORS && kept.first().is_some_and(|(_, region)| !said(region)) {
-        hidden += kept.remove(0).0;
-    }
+    let groups = month.regions.keys().map(|region| (region.clone(), sensors(&|name| name == region)));
+    let told = told(groups.collect(), said);
     month.regions = std::mem::take(&mut month.regions)
         .into_iter()
-        .filter(|(region, _)| kept.iter().any(|(_, kept)| kept == region))
+        .filter(|(region, _)| told.contains(region))
         .filter_map(|(region, was)| Some((region.clone(), average(was, &|name| name == region)?)))
         .collect();
+}
+
+/// Sensors, by their places in a list.
+type Group = BTreeSet<usize>;
+
+/// The regions that may be told beside what all of them make together: those of three sensors or more, and of which
+/// the rest is of three or more too. The smallest go first, and last those that are `said` elsewhere anyway.
+pub(super) fn told(groups: Vec<(String, Group)>, said: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let (few, mut kept): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(_, group)| group.len() < SENSORS);
+    kept.sort_by_key(|(region, group)| (said(region), group.len(), region.clone()));
+    let mut hidden: Group = few.into_iter().flat_map(|(_, group)| group).collect();
+    while !hidden.is_empty()
+        && hidden.len() < SENSORS
+        && kept.first().is_some_and(|(region, _)| !said(region))
+    {
+        hidden.extend(kept.remove(0).1);
+    }
+    kept.into_iter().map(|(region, _)| region).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::each_has_three(&[("a", 0..3), ("b", 3..7)], "", &["a", "b"])]
+    #[case::of_two_the_rest_would_tell(&[("a", 0..2), ("b", 2..5), ("c", 5..9)], "", &["c"])]
+    #[case::two_of_one_hide_one_another(&[("a", 0..1), ("b", 1..2), ("c", 2..5)], "", &[])]
+    #[case::two_and_one_hide_one_another(&[("a", 0..2), ("b", 2..3), ("c", 3..6)], "", &["c"])]
+    #[case::a_sensor_in_both_is_one(&[("a", 0..2), ("b", 1..2), ("c", 2..5), ("d", 5..9)], "", &["d"])]
+    #[case::what_is_said_anyway_stays(&[("a", 0..2), ("b", 2..5), ("c", 5..9)], "b", &["b"])]
+    #[case::nothing_else_is_left(&[("a", 0..2), ("b", 2..5)], "b", &["b"])]
+    #[case::nobody(&[], "", &[])]
+    fn regions_are_told_where_the_rest_tells_nothing(
+        #[case] groups: &[(&str, std::ops::Range<usize>)],
+        #[case] home: &str,
+        #[case] expected: &[&str],
+    ) {
+        let groups = groups.iter().map(|(region, group)| ((*region).to_owned(), group.clone().collect()));
+        let told = told(groups.collect(), |region| region == home);
+        assert_eq!(told.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    }
 }

@@ -93,7 +93,7 @@ pub fn balance(spread: &Spread, top: &[Ranked], monthly: &[Month], home: Option<
             .unwrap_or(0.0),
         alone: alone(spread, there.len(), spread.sensors.iter().map(|place| place.packets).enumerate()),
         top: top.iter().map(of).collect(),
-        months: monthly.iter().enumerate().map(|(at, month)| medians(spread, at, month, home)).collect(),
+        months: monthly.iter().map(|month| medians(spread, month, home)).collect(),
     }
 }
 
@@ -125,19 +125,16 @@ fn alone(spread: &Spread, sensors: usize, packets: impl Iterator<Item = (usize, 
         .then(|| Alone { sensor: spread.sensors[sensor].name.clone(), share })
 }
 
-fn medians(spread: &Spread, at: usize, month: &Month, home: Option<&str>) -> Medians {
-    let of = |whose: &dyn Fn(&Place) -> bool| {
-        let there = spread.sensors.iter().filter(|place| whose(place)).filter_map(|place| {
-            let (packets, days) = place.months.get(at)?;
-            per(*packets, *days)
-        });
-        median(there.collect())
+fn medians(spread: &Spread, month: &Month, home: Option<&str>) -> Medians {
+    let of = |whose: &dyn Fn(&str) -> bool| {
+        let there = spread.there(&month.month, whose).into_values();
+        median(there.filter_map(|(packets, days)| per(packets, days)).collect())
     };
-    let at_home = |place: &Place| home == Some(&place.region);
+    let at_home = |region: &str| home == Some(region);
     Medians {
         month: month.month.clone(),
         home: home.and_then(|_| of(&at_home)),
-        overseas: home.and_then(|_| of(&|place| !at_home(place))),
+        overseas: home.and_then(|_| of(&|region| !at_home(region))),
         all: of(&|_| true),
     }
 }
