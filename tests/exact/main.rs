@@ -11,6 +11,7 @@ mod programs;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
@@ -36,6 +37,12 @@ fn packets() -> Result<usize> {
         Ok(packets) => packets.parse().context("SENSOR_EXACT_PACKETS is no number"),
         Err(_) => Ok(pace::amount(PACKETS)),
     }
+}
+
+/// Two programs and a reader need both CPUs: the tests take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A loaded sensor that nothing is attached to.
@@ -196,6 +203,7 @@ fn two_cpus_count_while_somebody_reads(
 ) -> Result<()> {
     needs_root!();
     let cpus = needs!(two_cpus()?);
+    let _turn = alone();
     let mut sensor = Sensor::load()?;
     let several_buffers = variant == Variant::MultiBuffer;
     if several_buffers && !sensor.loaded.has_multi_buffer() {
@@ -218,6 +226,7 @@ const CONTROL: usize = 400_000_000;
 fn a_reader_that_looks_once_is_found_out() -> Result<()> {
     needs_root!();
     let cpus = needs!(two_cpus()?);
+    let _turn = alone();
     let mut sensor = Sensor::load()?;
     let counters: PerCpuArray<_, Page> = common::map(&mut sensor.loaded, COUNTERS)?.try_into()?;
     let words: PerCpuArray<_, Words> = common::map(&mut sensor.loaded, HOT)?.try_into()?;
@@ -254,6 +263,7 @@ fn a_program_that_raises_the_settings_last_is_found_out() -> Result<()> {
         skip!("processors that take turns hold no program up while another reads");
     }
     let cpus = needs!(two_cpus()?);
+    let _turn = alone();
     let mut sensor = Sensor::load()?;
     let maps = [COUNTERS, HOT, SEQ].map(|name| common::map(&mut sensor.loaded, name));
     let [counters, hot, seq] = maps;
