@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -259,6 +259,14 @@ impl AgentProcess {
             );
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// A connection to its HTTP server, from inside its namespace.
+    ///
+    /// # Errors
+    /// If nobody answers there.
+    pub fn connect(&self) -> Result<TcpStream> {
+        http::connect(&self.namespace, self.listen)
     }
 
     /// Gets one of its pages.
