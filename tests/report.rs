@@ -158,9 +158,9 @@ fn an_hour_that_was_not_recorded_is_read_from_the_counters() -> Result<()> {
             assert!((observed - expected).abs() < 0.05, "{observed} days, not {expected}");
         }
         let notes = report.json["notes"].to_string();
-        let when = if zone == "UTC" { "11:00 to 12:00" } else { "20:00 to 21:00" };
+        let when = if zone == "UTC" { "11:00 – 12:00" } else { "20:00 – 21:00" };
         let words = format!(
-            "Hours that Prometheus did not record, as when it is down over a full hour: 1 (2023-12-29 {when}). \
+            "Hours that Prometheus did not record, as when it is down over a full hour: 1 (29 Dec 2023, {when}). \
                              They were read from the counters, to the packet."
         );
         assert!(notes.contains(&words), "{notes}");

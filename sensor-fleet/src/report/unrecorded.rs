@@ -8,7 +8,6 @@ use std::iter;
 
 use anyhow::Result;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::client::Client;
@@ -74,8 +73,8 @@ impl Unrecorded {
         }
         let (read, lost): (Vec<i64>, Vec<i64>) =
             self.hours.iter().partition(|end| self.sampled.contains(end));
-        let all = (self.hours.len(), &*named(&self.hours, zone));
-        Some(note::unrecorded(language, all, read.len(), (lost.len(), &named(&lost, zone))))
+        let all = (self.hours.len(), &*named(language, &self.hours, zone));
+        Some(note::unrecorded(language, all, read.len(), (lost.len(), &named(language, &lost, zone))))
     }
 }
 
@@ -108,18 +107,13 @@ fn in_a_row(ends: &[i64], most: i64) -> impl Iterator<Item = (i64, i64)> {
 }
 
 /// Stretches of hours, the first few, from when to when.
-fn named(ends: &[i64], zone: &TimeZone) -> String {
+fn named(language: Language, ends: &[i64], zone: &TimeZone) -> String {
     let moment = |second: i64| Timestamp::from_second(second).map(|time| zone.to_datetime(time));
-    let clock = |time: DateTime| format!("{:02}:{:02}", time.hour(), time.minute());
-    let shown = |(first, last): (i64, i64)| {
-        let (Ok(from), Ok(to)) = (moment(first - HOUR), moment(last)) else { return String::new() };
-        let day = if from.date() == to.date() { String::new() } else { format!("{} ", to.date()) };
-        format!("{} {} to {day}{}", from.date(), clock(from), clock(to))
-    };
-    let stretches: Vec<_> = in_a_row(ends, i64::MAX).map(shown).collect();
+    let stretches: Vec<_> = in_a_row(ends, i64::MAX)
+        .filter_map(|(first, last)| Some((moment(first - HOUR).ok()?, moment(last).ok()?)))
+        .collect();
     let more = stretches.len().saturating_sub(NAMED);
-    let named = stretches[..stretches.len() - more].join(", ");
-    if more > 0 { format!("{named} and {more} more times") } else { named }
+    note::stretches(language, &stretches[..stretches.len() - more], more)
 }
 
 #[cfg(test)]
@@ -156,13 +150,22 @@ mod tests {
 
     #[rstest]
     #[case::none(&[], &[], "")]
-    #[case::read(&[0], &[0], "1 (2023-10-05 11:00 to 12:00). They were read from the counters, to the packet.")]
-    #[case::lost(&[1, 2], &[], "2 (2023-10-05 12:00 to 14:00). Of 2 there are no samples (2023-10-05 12:00 to 14:00)")]
+    #[case::read(&[0], &[0], "1 (5 Oct 2023, 11:00 – 12:00). They were read from the counters, to the packet.")]
+    #[case::lost(&[1, 2], &[], "2 (5 Oct 2023, 12:00 – 14:00). Of 2 there are no samples (5 Oct 2023, 12:00 – 14:00)")]
     #[case::both(&[0, 1], &[0], "1 of them were read from the counters, to the packet. Of 1 there are no samples")]
-    #[case::overnight(&[12, 13], &[12, 13], "(2023-10-05 23:00 to 2023-10-06 01:00)")]
-    #[case::often(&[0, 2, 4, 6, 8, 10, 12], &[], "19:00 to 20:00 and 2 more times)")]
+    #[case::overnight(&[12, 13], &[12, 13], "(5 Oct 2023, 23:00 – 6 Oct 2023, 01:00)")]
+    #[case::often(&[0, 2, 4, 6, 8, 10, 12], &[], "19:00 – 20:00 and 2 more times)")]
     fn what_was_not_recorded_is_said(#[case] of: &[i64], #[case] sampled: &[i64], #[case] words: &str) {
         let note = hours(of, sampled).note(Language::English, &TimeZone::UTC).unwrap_or_default();
         assert!(note.contains(words) && note.is_empty() == words.is_empty(), "{note}");
+    }
+
+    #[rstest]
+    #[case::one(&[0], "1時間あります(2023年10月5日11:00~12:00)。")]
+    #[case::overnight(&[12, 13], "(2023年10月5日23:00~2023年10月6日01:00)")]
+    #[case::often(&[0, 2, 4, 6, 8, 10, 12], "19:00~20:00、ほか2回)")]
+    fn it_is_said_in_japanese(#[case] of: &[i64], #[case] words: &str) {
+        let note = hours(of, &[]).note(Language::Japanese, &TimeZone::UTC).unwrap_or_default();
+        assert!(note.contains(words), "{note}");
     }
 }

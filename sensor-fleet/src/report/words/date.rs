@@ -1,6 +1,6 @@
 //! How days and periods are shown: `1 Oct 2023`, `2023年10月1日`.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 
 use crate::report::language::Language;
 use crate::report::model::Period;
@@ -34,6 +34,20 @@ pub fn days(language: Language, from: Date, to: Date) -> String {
     } else {
         format!("{} – {}", from.day(), day(language, to))
     }
+}
+
+/// From one moment to another; a day is not said twice.
+#[must_use]
+pub fn hours(language: Language, from: DateTime, to: DateTime) -> String {
+    let moment = |at: DateTime| {
+        let clock = at.strftime("%H:%M");
+        match language {
+            Language::English => format!("{}, {clock}", day(language, at.date())),
+            Language::Japanese => format!("{}{clock}", day(language, at.date())),
+        }
+    };
+    let to = if from.date() == to.date() { to.strftime("%H:%M").to_string() } else { moment(to) };
+    format!("{}{}{to}", moment(from), language.of(" – ", "~"))
 }
 
 /// A month, of its text as `2023-10`.

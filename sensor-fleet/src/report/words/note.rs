@@ -2,7 +2,9 @@
 //!
 //! None names a sensor: they are [published](crate::report::publish) as they are.
 
-use super::Form;
+use jiff::civil::DateTime;
+
+use super::{Form, date};
 use crate::report::language::Language;
 use crate::report::model::{Report, WHOLE};
 use crate::report::period::Plan;
@@ -15,7 +17,7 @@ pub fn notes(plan: &Plan, report: &Report, previous: PreviousCoverage, publish: 
     let before = form.period(&plan.previous);
     let mut notes = Vec::new();
     if plan.unfinished {
-        let to = super::date::day(report.language, plan.period.to);
+        let to = date::day(report.language, plan.period.to);
         notes.push(form.say(
             format!(
                 "The period was not over when this was written: it is covered until {to}, that day in part."
@@ -129,6 +131,18 @@ pub fn unrecorded(language: Language, all: (usize, &str), read: usize, lost: (us
         ));
     }
     form.text(&said)
+}
+
+/// Stretches of hours, from when to when, and how many more there are.
+#[must_use]
+pub fn stretches(language: Language, stretches: &[(DateTime, DateTime)], more: usize) -> String {
+    let form = Form { language, publication: None };
+    let named: Vec<String> = stretches.iter().map(|(from, to)| date::hours(language, *from, *to)).collect();
+    let named = named.join(form.say(", ", "、"));
+    match more {
+        0 => named,
+        more => form.say(format!("{named} and {more} more times"), format!("{named}、ほか{more}回")),
+    }
 }
 
 #[cfg(test)]
