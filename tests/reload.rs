@@ -1,8 +1,12 @@
 //! A changed configuration is applied whole or not at all, and no count is lost by it.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
@@ -194,6 +198,40 @@ fn a_hang_up_reloads() -> Result<()> {
     let said = || agent.stderr().contains("not reloaded, the old configuration stays");
     until(|| Ok(said()), || format!("it said nothing: {}", agent.stderr()))?;
     assert_eq!(agent.counts()?.sensors.len(), 2);
+    Ok(())
+}
+
+/// The socket by which the agent in a namespace is asked.
+fn control(near: &Namespace) -> Result<UnixStream> {
+    near.run(|| {
+        let sockets = std::fs::read_to_string("/proc/thread-self/net/unix")?;
+        let name = sockets.lines().find_map(|line| line.split_once(" @sensor:"));
+        let (_, pins) = name.context("no agent listens")?;
+        let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(format!("sensor:{pins}"))?)?;
+        anyhow::Ok(stream)
+    })?
+}
+
+/// Who takes a while to ask is heard, whatever the agent has to see to meanwhile.
+#[test]
+fn a_slow_request_is_heard_among_changes_of_interfaces() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let near = &wire.near.namespace;
+    let agent = Launch::new(near).interface("sensor0").config(&config(&["a"])).start()?;
+    for _ in 0..5 {
+        let mut stream = control(near)?;
+        // The agent has let the peer in, and looks at each of these.
+        for _ in 0..3 {
+            near.ip("link add passing0 type veth peer name passing1")?;
+            std::thread::sleep(Duration::from_millis(100));
+            near.ip("link del passing0")?;
+        }
+        let mut said = String::new();
+        stream.write_all(b"reload\n").with_context(|| agent.stderr())?;
+        stream.read_to_string(&mut said).with_context(|| agent.stderr())?;
+        assert!(said.starts_with("ok\n"), "{said:?}: {}", agent.stderr());
+    }
     Ok(())
 }
 

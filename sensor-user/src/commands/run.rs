@@ -1,6 +1,7 @@
 //! `sensor run`: attach, drain, serve, reload; and leave the host counting, or as it was found.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::agent::Agent;
 use crate::conditions::Conditions;
@@ -56,8 +57,12 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let http = agent.serve(listener, stop.clone());
     let mut awaits_confirmation = agent.awaits_confirmation();
     let mut looking = interval(agent.drain_interval());
+    let mut confirming = interval(LOOK);
+    confirming.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let agent = BlockingAgent(Arc::new(Mutex::new(agent)));
     let (mut keeping, mut asking) = (Repeated::default(), Repeated::default());
+    // Goes on over whatever else comes: who has been let in is not hung up on before it has asked.
+    let mut asked = pin!(control.asked());
     let ended = loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break Ok(()),
@@ -65,20 +70,21 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
                 drop(agent.reload().await);
                 looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
             }
-            asked = control.asked() => {
-                let answer = match asked.request {
+            peer = &mut asked => {
+                asked.set(control.asked());
+                let answer = match peer.request {
                     Request::Reload => agent.reload().await,
                     Request::Detach(interface) => agent.have(move |agent| agent.detach_one(interface)).await,
                 };
                 looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
-                asked.answer(&answer).await;
+                peer.answer(&answer).await;
             }
             changed = settled(&events) => {
                 changed.context("cannot wait for changes of interfaces")?;
                 agent.reconcile(&mut keeping).await;
             }
             _ = looking.tick() => agent.reconcile(&mut keeping).await,
-            () = sleep(LOOK), if awaits_confirmation => match agent.have(Agent::confirmation).await {
+            _ = confirming.tick(), if awaits_confirmation => match agent.have(Agent::confirmation).await {
                 Ok(Confirmation::Missed) => break Err(anyhow!(
                     "nobody ran `sensor confirm` in time, so the sensor has detached itself"
                 )),
