@@ -3,6 +3,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::calibrate::CalibrateArgs;
 use crate::dashboards::DashboardsArgs;
 use crate::report::arguments::ReportArgs;
 use crate::simulate::SimulateArgs;
@@ -33,6 +34,8 @@ pub enum Command {
     Dashboards(DashboardsArgs),
     /// Write months of a made-up fleet's history for Prometheus, and what a report must find in it.
     Simulate(SimulateArgs),
+    /// Measure on made-up fleets how often surges are found, where there are some and where there are none.
+    Calibrate(CalibrateArgs),
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
 
+pub mod calibrate;
 pub mod cli;
 pub mod dashboards;
 pub mod output;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sensor_fleet::cli::{Cli, Command};
-use sensor_fleet::{dashboards, output, report, simulate};
+use sensor_fleet::{calibrate, dashboards, output, report, simulate};
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         Command::Dashboards(arguments) => dashboards::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -38,7 +38,7 @@ use self::period::{Asked, Plan};
 use self::publish::Aliases;
 use self::spread::Spread;
 use self::spread::balance::balance;
-use self::surge::{Detector, Settings};
+use self::surge::{Detector, Findings, Settings};
 use self::tally::Tally;
 use self::words::note::notes;
 use crate::output;
@@ -60,7 +60,7 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
         }
     };
     let now = Timestamp::now();
-    let baseline = Settings::default().baseline_days;
+    let baseline = Settings::BASELINE_DAYS;
     let plan = Plan::new(asked, &arguments.time_zone, baseline, now)?;
     let aliases = arguments.aliases.as_deref().map(publish::read_aliases).transpose()?;
     let server = Server::new(prometheus, token_file.as_deref(), authority.as_deref(), *timeout)?;
@@ -117,7 +117,7 @@ impl<'a> Gathering<'a> {
         for (observer, counts) in waiting {
             detector.sensor(&observer, &spread.capped(counts));
         }
-        let (surges, method) = detector.finish();
+        let Findings { surges, shifts, method } = detector.finish();
         let (report, coverage) = tally.finish();
         let Totals { packets, previous_packets, .. } = report.totals;
         ensure!(
@@ -126,7 +126,7 @@ impl<'a> Gathering<'a> {
         );
         let balance = balance(&spread, &report.top, &report.monthly, report.home.as_deref());
         let language = arguments.language;
-        let mut report = Report { language, balance, surges, method, ..report };
+        let mut report = Report { language, balance, surges, shifts, method, ..report };
         report.notes = notes(plan, &report, coverage, arguments.publish);
         if arguments.publish {
             let options = publish::Options { aliases, ..publish::Options::default() };

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod calibrate;
 mod cargo;
 mod cross;
 mod dashboards;
@@ -33,6 +34,8 @@ enum Task {
     Demo(demo::Options),
     /// Measure the sensor against what one would otherwise use: packets, drains, scrapes, memory
     Bench(bench::Bench),
+    /// Measure how often a report finds surges, where there are some and where there are none
+    Calibrate(calibrate::Calibrate),
     /// Write the fleet's Grafana dashboards
     Dashboards,
     /// Run every test, those that need root included
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Task::Build => build::run().map(|()| ExitCode::SUCCESS),
         Task::Demo(demo) => demo::run(&demo).map(|()| ExitCode::SUCCESS),
         Task::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
+        Task::Calibrate(calibrate) => calibrate::run(&calibrate).map(|()| ExitCode::SUCCESS),
         Task::Dashboards => dashboards::run().map(|()| ExitCode::SUCCESS),
         Task::Cross(cross) => cross::run(&cross).map(passed),
         Task::Test(test) => test::run(&test).map(passed),

@@ -7,8 +7,8 @@ use jiff::civil::{Date, date};
 use super::history::{Counts, Observer};
 use super::language::Language;
 use super::model::{
-    Alone, Average, Balance, Balanced, Change, Curve, Gap, Medians, Method, Month, Period, Previous, Ranked,
-    Report, SensorReport, Surge, SurgeOnSensor, Totals,
+    Alone, Average, Balance, Balanced, Change, Curve, Gap, Level, Medians, Method, Month, Period, Previous,
+    Ranked, Report, SensorReport, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor, Totals,
 };
 use super::period::{Asked, Plan};
 use super::spread::Spread;
@@ -86,8 +86,11 @@ fn surge(shown: &str, from: Date, to: Date, verdict: SurgeVerdict, sensors: &[(&
     });
     Surge {
         service: service(shown),
+        kind: SurgeKind::Surge,
         from,
         to,
+        continues: false,
+        level: Level::Sensor,
         peak: from,
         verdict,
         judged: 6,
@@ -105,6 +108,23 @@ pub const SENSORS: [(&str, &str); 6] = [
     ("santiago-b2", "overseas"),
     ("<b>=1|2,\"x\"", "overseas"),
 ];
+
+/// A region that fell silent, and stayed so.
+fn fallen() -> Shift {
+    Shift {
+        kind: ShiftKind::Fall,
+        service: None,
+        place: "overseas".to_owned(),
+        level: Level::Region,
+        from: date(2023, 12, 1),
+        to: date(2023, 12, 31),
+        continues: true,
+        now: 1_234.0,
+        before: 56_789.0,
+        verdict: None,
+        sensors: SENSORS.iter().skip(3).map(|(name, _)| (*name).to_owned()).collect(),
+    }
+}
 
 /// The fifth service of the ranking is first by mean share, and one sensor has most of the fourth.
 fn balance() -> Balance {
@@ -241,6 +261,7 @@ pub fn report() -> Report {
         rose: vec![change("37215/TCP", 396.7, 12.3), change("22/TCP", 583.6, 402.9)],
         fell: vec![change("445/TCP", 101.2, 190.4), change("1433/TCP", 0.002, 31.7)],
         new: vec![change("4719/TCP", 3.4, 0.0), change("31337/TCP", 0.004, 0.0)],
+        shifts: vec![fallen()],
         surges: vec![
             surge(
                 "37215/TCP",
@@ -308,6 +329,7 @@ pub fn nothing() -> Report {
     report.fell.clear();
     report.new.clear();
     report.surges.clear();
+    report.shifts.clear();
     report.notes.clear();
     report
 }

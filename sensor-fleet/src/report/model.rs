@@ -10,7 +10,7 @@ use serde::Serialize;
 
 mod event;
 
-pub use self::event::{Surge, SurgeOnSensor};
+pub use self::event::{Level, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor};
 use super::language::Language;
 pub use super::spread::balance::{Alone, Balance, Balanced, Medians};
 use crate::vocabulary::service::Service;
@@ -58,6 +58,8 @@ pub struct Report {
     pub new: Vec<Change>,
     /// Where traffic went well above its own baseline, the latest first.
     pub surges: Vec<Surge>,
+    /// What fell well below its baseline, and which sensors and regions changed as a whole, the latest first.
+    pub shifts: Vec<Shift>,
     /// How surges were found.
     pub method: Method,
     /// What was missing, and what else a reader must know; sentences.

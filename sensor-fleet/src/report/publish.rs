@@ -19,10 +19,11 @@
 //! | what rose, fell and is new | the first 10 of each |
 //! | a sensor's coverage | in whole percent |
 //! | the days of its gaps | withheld: an outage that others saw too would tell whose it was |
-//! | the judgement of surges | of days of services, each sensor counting for no more than the third of the day |
+//! | the judgement of surges and falls | of days of services, each sensor counting for no more than the third of the day |
 //! | when it moved to another region | withheld likewise |
-//! | a surge | withheld if fewer than three sensors saw it |
+//! | a surge or a fall of a service | withheld if fewer than three sensors saw it |
 //! | the sensors that saw it | their regions, where three saw it, and coarse numbers, without aliases |
+//! | a sensor that fell or rose as a whole | withheld; a region if it has fewer than three sensors |
 //! | how many rows are withheld | not said: one more would tell that a probe had arrived |
 //! | notes | those without such numbers, since none names a sensor |
 //!
@@ -43,7 +44,7 @@ use anyhow::{Result, ensure};
 
 pub use self::aliases::{Aliases, read_aliases};
 use self::coarse::Coarse;
-use super::model::{Change, Publication, Report, SensorReport, Surge, SurgeOnSensor};
+use super::model::{Change, Level, Publication, Report, SensorReport, Shift, Surge, SurgeOnSensor};
 use super::spread::{SENSORS, Spread};
 use super::words;
 
@@ -135,6 +136,13 @@ pub fn publishable(report: &Report, spread: &Spread, options: &Options) -> Resul
 
     public.surges.retain(|surge| surge.sensors.len() >= SENSORS);
     public.surges.iter_mut().for_each(|surge| saw(surge, coarse));
+    let sensor = |shift: &Shift| shift.service.is_none() && shift.level == Level::Sensor;
+    public.shifts.retain(|shift| shift.sensors.len() >= SENSORS && !sensor(shift));
+    for shift in &mut public.shifts {
+        shift.sensors.iter_mut().for_each(String::clear);
+        shift.now = coarse.average(shift.now, 1.0);
+        shift.before = coarse.average(shift.before, 1.0);
+    }
 
     let publication = Publication { threshold: options.threshold, digits: coarse.digits, sensors: SENSORS };
     public.notes.extend(words::publish::notes(report.language, publication, CHANGES));

@@ -202,6 +202,7 @@ impl<'a> Tally<'a> {
             fell,
             new,
             surges: Vec::new(),
+            shifts: Vec::new(),
             method: Method::default(),
             notes: Vec::new(),
             publication: None,

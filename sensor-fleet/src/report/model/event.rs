@@ -1,4 +1,4 @@
-//! Surges.
+//! Surges, and what else rose or fell.
 
 use jiff::civil::Date;
 use serde::Serialize;
@@ -6,15 +6,43 @@ use serde::Serialize;
 use crate::vocabulary::service::Service;
 use crate::vocabulary::verdict::SurgeVerdict;
 
+/// On what level an event was found, as the least likely by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// A sensor.
+    Sensor,
+    /// The sum of a region.
+    Region,
+    /// The sum of all sensors.
+    Fleet,
+}
+
+/// How a surge went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SurgeKind {
+    /// It began within days.
+    Surge,
+    /// It grew from day to day.
+    Ramp,
+}
+
 /// Traffic of a service well above its baseline, on one day or several in a row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Surge {
     /// What it is about.
     pub service: Service,
+    /// How it went.
+    pub kind: SurgeKind,
     /// Its first day.
     pub from: Date,
-    /// Its last day.
+    /// Its last day, or the last of the period if it continues.
     pub to: Date,
+    /// It had not ended by the last day of the period.
+    pub continues: bool,
+    /// On what level it was found.
+    pub level: Level,
     /// The day on which most sensors saw it; the numbers below are of that day.
     pub peak: Date,
     /// Who saw it.
@@ -62,4 +90,41 @@ pub struct SurgeOnSensor {
     /// did not observe. They are for figures.
     #[serde(skip)]
     pub around: Vec<Option<u64>>,
+}
+
+/// Which way a level shifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShiftKind {
+    /// It fell.
+    Fall,
+    /// It rose.
+    Rise,
+}
+
+/// A service that fell well below its baseline; or a sensor, a region or the fleet that fell or rose as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shift {
+    /// Which way.
+    pub kind: ShiftKind,
+    /// The service; nothing if all of them did.
+    pub service: Option<Service>,
+    /// The sensor or region that shifted as a whole, by its name; empty for a service or the fleet.
+    pub place: String,
+    /// On what level it was found.
+    pub level: Level,
+    /// Its first day.
+    pub from: Date,
+    /// Its last day, or the last of the period if it continues.
+    pub to: Date,
+    /// It had not ended by the last day of the period.
+    pub continues: bool,
+    /// Packets a day of the sensors concerned during it.
+    pub now: f64,
+    /// The same in the four weeks before.
+    pub before: f64,
+    /// Who saw it, if it is a service's.
+    pub verdict: Option<SurgeVerdict>,
+    /// The sensors concerned, by name.
+    pub sensors: Vec<String>,
 }

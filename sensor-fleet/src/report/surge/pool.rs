@@ -1,78 +1,254 @@
-//! How much a service usually varies from day to day, over all sensors.
+//! What series of like size have in common: how much they vary, and by which law.
 //!
-//! From 28 days alone, one service in many looks much steadier than it is, and its next busy day like a surge. So
-//! no baseline is taken to be steadier than the middle one of the same service on all sensors.
+//! From its own days alone, one series in many looks much steadier than it is. So its spread is drawn towards what is
+//! usual in its pool, the more the fewer its days are and the more alike the pool's spreads are. What is left of the
+//! error is in the values that the law is fitted to, as are weekly patterns, drift, and noise that lasts for days:
+//! they are the same values that are tested later.
 
-/// Of logarithms.
-const STEP: f64 = 0.25;
-/// The bins span 0.01 to more than 9.
-const BINS: usize = 28;
-const LOWEST: f64 = -4.605_170_185_988_091;
+use std::borrow::Cow;
 
-/// A histogram of dispersions; whole numbers, so that the order in which they come doesn't matter.
-#[derive(Clone, Debug, Default)]
+use super::law::{Histogram, Law, Outermost, Prior};
+use super::track::{Form, KINDS, Residuals, Side, Track, WINDOWS, Windows, small, windows};
+
+/// No series is steadier than this; days of the week alone do as much. Of logarithms.
+const LEAST_SPREAD: f32 = 0.1;
+/// A baseline of fewer packets counts as this many when it is asked how much they vary by themselves.
+const LEAST_MEAN: f32 = 0.3;
+/// A robust spread of n independent values has a variance of its logarithm of 1/n to 1.5/n.
+const SPREAD_VARIANCE: f32 = 1.5;
+/// Spreads of a pool differ at least by as much.
+const LEAST_VARIANCE: f32 = 0.002;
+/// Days depend on each other: as many as these are worth one that doesn't.
+const DEPENDENCE: f64 = 2.0;
+/// The same of the days of windows.
+const WINDOW_DEPENDENCE: f64 = 1.5;
+/// Standard deviations of a normal distribution in one median absolute deviation.
+const DEVIATIONS: f32 = 1.482_602_2;
+/// Values beyond this many robust deviations count as this many.
+const CLIP: f32 = 2.0;
+/// The variance of a standard normal variable that is clipped so.
+const CLIPPED: f32 = 0.920_54;
+
+/// Spreads of a pool, as logarithms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Usual {
+    median: f32,
+    variance: f32,
+}
+
+/// The spread of one series, and of how many independent values it was found.
+#[derive(Clone, Copy, Debug)]
+struct Spread {
+    ln: f32,
+    values: f32,
+}
+
+impl Spread {
+    fn variance(self) -> f32 {
+        SPREAD_VARIANCE / self.values.max(1.0)
+    }
+}
+
+impl Usual {
+    fn of(spreads: &[Spread]) -> Self {
+        let mut lns: Vec<f32> =
+            spreads.iter().filter(|spread| spread.values >= 5.0).map(|spread| spread.ln).collect();
+        if lns.is_empty() {
+            return Self { median: 0.0, variance: LEAST_VARIANCE };
+        }
+        let error = spreads.iter().map(|spread| spread.variance()).sum::<f32>() / small(spreads.len());
+        let median = median(&mut lns);
+        for ln in &mut lns {
+            *ln = (*ln - median).abs();
+        }
+        let deviation = self::median(&mut lns) * DEVIATIONS;
+        Self { median, variance: (deviation * deviation - error).max(LEAST_VARIANCE) }
+    }
+
+    /// The series' own spread, drawn to the usual one.
+    fn shrunk(self, own: Spread) -> f32 {
+        let weight = self.variance / (self.variance + own.variance());
+        if own.values < 5.0 { self.median } else { weight * own.ln + (1.0 - weight) * self.median }
+    }
+}
+
+/// A pool.
+#[derive(Clone, Debug)]
 pub(super) struct Pool {
-    bins: [u32; BINS],
-    count: u32,
+    form: Form,
+    least_days: usize,
+    spreads: Usual,
+    /// Of days, and of the other kinds of windows.
+    laws: Vec<Law>,
+    windows: Vec<Usual>,
+}
+
+/// What is known of a track.
+#[derive(Clone, Debug)]
+pub(super) struct Scored {
+    /// Baselines by day, as `ln(1 + packets)`.
+    pub(super) bases: Vec<f32>,
+    /// Spreads by the day of their baseline.
+    pub(super) spreads: Vec<f32>,
+    /// Windows in standard units.
+    pub(super) windows: Windows,
+    /// Its spread, in units of what counts have by themselves.
+    spread: f32,
+    /// What turned each kind of window into standard units.
+    units: [f32; KINDS],
+}
+
+impl Scored {
+    /// What a week's mean varies more than independent days.
+    pub(super) fn week(&self) -> f32 {
+        self.units[2].recip()
+    }
 }
 
 impl Pool {
-    /// Takes one in.
-    pub(super) fn add(&mut self, dispersion: f64) {
-        let upper = |bin: &usize| dispersion <= upper_end(*bin);
-        let bin = (0..BINS - 1).find(upper).unwrap_or(BINS - 1);
-        self.bins[bin] = self.bins[bin].saturating_add(1);
-        self.count = self.count.saturating_add(1);
+    /// The pool of these tracks; `least_days` must be in a baseline.
+    pub(super) fn of(tracks: &[Track], least_days: usize, outermost: Outermost) -> Self {
+        let tracks: Vec<Cow<Track>> =
+            tracks.iter().map(|track| track.most().map_or(Cow::Borrowed(track), Cow::Owned)).collect();
+        let tracks = tracks.as_slice();
+        let (mut spreads, mut histogram) = days(tracks, Form::Logarithm, least_days);
+        let mut form = Form::Logarithm;
+        if histogram.is_light() {
+            form = Form::Root;
+            (spreads, histogram) = days(tracks, form, least_days);
+        }
+        let laws = vec![Law::fit(&histogram, DEPENDENCE, Prior::DAYS, outermost).with_scores()];
+        let mut pool = Self { form, least_days, spreads, laws, windows: Vec::new() };
+        let scored: Vec<Scored> = tracks.iter().map(|track| pool.score(track, Side::Up)).collect();
+        for (kind, window) in WINDOWS.iter().enumerate().skip(1) {
+            let length = window.days;
+            let own: Vec<Spread> = tracks
+                .iter()
+                .zip(&scored)
+                .map(|(track, scored)| window_spread(track, &scored.windows[kind], length))
+                .collect();
+            let usual = Usual::of(&own);
+            let mut histogram = Histogram::default();
+            for ((track, scored), own) in tracks.iter().zip(&scored).zip(own) {
+                let inverse = unit(usual, own);
+                clean_windows(track, &scored.windows[kind], length)
+                    .for_each(|value| histogram.add(value * inverse));
+            }
+            let dependence = WINDOW_DEPENDENCE * super::number(length as u64);
+            pool.laws.push(Law::fit(&histogram, dependence, Prior::WINDOWS, outermost));
+            pool.windows.push(usual);
+        }
+        pool
     }
 
-    /// Takes in all of another's.
-    pub(super) fn add_all(&mut self, other: &Self) {
-        for (bin, more) in self.bins.iter_mut().zip(other.bins) {
-            *bin = bin.saturating_add(more);
-        }
-        self.count = self.count.saturating_add(other.count);
+    /// The law of a kind of window.
+    pub(super) fn law(&self, kind: usize) -> &Law {
+        &self.laws[kind]
     }
 
-    /// The median, if there are at least this many.
-    pub(super) fn median(&self, least: u32) -> Option<f64> {
-        if self.count == 0 || self.count < least {
-            return None;
+    /// A track in the pool's terms, for surges and for falls.
+    pub(super) fn score_both(&self, track: &Track) -> [Scored; 2] {
+        let up = self.score(track, Side::Up);
+        let down = if track.high.is_some() { self.score(track, Side::Down) } else { up.clone() };
+        [up, down]
+    }
+
+    /// A track in the pool's terms.
+    pub(super) fn score(&self, track: &Track, side: Side) -> Scored {
+        // Days that were not counted, but taken at their worst, say nothing of how much the series varies.
+        let usual = track.most().map(|most| self.scored(&most, side, None));
+        self.scored(track, side, usual.as_ref())
+    }
+
+    /// The same, with spreads of its own, or those of another.
+    fn scored(&self, track: &Track, side: Side, like: Option<&Scored>) -> Scored {
+        let (values, compared) = track.tested(side);
+        let residuals = Residuals::new(values, track.bases(compared, self.least_days), self.form);
+        let own = || self.spreads.shrunk(day_spread(track, &residuals)).max(0.0).exp();
+        let spread = like.map_or_else(own, |like| like.spread);
+        let spreads: Vec<f32> = residuals.bases.iter().map(|base| spread * least_spread(*base)).collect();
+        let mut windows = windows(track, &residuals, &spreads, &self.laws[0]);
+        let mut units = [1.0; KINDS];
+        for (kind, usual) in (1..KINDS).zip(&self.windows) {
+            let own = || unit(*usual, window_spread(track, &windows[kind], WINDOWS[kind].days));
+            units[kind] = like.map_or_else(own, |like| like.units[kind]);
+            windows[kind].iter_mut().for_each(|value| *value *= units[kind]);
         }
-        let mut seen = 0;
-        let middle = |count: &u32| {
-            seen += u64::from(*count);
-            2 * seen >= u64::from(self.count)
-        };
-        self.bins.iter().position(middle).map(upper_end)
+        Scored { bases: residuals.bases, spreads, windows, spread, units }
     }
 }
 
-fn upper_end(bin: usize) -> f64 {
-    (LOWEST + super::number(bin as u64) * STEP).exp()
+/// The spread that counts have by themselves at this baseline.
+fn least_spread(base: f32) -> f32 {
+    let mean = base.exp_m1();
+    (LEAST_SPREAD * LEAST_SPREAD + mean.max(LEAST_MEAN) / (mean + 1.0).powi(2)).sqrt()
 }
 
-#[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case::nothing(&[], 1, None)]
-    #[case::too_few(&[0.1, 0.1], 3, None)]
-    #[case::steadier_than_anything(&[0.0, 0.0, 5.0], 3, Some(0.01))]
-    #[case::the_middle_one(&[0.02, 0.1, 3.0], 3, Some(0.1))]
-    #[case::beyond_the_last(&[99.0], 1, Some(8.5))]
-    fn medians(#[case] dispersions: &[f64], #[case] least: u32, #[case] expected: Option<f64>) {
-        let (mut pool, mut other) = (Pool::default(), Pool::default());
-        for (number, dispersion) in dispersions.iter().enumerate() {
-            if number % 2 == 0 { &mut pool } else { &mut other }.add(*dispersion);
-        }
-        pool.add_all(&other);
-        let found = pool.median(least);
-        assert_eq!(found.is_some(), expected.is_some());
-        // Up to the width of a bin.
-        let off = found.zip(expected).map_or(0.0, |(found, expected)| (found / expected).ln());
-        assert!((-0.01..=STEP).contains(&off), "{found:?} instead of {expected:?}");
+/// Spreads of tracks, in units of what counts have by themselves; and all days in units of them.
+fn days(tracks: &[Cow<Track>], form: Form, least_days: usize) -> (Usual, Histogram) {
+    let residuals: Vec<Residuals> = tracks
+        .iter()
+        .map(|track| Residuals::new(&track.low, track.bases(&track.low, least_days), form))
+        .collect();
+    let own: Vec<Spread> =
+        tracks.iter().zip(&residuals).map(|(track, residuals)| day_spread(track, residuals)).collect();
+    let usual = Usual::of(&own);
+    let mut histogram = Histogram::default();
+    for ((track, residuals), own) in tracks.iter().zip(&residuals).zip(own) {
+        let inverse = (-usual.shrunk(own).max(0.0)).exp();
+        clean_days(track, residuals).for_each(|value| histogram.add(value * inverse));
     }
+    (usual, histogram)
+}
+
+fn clean_days<'a>(track: &'a Track, residuals: &'a Residuals) -> impl Iterator<Item = f32> + 'a {
+    (0..track.days())
+        .filter(|day| track.observed[*day] && !track.masked[*day] && !residuals.bases[*day].is_nan())
+        .map(|day| residuals.of(day, day) / least_spread(residuals.bases[day]))
+}
+
+fn day_spread(track: &Track, residuals: &Residuals) -> Spread {
+    let (spread, values) = spread(clean_days(track, residuals));
+    Spread { ln: spread.max(0.2).ln(), values }
+}
+
+fn window_spread(track: &Track, values: &[f32], length: usize) -> Spread {
+    let (spread, values) = spread(clean_windows(track, values, length));
+    Spread { ln: spread.max(0.5).ln(), values: values / small(length) }
+}
+
+/// The windows of so many days that have no day of a known event, the last first.
+fn clean_windows<'a>(track: &'a Track, values: &'a [f32], length: usize) -> impl Iterator<Item = f32> + 'a {
+    let mut masked = usize::MAX;
+    let clean = (0..values.len()).rev().filter(move |begin| {
+        if track.masked[*begin] {
+            masked = *begin;
+        }
+        masked - begin >= length
+    });
+    clean.map(|begin| values[begin]).filter(|value| !value.is_nan())
+}
+
+/// What turns a window of this series into standard units.
+fn unit(usual: Usual, own: Spread) -> f32 {
+    (-usual.shrunk(own).max(-0.2)).exp()
+}
+
+/// A robust standard deviation about 0, and of how many values. The median deviation alone wastes most of what so few
+/// days tell; so the squares of all are averaged, those from two deviations on as two.
+fn spread(values: impl Iterator<Item = f32>) -> (f32, f32) {
+    let mut values: Vec<f32> = values.map(f32::abs).collect();
+    let count = small(values.len());
+    if values.len() < 5 {
+        return (1.0, 0.0);
+    }
+    let limit = CLIP * median(&mut values) * DEVIATIONS * count / (count - 0.8);
+    let squares = values.iter().map(|value| value.min(limit).powi(2)).sum::<f32>() / count;
+    ((squares / CLIPPED).sqrt(), count)
+}
+
+/// The upper median; reorders.
+fn median(values: &mut [f32]) -> f32 {
+    let half = values.len() / 2;
+    *values.select_nth_unstable_by(half, f32::total_cmp).1
 }

@@ -145,6 +145,17 @@ pub fn coverage(form: Form, each: bool) -> &'static str {
     }
 }
 
+/// Of falls.
+#[must_use]
+pub fn silent(form: Form) -> &'static str {
+    form.say(
+        "Services that fell well below their baseline, and sensors and regions that fell or rose as a whole, the latest \
+         first: with the packets a day of the sensors concerned, and those of the four weeks before",
+        "ベースラインを大きく下回った宛先ポート番号、および全体として増減したセンサーと地域(新しい順)。\
+         該当センサーの1日のパケット数と、その前4週間の値",
+    )
+}
+
 /// What there may be too much of for a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
@@ -152,6 +163,8 @@ pub enum Rest {
     Sensors,
     /// Surges.
     Surges,
+    /// Falls, and rises as a whole.
+    Shifts,
     /// Changes upwards.
     Rose,
     /// Changes downwards.
@@ -165,6 +178,7 @@ pub fn more(form: Form, rest: usize, of: Rest, file: &str) -> String {
     let what = match of {
         Rest::Sensors => form.say("sensors", "センサー"),
         Rest::Surges => form.say("surges", "急増"),
+        Rest::Shifts => form.say("that fell or rose as a whole", "増減"),
         Rest::Rose => form.say("that rose", "増加"),
         Rest::Fell => form.say("that fell", "減少"),
     };
@@ -190,6 +204,12 @@ pub fn no_sensor(form: Form) -> &'static str {
 #[must_use]
 pub fn no_month(form: Form) -> &'static str {
     form.say("No sensor observed in any month.", "稼働したセンサーのある月はありません。")
+}
+
+/// In place of the table of falls.
+#[must_use]
+pub fn nothing(form: Form) -> &'static str {
+    form.say("Nothing.", "ありません。")
 }
 
 /// In place of the table of changes.

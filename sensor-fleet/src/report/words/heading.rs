@@ -53,6 +53,8 @@ words! {
     top: "Top services", "宛先ポート番号トップ5";
     /// Of the part on surges.
     surges: "Surges", "パケット数の急増";
+    /// Of the part on falls.
+    silent: "What fell silent", "パケット数の減少";
     /// Of the part on changes.
     changes: "What rose and fell most", "増加および減少した宛先ポート番号";
     /// Of the part on new services.
@@ -95,6 +97,12 @@ words! {
     times: "× baseline", "ベースライン比";
     /// A column.
     around: "40 days", "40日間の推移";
+    /// A column.
+    what: "What", "対象";
+    /// A column.
+    a_day: "Packets a day", "1日のパケット数";
+    /// A column.
+    before: "Before", "以前";
     /// A column.
     change: "Change", "増減";
     /// A column.

@@ -66,43 +66,51 @@ pub fn sentences(report: &Report) -> Vec<String> {
     sentences
 }
 
-/// How surges were found.
+/// How surges and falls were found.
 fn surges(form: Form, report: &Report) -> [String; 4] {
     let method = report.method;
     // The report sets no others than these.
     let settings = Settings::default();
     let (floor, ratio, least) =
         (super::number::thousands(method.floor), method.ratio, settings.least_baseline_days);
-    let (rate, days, chance) =
-        (form.percent(method.false_discovery_rate), method.baseline_days, settings.saw_too);
-    let cells = super::number::thousands(method.tested);
-    let (over, of) = match method.tested {
-        0 => (String::new(), String::new()),
-        _ => (format!(" over {cells} cells, and"), format!("延べ{cells}日および")),
+    let rate = form.percent(method.false_discovery_rate);
+    let tested = super::number::thousands(method.tested);
+    let tested = if method.tested > 0 {
+        form.say(
+            format!("; {tested} days of services on sensors were tested"),
+            format!("、検定対象は延べ{tested}日"),
+        )
+    } else {
+        String::new()
     };
     [
         form.say(
             format!(
-                "A surge is a day of a service on a sensor with at least {floor} packets, {ratio} times the median of the days \
-                 that the sensor observed among the {days} before ({least} or more), and {ratio} times what was reached on \
-                 two occasions among these; less likely by chance than a threshold that holds the false ones among all found \
-                 to {rate} on average (Benjamini–Hochberg{over} over the days of services)."
+                "A surge is traffic of a service, on a sensor or summed over a region or all sensors, of at least {floor} \
+                 packets a day and {ratio} times its baseline over 1, 3, 7 or 14 days, and {ratio} times what was reached \
+                 on two occasions in the baseline. The baseline is of the 28 days before on which the sensor observed \
+                 ({least} or more), days of events left out. A surge lasts until traffic is back near the baseline that \
+                 it had at its begin; a ramp is one that grew from day to day. Falls are found in the same way, for \
+                 services, sensors and regions."
             ),
             format!(
-                "急増とは、あるセンサーのある宛先ポート番号の1日のパケット数が{floor}以上で、直前{days}日間の稼働日({least}日以上)の\
-                 中央値の{ratio}倍以上、かつその間に2回到達した値の{ratio}倍以上となったもののうち、偶然である確率がしきい値を\
-                 下回るものです。しきい値は、検出した急増のうち誤りが平均で{rate}以下となるよう定めています\
-                 (Benjamini–Hochberg法、検定対象は{of}宛先ポート番号ごとの日)。"
+                "急増とは、ある宛先ポート番号のパケット数が、センサー、地域または全センサーの合計で1日{floor}パケット以上、かつ\
+                 1日、3日、7日または14日間にわたりベースラインの{ratio}倍以上で、ベースライン中に2回到達した値の{ratio}倍以上となった\
+                 ものです。ベースラインは直前28日間の稼働日({least}日以上、急増中の日を除く)から求めます。急増は、開始時の\
+                 ベースライン付近に戻るまで続くものとし、日ごとに増加したものを漸増とします。減少は、宛先ポート番号、センサー\
+                 および地域について同様に判定します。"
             ),
         ),
         form.say(
             format!(
-                "On a day on which one sensor has a surge, others saw it too if theirs is as large and has a chance of {chance} \
-                 at most, or less in a large fleet."
+                "How much traffic varies without an event, and by which law, is estimated from the sensors' own days, for \
+                 series of like size; of all events found, {rate} at most are false on average (Benjamini–Hochberg over \
+                 events{tested}). Where that holds and what it was tried on is in the documentation."
             ),
             format!(
-                "1台のセンサーで急増を検出した日に、他のセンサーも同程度に増加し、偶然である確率が{chance}以下(センサー数が多い\
-                 場合はより小さい値)であれば、そのセンサーでも観測したものとします。"
+                "通常時の変動の大きさと分布は、同程度のパケット数の系列ごとにセンサー自身の観測値から推定しています。検出した\
+                 事象のうち誤りは平均で{rate}以下です(Benjamini–Hochberg法{tested})。成り立つ範囲と検証結果はドキュメントに\
+                 記載しています。"
             ),
         ),
         form.say(

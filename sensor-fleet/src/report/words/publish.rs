@@ -17,11 +17,11 @@ pub fn notes(language: Language, publication: Publication, changes: usize) -> [S
         .to_owned(),
         form.say(
             format!(
-                "What fewer than {sensors} sensors saw is left out: ports, surges, and averages of regions. Of each \
+                "What fewer than {sensors} sensors saw is left out: ports, surges, falls, and averages of regions. Of each \
                  number, no sensor counts for more than the third one does."
             ),
             format!(
-                "{sensors}台未満のセンサーでのみ観測した宛先ポート番号、急増、および地域の平均は掲載していません。\
+                "{sensors}台未満のセンサーでのみ観測した宛先ポート番号、急増、減少、および地域の平均は掲載していません。\
                  各数値において、1台のセンサーは{sensors}番目に多いセンサーの値を上限として集計しています。"
             ),
         ),

@@ -1,7 +1,7 @@
 //! What matters most, in a few sentences.
 
 use super::Form;
-use crate::report::model::{Average, Previous, Ranked, Report, TOP_OF_A_SENSOR};
+use crate::report::model::{Average, Previous, Ranked, Report, SurgeKind, TOP_OF_A_SENSOR};
 use crate::vocabulary::names::label;
 use crate::vocabulary::verdict::SurgeVerdict;
 
@@ -182,12 +182,13 @@ fn surges(form: Form, report: &Report) -> Option<String> {
     let (verb, ending) = if number == 1 { ("was", "") } else { ("were", "s") };
     let (found, judged) = (form.number(number), form.sensors(widest.judged));
     let (seen, service) = (form.number(widest.sensors.len()), label(&widest.service));
+    let kind = if widest.kind == SurgeKind::Ramp { form.say(", a ramp", "(漸増)") } else { "" };
     Some(form.say(
         format!(
-            "{found} surge{ending} {verb} found{parts}; the widest was of {service}, on {seen} of {judged}."
+            "{found} surge{ending} {verb} found{parts}; the widest was of {service}{kind}, on {seen} of {judged}."
         ),
         format!(
-            "急増は{found}件検出されました{parts}。最も広く観測したのは{service}で、{judged}のうち{seen}台です。"
+            "急増は{found}件検出されました{parts}。最も広く観測したのは{service}{kind}で、{judged}のうち{seen}台です。"
         ),
     ))
 }

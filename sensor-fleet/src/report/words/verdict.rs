@@ -1,7 +1,9 @@
-//! What is said of surges.
+//! What is said of surges, and of what fell.
+
+use jiff::civil::Date;
 
 use super::Form;
-use crate::report::model::{Report, Surge};
+use crate::report::model::{Report, Shift, ShiftKind, Surge, SurgeKind};
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Who saw a surge.
@@ -27,9 +29,13 @@ pub fn place(form: Form, surge: &Surge) -> String {
         (SurgeVerdict::RegionOnly, Some(on)) if !on.region.is_empty() => Some(form.region(&on.region)),
         _ => None,
     };
-    match place {
+    let said = match place {
         Some(place) => form.say(format!("{verdict}: {place}"), format!("{verdict}({place})")),
         None => verdict.to_owned(),
+    };
+    match surge.kind {
+        SurgeKind::Ramp => form.say(format!("ramp, {said}"), format!("漸増、{said}")),
+        SurgeKind::Surge => said,
     }
 }
 
@@ -53,6 +59,13 @@ pub fn seen(form: Form, surge: &Surge) -> String {
     form.say(format!("{all}: {by}"), format!("{all}({by})"))
 }
 
+/// The days of an event.
+#[must_use]
+pub fn days(form: Form, from: Date, to: Date, continues: bool) -> String {
+    let days = form.days(from, to);
+    if continues { form.say(format!("{days}, continues"), format!("{days}(継続中)")) } else { days }
+}
+
 /// In place of a table of surges.
 #[must_use]
 pub fn none(form: Form, report: &Report) -> String {
@@ -62,5 +75,20 @@ pub fn none(form: Form, report: &Report) -> String {
             format!("{}台以上のセンサーで観測した急増はありません。", publication.sensors),
         ),
         None => form.say("None.", "ありません。").to_owned(),
+    }
+}
+
+/// What shifted as a whole.
+#[must_use]
+pub fn shifted(form: Form, report: &Report, shift: &Shift) -> String {
+    let region = report.sensors.iter().any(|sensor| sensor.region == shift.place);
+    let what = match shift.place.as_str() {
+        "" => form.say("the fleet", "全センサー").to_owned(),
+        place if region => form.region(place),
+        place => place.to_owned(),
+    };
+    match shift.kind {
+        ShiftKind::Fall => form.say(format!("{what} fell"), format!("{what}の減少")),
+        ShiftKind::Rise => form.say(format!("{what} rose"), format!("{what}の増加")),
     }
 }

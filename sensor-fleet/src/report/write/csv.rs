@@ -4,10 +4,11 @@
 //! apostrophe in front of it then, which spreadsheets don't show.
 
 use super::File;
-use crate::report::model::{Average, Report, TOP_OF_A_SENSOR};
+use crate::report::model::{Average, Level, Report, ShiftKind, SurgeKind, TOP_OF_A_SENSOR};
 use crate::report::words::number;
 use crate::vocabulary::names;
 use crate::vocabulary::service::Service;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// A table under way.
 struct Table {
@@ -80,6 +81,7 @@ pub fn tables(report: &Report) -> Vec<File> {
         sensors(report),
         monthly(report),
         surges(report),
+        shifts(report),
         changes(report),
         coverage(report),
         curves(report),
@@ -157,18 +159,82 @@ fn monthly(report: &Report) -> File {
 /// A line for each sensor that saw a surge.
 fn surges(report: &Report) -> File {
     let mut table = Table::new(&[
-        "surge", "service", "name", "from", "to", "peak", "verdict", "sensors", "judged", "sensor", "region",
-        "packets", "baseline", "p",
+        "surge",
+        "service",
+        "name",
+        "kind",
+        "from",
+        "to",
+        "continues",
+        "peak",
+        "level",
+        "verdict",
+        "sensors",
+        "judged",
+        "sensor",
+        "region",
+        "packets",
+        "baseline",
+        "p",
     ]);
     for (at, surge) in report.surges.iter().enumerate() {
         for seen in &surge.sensors {
-            table.plain(at + 1).service(&surge.service).plain(surge.from).plain(surge.to).plain(surge.peak);
-            table.plain(surge.verdict).plain(surge.sensors.len()).plain(surge.judged);
+            table.plain(at + 1).service(&surge.service).plain(kind(surge.kind));
+            table.plain(surge.from).plain(surge.to).plain(surge.continues).plain(surge.peak);
+            table
+                .plain(level(surge.level))
+                .plain(surge.verdict)
+                .plain(surge.sensors.len())
+                .plain(surge.judged);
             table.text(&seen.sensor).text(&seen.region).plain(count(seen.packets, report));
             table.plain(seen.baseline).plain(format!("{:e}", seen.p)).end();
         }
     }
     table.file("surges.csv")
+}
+
+/// A line for each shift.
+fn shifts(report: &Report) -> File {
+    let mut table = Table::new(&[
+        "kind",
+        "service",
+        "name",
+        "place",
+        "from",
+        "to",
+        "continues",
+        "level",
+        "verdict",
+        "sensors",
+        "now_per_day",
+        "before_per_day",
+    ]);
+    for shift in &report.shifts {
+        table.plain(if shift.kind == ShiftKind::Fall { "fall" } else { "rise" });
+        match &shift.service {
+            Some(service) => table.service(service),
+            None => table.plain("").plain(""),
+        };
+        table.text(&shift.place).plain(shift.from).plain(shift.to).plain(shift.continues);
+        table.plain(level(shift.level)).plain(shift.verdict.map_or("", SurgeVerdict::name));
+        table.plain(shift.sensors.len()).plain(shift.now).plain(shift.before).end();
+    }
+    table.file("shifts.csv")
+}
+
+const fn kind(kind: SurgeKind) -> &'static str {
+    match kind {
+        SurgeKind::Surge => "surge",
+        SurgeKind::Ramp => "ramp",
+    }
+}
+
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Sensor => "sensor",
+        Level::Region => "region",
+        Level::Fleet => "fleet",
+    }
 }
 
 fn changes(report: &Report) -> File {

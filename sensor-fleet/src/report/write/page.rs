@@ -9,6 +9,7 @@ use crate::vocabulary::service::Service;
 mod changes;
 mod coverage;
 mod sensors;
+mod shifts;
 
 pub use self::changes::ROWS as CHANGES;
 
@@ -105,6 +106,9 @@ pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
 
     page.push(Block::Heading(heading::surges(form)));
     page.extend(surges(form, report));
+
+    page.push(Block::Heading(heading::silent(form)));
+    page.extend(shifts::blocks(form, report));
 
     page.push(Block::Heading(heading::changes(form)));
     page.push(Block::Figure(&figures.changes));
@@ -274,7 +278,7 @@ fn surge_row(form: Form, surge: &Surge, around: bool) -> Vec<Cell> {
     let packets = surge.sensors.iter().fold(0, |sum: u64, on| sum.saturating_add(on.packets));
     let baseline: f64 = surge.sensors.iter().map(|on| on.baseline).sum();
     let mut row = vec![
-        form.days(surge.from, surge.to).into(),
+        verdict::days(form, surge.from, surge.to, surge.continues).into(),
         Cell::Service(surge.service.clone()),
         verdict::place(form, surge).into(),
         verdict::seen(form, surge).into(),

@@ -47,6 +47,7 @@ fn all_files_are_written_and_the_same_each_time() {
         "report.json",
         "report.md",
         "sensors.csv",
+        "shifts.csv",
         "surges.csv",
         "top.csv",
     ];
@@ -100,7 +101,7 @@ const TABLES: &[(&str, usize, &str)] = &[
     (
         "surges.csv",
         7,
-        "2,31337/TCP,,2023-11-05,2023-11-05,2023-11-05,sensor-only,1,6,tokyo-dc3,japan,4321,12.5,3.2e-9",
+        "2,31337/TCP,,surge,2023-11-05,2023-11-05,false,2023-11-05,sensor,sensor-only,1,6,tokyo-dc3,japan,4321,12.5,3.2e-9",
     ),
     ("changes.csv", 5, "new,4719/TCP,Geutebrueck cameras,3.4,0"),
     ("coverage.csv", 2, "osaka-edge,japan,412346,75.25,0.8179347826086957,2023-11-03/2023-11-19,"),
@@ -174,6 +175,7 @@ const PAGE: &[(&str, &str)] = &[
     ),
     ("sensor-only: tokyo-dc3", "sensor-only: tokyo-dc3 | 1 of 6: Japan 1 |"),
     ("region-only: Japan", "region-only: Japan | 3 of 6: Japan 3 |"),
+    ("Overseas fell", "| Overseas fell | 3 |"),
     ("Figure 3. What rose (right) and fell (left) most", "](changes.png)"),
     ("×32.3", "| 37215/TCP (Huawei routers) | 397 | 12.3 | ×32.3 |"),
     ("−100 %", "| 1433/TCP (Microsoft SQL Server) | &lt;0.01 | 31.7 | −100 % |"),
@@ -182,10 +184,10 @@ const PAGE: &[(&str, &str)] = &[
     ("3 – 19 Nov 2023", "| osaka-edge | Japan | 412,346 | 75.2 | 81.8 % | 3 – 19 Nov 2023 |"),
     ("The top 5 is by packets of all sensors together", "The mean share is a service's part"),
     (
-        "median of the days that the sensor observed among the 28 before (7 or more)",
-        "3 times what was reached on two occasions among these",
+        "over 1, 3, 7 or 14 days, and 3 times what was reached on two occasions in the baseline",
+        "The baseline is of the 28 days before on which the sensor observed (7 or more)",
     ),
-    ("Benjamini–Hochberg over 55,200 cells", "Benjamini–Hochberg over 55,200 cells"),
+    ("Benjamini–Hochberg over events; 55,200 days of services", "5 % at most are false on average"),
     ("A service without a series on a day", "is taken as an average day of these."),
     ("1 of 6 sensors observed less than nine tenths of the period.", "- 1 of 6 sensors observed less"),
 ];

@@ -6,12 +6,16 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 
-use super::super::Settings;
+use super::super::{Findings, Settings};
 use super::simulate::{BEFORE, DAYS, ROUGH, Shape, dates, detect, quiet, tcp, whole};
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Every cell is independent and its true distribution the assumed one; what is tested is the estimates.
 const STEADY: Shape = Shape { dispersions: &[0.02, 0.05, 0.1], wandering: 0.0, trouble: false, ..ROUGH };
+
+fn is_wrong(findings: &Findings) -> bool {
+    !findings.surges.is_empty() || !findings.shifts.is_empty()
+}
 
 #[rstest]
 #[case::of_every_kind(ROUGH, 200)]
@@ -20,10 +24,16 @@ const STEADY: Shape = Shape { dispersions: &[0.02, 0.05, 0.1], wandering: 0.0, t
 #[case::bursts(Shape { dispersions: &[1.0, 2.0], ..ROUGH }, 100)]
 #[case::small_counts(Shape { means: (0.0, 3.0), ..ROUGH }, 100)]
 fn chance_is_no_surge(#[case] shape: Shape, #[case] reports: u64) {
-    let wrong = (0..reports).filter(|seed| !detect(Settings::default(), &quiet(*seed, &shape)).0.is_empty());
+    let wrong = (0..reports).filter(|seed| is_wrong(&detect(Settings::default(), &quiet(*seed, &shape))));
     let wrong = u64::try_from(wrong.count()).unwrap();
     println!("{wrong} of {reports} reports have a false alarm");
-    assert!(20 * wrong <= reports, "{wrong} of {reports} reports have a false alarm");
+    // The 97.5 % point of a binomial distribution of these and the promised rate.
+    let most = match reports {
+        100 => 10,
+        200 => 16,
+        _ => panic!("no limit for {reports} reports"),
+    };
+    assert!(wrong <= most, "{wrong} of {reports} reports have a false alarm");
 }
 
 /// Ports that are much alike, of which sensors export two thirds: every few days one takes the place of another.
@@ -57,7 +67,7 @@ fn a_port_that_takes_the_place_of_another_is_no_surge(#[case] configured: usize)
                 }
             }
         }
-        !detect(Settings::default(), &sensors).0.is_empty()
+        is_wrong(&detect(Settings::default(), &sensors))
     });
     let wrong = wrong.count();
     println!("{wrong} of 100 reports have a false alarm");
@@ -86,7 +96,7 @@ fn found(times: f64, surging: &Range<usize>, verdict: SurgeVerdict) -> usize {
                 *count = whole(times * super::super::number(*count));
             }
         }
-        let (surges, _) = detect(Settings::default(), &sensors);
+        let surges = detect(Settings::default(), &sensors).surges;
         let days = &dates(DAYS)[day..day + 2];
         surges.iter().any(|surge| {
             surge.service == tcp(3)

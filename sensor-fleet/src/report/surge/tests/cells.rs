@@ -5,8 +5,8 @@ use rand::SeedableRng as _;
 use rand_xoshiro::SplitMix64;
 use rstest::rstest;
 
-use super::super::{Detector, Settings};
-use super::simulate::{BEFORE, DAYS, ROUGH, Sensor, dates, detect, negative_binomial, quiet, tcp};
+use super::super::{Detector, Findings, Settings};
+use super::simulate::{BEFORE, DAYS, ROUGH, Sensor, Shape, dates, detect, negative_binomial, quiet, tcp};
 use crate::report::history::{Counts, Observer};
 use crate::report::model::Surge;
 use crate::vocabulary::verdict::SurgeVerdict;
@@ -96,7 +96,7 @@ const fn weekly(count: u64) -> [(usize, Option<u64>); 4] {
 #[case::small_new_series(then(constant(None), &[(DAY, Some(60)), (DAY + 1, Some(60))]), &[])]
 #[case::huge(then(constant(Some(0)), &[(DAY, Some(u64::MAX))]), &["70-70 NewPort s0 of 3"])]
 fn a_port_that_has(#[case] counts: Vec<Option<u64>>, #[case] expected: &[&str]) {
-    let (surges, _) = detect(Settings::default(), &three(counts));
+    let surges = detect(Settings::default(), &three(counts)).surges;
     assert_eq!(shown(&surges), expected);
 }
 
@@ -124,7 +124,7 @@ fn lost(days: std::ops::Range<usize>, count: Option<u64>) -> impl Fn(&mut Sensor
 fn observed_days_count(#[case] change: impl Fn(&mut Sensor), #[case] expected: &[&str]) {
     let mut sensors = three(then(usual(9), &[(DAY, Some(1_200))]));
     change(&mut sensors[0]);
-    assert_eq!(shown(&detect(Settings::default(), &sensors).0), expected);
+    assert_eq!(shown(&detect(Settings::default(), &sensors).surges), expected);
 }
 
 #[rstest]
@@ -137,16 +137,16 @@ fn observed_days_count(#[case] change: impl Fn(&mut Sensor), #[case] expected: &
 fn no_trouble_is_a_surge(#[case] change: impl Fn(&mut Sensor)) {
     let mut sensors = three(usual(9));
     change(&mut sensors[0]);
-    assert_eq!(shown(&detect(Settings::default(), &sensors).0), Vec::<String>::new());
+    assert_eq!(shown(&detect(Settings::default(), &sensors).surges), Vec::<String>::new());
 }
 
 #[test]
 fn sensors_that_are_down_are_not_judged() {
     let mut sensors = three(then(usual(9), &[(DAY, Some(1_200))]));
     observed_less(DAY..DAY + 1, 0.0)(&mut sensors[1]);
-    assert_eq!(shown(&detect(Settings::default(), &sensors).0), ["70-70 SensorOnly s0 of 2"]);
+    assert_eq!(shown(&detect(Settings::default(), &sensors).surges), ["70-70 SensorOnly s0 of 2"]);
     observed_less(DAY..DAY + 1, 0.0)(&mut sensors[2]);
-    assert_eq!(shown(&detect(Settings::default(), &sensors).0), ["70-70 Mixed s0 of 1"]);
+    assert_eq!(shown(&detect(Settings::default(), &sensors).surges), ["70-70 Mixed s0 of 1"]);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_port_without_a_series_elsewhere_is_seen_by_one_sensor_only() {
     let mut sensors = three(then(usual(9), &[(DAY, Some(1_200))]));
     sensors[1].services.clear();
     sensors[2].services.clear();
-    assert_eq!(shown(&detect(Settings::default(), &sensors).0), ["70-70 SensorOnly s0 of 3"]);
+    assert_eq!(shown(&detect(Settings::default(), &sensors).surges), ["70-70 SensorOnly s0 of 3"]);
 }
 
 #[test]
@@ -168,22 +168,19 @@ fn who_just_missed_the_level_saw_it_too() {
             counts[DAY] = Some(560);
         }
     }
-    let settings = Settings::default();
-    let (surges, _) = detect(settings, &sensors);
+    let surges = detect(Settings::default(), &sensors).surges;
     assert_eq!(shown(&surges), ["70-70 Global s0 s1 s2 of 3"]);
-    let strictly = Settings { saw_too: 0.0, ..settings };
-    assert_eq!(shown(&detect(strictly, &sensors).0), ["70-70 SensorOnly s0 of 3"]);
 }
 
 #[test]
 fn the_numbers_are_those_of_the_peak() {
     let sensors = three(then(constant(Some(200)), &[(DAY, Some(1_000)), (DAY + 1, Some(3_000))]));
-    let (surges, method) = detect(Settings::default(), &sensors);
+    let Findings { surges, method, .. } = detect(Settings::default(), &sensors);
     let [surge] = surges.as_slice() else { panic!("{surges:?}") };
     assert_eq!((surge.peak, surge.verdict), (dates(DAYS)[DAY + 1], SurgeVerdict::SensorOnly));
     let [seen] = surge.sensors.as_slice() else { panic!("{surge:?}") };
     assert_eq!((seen.packets, seen.region.as_str()), (3_000, "japan"));
-    assert!((seen.baseline - 200.0).abs() < 1e-9 && seen.p < 1e-8, "{seen:?}");
+    assert!((seen.baseline - 200.0).abs() < 1e-9 && seen.p < 1e-6, "{seen:?}");
     assert_eq!(method.tested, 3 * (DAYS as u64 - BEFORE as u64));
 }
 
@@ -202,7 +199,23 @@ fn a_port_that_gets_a_series(#[case] unranked: u64, #[case] packets: u64, #[case
     }
     sensors[0].services.push((tcp(9_999), then(constant(None), &[(DAY, Some(packets))])));
     sensors[0].unranked = vec![unranked; DAYS];
-    assert_eq!(shown(&detect(Settings::default(), &sensors).0), expected);
+    assert_eq!(shown(&detect(Settings::default(), &sensors).surges), expected);
+}
+
+/// Where no sensor had a series, each may have had so many: that says nothing of how much they vary.
+#[test]
+fn a_port_that_gets_a_series_everywhere_is_new() {
+    let mut random = SplitMix64::seed_from_u64(5);
+    let mut sensors = quiet(5, &Shape { sensors: 20, trouble: false, ..ROUGH });
+    for sensor in &mut sensors {
+        sensor.unranked = vec![60; DAYS];
+        let counts = (0..DAYS).map(|day| (day >= 60).then(|| negative_binomial(&mut random, 180.0, 0.02)));
+        sensor.services.push((tcp(9_999), counts.collect()));
+    }
+    let surges = detect(Settings::default(), &sensors).surges;
+    let [surge] = surges.as_slice() else { panic!("{surges:?}") };
+    assert_eq!((surge.from, surge.to, surge.continues), (dates(DAYS)[60], dates(DAYS)[DAYS - 1], true));
+    assert_eq!((surge.verdict, surge.sensors.len()), (SurgeVerdict::NewPort, 20));
 }
 
 /// A day after a gap may have the packets of almost two.
@@ -212,7 +225,7 @@ fn a_port_that_gets_a_series(#[case] unranked: u64, #[case] packets: u64, #[case
 fn a_day_with_the_packets_of_two(#[case] packets: u64, #[case] expected: &[&str]) {
     let mut sensors = three(then(usual(9), &[(DAY, Some(packets))]));
     sensors[0].observed[DAY] = 1.9;
-    let (surges, _) = detect(Settings::default(), &sensors);
+    let surges = detect(Settings::default(), &sensors).surges;
     assert_eq!(shown(&surges), expected);
     assert!(surges.iter().all(|surge| surge.sensors[0].packets == packets * 10 / 19));
 }
@@ -225,8 +238,8 @@ fn what_is_not_there_is_not_judged() {
         let services = vec![(tcp(23), vec![Some(1); days])];
         detector.sensor(&observer, &Counts { services, ..Counts::default() });
     }
-    let (surges, method) = detector.finish();
-    assert!(surges.is_empty());
+    let Findings { surges, shifts, method } = detector.finish();
+    assert!(surges.is_empty() && shifts.is_empty());
     assert_eq!(method.tested, 0);
 }
 
@@ -246,13 +259,22 @@ fn eventful(seed: u64) -> Vec<Sensor> {
     sensors
 }
 
+/// Services that surge again and again must not hide each other.
+#[test]
+fn most_of_many_surges_are_found() {
+    let seeds = [2_504_045_252_599_387_293, 1, 2, 3, 4, 5, 6, 7];
+    let found = seeds.map(|seed| detect(Settings::default(), &eventful(seed)).surges.len());
+    assert!(found.iter().all(|found| *found >= 5), "{found:?} of 10 each");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn order_and_slightly_shorter_days_change_nothing(seed in any::<u64>(), by in 0_usize..10) {
         let mut sensors = eventful(seed);
-        let (surges, method) = detect(Settings::default(), &sensors);
+        let found = detect(Settings::default(), &sensors);
+        let surges = &found.surges;
         prop_assert!(!surges.is_empty());
         let sorted = |a: &Surge, b: &Surge| a.to > b.to || (a.to == b.to && (a.from > b.from || (a.from == b.from && a.service <= b.service)));
         prop_assert!(surges.is_sorted_by(sorted));
@@ -266,6 +288,6 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(detect(Settings::default(), &sensors), (surges, method));
+        prop_assert_eq!(detect(Settings::default(), &sensors), found);
     }
 }

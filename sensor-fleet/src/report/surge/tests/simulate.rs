@@ -8,9 +8,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 use sensor_common::port::Port;
 
-use super::super::{Detector, Settings};
+use super::super::{Detector, Findings, Settings};
 use crate::report::history::{Counts, Observer};
-use crate::report::model::{Method, Surge};
 use crate::simulation::noise::{gamma, normal, poisson, uniform};
 use crate::vocabulary::service::Service;
 
@@ -161,7 +160,7 @@ pub fn quiet(seed: u64, shape: &Shape) -> Vec<Sensor> {
     sensors
 }
 
-pub fn detect(settings: Settings, sensors: &[Sensor]) -> (Vec<Surge>, Method) {
+pub fn detect(settings: Settings, sensors: &[Sensor]) -> Findings {
     let mut detector = Detector::new(settings, BEFORE, dates(DAYS));
     for Sensor { name, region, observed, services, unranked } in sensors.iter().cloned() {
         detector

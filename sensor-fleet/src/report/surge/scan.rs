@@ -1,0 +1,282 @@
+//! The events of one series: where its windows leave the baseline by more than chance and drift would, from when,
+//! and until when.
+//!
+//! Days are gone through in order. Where a window is beyond the threshold, an event begins: its days are taken out
+//! of all baselines, and it goes on while the traffic is away from the baseline that it had at its begin. So a
+//! surge of weeks doesn't become its own baseline, and the return from it is no fall.
+
+use super::Settings;
+use super::pool::{Pool, Scored};
+use super::track::{BASELINE, KINDS, Side, Track, WINDOWS, small};
+
+/// Days of tests that may tell how unlikely an event is, from its begin: later ones are too far from the baseline.
+const TELLING: usize = 7;
+/// The part of a threshold from which on a series is worth a closer look: pools may change once events are known.
+const NEAR: f32 = 0.8;
+/// Days before a window on which a level was usual, so that to be at it again is a return.
+const REMEMBERED: usize = 84;
+/// An event of fewer days is no ramp.
+const LEAST_RAMP: usize = 14;
+/// The least correlation of days and logarithms of counts in a ramp.
+const RAMP_CORRELATION: f32 = 0.75;
+
+/// What is tested of a series, and at what cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tests {
+    /// The logarithm of the false findings that are expected of all windows at a chance of 1, by kind; for one side.
+    pub(super) ln_costs: [f64; KINDS],
+    /// The logarithm of the expected false findings below which a window is a candidate.
+    pub(super) ln_candidate: f64,
+}
+
+/// Thresholds of a pool's windows, in standard units, by kind and side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Thresholds([[f32; 2]; KINDS]);
+
+impl Thresholds {
+    /// Where the pool's windows become candidates.
+    pub(super) fn new(pool: &Pool, tests: &Tests) -> Self {
+        Self(std::array::from_fn(|kind| {
+            let chance = tests.ln_candidate - tests.ln_costs[kind];
+            let law = pool.law(kind);
+            #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty")]
+            [&law.up, &law.down].map(|tail| tail.least(chance) as f32)
+        }))
+    }
+
+    /// Whether a series is worth a closer look: a window is beyond its threshold, or not far from it.
+    pub(super) fn may_pass(&self, scored: &Scored, side: Side) -> bool {
+        (0..KINDS).any(|kind| {
+            let threshold = NEAR * self.of(kind, side);
+            scored.windows[kind].iter().any(|value| value * side.sign() >= threshold)
+        })
+    }
+
+    fn of(&self, kind: usize, side: Side) -> f32 {
+        self.0[kind][usize::from(side == Side::Down)]
+    }
+}
+
+/// A candidate: it becomes an event if the rate allows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Candidate {
+    /// Its direction.
+    pub(super) side: Side,
+    /// Its first day.
+    pub(super) from: usize,
+    /// Its last day.
+    pub(super) to: usize,
+    /// It grew from day to day.
+    pub(super) ramp: bool,
+    /// The logarithm of the false findings that are expected among all that are as unlikely.
+    pub(super) ln_cost: f64,
+}
+
+/// A series with what is needed to scan it.
+pub(super) struct Series<'a> {
+    /// What is tested.
+    pub(super) track: Track,
+    /// `ln(1 + packets)` by day, if what is tested isn't all of them.
+    pub(super) all: Option<Vec<f32>>,
+    /// Its pool.
+    pub(super) pool: &'a Pool,
+    /// Its tests.
+    pub(super) tests: &'a Tests,
+    /// Their thresholds.
+    pub(super) thresholds: &'a Thresholds,
+    /// What is a surge.
+    pub(super) settings: &'a Settings,
+}
+
+/// A window that is beyond its threshold.
+#[derive(Clone, Copy, Debug)]
+struct Opening {
+    side: Side,
+    begin: usize,
+    end: usize,
+    base: usize,
+}
+
+impl Series<'_> {
+    /// Its candidates, in order. `scored` is what is known of it.
+    pub(super) fn candidates(&mut self, scored: [Scored; 2]) -> Vec<Candidate> {
+        let mut scored = scored;
+        let mut candidates = Vec::new();
+        let mut cursor = 0;
+        while let Some(opening) = self.opening(&scored, cursor) {
+            let of = &scored[usize::from(opening.side == Side::Down)];
+            let (mut from, to) = self.extent(of, opening, cursor);
+            let ramp = self.ramp(of, opening, from, to);
+            if let Some(begin) = ramp {
+                from = begin.max(cursor);
+            }
+            self.track.masked[from..=to].fill(true);
+            scored = self.pool.score_both(&self.track);
+            let of = &scored[usize::from(opening.side == Side::Down)];
+            let ln_cost = self.ln_cost(of, opening, from, to);
+            candidates.push(Candidate { side: opening.side, from, to, ramp: ramp.is_some(), ln_cost });
+            cursor = to + 1;
+        }
+        candidates
+    }
+
+    /// The first window from `cursor` on that is beyond its threshold and large enough.
+    fn opening(&self, scored: &[Scored; 2], cursor: usize) -> Option<Opening> {
+        for end in cursor..self.track.days() {
+            for (kind, window) in WINDOWS.iter().enumerate() {
+                let Some(begin) = (end + 1).checked_sub(window.days).filter(|begin| *begin >= cursor) else {
+                    continue;
+                };
+                for (side, scored) in [Side::Up, Side::Down].into_iter().zip(scored) {
+                    let value = scored.windows[kind][begin] * side.sign();
+                    let opening = Opening { side, begin, end, base: begin - window.gap.min(begin) };
+                    if value >= self.thresholds.of(kind, side) && self.is_large(scored, opening) {
+                        return Some(opening);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// `ln(1 + packets)` by day.
+    fn values(&self, side: Side) -> &[f32] {
+        self.all.as_deref().unwrap_or(self.track.tested(side).0)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "small")]
+    fn floor(&self) -> f32 {
+        self.settings.floor as f32
+    }
+
+    fn observed(&self, days: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+        days.filter(|day| self.track.observed[*day])
+    }
+
+    /// Large, and no habit: `ratio` times the baseline; `ratio` times what was reached on two occasions in it; and
+    /// no return to what was usual before.
+    fn is_large(&self, scored: &Scored, opening: Opening) -> bool {
+        let Opening { side, begin, end, base } = opening;
+        let sign = side.sign();
+        let values = self.values(side);
+        let days: Vec<f32> = self.observed(begin..=end).map(|day| values[day]).collect();
+        let mean = days.iter().sum::<f32>() / small(days.len());
+        let packets = days.iter().map(|value| value.exp_m1()).sum::<f32>() / small(days.len());
+        #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty")]
+        let ratio = self.settings.ratio.ln() as f32;
+        let usual = scored.bases[base];
+        if (mean - usual) * sign < ratio {
+            return false;
+        }
+        let floor = self.floor();
+        let most = if side == Side::Up { packets } else { usual.exp_m1() };
+        if most < floor {
+            return false;
+        }
+        let earlier = &scored.bases[base.saturating_sub(REMEMBERED)..base];
+        if earlier.iter().any(|before| (mean - before) * sign < ratio / 2.0) {
+            return false;
+        }
+        !self.is_habit(opening, mean - sign * ratio)
+    }
+
+    /// Whether as many days in a row were beyond `level` on two occasions in the baseline: what happens again and
+    /// again, such as a scan on Mondays, is a habit. Days right before belong to the same event and are no earlier
+    /// occasion.
+    fn is_habit(&self, opening: Opening, level: f32) -> bool {
+        let Opening { side, begin, end, .. } = opening;
+        let values = self.values(side);
+        let days: Vec<usize> = self.observed(begin.saturating_sub(BASELINE)..begin).collect();
+        let (mut occasions, mut last) = (0, begin);
+        for window in days.windows(end + 1 - begin).rev() {
+            let mean = window.iter().map(|day| values[*day]).sum::<f32>() / small(window.len());
+            let latest = window[window.len() - 1];
+            if (mean - level) * side.sign() > 0.0 {
+                occasions += u32::from(last.saturating_sub(latest) > 2);
+                last = window[0];
+            }
+        }
+        occasions > 1
+    }
+
+    /// First and last day: while the traffic is away from the baseline by half the way, or by `ratio` if that is
+    /// nearer. A day or two on which it isn't are bridged, more where days vary more.
+    fn extent(&self, scored: &Scored, opening: Opening, cursor: usize) -> (usize, usize) {
+        let Opening { side, begin, end, base } = opening;
+        let values = self.values(side);
+        let (usual, sign) = (scored.bases[base], side.sign());
+        // Fewer packets than the floor are no surge, and no part of one.
+        let away = |day: usize| match side {
+            Side::Up if values[day] < self.floor().ln_1p() => 0.0,
+            _ => (values[day] - usual) * sign,
+        };
+        let days: Vec<usize> = self.observed(begin..=end).collect();
+        let lift = days.iter().map(|day| away(*day)).sum::<f32>() / small(days.len());
+        #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty")]
+        let half = (lift / 2.0).min(self.settings.ratio.ln() as f32);
+        let patience = 1.5 * half + scored.spreads[base].min(2.0 * half);
+        let middle = days.into_iter().max_by(|a, b| away(*a).total_cmp(&away(*b))).unwrap_or(begin);
+        let walk = |days: &mut dyn Iterator<Item = usize>| {
+            let (mut sum, mut most, mut last) = (0.0_f32, 0.0_f32, middle);
+            for day in self.observed(days) {
+                sum += (away(day) - half).clamp(-half, half);
+                if sum > most {
+                    (most, last) = (sum, day);
+                } else if most - sum > patience {
+                    break;
+                }
+            }
+            last
+        };
+        let from = walk(&mut (cursor..middle).rev());
+        let to = walk(&mut (middle + 1..self.track.days()));
+        (from, to)
+    }
+
+    /// The day on which a ramp began, if an event is one: it grew all the time, from about the baseline.
+    fn ramp(&self, scored: &Scored, opening: Opening, from: usize, to: usize) -> Option<usize> {
+        let Opening { side, base, .. } = opening;
+        let values = self.values(side);
+        let usual = scored.bases[base];
+        let points: Vec<(f32, f32)> =
+            self.observed(from..=to).map(|day| (small(day), (values[day] - usual) * side.sign())).collect();
+        if points.len() < LEAST_RAMP {
+            return None;
+        }
+        let count = small(points.len());
+        let (day, value) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
+        let (day, value) = (day / count, value / count);
+        let (mut of_days, mut of_values, mut both) = (0.0, 0.0, 0.0);
+        for (x, y) in &points {
+            of_days += (x - day).powi(2);
+            of_values += (y - value).powi(2);
+            both += (x - day) * (y - value);
+        }
+        let slope = both / of_days;
+        let begin = day - value / slope;
+        let reach = small(from) - small(points.len()).max(14.0);
+        let grows = both / (of_days * of_values).sqrt() > RAMP_CORRELATION && begin > reach;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a day's number")]
+        grows.then(|| (begin.max(0.0).ceil() as usize).min(from))
+    }
+
+    /// The least cost of the windows at an event's begin.
+    fn ln_cost(&self, scored: &Scored, opening: Opening, from: usize, to: usize) -> f64 {
+        let side = opening.side;
+        let mut best = f64::MAX;
+        for (kind, window) in WINDOWS.iter().enumerate() {
+            let tail = match side {
+                Side::Up => &self.pool.law(kind).up,
+                Side::Down => &self.pool.law(kind).down,
+            };
+            let last = (opening.begin + TELLING).min((to + 2).saturating_sub(window.days));
+            for begin in from.saturating_sub(1)..=last.max(opening.begin) {
+                let Some(value) = scored.windows[kind].get(begin).filter(|value| !value.is_nan()) else {
+                    continue;
+                };
+                best = best.min(tail.ln_chance(f64::from(value * side.sign())) + self.tests.ln_costs[kind]);
+            }
+        }
+        best
+    }
+}
