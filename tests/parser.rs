@@ -8,7 +8,7 @@ use etherparse::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sensor_common::classify::{Policy, Verdict, general_verdict, verdict};
+use sensor_common::classify::{Policy, Verdict, general_judgement, judge, verdict};
 use sensor_common::flow::{Flow, FlowKey, Forgetful, Fragment, FragmentKey, Memory, Stamp, Use};
 use sensor_common::layout::{Slot, SlotKind};
 use sensor_common::parse::{
@@ -253,7 +253,7 @@ proptest! {
     #[test]
     fn the_short_way_and_the_general_one_agree(bytes in prop_oneof![4 => common(), 1 => bytes()], host: u64) {
         let (bytes, host) = (bytes.as_slice(), MadeUp(host));
-        prop_assert_eq!(verdict(bytes, &host, &host), general_verdict(bytes, &host, &host));
+        prop_assert_eq!(judge(bytes, &host, &host), general_judgement(bytes, &host, &host));
         if let Some(found) = short(bytes) {
             let Frame::Ip(packet) = parse(bytes, &Everything) else {
                 return Err(TestCaseError::fail("not IP for the general parser"));

@@ -33,7 +33,7 @@ impl Sensor {
         let config = Config { observe, ..Config::load(input)? };
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, sensors: &sensors, guarded: false };
+        let options = Options { config: &config, sensors: &sensors, guarded: false, tools: true };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let program = loaded.xdp(Variant::Linear)?.fd()?.as_fd().try_clone_to_owned()?;
         Ok(Self { loaded, program, counters: shared.counters(&sensors)? })

@@ -3,7 +3,9 @@
 //! Most frames go the short way, which gives the same. The order of the questions matters: is it IP, is it for a
 //! sensor, is it solicited. Which slot a packet belongs to is the parser's to say.
 
+use crate::fingerprint::{self, Clock};
 use crate::flow::{self, Memory, Stamp, Use};
+use crate::layout::side::Side;
 use crate::layout::{Passed, Slot, SlotKind};
 use crate::parse::{Address, Frame, Packet, Quoted, Read, Sensors, Short, parse, protocol};
 
@@ -40,69 +42,143 @@ pub trait Policy: Sensors {
 
     /// Whether a rule that names the service lets `source` reach it.
     fn is_allowed(&self, source: Address, service: Slot) -> bool;
+
+    /// Whether packets are told apart by what made them.
+    #[inline(always)]
+    fn tells_tools(&self) -> bool {
+        true
+    }
+
+    /// What to add to [`Memory::now`] for the nanoseconds since 1970 (POSIX).
+    #[inline(always)]
+    fn since_1970(&self) -> u64 {
+        0
+    }
+}
+
+/// What becomes of a packet, and which side counter it adds to if it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// What made it: [`Side::NONE`] of a packet that is let through.
+    pub side: Side,
+}
+
+impl Judgement {
+    #[inline(always)]
+    const fn pass(reason: Passed) -> Self {
+        Self { verdict: Verdict::Pass(reason), side: Side::NONE }
+    }
+
+    #[inline(always)]
+    const fn count(sensor: u32, slot: Slot, side: Side) -> Self {
+        Self { verdict: Verdict::Count { sensor, slot }, side }
+    }
+}
+
+/// The wall clock, by a clock that goes on evenly.
+struct WallClock<'a, P, M> {
+    policy: &'a P,
+    memory: &'a M,
+}
+
+impl<P: Policy, M: Memory> Clock for WallClock<'_, P, M> {
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "TCP's timestamps are of 32 bits too")]
+    fn unix_seconds(&self) -> u32 {
+        (self.memory.now().wrapping_add(self.policy.since_1970()) / 1_000_000_000) as u32
+    }
 }
 
 /// Decides what becomes of a frame.
 #[inline(always)]
 pub fn verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Verdict {
-    let short =
-        frame.look_at(0, |headers| short_verdict(Short::new(headers, frame.length())?, policy, memory));
+    judge(frame, policy, memory).verdict
+}
+
+/// Decides what becomes of a frame, and which side counter it adds to.
+#[inline(always)]
+pub fn judge<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Judgement {
+    let short = frame
+        .look_at(0, |headers| short_judgement(frame, Short::new(headers, frame.length())?, policy, memory));
     match short.flatten() {
-        Some(verdict) => verdict,
-        None => general_verdict(frame, policy, memory),
+        Some(judgement) => judgement,
+        None => general_judgement(frame, policy, memory),
     }
 }
 
 /// Decides what becomes of a packet that is let in by nothing; `None` if something may let it in, or if it is
 /// neither TCP nor UDP.
 #[inline(always)]
-fn short_verdict<P: Policy, M: Memory>(packet: Short<'_>, policy: &P, memory: &M) -> Option<Verdict> {
+fn short_judgement<R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    packet: Short<'_>,
+    policy: &P,
+    memory: &M,
+) -> Option<Judgement> {
     let Some(sensor) = policy.sensor(packet.destination()) else {
-        return Some(Verdict::Pass(Passed::NotMonitored));
+        return Some(Judgement::pass(Passed::NotMonitored));
     };
     let port = packet.port();
-    if let Some(flags) = packet.tcp() {
+    let slot = if let Some(flags) = packet.tcp() {
         let slot = Slot::tcp(port);
         // Nothing that the host has sent is answered by a request.
         let may_answer = !flags.is_request() && memory.stamp(Use::tcp(port)) != Stamp::NEVER;
         if may_answer || policy.may_allow(packet.source(), slot) {
             return None;
         }
-        return Some(Verdict::Count { sensor, slot });
-    }
-    let slot = Slot::udp(port);
-    let may_answer = !packet.is_udp() || port == DHCP_CLIENT || memory.stamp(Use::udp(port)) != Stamp::NEVER;
-    if may_answer || policy.may_allow(packet.source(), slot) {
-        return None;
-    }
-    Some(Verdict::Count { sensor, slot })
+        slot
+    } else {
+        let slot = Slot::udp(port);
+        let may_answer =
+            !packet.is_udp() || port == DHCP_CLIENT || memory.stamp(Use::udp(port)) != Stamp::NEVER;
+        if may_answer || policy.may_allow(packet.source(), slot) {
+            return None;
+        }
+        slot
+    };
+    let side = if policy.tells_tools() {
+        fingerprint::of_short(frame, packet, &WallClock { policy, memory })
+    } else {
+        Side::NONE
+    };
+    Some(Judgement::count(sensor, slot, side))
 }
 
 /// Decides what becomes of any frame.
 #[inline(always)]
-pub fn general_verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Verdict {
+pub fn general_judgement<R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    policy: &P,
+    memory: &M,
+) -> Judgement {
     let packet = match parse(frame, policy) {
-        Frame::NonIp => return Verdict::Pass(Passed::NonIp),
-        Frame::Elsewhere => return Verdict::Pass(Passed::NotMonitored),
-        Frame::Unreadable(slot) => return Verdict::Count { sensor: policy.first(), slot },
+        Frame::NonIp => return Judgement::pass(Passed::NonIp),
+        Frame::Elsewhere => return Judgement::pass(Passed::NotMonitored),
+        Frame::Unreadable(slot) => return Judgement::count(policy.first(), slot, Side::NONE),
         Frame::Ip(packet) => packet,
     };
     let (sensor, slot) = (packet.sensor, packet.slot);
-    // Most of what arrives asks for a connection that no rule names: that must cost no lookup.
-    if packet.is_request && !policy.is_named(slot) {
-        return Verdict::Count { sensor, slot };
-    }
     let packet = packet.blurred(frame);
-    if is_link_control(frame, &packet) {
-        return Verdict::Pass(Passed::Link);
+    // Most of what arrives asks for a connection that no rule names: that must cost no lookup.
+    if !packet.is_request || policy.is_named(slot) {
+        if is_link_control(frame, &packet) {
+            return Judgement::pass(Passed::Link);
+        }
+        if let Some(reason) = reason(frame, &packet, policy, memory) {
+            if packet.fragment != 0 && !slot.is_fragment() {
+                flow::admit_rest(frame, &packet, reason, memory);
+            }
+            return Judgement::pass(reason);
+        }
     }
-    let Some(reason) = reason(frame, &packet, policy, memory) else {
-        return Verdict::Count { sensor, slot };
+    let side = if policy.tells_tools() {
+        fingerprint::of_packet(frame, &packet, &WallClock { policy, memory })
+    } else {
+        Side::NONE
     };
-    if packet.fragment != 0 && !slot.is_fragment() {
-        flow::admit_rest(frame, &packet, reason, memory);
-    }
-    Verdict::Pass(reason)
+    Judgement::count(sensor, slot, side)
 }
 
 /// Why a packet to a sensor is let in; `None` if it is unsolicited.

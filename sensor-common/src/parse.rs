@@ -12,9 +12,9 @@ mod short;
 mod upper;
 
 pub use address::{Address, Pair, halves, padded};
-pub use header::{Headers, Wire};
+pub use header::{Headers, Options, Wire};
 pub use ip::MAX_EXTENSIONS;
-pub use read::{Leading, Quoted};
+pub use read::{Ipv4Fields, Leading, Quoted, Segment};
 pub use short::Short;
 pub use upper::{TcpFlags, protocol};
 

@@ -11,6 +11,11 @@ pub use crate::parse::halves;
 pub const MONITORED: &str = "MONITORED";
 /// Name of the load-time constant that, when not 0, lets counted packets pass: an [`u32`].
 pub const OBSERVE: &str = "OBSERVE";
+/// Name of the load-time constant that, when 0, keeps the program from telling what made a packet: an [`u32`].
+pub const TOOLS: &str = "TOOLS";
+/// Name of the load-time constant that tells what to add to the monotonic clock (`bpf_ktime_get_ns`) for the nanoseconds
+/// since 1970 (POSIX): an [`u64`].
+pub const SINCE_1970: &str = "SINCE_1970";
 /// Name of the load-time constant that, when not 0, has the program compare the time with [`GUARD`]: an [`u32`].
 pub const GUARDED: &str = "GUARDED";
 /// Name of the array whose one element is when the program stops doing anything unless it was confirmed, in

@@ -8,9 +8,13 @@ use core::mem::offset_of;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
 use sensor_common::hot::{self, Behind, HotWord, Place};
+use sensor_common::layout::side::Side;
 use sensor_common::layout::{
-    Counter, Page, Passed, Settings, Slot, WORDS_PAGES, Words, first_page, first_words, pages, words,
+    Counter, PAGE_SLOTS, Page, Passed, SIDE_PAGE, Settings, Slot, WORDS_PAGES, Words, first_page,
+    first_words, pages, words,
 };
+
+use crate::verifier::below;
 
 // Sized by the agent for its sensors.
 #[map]
@@ -33,14 +37,19 @@ pub fn slot(sensor: u32, slot: Slot, length: usize) {
     hot::add(&Here { sensor, slot, word }, length as u32);
 }
 
+/// Counts a dropped packet by what made it.
+#[inline(always)]
+pub fn side(sensor: u32, side: Side, length: usize) {
+    let Some(offset) = below::<{ PAGE_SLOTS as usize }>(side.offset() as usize) else { return };
+    let Some(page) = COUNTERS.get_ptr_mut(first_page(sensor) + SIDE_PAGE) else { return };
+    At(page.cast::<Counter>().wrapping_add(offset)).add(length);
+}
+
 /// Counts a packet that is let through.
 #[inline(always)]
 pub fn passed(reason: Passed, length: usize) {
     let Some(page) = PASSED.get_ptr_mut(0) else { return };
-    let counter = At(page.cast::<Counter>().wrapping_add(reason as usize));
-    let Counter { packets, bytes } = counter.get();
-    counter.set_packets(packets + 1);
-    counter.set_bytes(bytes + length as u64);
+    At(page.cast::<Counter>().wrapping_add(reason as usize)).add(length);
 }
 
 /// A slot on this CPU.
@@ -115,6 +124,14 @@ impl Behind for Cold {
 struct At(*mut Counter);
 
 impl At {
+    /// Counts a packet of `length` bytes.
+    #[inline(always)]
+    fn add(&self, length: usize) {
+        let Counter { packets, bytes } = self.get();
+        self.set_packets(packets + 1);
+        self.set_bytes(bytes + length as u64);
+    }
+
     #[inline(always)]
     fn get(&self) -> Counter {
         // SAFETY: it points to a counter, as its documentation says.

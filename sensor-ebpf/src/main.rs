@@ -29,7 +29,7 @@ use aya_ebpf::bindings::TC_ACT_UNSPEC;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use sensor_common::classify::{Verdict, verdict};
+use sensor_common::classify::{Judgement, Verdict, judge};
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
 use sensor_common::parse::Read;
@@ -63,7 +63,8 @@ fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
         count::passed(Passed::Unconfirmed, frame.length());
         return XDP_PASS;
     }
-    match verdict(frame, &LoadTime, &Maps) {
+    let Judgement { verdict, side } = judge(frame, &LoadTime, &Maps);
+    match verdict {
         Verdict::Pass(reason) => {
             count::passed(reason, frame.length());
             XDP_PASS
@@ -71,6 +72,7 @@ fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
         Verdict::Count { sensor, slot } => {
             log::malformed(ctx, slot, frame.length());
             count::slot(sensor, slot, frame.length());
+            count::side(sensor, side, frame.length());
             if policy::observing() { XDP_PASS } else { XDP_DROP }
         }
     }

@@ -50,6 +50,12 @@ static NETWORKS_V6: Networks = Networks::NONE;
 #[unsafe(no_mangle)]
 static OBSERVE: u32 = 0;
 
+#[unsafe(no_mangle)]
+static TOOLS: u32 = 1;
+
+#[unsafe(no_mangle)]
+static SINCE_1970: u64 = 0;
+
 /// Reads a field of a load-time constant, which the agent has set behind the compiler's back.
 macro_rules! load_time {
     ($($constant:tt)+) => {
@@ -134,6 +140,16 @@ impl Policy for LoadTime {
             SOURCES_V4.get(Key::new(32, source.octets_v4()))
         };
         holding.is_some_and(|holding| holding & naming != 0)
+    }
+
+    #[inline(always)]
+    fn tells_tools(&self) -> bool {
+        load_time!(TOOLS) != 0
+    }
+
+    #[inline(always)]
+    fn since_1970(&self) -> u64 {
+        load_time!(SINCE_1970)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The kernel's counters as one consistent [`Snapshot`]; a [`Selection`] that bounds how many ports become
 //! series of their own; and [`series`], what the metrics page says of a sensor, under its [`names`].
 
+pub mod details;
 pub mod icmp;
 pub mod names;
 pub mod port_slot;

@@ -4,6 +4,7 @@
 //! system call itself. `foreign` stands beside them: it looks at what others have put on an interface.
 
 mod attach;
+mod clock;
 mod foreign;
 mod host;
 mod link;

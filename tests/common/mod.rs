@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::maps::{Map, MapData, PerCpuArray};
 use aya::{TestRun as _, TestRunOptions};
 use sensor_common::classify::Verdict;
+use sensor_common::fingerprint::{Clock, of_frame};
 use sensor_common::layout::{
-    COUNTERS, Counter, HOT, PAGE_SLOTS, PASSED, Page, Passed, SENSOR_PAGES, SLOT_PAGES, Slot, WORDS_PAGES,
-    Words, first_page,
+    COUNTERS, Counter, HOT, PAGE_SLOTS, PASSED, Page, Passed, SENSOR_PAGES, SIDE_PAGE, SLOT_PAGES, Slot,
+    WORDS_PAGES, Words, first_page,
 };
 use sensor_harness::skip::{self, Missing};
 use sensor_user::config::{Config, Input, NumberedSensor};
@@ -26,6 +28,16 @@ pub struct Kernel {
     sensors: Vec<NumberedSensor>,
     /// Pages as they were when last looked at, `None` that of what passes; zeros at first.
     seen: HashMap<Option<u32>, Vec<Counter>>,
+}
+
+/// The host's own clock.
+struct WallClock;
+
+impl Clock for WallClock {
+    fn unix_seconds(&self) -> u32 {
+        let since = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+        u32::try_from(since).expect("it is before 2106")
+    }
 }
 
 /// What the program did with one frame.
@@ -48,7 +60,7 @@ impl Kernel {
         let config = Config { observe, ..config(tables)? };
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, sensors: &sensors, guarded: false };
+        let options = Options { config: &config, sensors: &sensors, guarded: false, tools: true };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let pages = map(&mut loaded, COUNTERS)?.try_into()?;
         let words = map(&mut loaded, HOT)?.try_into()?;
@@ -84,6 +96,11 @@ impl Kernel {
         if let Verdict::Count { sensor, slot } = expected {
             let number = self.sensors.get(sensor as usize).context("no such sensor")?.number.0;
             moved.extend(self.moved(Some(first_page(number) + slot.page()))?);
+            let side = self.differences(Some(first_page(number) + SIDE_PAGE))?;
+            let expected = of_frame(frame, &WallClock).offset();
+            let counter = Counter { packets: 1, bytes: frame.len() as u64 };
+            let expected = (expected < PAGE_SLOTS).then_some((expected, counter));
+            ensure!(side == expected.as_slice(), "side counters: {side:?}, not {expected:?}");
         }
         let [(verdict, counter)] = moved[..] else {
             bail!("{} counters moved where {expected:?} is counted, not one: {moved:?}", moved.len());
@@ -107,13 +124,19 @@ impl Kernel {
 
     /// Every counter of a page that differs from what was seen, and by how much.
     fn moved(&mut self, page: Option<u32>) -> Result<Vec<(Verdict, Counter)>> {
+        let moved = self.differences(page)?;
+        moved.into_iter().map(|(place, by)| Ok((self.meaning(page, place)?, by))).collect()
+    }
+
+    /// Likewise, by their places in the page.
+    fn differences(&mut self, page: Option<u32>) -> Result<Vec<(u32, Counter)>> {
         let now = self.page(page)?;
         let before = self.seen.remove(&page).unwrap_or_else(|| vec![Counter::default(); now.len()]);
         let mut moved = Vec::new();
         for (place, (before, now)) in (0..).zip(before.iter().zip(&now)) {
             if before != now {
                 let by = Counter { packets: now.packets - before.packets, bytes: now.bytes - before.bytes };
-                moved.push((self.meaning(page, place)?, by));
+                moved.push((place, by));
             }
         }
         self.seen.insert(page, now);

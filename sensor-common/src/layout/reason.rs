@@ -1,7 +1,5 @@
 //! Why a packet was let through, or called malformed; each reason has the label that metrics give it.
 
-use core::fmt;
-
 /// Declares an enum whose variants are numbered from 0 and carry the label they have in metrics.
 macro_rules! labelled {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => $label:literal,)+ }) => {
@@ -21,13 +19,15 @@ macro_rules! labelled {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.write_str(self.label())
             }
         }
     };
 }
+
+pub(super) use labelled;
 
 labelled! {
     /// Why a packet is called malformed: the first thing found wrong, from the outside in.

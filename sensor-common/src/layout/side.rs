@@ -1,9 +1,13 @@
 //! A sensor's side counters: details of what its slots count, never part of the sum over them. Their offsets in
 //! the page [`SIDE_PAGE`](super::SIDE_PAGE); numbers are only ever added.
+//!
+//! A packet adds to one of them at most. What others tell already has none of its own: all SYNs are those of all tools
+//! together, SYN-ACKs and RSTs are backscatter as they are TCP, and ICMP's types have slots.
 
 use core::ops::Range;
 
 use super::page::PAGE_SLOTS;
+use super::reason::labelled;
 
 /// SYNs by the tool that made them.
 pub const TOOLS: Range<u32> = 0..64;
@@ -17,3 +21,98 @@ pub const EVIDENCE: Range<u32> = 96..112;
 pub const CONSTITUENCIES: Range<u32> = 256..512;
 
 const _: () = assert!(CONSTITUENCIES.end <= PAGE_SLOTS);
+
+labelled! {
+    /// What made a SYN: see [`crate::fingerprint`] for how it is told.
+    Tool {
+        /// Mirai and its kin.
+        Mirai => "mirai",
+        /// masscan.
+        Masscan => "masscan",
+        /// `ZMap` up to 4.0, and later with its options of Linux or BSD.
+        Zmap => "zmap",
+        /// Unicornscan as it is by default.
+        Unicornscan => "unicornscan",
+        /// Likely `ZMap` from 4.1 on.
+        ZmapLikely => "zmap_likely",
+        /// Likely Nmap's SYN scan.
+        NmapLikely => "nmap_likely",
+        /// Whatever no rule names.
+        Other => "other",
+    }
+}
+
+labelled! {
+    /// A TCP segment by its flags FIN, SYN, RST, PSH, ACK and URG; the first that holds.
+    TcpKind {
+        /// It asks for a connection: SYN alone, or with PSH or URG.
+        Syn => "syn",
+        /// SYN and ACK.
+        SynAck => "syn_ack",
+        /// RST, whatever else.
+        Rst => "rst",
+        /// ACK without SYN; FIN and ACK too.
+        Ack => "ack",
+        /// None of them.
+        Null => "null",
+        /// FIN, PSH and URG alone.
+        Xmas => "xmas",
+        /// FIN, without ACK.
+        Fin => "fin",
+        /// Any other.
+        Other => "other",
+    }
+}
+
+labelled! {
+    /// What somebody answered whom others attack, or ask, with the sensor's address as a forged source.
+    Backscatter {
+        /// TCP's SYN and ACK.
+        SynAck => "syn_ack",
+        /// TCP's RST.
+        Rst => "rst",
+        /// ICMP's and ICMPv6's errors.
+        IcmpError => "icmp_error",
+        /// ICMP's and ICMPv6's replies.
+        IcmpReply => "icmp_reply",
+        /// UDP from a port of services that are misused as reflectors.
+        UdpReflector => "udp_reflector",
+    }
+}
+
+/// The side counter of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Side(u32);
+
+impl Side {
+    /// A packet that no side counter counts.
+    pub const NONE: Self = Self(PAGE_SLOTS);
+
+    /// SYNs of a tool.
+    #[must_use]
+    #[inline(always)]
+    pub const fn tool(tool: Tool) -> Self {
+        Self(TOOLS.start + tool as u32)
+    }
+
+    /// TCP segments of a kind. SYNs are counted by their tool.
+    #[must_use]
+    #[inline(always)]
+    pub const fn tcp(kind: TcpKind) -> Self {
+        Self(TCP_KINDS.start + kind as u32)
+    }
+
+    /// UDP from a reflector's port. Other backscatter is counted as what it is.
+    pub const UDP_REFLECTOR: Self = Self(BACKSCATTER.start + Backscatter::UdpReflector as u32);
+
+    /// Its offset in the page: [`PAGE_SLOTS`] if there is none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn offset(self) -> u32 {
+        self.0
+    }
+}
+
+const _: () = assert!(Tool::ALL.len() <= (TOOLS.end - TOOLS.start) as usize);
+const _: () = assert!(TcpKind::ALL.len() <= (TCP_KINDS.end - TCP_KINDS.start) as usize);
+const _: () = assert!(Backscatter::ALL.len() <= (BACKSCATTER.end - BACKSCATTER.start) as usize);

@@ -85,12 +85,12 @@ wire! {
     }
     /// TCP without options (RFC 9293 §3.1).
     struct Tcp(20) {
-        source: Be16, destination: Be16, _sequence: [Be16; 2], _acknowledgment: [Be16; 2],
-        data_offset: u8, flags: u8, _window: Be16, _checksum: Be16, _urgent: Be16,
+        source: Be16, destination: Be16, sequence: [Be16; 2], _acknowledgment: [Be16; 2],
+        data_offset: u8, flags: u8, window: Be16, _checksum: Be16, _urgent: Be16,
     }
     /// What TCP's header has behind its first eight bytes.
     struct TcpRest(12) {
-        _acknowledgment: [Be16; 2], data_offset: u8, flags: u8, _window: Be16, _checksum: Be16, _urgent: Be16,
+        _acknowledgment: [Be16; 2], data_offset: u8, flags: u8, window: Be16, _checksum: Be16, _urgent: Be16,
     }
     /// UDP (RFC 768).
     struct Udp(8) { source: Be16, destination: Be16, length: Be16, _checksum: Be16, }
@@ -99,7 +99,7 @@ wire! {
     struct Icmp(8) { kind: u8, code: u8, _checksum: Be16, _body: [Be16; 2], }
     /// As much of an upper layer's header as an ICMP error quotes at least (RFC 792): the ports of TCP and
     /// UDP, or the type, code and identifier of an echo message.
-    struct Leading(8) { first: Be16, second: Be16, third: Be16, _fourth: Be16, }
+    struct Leading(8) { first: Be16, second: Be16, third: Be16, fourth: Be16, }
 }
 
 /// What most frames start with. Where it is UDP, its header is in `leading`, and the rest is payload.
@@ -116,6 +116,36 @@ const _: () = assert!(align_of::<Headers>() <= 2 && size_of::<Headers>() == 14 +
 
 // SAFETY: headers of which each is `Wire`; the assertion above shows the alignment and that there is no padding.
 unsafe impl Wire for Headers {}
+
+/// The first bytes of a TCP header's options (RFC 9293 §3.1), as so many pairs.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct Options<const PAIRS: usize>([Be16; PAIRS]);
+
+// SAFETY: an array of `Be16`, which has an alignment of 2, no padding, and no invalid values.
+unsafe impl<const PAIRS: usize> Wire for Options<PAIRS> {}
+
+impl<const PAIRS: usize> Options<PAIRS> {
+    /// The two bytes at this even offset.
+    #[must_use]
+    #[inline(always)]
+    pub const fn pair(&self, at: usize) -> u16 {
+        self.0[at / 2].get()
+    }
+
+    /// The four bytes at this even offset.
+    #[must_use]
+    #[inline(always)]
+    pub const fn number(&self, at: usize) -> u32 {
+        number([self.0[at / 2], self.0[at / 2 + 1]])
+    }
+}
+
+/// Four bytes as a number.
+#[inline(always)]
+pub(super) const fn number([high, low]: [Be16; 2]) -> u32 {
+    (high.get() as u32) << 16 | low.get() as u32
+}
 
 /// EtherTypes (IANA "IEEE 802 Numbers").
 pub(super) mod ether_type {
@@ -160,6 +190,12 @@ impl Ipv4 {
     #[inline(always)]
     pub(super) const fn total_length(self) -> usize {
         self.total_length.get() as usize
+    }
+
+    /// No router may fragment it.
+    #[inline(always)]
+    pub(super) const fn dont_fragment(self) -> bool {
+        self.flags_and_offset.get() & 0x4000 != 0
     }
 
     #[inline(always)]
@@ -226,8 +262,7 @@ impl Extension {
     /// In a fragment header: the datagram's number.
     #[inline(always)]
     pub(super) const fn identification(self) -> u32 {
-        let [high, low] = self.identification;
-        (high.get() as u32) << 16 | low.get() as u32
+        number(self.identification)
     }
 }
 

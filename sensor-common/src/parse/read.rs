@@ -42,6 +42,46 @@ pub struct Quoted {
     pub leading: Leading,
 }
 
+/// A TCP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The destination port.
+    pub destination: u16,
+    /// The sequence number.
+    pub sequence: u32,
+    /// The flags.
+    pub flags: TcpFlags,
+    /// The window, as it is written.
+    pub window: u16,
+    /// Bytes of options.
+    pub options: usize,
+}
+
+/// What an IPv4 header has besides where the packet comes from and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv4Fields {
+    /// The destination as a number.
+    pub destination: u32,
+    /// The datagram's number.
+    pub identification: u16,
+    /// DF: no router may fragment it.
+    pub dont_fragment: bool,
+    /// The time to live.
+    pub time_to_live: u8,
+}
+
+impl Ipv4Fields {
+    #[inline(always)]
+    pub(super) const fn new(header: &Ipv4) -> Self {
+        Self {
+            destination: header::number(header.destination),
+            identification: header.identification.get(),
+            dont_fragment: header.dont_fragment(),
+            time_to_live: header.time_to_live,
+        }
+    }
+}
+
 impl Packet {
     /// The same packet with offsets of which nothing is known: see [`Read::blurred`].
     #[inline(always)]
@@ -96,6 +136,31 @@ impl Packet {
     pub(crate) fn tcp_flags<R: Read + ?Sized>(&self, frame: &R) -> Option<TcpFlags> {
         let header: header::Tcp = frame.read(self.at)?;
         Some(TcpFlags(header.flags))
+    }
+
+    /// The header of a TCP segment.
+    #[inline(always)]
+    pub(crate) fn segment<R: Read + ?Sized>(&self, frame: &R) -> Option<Segment> {
+        let header: header::Tcp = frame.read(self.at)?;
+        Some(Segment {
+            destination: header.destination.get(),
+            sequence: header::number(header.sequence),
+            flags: TcpFlags(header.flags),
+            window: header.window.get(),
+            options: header.header_length().saturating_sub(size_of::<header::Tcp>()),
+        })
+    }
+
+    /// Offset in the frame of a TCP segment's options.
+    #[inline(always)]
+    pub(crate) const fn tcp_options(&self) -> usize {
+        self.at + size_of::<header::Tcp>()
+    }
+
+    /// The fields of an IPv4 header.
+    #[inline(always)]
+    pub(crate) fn ipv4<R: Read + ?Sized>(&self, frame: &R) -> Option<Ipv4Fields> {
+        Some(Ipv4Fields::new(&frame.read(self.network)?))
     }
 
     /// What tells the datagram that this is a fragment of from others between the same addresses: its

@@ -2,9 +2,9 @@
 //! are looked at where they lie, before the general parser would go from header to header; all others it leaves
 //! alone.
 
-use super::header::{Ethernet, Headers, Ipv4, Leading, TcpRest, ether_type};
+use super::header::{Ethernet, Headers, Ipv4, Leading, TcpRest, ether_type, number};
 use super::upper::{TcpFlags, protocol};
-use super::{Address, Pair};
+use super::{Address, Ipv4Fields, Pair, Segment};
 
 /// Such a frame. What is asked of it is what the general parser finds too.
 #[derive(Clone, Copy)]
@@ -62,6 +62,37 @@ impl<'a> Short<'a> {
     fn carries(self, protocol: u8, length: usize, least: usize) -> bool {
         let ipv4 = &self.headers.ipv4;
         ipv4.protocol == protocol && length >= least && size_of::<Ipv4>() + length <= ipv4.total_length()
+    }
+
+    /// Offset in the frame of TCP's options.
+    pub(crate) const TCP_OPTIONS: usize = size_of::<Headers>();
+
+    /// The TCP header, where [`Short::tcp`] says that there is one.
+    #[must_use]
+    #[inline(always)]
+    pub const fn segment(self) -> Segment {
+        let Headers { leading, tcp, .. } = self.headers;
+        Segment {
+            destination: leading.second.get(),
+            sequence: number([leading.third, leading.fourth]),
+            flags: TcpFlags(tcp.flags),
+            window: tcp.window.get(),
+            options: tcp.header_length().saturating_sub(size_of::<Leading>() + size_of::<TcpRest>()),
+        }
+    }
+
+    /// The fields of the IPv4 header.
+    #[must_use]
+    #[inline(always)]
+    pub const fn ipv4(self) -> Ipv4Fields {
+        Ipv4Fields::new(&self.headers.ipv4)
+    }
+
+    /// The source port of either.
+    #[must_use]
+    #[inline(always)]
+    pub const fn source_port(self) -> u16 {
+        self.headers.leading.first.get()
     }
 
     /// The destination port of either.

@@ -5,6 +5,7 @@
 
 use std::mem;
 
+use sensor_common::layout::side::{self, Side};
 use sensor_common::layout::{Counter, PAGE_SLOTS, Page, Passed, SENSOR_SLOTS, SLOT_PAGES, Slot, SlotKind};
 
 use super::port_slot::PortSlot;
@@ -19,14 +20,14 @@ use crate::config::Transport;
 pub struct Snapshot {
     /// The slots of each sensor, in the order of the configuration.
     pub sensors: Vec<Slots>,
-    side: Box<[Counter]>,
+    passed: Box<[Counter]>,
 }
 
 impl Snapshot {
     /// Packets that were let through for this reason.
     #[must_use]
     pub fn passed(&self, reason: Passed) -> u64 {
-        self.side[reason as usize].packets
+        self.passed[reason as usize].packets
     }
 }
 
@@ -34,7 +35,7 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct SnapshotBuilder {
     sensors: Vec<Slots>,
-    side: Box<[Counter]>,
+    passed: Box<[Counter]>,
     /// Of which pages something is in, for each sensor; the others hold what an older snapshot left.
     added: Vec<[bool; SLOT_PAGES as usize]>,
 }
@@ -43,18 +44,21 @@ impl SnapshotBuilder {
     /// A builder for this many sensors. Pages that are not added count nothing.
     #[must_use]
     pub fn new(sensors: usize) -> Self {
-        let side = vec![Counter::default(); PAGE_SLOTS as usize].into();
-        Self::reuse(Snapshot { sensors: Vec::new(), side }, sensors)
+        let passed = vec![Counter::default(); PAGE_SLOTS as usize].into();
+        Self::reuse(Snapshot { sensors: Vec::new(), passed }, sensors)
     }
 
     /// Likewise, in the memory of a snapshot that is no longer needed: memory that the process already has is
     /// several times faster than memory that the kernel first has to find and clear.
     #[must_use]
     pub fn reuse(snapshot: Snapshot, sensors: usize) -> Self {
-        let Snapshot { sensors: mut memory, mut side } = snapshot;
+        let Snapshot { sensors: mut memory, mut passed } = snapshot;
         memory.resize_with(sensors, Slots::default);
-        side.fill(Counter::default());
-        Self { sensors: memory, side, added: vec![[false; SLOT_PAGES as usize]; sensors] }
+        passed.fill(Counter::default());
+        for slots in &mut memory {
+            slots.side.fill(Counter::default());
+        }
+        Self { sensors: memory, passed, added: vec![[false; SLOT_PAGES as usize]; sensors] }
     }
 
     /// The sums of the pages of one sensor, from this one on, to add to.
@@ -62,7 +66,7 @@ impl SnapshotBuilder {
     /// # Panics
     /// If there is no such sensor.
     pub fn pages(&mut self, sensor: usize, first: u32) -> impl Iterator<Item = &mut [Counter]> {
-        let pages = self.sensors[sensor].0.chunks_exact_mut(PAGE_SLOTS as usize);
+        let pages = self.sensors[sensor].slots.chunks_exact_mut(PAGE_SLOTS as usize);
         pages.zip(&mut self.added[sensor]).skip(first as usize).map(|(page, added)| {
             if !mem::replace(added, true) {
                 page.fill(Counter::default());
@@ -82,9 +86,17 @@ impl SnapshotBuilder {
         }
     }
 
+    /// Adds what each CPU holds of the page of side counters of one sensor.
+    ///
+    /// # Panics
+    /// If there is no such sensor.
+    pub fn add_side<'a>(&mut self, sensor: usize, per_cpu: impl IntoIterator<Item = &'a Page>) {
+        add_all(&mut self.sensors[sensor].side, per_cpu);
+    }
+
     /// Adds what each CPU has let through.
     pub fn add_passed<'a>(&mut self, per_cpu: impl IntoIterator<Item = &'a Page>) {
-        add_all(&mut self.side, per_cpu);
+        add_all(&mut self.passed, per_cpu);
     }
 
     /// The finished snapshot.
@@ -94,7 +106,7 @@ impl SnapshotBuilder {
             // Those to which nothing was added are cleared when they are asked for.
             self.pages(sensor, 0).for_each(drop);
         }
-        Snapshot { sensors: self.sensors, side: self.side }
+        Snapshot { sensors: self.sensors, passed: self.passed }
     }
 }
 
@@ -106,14 +118,18 @@ fn add_all<'a>(sums: &mut [Counter], per_cpu: impl IntoIterator<Item = &'a Page>
     }
 }
 
-/// The counters of one sensor, one for each [`Slot`].
+/// The counters of one sensor, one for each [`Slot`], and its side counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Slots(Box<[Counter]>);
+pub struct Slots {
+    slots: Box<[Counter]>,
+    side: Box<[Counter]>,
+}
 
 impl Default for Slots {
     /// Nothing counted yet.
     fn default() -> Self {
-        Self(vec![Counter::default(); SENSOR_SLOTS as usize].into())
+        let counters = |length: u32| vec![Counter::default(); length as usize].into();
+        Self { slots: counters(SENSOR_SLOTS), side: counters(side::CONSTITUENCIES.end) }
     }
 }
 
@@ -121,13 +137,19 @@ impl Slots {
     /// What was counted to one slot.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Counter {
-        self.0[slot.index() as usize]
+        self.slots[slot.index() as usize]
+    }
+
+    /// What a side counter counted.
+    #[must_use]
+    pub fn side(&self, side: Side) -> Counter {
+        self.side.get(side.offset() as usize).copied().unwrap_or_default()
     }
 
     /// What was counted to all slots: every packet of the sensor.
     #[must_use]
     pub fn total(&self) -> Counter {
-        sum(self.0.iter().copied())
+        sum(self.slots.iter().copied())
     }
 
     /// The slots that counted something, in the order of their numbers.
@@ -138,7 +160,7 @@ impl Slots {
     /// Likewise, from this slot on.
     pub fn iter_nonzero_from(&self, first: Slot) -> impl Iterator<Item = (SlotKind, Counter)> {
         (first.index()..)
-            .zip(&self.0[first.index() as usize..])
+            .zip(&self.slots[first.index() as usize..])
             .filter(|(_, counter)| **counter != Counter::default())
             .filter_map(|(index, &counter)| Some((Slot::describe(index)?, counter)))
     }
@@ -146,18 +168,18 @@ impl Slots {
     /// What was counted to a port.
     #[must_use]
     pub fn port(&self, slot: PortSlot) -> Counter {
-        self.0[slot.index()]
+        self.slots[slot.index()]
     }
 
     /// The counters of all ports, indexed by [`PortSlot::index`].
     pub(super) fn ports(&self) -> &[Counter] {
-        &self.0[..PortSlot::COUNT]
+        &self.slots[..PortSlot::COUNT]
     }
 
     /// What was counted to all ports of a transport.
     pub(super) fn total_of(&self, transport: Transport) -> Counter {
         let range = PortSlot::range(transport);
-        sum(self.0[range.start().index()..=range.end().index()].iter().copied())
+        sum(self.slots[range.start().index()..=range.end().index()].iter().copied())
     }
 
     /// The ports that counted something, ascending.
@@ -168,10 +190,16 @@ impl Slots {
             .map(|(slot, _)| slot)
     }
 
+    /// Adds to one side counter, as the kernel would.
+    #[cfg(test)]
+    pub(crate) fn add_side(&mut self, side: Side, packets: u64, bytes: u64) {
+        add(&mut self.side[side.offset() as usize], Counter { packets, bytes });
+    }
+
     /// Adds to one slot, as the kernel would.
     #[cfg(test)]
     pub(crate) fn add(&mut self, slot: Slot, packets: u64, bytes: u64) {
-        add(&mut self.0[slot.index() as usize], Counter { packets, bytes });
+        add(&mut self.slots[slot.index() as usize], Counter { packets, bytes });
     }
 }
 
@@ -237,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_side_page_holds_what_was_passed() {
+    fn what_was_passed_is_of_no_sensor() {
         let mut builder = SnapshotBuilder::new(1);
         builder.add_passed([&page(&[(Passed::Link as u32, 1, 90)]), &page(&[(Passed::Link as u32, 2, 0)])]);
         let snapshot = builder.finish();
@@ -250,6 +278,7 @@ mod tests {
     fn memory_that_is_used_again_holds_nothing_of_before() {
         let mut builder = SnapshotBuilder::new(2);
         builder.add_passed([&page(&[(3, 5, 300)])]);
+        builder.add_side(1, [&page(&[(3, 5, 300)])]);
         for index in 0..2 * SLOT_PAGES {
             let (sensor, index) = (index / SLOT_PAGES, index % SLOT_PAGES);
             builder.add_page(sensor as usize, index, [&page(&[(3, 5, 300)])]);
@@ -262,6 +291,19 @@ mod tests {
         let totals: Vec<_> = snapshot.sensors.iter().map(|slots| slots.total().packets).collect();
         assert_eq!(totals, [0, 2, 0]);
         assert_eq!(SnapshotBuilder::reuse(snapshot, 1).finish().sensors, [Slots::default()]);
+    }
+
+    #[test]
+    fn side_counters_are_no_part_of_the_sum() {
+        let mut builder = SnapshotBuilder::new(2);
+        let offset = Side::UDP_REFLECTOR.offset();
+        builder.add_side(1, [&page(&[(offset, 3, 180)]), &page(&[(offset, 4, 240)])]);
+        let snapshot = builder.finish();
+        let expected = Counter { packets: 7, bytes: 420 };
+        assert_eq!(snapshot.sensors[1].side(Side::UDP_REFLECTOR), expected);
+        assert_eq!(snapshot.sensors[1].total(), Counter::default());
+        assert_eq!(snapshot.sensors[0], Slots::default());
+        assert_eq!(snapshot.sensors[1].side(Side::NONE), Counter::default());
     }
 
     #[test]

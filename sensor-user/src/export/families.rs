@@ -49,13 +49,16 @@ impl Family {
 }
 
 /// Every metric of the agent but the process metrics.
-pub static FAMILIES: [&Family; 17] = [
+pub static FAMILIES: [&Family; 20] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
     &WITHDRAWN_BYTES,
     &ICMP,
     &MALFORMED,
+    &TOOL,
+    &TCP,
+    &BACKSCATTER,
     &PASSED,
     &INFO,
     &PORTS,
@@ -112,6 +115,29 @@ pub(super) static MALFORMED: Family = Family {
     kind: Kind::Counter,
     labels: &["sensor", "reason"],
     help: "Unsolicited packets with a broken header, by the first thing found wrong; \
+           they are part of sensor_packets_total too.",
+};
+
+pub(super) static TOOL: Family = Family {
+    name: "sensor_tool_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "tool"],
+    help: "Unsolicited TCP SYNs, by the tool that made them, as their headers tell; \
+           they are part of sensor_tcp_packets_total too.",
+};
+
+pub(super) static TCP: Family = Family {
+    name: "sensor_tcp_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "kind"],
+    help: "Unsolicited TCP segments, by their flags; they are part of sensor_packets_total too.",
+};
+
+pub(super) static BACKSCATTER: Family = Family {
+    name: "sensor_backscatter_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "kind"],
+    help: "Unsolicited packets that answer something which the sensor never sent, by kind; \
            they are part of sensor_packets_total too.",
 };
 

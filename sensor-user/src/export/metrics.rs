@@ -4,13 +4,14 @@ use sensor_common::layout::{Counter, Passed};
 
 use super::exported::Exported;
 use super::families::{
-    BYTES, Family, ICMP, INFO, MALFORMED, PACKETS, PASSED, PORTS, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
+    BACKSCATTER, BYTES, Family, ICMP, INFO, MALFORMED, PACKETS, PASSED, PORTS, TCP, TOOL, WITHDRAWN_BYTES,
+    WITHDRAWN_PACKETS,
 };
 use super::text::Samples;
 use crate::config::Transport;
-use crate::counters::names;
 use crate::counters::series::{Series, icmp_details, malformed_details, series};
 use crate::counters::{Slots, Snapshot};
+use crate::counters::{details, names};
 
 /// The sensors with what each has counted.
 struct Page<'a> {
@@ -28,6 +29,15 @@ pub(super) fn write(page: &mut Vec<u8>, sensors: &[Exported], snapshot: &Snapsho
     page.withdrawn(&WITHDRAWN_BYTES, |counter| counter.bytes);
     page.icmp();
     page.malformed();
+    page.details(&TOOL, |slots| {
+        details::tools(slots).map(|(tool, packets)| (tool.label(), packets)).collect()
+    });
+    page.details(&TCP, |slots| {
+        details::tcp_kinds(slots).map(|(kind, packets)| (kind.label(), packets)).collect()
+    });
+    page.details(&BACKSCATTER, |slots| {
+        details::backscatter(slots).into_iter().map(|(kind, packets)| (kind.label(), packets)).collect()
+    });
     page.passed(snapshot);
     page.info();
     page.ports();
@@ -68,6 +78,15 @@ impl Page<'_> {
         for (sensor, slots) in &self.sensors {
             for (reason, packets) in malformed_details(slots) {
                 samples.add([&sensor.name, reason.label()], packets);
+            }
+        }
+    }
+
+    fn details(&mut self, family: &'static Family, of: fn(&Slots) -> Vec<(&'static str, u64)>) {
+        let mut samples = Samples::new(self.page, family);
+        for (sensor, slots) in &self.sensors {
+            for (label, packets) in of(slots) {
+                samples.add([&sensor.name, label], packets);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sensor_common::layout::{Counter, Passed, SlotKind};
 use serde::{Serialize, Serializer};
 
-use crate::counters::{Slots, Snapshot, names};
+use crate::counters::{Slots, Snapshot, details, names};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -19,6 +19,10 @@ struct Report<'a> {
 struct SensorReport<'a> {
     name: &'a str,
     slots: Entries<'a>,
+    /// SYNs by tool, TCP segments by flags, and backscatter by kind, every one.
+    tools: BTreeMap<&'static str, u64>,
+    tcp: BTreeMap<&'static str, u64>,
+    backscatter: BTreeMap<&'static str, u64>,
 }
 
 /// The slots that counted something, written one by one: together they take twice the memory of their text.
@@ -67,7 +71,16 @@ pub(super) fn write<'a>(
     let report = Report {
         sensors: names
             .zip(&snapshot.sensors)
-            .map(|(name, slots)| SensorReport { name, slots: Entries(slots) })
+            .map(|(name, slots)| SensorReport {
+                name,
+                slots: Entries(slots),
+                tools: details::tools(slots).map(|(tool, packets)| (tool.label(), packets)).collect(),
+                tcp: details::tcp_kinds(slots).map(|(kind, packets)| (kind.label(), packets)).collect(),
+                backscatter: details::backscatter(slots)
+                    .into_iter()
+                    .map(|(kind, packets)| (kind.label(), packets))
+                    .collect(),
+            })
             .collect(),
         passed: Passed::ALL.iter().map(|&reason| (reason.label(), snapshot.passed(reason))).collect(),
     };
@@ -132,6 +145,16 @@ mod tests {
         write(&mut text, ["a"].into_iter(), &snapshot).unwrap();
         let report: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let passed = json!({"link": 0, "management": 0, "non_ip": 0, "not_monitored": 0, "reply": 0, "unconfirmed": 0});
-        assert_eq!(report, json!({"sensors": [{"name": "a", "slots": []}], "passed": passed}));
+        let tools = json!({
+            "mirai": 0, "masscan": 0, "zmap": 0, "unicornscan": 0, "zmap_likely": 0, "nmap_likely": 0, "other": 0
+        });
+        let tcp = json!({
+            "syn": 0, "syn_ack": 0, "rst": 0, "ack": 0, "null": 0, "xmas": 0, "fin": 0, "other": 0
+        });
+        let backscatter =
+            json!({"syn_ack": 0, "rst": 0, "icmp_error": 0, "icmp_reply": 0, "udp_reflector": 0});
+        let sensor =
+            json!({"name": "a", "slots": [], "tools": tools, "tcp": tcp, "backscatter": backscatter});
+        assert_eq!(report, json!({"sensors": [sensor], "passed": passed}));
     }
 }

@@ -56,7 +56,8 @@ impl Deployment {
         let mut shared = Shared::open(pins)?;
         let sensors = shared.assign(&config.sensors, &[])?;
         let awaited = awaits_confirmation(options, &shared)?;
-        let loaded = Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut shared)?;
+        let loaded =
+            Loaded::new(&Options { config, sensors: &sensors, guarded: awaited, tools: true }, &mut shared)?;
         let guard = shared.guard()?;
         Ok(Self { attachments: Vec::new(), loaded, shared, sensors, guard, mode: config.mode })
     }
@@ -199,8 +200,10 @@ impl Deployment {
                 bail!("nobody has confirmed in time: the sensor is about to detach itself")
             }
         };
-        let mut loaded =
-            Loaded::new(&Options { config, sensors: &sensors, guarded: awaited }, &mut self.shared)?;
+        let mut loaded = Loaded::new(
+            &Options { config, sensors: &sensors, guarded: awaited, tools: true },
+            &mut self.shared,
+        )?;
         let renamed = rename(&mut self.attachments, &self.shared, &config.interfaces);
         let is_new = |name: &&String| !self.attachments.iter().any(|attachment| attachment.name == **name);
         // Until they are pinned, or kept here, they are detached by letting them go.

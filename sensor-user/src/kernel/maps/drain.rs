@@ -73,6 +73,8 @@ impl Counters {
                                 .add(&mut &**hot, element, snapshot.pages(place, page))
                                 .with_context(|| format!("cannot read element {element} of the counters"))?;
                         }
+                        hot.read_side(number, per_cpu).context("cannot read a sensor's side counters")?;
+                        snapshot.add_side(place, &**per_cpu);
                     }
                 }
                 Generation::Plain(plain) => {

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use aya::maps::PerCpuArray;
 use aya::{EbpfLoader, Pod};
 use sensor_common::layout::{
-    self, COUNTERS, HOT, Page, SENSOR_PAGES, SEQ, Settings, Words, first_page, first_words,
+    self, COUNTERS, HOT, Page, SENSOR_PAGES, SEQ, SIDE_PAGE, Settings, Words, first_page, first_words,
 };
 
 use super::element::{PerCpu, cpus};
@@ -180,6 +180,14 @@ impl HotCounters {
             loader.map_max_entries(map, entries);
             loader.map_pin_path(map, pins.map(&name(map, self.number)));
         }
+    }
+
+    /// Reads what each CPU has of a sensor's side counters.
+    ///
+    /// # Errors
+    /// The kernel does not give them.
+    pub(super) fn read_side(&self, sensor: u32, per_cpu: &mut [Page]) -> io::Result<()> {
+        self.pages.read(first_page(sensor) + SIDE_PAGE, per_cpu)
     }
 
     fn pin(&self, pins: &Pins) -> Result<()> {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use aya::maps::{Array, Map, MapData};
 
+use crate::kernel::clock::monotonic;
+
 /// The map with the deadline.
 pub struct Guard {
     deadline: Array<MapData, u64>,
@@ -63,13 +65,4 @@ impl Guard {
     fn set(&mut self, deadline: u64) -> Result<()> {
         self.deadline.set(0, deadline, 0).context("cannot write the deadline for a confirmation")
     }
-}
-
-/// Nanoseconds of the clock that `bpf_ktime_get_ns` reads.
-pub(super) fn monotonic() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call writes to a struct that outlives it.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) } != 0;
-    assert!(!failed, "every kernel has a monotonic clock");
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }

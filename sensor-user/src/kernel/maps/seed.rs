@@ -9,8 +9,8 @@ use aya::maps::{HashMap, Map, MapData};
 use sensor_common::flow::{Flow, FlowKey, Stamp, USES_LENGTH, Use};
 use sensor_common::parse::protocol;
 
-use super::guard::monotonic;
 use crate::config::Transport;
+use crate::kernel::clock::monotonic;
 use crate::kernel::host::Sockets;
 
 /// The tables that the programs remember conversations in.

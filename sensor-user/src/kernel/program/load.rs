@@ -16,9 +16,9 @@ use super::log::RateLimited;
 use super::management::Management;
 use super::monitored::Lookup;
 use crate::config::{Config, KernelLog, NumberedSensor};
-use crate::kernel::host;
 use crate::kernel::maps::Shared;
 use crate::kernel::retry::retried;
+use crate::kernel::{clock, host};
 
 /// The object with the programs, compiled by the same build as the agent.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
@@ -32,6 +32,8 @@ pub struct Options<'a> {
     pub sensors: &'a [NumberedSensor],
     /// Let everything pass from the moment that the guard says.
     pub guarded: bool,
+    /// Tell what made a packet. Only measurements go without.
+    pub tools: bool,
 }
 
 /// Which of the two programs.
@@ -73,11 +75,12 @@ impl Loaded {
     /// The kernel refuses: no memory, no capability, or too old.
     pub fn new(options: &Options, shared: &mut Shared) -> Result<Self> {
         host::lift_memory_limit();
-        let &Options { config, sensors, guarded } = options;
+        let &Options { config, sensors, guarded, tools } = options;
         let lookup = Lookup::new(sensors);
         let management = Management::new(&config.allow);
         let observe = u32::from(config.observe);
-        let guarded = u32::from(guarded);
+        let (guarded, tools) = (u32::from(guarded), u32::from(tools));
+        let since_1970 = clock::since_1970();
         let level = log_level(config.kernel_log);
         let mut settings = EbpfLoader::new();
         settings
@@ -89,6 +92,8 @@ impl Loaded {
             .override_global(policy::NETWORKS_V6, &*management.networks_v6, true)
             .override_global(policy::OBSERVE, &observe, true)
             .override_global(policy::GUARDED, &guarded, true)
+            .override_global(policy::TOOLS, &tools, true)
+            .override_global(policy::SINCE_1970, &since_1970, true)
             .override_global(aya_log::LEVEL, &level, true);
         let mut ebpf = shared
             .load(&mut settings, |loader| retried(|| Ok(loader.load(OBJECT)?)))
