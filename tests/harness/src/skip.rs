@@ -54,6 +54,18 @@ macro_rules! skip {
     }};
 }
 
+/// Whether a program is installed.
+///
+/// # Errors
+/// If it isn't.
+pub fn program(name: &str) -> Result<(), Missing> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join(name).is_file()) {
+        return Ok(());
+    }
+    Err(Missing::new(format!("{name} is not here: `cargo xtask setup` brings it")))
+}
+
 /// Whether this process is root.
 ///
 /// # Errors

@@ -47,6 +47,12 @@ const TESTS: &Installed = &[
     ("getent", &["libc-bin"]),
     // Makes certificates.
     ("openssl", &["openssl"]),
+    // Scanners, of which the sensor is to tell each.
+    ("nmap", &["nmap"]),
+    ("masscan", &["masscan"]),
+    ("zmap", &["zmap"]),
+    // Says what was really sent.
+    ("tcpdump", &["tcpdump"]),
     // Looks at the report's page.
     ("chromium", &["chromium"]),
 ];
