@@ -14,6 +14,8 @@ use crate::sensor::{Growth, Sensor, allow, sensors};
 pub enum Configuration {
     /// One sensor, which has a prefix.
     One,
+    /// Likewise, without telling what made a packet.
+    Untold,
     /// One sensor, which monitors every address.
     Everything,
     /// Sixteen sensors, each with a prefix.
@@ -38,13 +40,21 @@ pub enum Subject {
 
 impl Configuration {
     /// All of this build.
-    pub const OWN: [Self; 6] =
-        [Self::One, Self::Everything, Self::Sixteen, Self::Allowed10, Self::Allowed1000, Self::Observe];
+    pub const OWN: [Self; 7] = [
+        Self::One,
+        Self::Untold,
+        Self::Everything,
+        Self::Sixteen,
+        Self::Allowed10,
+        Self::Allowed1000,
+        Self::Observe,
+    ];
 
     /// Its names, for programs and for people.
     pub const fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::One => ("one", "sensor"),
+            Self::Untold => ("untold", "without telling tools"),
             Self::Everything => ("everything", "no prefixes configured"),
             Self::Sixteen => ("sixteen", "16 sensors"),
             Self::Allowed10 => ("allowed10", "10 management prefixes"),
@@ -61,7 +71,7 @@ impl Configuration {
     pub fn load(self, against: Option<&Path>) -> Result<Subject> {
         let tables = match self {
             Self::Everything => String::new(),
-            Self::One | Self::Observe | Self::Other => sensors(1),
+            Self::One | Self::Untold | Self::Observe | Self::Other => sensors(1),
             Self::Sixteen => sensors(16),
             Self::Allowed10 => sensors(1) + &allow(10),
             Self::Allowed1000 => sensors(1) + &allow(1_000),
@@ -69,7 +79,9 @@ impl Configuration {
         match (self, against) {
             (Self::Other, Some(binary)) => Other::start(binary, &tables).map(Box::new).map(Subject::Other),
             (Self::Other, None) => bail!("there is no other build to compare with"),
-            _ => Sensor::load(&tables, self == Self::Observe).map(Box::new).map(Subject::Own),
+            _ => Sensor::load(&tables, self == Self::Observe, self != Self::Untold)
+                .map(Box::new)
+                .map(Subject::Own),
         }
     }
 }

@@ -74,7 +74,7 @@ const PACKETS: u32 = 1 << 16;
 
 impl Drains {
     fn new(count: u8) -> Result<Self> {
-        let mut sensor = Sensor::load(&sensors(count), false)?;
+        let mut sensor = Sensor::load(&sensors(count), false, true)?;
         let start = sensor.counters.drain()?;
         let frame = frame().ipv4().tcp(80).syn().padded(60).bytes();
         bpf::test_run(sensor.program(), &frame, PACKETS)?;

@@ -25,7 +25,7 @@ impl Sensor {
     ///
     /// # Errors
     /// Without root, or as the agent would fail.
-    pub fn load(tables: &str, observe: bool) -> Result<Self> {
+    pub fn load(tables: &str, observe: bool, tools: bool) -> Result<Self> {
         let mut file = tempfile::NamedTempFile::new().context("cannot make a configuration file")?;
         file.write_all(tables.as_bytes())?;
         let interfaces = vec!["lo".to_owned()];
@@ -33,7 +33,7 @@ impl Sensor {
         let config = Config { observe, ..Config::load(input)? };
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, sensors: &sensors, guarded: false, tools: true };
+        let options = Options { config: &config, sensors: &sensors, guarded: false, tools };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let program = loaded.xdp(Variant::Linear)?.fd()?.as_fd().try_clone_to_owned()?;
         Ok(Self { loaded, program, counters: shared.counters(&sensors)? })

@@ -43,13 +43,13 @@ use Limit::{AtLeast, AtMost};
 use Measure::{AboveDrop, Difference, Ratio, TimesDrop, TimesReading, Value as Itself};
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
-    target("bare SYN, random ports: above XDP_DROP", AboveDrop("path.syn.one"), AtMost(6.0), "ns"),
-    target("bare SYN, one port: above XDP_DROP", AboveDrop("path.syn_one_port.one"), AtMost(4.0), "ns"),
-    target("SYN-ACK: above XDP_DROP", AboveDrop("path.syn_ack.one"), AtMost(10.0), "ns"),
-    target("bare SYN over IPv6: above XDP_DROP", AboveDrop("path.syn_v6.one"), AtMost(10.0), "ns"),
-    target("bare SYN in a VLAN: above XDP_DROP", AboveDrop("path.syn_vlan.one"), AtMost(10.0), "ns"),
-    target("UDP: above XDP_DROP", AboveDrop("path.udp.one"), AtMost(10.0), "ns"),
+pub const TARGETS: [Target; 24] = [
+    target("bare SYN, random ports: above XDP_DROP", AboveDrop("path.syn.untold"), AtMost(6.0), "ns"),
+    target("bare SYN, one port: above XDP_DROP", AboveDrop("path.syn_one_port.untold"), AtMost(4.0), "ns"),
+    target("SYN-ACK: above XDP_DROP", AboveDrop("path.syn_ack.untold"), AtMost(10.0), "ns"),
+    target("bare SYN over IPv6: above XDP_DROP", AboveDrop("path.syn_v6.untold"), AtMost(10.0), "ns"),
+    target("bare SYN in a VLAN: above XDP_DROP", AboveDrop("path.syn_vlan.untold"), AtMost(10.0), "ns"),
+    target("UDP: above XDP_DROP", AboveDrop("path.udp.untold"), AtMost(10.0), "ns"),
     target(
         "bare SYN to the port of a rule of 1,000 networks: above one that no rule names",
         Difference("path.syn_allowed.allowed1000", "path.syn_one_port.one"),
@@ -60,6 +60,36 @@ pub const TARGETS: [Target; 19] = [
         "bare SYN to 16 sensors, random ports on all: above XDP_DROP",
         AboveDrop("path.syn_any_sensor.sixteen"),
         AtMost(60.0),
+        "ns",
+    ),
+    target(
+        "bare SYN, random ports: what telling its tool or kind costs",
+        Difference("path.syn.one", "path.syn.untold"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "bare SYN, one port: what telling its tool or kind costs",
+        Difference("path.syn_one_port.one", "path.syn_one_port.untold"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "bare SYN over IPv6: what telling its tool or kind costs",
+        Difference("path.syn_v6.one", "path.syn_v6.untold"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "UDP: what telling its tool or kind costs",
+        Difference("path.udp.one", "path.udp.untold"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "SYN-ACK: what telling its tool or kind costs",
+        Difference("path.syn_ack.one", "path.syn_ack.untold"),
+        AtMost(3.0),
         "ns",
     ),
     target("veth, random ports: against XDP_DROP", TimesDrop("veth.sensor"), AtMost(1.2), "times"),

@@ -29,51 +29,35 @@ const USED: u16 = 40_000;
 
 /// Every kind, the one of the target first.
 pub fn all() -> Vec<Traffic> {
-    use Configuration::{Allowed10, Allowed1000, Everything, Observe, One, Other, Sixteen};
+    use Configuration::{Allowed10, Allowed1000, Everything, Observe, One, Other, Sixteen, Untold};
 
     let syn = |to: Frame| to.tcp(80).syn().padded(60).bytes();
     let draw = Some(Draw::ipv4());
-    let kind = |id, what, frame, draw, sensors| Traffic {
-        id,
-        what,
-        frame,
-        draw,
-        sent: Vec::new(),
-        answers: false,
-        sensors,
-    };
-    let out = || frame().ipv4().from(SENSOR_V4).to(SCANNER_V4);
-    let used = vec![
-        out().tcp(443).source_port(USED).syn().bytes(),
-        out().udp(53).source_port(USED).payload([0; 18]).bytes(),
-    ];
-    let syn_ack = |port| frame().ipv4().tcp(port).source_port(443).syn_ack().padded(60).bytes();
-    let datagram = |port| frame().ipv4().udp(port).payload([0; 18]).bytes();
     let to = |destination| draw.map(|draw| draw.to(destination));
     let one_port = to(Destination::One);
-    vec![
+    let mut all = vec![
         kind(
             "syn",
             "bare SYN, random ports and sources",
             syn(frame().ipv4()),
             draw,
-            &[One, Everything, Sixteen, Allowed10, Allowed1000, Observe, Other],
+            &[One, Untold, Everything, Sixteen, Allowed10, Allowed1000, Observe, Other],
         ),
         kind(
             "syn_skewed",
             "bare SYN, half of them to ten ports",
             syn(frame().ipv4()),
             to(Destination::Skewed),
-            &[One, Other],
+            &[One, Untold, Other],
         ),
         kind(
             "syn_one_port",
             "bare SYN to one port, random sources",
             syn(frame().ipv4()),
             one_port,
-            &[One, Other],
+            &[One, Untold, Other],
         ),
-        kind("syn_same", "bare SYN, always the same", syn(frame().ipv4()), None, &[One, Other]),
+        kind("syn_same", "bare SYN, always the same", syn(frame().ipv4()), None, &[One, Untold, Other]),
         kind(
             "syn_allowed",
             "bare SYN to the port of a rule, random sources",
@@ -93,17 +77,39 @@ pub fn all() -> Vec<Traffic> {
             "bare SYN, IPv6, random",
             syn(frame().ipv6()),
             Some(Draw::ipv6()),
-            &[One, Sixteen, Other],
+            &[One, Untold, Sixteen, Other],
         ),
         kind(
             "syn_vlan",
             "bare SYN, VLAN tag, random",
             syn(frame().vlan(7).ipv4()),
             Some(Draw::vlan()),
-            &[One, Other],
+            &[One, Untold, Other],
         ),
-        kind("udp", "UDP, random", datagram(53), draw, &[One, Sixteen, Other]),
-        kind("syn_ack", "SYN-ACK (backscatter), random", syn_ack(80), draw, &[One, Allowed1000, Other]),
+        kind("udp", "UDP, random", datagram(53), draw, &[One, Untold, Sixteen, Other]),
+        kind(
+            "syn_ack",
+            "SYN-ACK (backscatter), random",
+            syn_ack(80),
+            draw,
+            &[One, Untold, Allowed1000, Other],
+        ),
+    ];
+    all.extend(to_used_ports());
+    all
+}
+
+/// Packets to ports that the host itself uses, solicited or not.
+fn to_used_ports() -> [Traffic; 3] {
+    use Configuration::One;
+
+    let out = || frame().ipv4().from(SENSOR_V4).to(SCANNER_V4);
+    let used = vec![
+        out().tcp(443).source_port(USED).syn().bytes(),
+        out().udp(53).source_port(USED).payload([0; 18]).bytes(),
+    ];
+    let one_port = Some(Draw::ipv4().to(Destination::One));
+    [
         Traffic {
             sent: used.clone(),
             ..kind(
@@ -130,4 +136,22 @@ pub fn all() -> Vec<Traffic> {
             ..kind("answer", "SYN-ACK that the host asked for", syn_ack(USED), None, &[One])
         },
     ]
+}
+
+fn kind(
+    id: &'static str,
+    what: &'static str,
+    frame: Vec<u8>,
+    draw: Option<Draw>,
+    sensors: &'static [Configuration],
+) -> Traffic {
+    Traffic { id, what, frame, draw, sent: Vec::new(), answers: false, sensors }
+}
+
+fn syn_ack(port: u16) -> Vec<u8> {
+    frame().ipv4().tcp(port).source_port(443).syn_ack().padded(60).bytes()
+}
+
+fn datagram(port: u16) -> Vec<u8> {
+    frame().ipv4().udp(port).payload([0; 18]).bytes()
 }
