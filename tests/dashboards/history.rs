@@ -222,10 +222,15 @@ fn scraped(text: &mut String) -> Result<()> {
         let [non_ip, management, reply] =
             [Passed::NonIp, Passed::Management, Passed::Reply].map(|it| reason(it.label()));
         // Growing by the second, in steps of so many seconds each; and those that stay.
-        let growing: [(&str, &str, u32); 16] = [
+        let growing: [(&str, &str, u32); 21] = [
             ("sensor_icmp_packets_total", r#"protocol="icmp",type="8",code="0""#, 300),
             ("sensor_icmp_packets_total", r#"protocol="icmpv6",type="128",code="0""#, 3000),
             ("sensor_malformed_packets_total", &broken, 9000),
+            ("sensor_tool_packets_total", r#"tool="masscan""#, 90),
+            ("sensor_tool_packets_total", r#"tool="other""#, 40),
+            ("sensor_tcp_packets_total", r#"kind="syn""#, 28),
+            ("sensor_tcp_packets_total", r#"kind="rst""#, 700),
+            ("sensor_backscatter_packets_total", r#"kind="rst""#, 700),
             ("sensor_passed_packets_total", &non_ip, 60),
             ("sensor_passed_packets_total", &management, 7),
             ("sensor_passed_packets_total", &reply, 3),
@@ -242,9 +247,11 @@ fn scraped(text: &mut String) -> Result<()> {
         ];
         for (family, detail, every) in growing {
             let sensor = match family {
-                "sensor_icmp_packets_total" | "sensor_malformed_packets_total" => {
-                    format!(r#",sensor="{name}""#)
-                }
+                "sensor_icmp_packets_total"
+                | "sensor_malformed_packets_total"
+                | "sensor_tool_packets_total"
+                | "sensor_tcp_packets_total"
+                | "sensor_backscatter_packets_total" => format!(r#",sensor="{name}""#),
                 _ => String::new(),
             };
             let detail = if detail.is_empty() { String::new() } else { format!(",{detail}") };

@@ -39,6 +39,9 @@ pub fn board() -> Value {
     .row("Surges")
     .panel(&surge::on_sensor())
     .row("In detail, the last 24 hours")
+    .panel(&tools())
+    .panel(&tcp())
+    .panel(&backscatter())
     .panel(&icmp())
     .panel(&malformed())
     .panel(&passed())
@@ -275,6 +278,37 @@ fn details(title: &str, description: &str, expression: &str, columns: &[(&str, &
             &json!({ "excludeByName": hidden, "indexByName": order, "renameByName": names }),
         )
         .unit("locale", 0)
+}
+
+fn tools() -> Panel {
+    details(
+        "What made the SYNs",
+        "TCP SYNs by the tool that made them, as their headers tell, in the 24 hours before the end of the range, from the raw
+         counters. Other is what no rule names: programs that connect by the operating system, and new ones.",
+        &format!("sum by (tool) (increase(sensor_tool_packets_total{{{IT}}}[1d])) > 0"),
+        &[("tool", "Tool")],
+    )
+}
+
+fn tcp() -> Panel {
+    details(
+        "TCP by flags",
+        "TCP segments by their flags in the 24 hours before the end of the range, from the raw counters. syn asks for a connection;
+         syn_ack and rst are mostly backscatter; null, xmas and fin are stealthy scans.",
+        &format!("sum by (kind) (increase(sensor_tcp_packets_total{{{IT}}}[1d])) > 0"),
+        &[("kind", "Kind")],
+    )
+}
+
+fn backscatter() -> Panel {
+    details(
+        "Backscatter",
+        "Answers to what others sent in this sensor's name, in the 24 hours before the end of the range, from the raw counters: who
+         is flooded under forged addresses answers to them. udp_reflector comes from ports whose services are misused to
+         multiply traffic.",
+        &format!("sum by (kind) (increase(sensor_backscatter_packets_total{{{IT}}}[1d])) > 0"),
+        &[("kind", "Kind")],
+    )
 }
 
 fn icmp() -> Panel {
