@@ -28,7 +28,7 @@ fn briefly() -> Duration {
 
 /// How long there is for a test that starts programs meanwhile: they must be done before it is over.
 fn at_leisure() -> Duration {
-    pace::time(Duration::from_secs(10))
+    pace::time(Duration::from_secs(20))
 }
 
 /// Waits until `within` is over, counted from `attached`.
