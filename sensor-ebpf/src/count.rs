@@ -8,7 +8,6 @@ use core::mem::offset_of;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
 use sensor_common::hot::{self, Behind, HotWord, Place};
-use sensor_common::layout::side::Side;
 use sensor_common::layout::{
     Counter, PAGE_SLOTS, Page, Passed, SIDE_PAGE, Settings, Slot, WORDS_PAGES, Words, first_page,
     first_words, pages, words,
@@ -37,10 +36,10 @@ pub fn slot(sensor: u32, slot: Slot, length: usize) {
     hot::add(&Here { sensor, slot, word }, length as u32);
 }
 
-/// Counts a dropped packet by what made it.
+/// Counts a dropped packet by what made it: at this offset in the page of side counters, if it is one.
 #[inline(always)]
-pub fn side(sensor: u32, side: Side, length: usize) {
-    let Some(offset) = below::<{ PAGE_SLOTS as usize }>(side.offset() as usize) else { return };
+pub fn side(sensor: u32, offset: usize, length: usize) {
+    let Some(offset) = below::<{ PAGE_SLOTS as usize }>(offset) else { return };
     let Some(page) = COUNTERS.get_ptr_mut(first_page(sensor) + SIDE_PAGE) else { return };
     At(page.cast::<Counter>().wrapping_add(offset)).add(length);
 }
