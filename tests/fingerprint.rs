@@ -15,7 +15,7 @@ use sensor_common::fingerprint::{Clock, of_frame};
 use sensor_common::layout::Slot;
 use sensor_common::layout::side::{Side, TcpKind, Tool};
 use sensor_harness::frame::{Extension, Frame, frame};
-use sensor_harness::needs;
+use sensor_harness::{needs, pace};
 use sensor_user::kernel::Variant;
 
 use common::Kernel;
@@ -183,7 +183,7 @@ fn the_program_tells_the_same(
 #[test]
 fn ordinary_syns_are_nobodys() {
     let mut random = SplitMix64::seed_from_u64(16);
-    let marked = (0..1_000_000_u32).filter(|_| {
+    let marked = (0..pace::amount(1_000_000)).filter(|_| {
         let options = linux(random.random(), 0);
         let frame = syn().hops(40 + random.random::<u8>() % 24).dont_fragment().ip_id(random.random());
         let frame = frame.sequence(random.random()).window(64_240).tcp_options(&options);
