@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_a_packet_costs_stands_beside_both_probes() {
-        let mut figure = Figure::new(Section::Path, "path.syn.one", "sensor", Unit::Nanoseconds);
+        let mut figure = Figure::new(Section::Path, "path.syn.untold", "sensor", Unit::Nanoseconds);
         let sample = |value, dropping, reading| Sample { value, probes: Some(Probes { dropping, reading }) };
         figure.samples = vec![sample(25.0, 20.0, 20.0), sample(66.0, 30.0, 60.0)];
         let figures = Figures(vec![figure]);

@@ -209,7 +209,7 @@ mod tests {
         let samples = |values: [(f64, f64); 3]| {
             let sample =
                 |(value, reading)| Sample { value, probes: Some(Probes { dropping: 20.0, reading }) };
-            let mut figure = Figure::new(Section::Path, "path.syn.one", "sensor", Unit::Nanoseconds);
+            let mut figure = Figure::new(Section::Path, "path.syn.untold", "sensor", Unit::Nanoseconds);
             figure.samples = values.map(sample).into();
             Figures(vec![figure])
         };
