@@ -29,7 +29,7 @@ use aya_ebpf::bindings::TC_ACT_UNSPEC;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use sensor_common::classify::{Judgement, Verdict, judge};
+use sensor_common::classify::{Judgement, Policy, Verdict, judge};
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
 use sensor_common::parse::Read;
@@ -71,10 +71,11 @@ fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
         }
         Verdict::Count { sensor, slot } => {
             log::malformed(ctx, slot, frame.length());
-            // The verifier would walk on with each side counter that it has seen come about.
-            let side = frame.blurred(side.offset() as usize);
+            if LoadTime.tells_tools() {
+                // The verifier would walk on with each side counter that it has seen come about.
+                count::side(sensor, frame.blurred(side.offset() as usize), frame.length());
+            }
             count::slot(sensor, slot, frame.length());
-            count::side(sensor, side, frame.length());
             if policy::observing() { XDP_PASS } else { XDP_DROP }
         }
     }
