@@ -146,17 +146,17 @@ fn installed(scanner: &str) -> Result<(), Missing> {
 #[rstest]
 #[case::nmap(
     "nmap",
-    "-sS -Pn -n -p 1-1500 --max-retries 1 --min-rate 4000 --max-rate 8000 --host-timeout 20s 198.18.0.0/30",
+    "-sS -Pn -n -p 1-1500 --max-retries 1 --min-rate 2000 --max-rate 3000 --host-timeout 20s 198.18.0.0/30",
     "nmap_likely"
 )]
 #[case::masscan(
     "masscan",
-    "198.18.0.0/24 -p1-60 --rate 8000 --wait 0 --interface sensor0 --source-ip 192.0.2.2 --router-mac MAC",
+    "198.18.0.0/24 -p1-60 --rate 3000 --wait 0 --interface sensor0 --source-ip 192.0.2.2 --router-mac MAC",
     "masscan"
 )]
 #[case::zmap(
     "zmap",
-    "-p 23 -r 4000 -c 0 -b /dev/null -i sensor0 -S 192.0.2.2 -G MAC -P 4 -o /dev/null 198.18.0.0/24",
+    "-p 23 -r 2000 -c 0 -b /dev/null -i sensor0 -S 192.0.2.2 -G MAC -P 4 -o /dev/null 198.18.0.0/24",
     "zmap"
 )]
 fn a_scanner_is_counted_under_its_name(
@@ -201,7 +201,7 @@ fn attempt(attempts: u32) -> Result<()> {
             Err(error) => return Err(error).with_context(|| format!("cannot connect to {to}")),
         }
         // The queue on the way holds a thousand.
-        if attempt % 256 == 255 {
+        if attempt % 128 == 127 {
             thread::sleep(Duration::from_millis(5));
         }
     }
