@@ -81,11 +81,16 @@ fn masscan(frame: Frame, sequence: u32) -> Frame {
 #[case::next_to_mirai(syn().sequence(SENSOR.to_bits() + 1), Tool::Other)]
 #[case::masscan_to_1_3_2(masscan(syn(), 0xdead_beef).hops(250).window(1024), Tool::Masscan)]
 #[case::masscan_since(masscan(syn(), 9).hops(250).window(1025).tcp_options(MSS), Tool::Masscan)]
-#[case::masscan_with_options_of_ip(masscan(syn(), 9).ip_options(&[1, 1, 1, 0]), Tool::Masscan)]
-#[case::masscan_by_chance_and_df(masscan(syn(), 9).dont_fragment(), Tool::Other)]
+#[case::masscan_with_options_of_ip(masscan(syn(), 9).window(1024).ip_options(&[1, 1, 1, 0]), Tool::Masscan)]
+#[case::masscan_by_chance_and_df(masscan(syn(), 9).window(1024).dont_fragment(), Tool::Other)]
+#[case::nmap_with_masscans_identification(
+    masscan(syn(), 9).window(1024).tcp_options(MSS),
+    Tool::NmapLikely
+)]
+#[case::nmap_with_zmaps_identification(syn().ip_id(54_321).window(1024).tcp_options(MSS), Tool::NmapLikely)]
 #[case::zmap_2(syn().hops(250).ip_id(54_321).window(65_535), Tool::Zmap)]
 #[case::zmap_3(syn().hops(250).ip_id(54_321).window(65_535).tcp_options(MSS), Tool::Zmap)]
-#[case::zmap_by_chance_and_df(syn().ip_id(54_321).dont_fragment(), Tool::Other)]
+#[case::zmap_by_chance_and_df(syn().ip_id(54_321).window(65_535).dont_fragment(), Tool::Other)]
 #[case::zmap_4_1(syn().window(65_535).tcp_options(ZMAP), Tool::ZmapLikely)]
 #[case::zmap_4_1_from_255(syn().hops(240).window(65_535).tcp_options(ZMAP), Tool::ZmapLikely)]
 #[case::zmap_4_1_from_128(syn().hops(120).window(65_535).tcp_options(ZMAP), Tool::Other)]
@@ -157,7 +162,7 @@ fn the_program_tells_the_same(
     let frames = [
         syn().sequence(SENSOR.to_bits()),
         masscan(syn(), 9).window(1025).tcp_options(MSS),
-        syn().ip_id(54_321),
+        syn().ip_id(54_321).window(65_535),
         syn().window(65_535).tcp_options(ZMAP),
         syn().window(65_535).tcp_options(&linux(now, 0)),
         syn().window(65_535).tcp_options(&bsd(now - 1_000, 0)),

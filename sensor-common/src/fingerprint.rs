@@ -4,8 +4,8 @@
 //! | tool | what its SYNs have | by chance | from |
 //! | --- | --- | --- | --- |
 //! | `mirai` | IPv4; the sequence number is the destination address | 2⁻³² | the bot's source of 2016, `scanner.c` |
-//! | `masscan` | IPv4; DF clear; the identification is the low 16 bits of destination ^ port ^ sequence number | 2⁻¹⁶ | `templ-pkt.c` of masscan |
-//! | `zmap` | IPv4; DF clear; the identification is 54321 | 2⁻¹⁶ | `packet.c` of `ZMap` up to 4.0 |
+//! | `masscan` | IPv4; DF clear; window 1024 without options, or 1025 with four bytes of them; the identification is the low 16 bits of destination ^ port ^ sequence number | 2⁻¹⁶ | `templ-pkt.c` of masscan |
+//! | `zmap` | IPv4; DF clear; window 65535; the identification is 54321 | 2⁻¹⁶ | `packet.c` of `ZMap` up to 4.0 |
 //! | `zmap` | DF clear; the options of `ZMap`'s probes `linux` or `bsd`; a timestamp that is Unix time, within a day, with echo 0 | 4 · 10⁻⁵ | `packet.c` of `ZMap` from 4.1 on |
 //! | `unicornscan` | IPv4; DF clear; TTL above 128, window 4128, MSS alone: Cisco's IOS, which it pretends to be by default | not known: an old Cisco router has it | Unicornscan's fingerprint 0 |
 //! | `zmap_likely` | DF clear; TTL near 64 or 255; window 65535; MSS, NOP, window scale 8, NOP, NOP, SACK permitted | not known: Windows has these options, and DF set | `ZMap`'s default from 4.1 on |

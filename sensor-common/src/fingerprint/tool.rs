@@ -56,10 +56,12 @@ pub(super) fn tool<R: Read + ?Sized, C: Clock>(
     }
     if network.is_ipv4 {
         let mark = network.fields.destination ^ u32::from(syn.destination) ^ syn.sequence;
-        if u32::from(network.fields.identification) == mark & 0xffff {
+        // By its window and options too: Nmap's identifications are random.
+        let is_masscan = matches!((syn.window, syn.options), (1024, 0) | (1025, 4));
+        if is_masscan && u32::from(network.fields.identification) == mark & 0xffff {
             return Tool::Masscan;
         }
-        if network.fields.identification == 54_321 {
+        if syn.window == 65_535 && network.fields.identification == 54_321 {
             return Tool::Zmap;
         }
     }
