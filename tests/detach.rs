@@ -211,7 +211,8 @@ fn nobody_but_root_is_told_to_be_root(#[case] arguments: &[&str]) -> Result<()> 
     let near = &wire.near.namespace;
     let _agent = Launch::new(near).interface("sensor0").start()?;
     let binary = PublicCopy::new()?;
-    let said = cli::run(near, binary.as_nobody().args(arguments))?;
+    let pins = if arguments[0] == "reload" { near.pins() } else { Vec::new() };
+    let said = cli::run(near, binary.as_nobody().args(arguments).args(pins))?;
     assert_eq!(said.code, 1, "{said:?}");
     ensure!(said.stderr.starts_with("sensor: ") && said.stderr.contains("root"), "{said:?}");
     for false_words in ["no sensor's", "it stays", "confirmed before", "reset by peer"] {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
@@ -202,33 +202,25 @@ fn a_hang_up_reloads() -> Result<()> {
     Ok(())
 }
 
-/// The socket by which the agent in a namespace is asked.
-fn control(near: &Namespace) -> Result<UnixStream> {
-    near.run(|| {
-        let sockets = std::fs::read_to_string("/proc/thread-self/net/unix")?;
-        let name = sockets.lines().find_map(|line| line.split_once(" @sensor:"));
-        let (_, pins) = name.context("no agent listens")?;
-        let stream = UnixStream::connect_addr(&SocketAddr::from_abstract_name(format!("sensor:{pins}"))?)?;
-        anyhow::Ok(stream)
-    })?
-}
-
 /// Who takes a while to ask is heard, whatever the agent has to see to meanwhile.
 #[test]
 fn a_slow_request_is_heard_among_changes_of_interfaces() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
     let near = &wire.near.namespace;
-    let agent = Launch::new(near).interface("sensor0").config(&config(&["a"])).start()?;
+    let pins = Pins::new()?;
+    let launch = Launch::new(near).interface("sensor0").config(&config(&["a"])).pins(&pins);
+    let agent = launch.start()?;
     for _ in 0..5 {
-        let mut stream = control(near)?;
+        let mut stream = UnixStream::connect(pins.socket())?;
         // The agent has let the peer in, and looks at this meanwhile.
         near.ip("link add passing0 type veth peer name passing1")?;
         thread::sleep(Duration::from_millis(150));
         let mut said = String::new();
-        stream.write_all(b"reload\n").with_context(|| agent.stderr())?;
+        stream.write_all(b"{\"version\":1,\"ask\":\"reload\"}\n").with_context(|| agent.stderr())?;
+        stream.shutdown(Shutdown::Write)?;
         stream.read_to_string(&mut said).with_context(|| agent.stderr())?;
-        assert!(said.starts_with("ok\n"), "{said:?}: {}", agent.stderr());
+        assert!(said.ends_with("{\"end\":true}\n"), "{said:?}: {}", agent.stderr());
         near.ip("link del passing0")?;
     }
     Ok(())

@@ -3,9 +3,11 @@
 //! Both change together when the configuration is reloaded; a page is made of the one or of the other.
 
 mod pages;
+mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use aya_log::EbpfLogger;
@@ -24,6 +26,8 @@ use crate::kernel::{
 };
 use crate::obstacle::WrongUse;
 use crate::preflight;
+use crate::socket::Questions;
+use crate::status::{AgentStatus, utc};
 
 use self::pages::Pages;
 
@@ -39,14 +43,21 @@ pub struct Agent {
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
     awaits_confirmation: bool,
+    /// Whether commands can ask it.
+    told: Arc<AtomicBool>,
 }
 
 impl Agent {
-    /// Attaches, and begins to drain.
+    /// Attaches, and begins to drain. `told` says all along whether commands can ask the agent.
     ///
     /// # Errors
     /// Anything that stands in the way.
-    pub fn start(config: Config, input: Input, options: AttachOptions) -> Result<Self> {
+    pub fn start(
+        config: Config,
+        input: Input,
+        options: AttachOptions,
+        told: Arc<AtomicBool>,
+    ) -> Result<Self> {
         let interfaces = present(&config)?;
         if interfaces.is_empty() {
             // The first one's absence is the error.
@@ -59,11 +70,12 @@ impl Agent {
         let mut deployment = Deployment::load(&config, &options)?;
         let series = Box::new(deployment.series()?);
         let exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
-        let pages = Arc::new(Pages::new(deployment.counters()?, exporter));
+        let about = about(&config, &input, &options);
+        let pages = Arc::new(Pages::new(deployment.counters()?, exporter, about));
         // What counted nothing before it was attached is new to every Prometheus.
         drop(pages.drain()?);
         deployment.attach(&config, &options, &interfaces)?;
-        pages.lock().watches = deployment.watches();
+        pages.watch(deployment.watches());
         let draining = tokio::spawn(drain_on_interval(Arc::clone(&pages), config.drain_interval));
         let logging = deployment.take_log(config.kernel_log)?.map(forward_log);
         let confirmation = deployment.confirmation()?;
@@ -76,7 +88,18 @@ impl Agent {
         }
         deployment.settle();
         let names = http::Names::new(&config.hosts);
-        Ok(Self { config, input, options, deployment, pages, names, draining, logging, awaits_confirmation })
+        Ok(Self {
+            config,
+            input,
+            options,
+            deployment,
+            pages,
+            names,
+            draining,
+            logging,
+            awaits_confirmation,
+            told,
+        })
     }
 
     /// Serves the pages until `stop` becomes true.
@@ -92,6 +115,12 @@ impl Agent {
             };
             http::serve(listener, pages, names, stats, stopped).await;
         })
+    }
+
+    /// What answers questions about the agent.
+    #[must_use]
+    pub fn questions(&self) -> Arc<dyn Questions> {
+        Arc::clone(&self.pages) as Arc<dyn Questions>
     }
 
     /// Applies the configuration as it is written now, and says what that is.
@@ -119,8 +148,9 @@ impl Agent {
             let mut state = self.pages.lock();
             state.exporter.reconfigure(self.deployment.sensors(), &config.export)?;
             state.counters = counters;
-            state.watches = self.deployment.watches();
+            state.observe = config.observe;
         }
+        self.pages.watch(self.deployment.watches());
         self.draining.abort();
         self.draining = tokio::spawn(drain_on_interval(Arc::clone(&self.pages), config.drain_interval));
         let mut said = format!(
@@ -132,8 +162,11 @@ impl Agent {
         if config.listen != self.config.listen {
             said += "; `listen` has changed, which takes a restart";
         }
+        if config.socket != self.config.socket {
+            said += "; `path` in [socket] has changed, which takes a restart";
+        }
         self.names.set(&config.hosts);
-        self.config = Config { listen: self.config.listen, ..config };
+        self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
         self.restart_log()?;
         Ok(said)
     }
@@ -143,11 +176,12 @@ impl Agent {
     /// # Errors
     /// The kernel does not answer.
     pub fn reconcile(&mut self) -> Result<()> {
-        let Self { config, options, deployment, .. } = self;
-        let result = deployment.reconcile(&|interface| {
+        let Self { config, options, deployment, told, .. } = self;
+        let admit = |interface: &Interface| {
             preflight::check(config, options, None, std::slice::from_ref(interface))?.enforce()
-        });
-        self.pages.lock().watches = self.deployment.watches();
+        };
+        let result = deployment.reconcile(&admit, told.load(Ordering::Relaxed));
+        self.pages.watch(self.deployment.watches());
         result
     }
 
@@ -157,7 +191,7 @@ impl Agent {
     /// The kernel refuses.
     pub fn detach_one(&mut self, interface: u32) -> Result<String> {
         let result = self.deployment.detach_one(interface);
-        self.pages.lock().watches = self.deployment.watches();
+        self.pages.watch(self.deployment.watches());
         result.map(|()| "detached".to_owned())
     }
 
@@ -197,7 +231,7 @@ impl Agent {
                 .unguard(&self.config)
                 .context("confirmed, but programs that need no confirmation cannot take over yet")?;
             self.restart_log()?;
-            self.pages.lock().watches = self.deployment.watches();
+            self.pages.watch(self.deployment.watches());
             tracing::info!("confirmed: the sensor stays");
         }
         Ok(confirmation)
@@ -242,6 +276,19 @@ impl Agent {
     pub fn detach(&mut self) -> Result<()> {
         self.draining.abort();
         self.deployment.detach()
+    }
+}
+
+/// What the agent is, and how it was started.
+fn about(config: &Config, input: &Input, options: &AttachOptions) -> AgentStatus {
+    AgentStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        process: std::process::id(),
+        since: utc(SystemTime::now()),
+        config: input.file.as_ref().map(|file| file.display().to_string()),
+        pins: (!options.detach_on_exit).then(|| options.pins.display().to_string()),
+        listen: config.listen.to_string(),
+        observe: config.observe,
     }
 }
 

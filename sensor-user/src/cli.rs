@@ -21,6 +21,7 @@ Examples:
   sensor check --config /etc/sensor/sensor.toml
   sensor run --config /etc/sensor/sensor.toml --confirm-within 60s
   sensor confirm
+  sensor status
   sensor reload
   sensor detach --interface eth0
 
@@ -62,6 +63,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Keep what `sensor run --confirm-within` attached: to be run over the connection that might be cut.
     Confirm(Confirm),
+    /// Say what the running agent is doing: what it is attached to, what it counts, what is wrong.
+    Status(Status),
     /// Have the running agent apply its changed configuration file; a bad one is refused whole.
     Reload(Reload),
     /// Remove the sensor from interfaces, whoever attached it. Needs no configuration and no agent.
@@ -107,9 +110,31 @@ pub struct Confirm {
 /// Arguments of `sensor reload`.
 #[derive(Args, Clone, Debug)]
 pub struct Reload {
-    /// Directory on a BPF file system where the programs and counters are pinned, and so outlive the agent.
+    /// Directory on a BPF file system where the agent's programs and counters are pinned: its socket is named after
+    /// it.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
     pub pins: PathBuf,
+
+    /// The agent's socket, where its configuration names one.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// Arguments of `sensor status`.
+#[derive(Args, Clone, Debug)]
+pub struct Status {
+    /// Directory on a BPF file system where the agent's programs and counters are pinned: its socket is named after
+    /// it.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
+    pub pins: PathBuf,
+
+    /// The agent's socket, where its configuration names one.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    /// Print the agent's answer as it is: a JSON object a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `sensor detach`.

@@ -6,3 +6,4 @@ pub mod detach;
 pub mod doctor;
 pub mod reload;
 pub mod run;
+pub mod status;

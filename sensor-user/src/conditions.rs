@@ -9,12 +9,12 @@ use std::net::TcpListener;
 use anyhow::{Error, Result};
 
 use crate::config::{Config, Mode};
-use crate::control;
 use crate::export::http;
 use crate::kernel::{
     Above, AttachOptions, AttachedMode, Interface, Pins, Standing, check_capabilities, check_interface,
     check_kernel, check_named_once, check_native,
 };
+use crate::socket;
 
 /// How a condition stands.
 #[derive(Debug)]
@@ -164,9 +164,16 @@ fn address(start: &Start<'_>) -> Condition {
     }
 }
 
-/// No other agent of this network namespace works with the pins.
+/// No other agent has the socket. Where it cannot be made, an agent goes on without.
 fn agent(start: &Start<'_>) -> Condition {
-    control::check(&start.options.pins).into()
+    let path = start.config.socket_path(&start.options.pins);
+    match socket::check(&path, &start.options.pins) {
+        Ok(checked) => checked.into(),
+        Err(_) => Condition::Unknown(format!(
+            "whether an agent of another network namespace has the socket {}, which only root may look at",
+            path.display()
+        )),
+    }
 }
 
 /// There is a place for the pins, and no agent of another network namespace works with them.

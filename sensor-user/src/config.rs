@@ -34,6 +34,8 @@ pub use self::prefix::{Prefix, PrefixError};
 pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
 pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name};
 
+use crate::socket;
+
 /// Where metrics are served unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 19_817);
 /// Time between drains unless told otherwise.
@@ -92,6 +94,9 @@ pub struct Config {
     pub sensors: Vec<Sensor>,
     /// Which ports get a series of their own.
     pub export: Export,
+    /// Where the agent can be asked, if that is said: else by its pins, see
+    /// [`default_path`](crate::socket::default_path).
+    pub socket: Option<PathBuf>,
     /// Who may reach the host, and where: at most [`sensor_common::policy::MAX_RULES`] rules.
     pub allow: Vec<Allow>,
 }
@@ -171,6 +176,12 @@ impl Config {
         Self::compose(validate::Settings { interfaces: Some(Vec::new()), ..settings }, Input::default())
     }
 
+    /// Where the agent with these pins can be asked.
+    #[must_use]
+    pub fn socket_path(&self, pins: &Path) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| socket::default_path(pins))
+    }
+
     /// Lays over the file's settings what is said in place of them.
     fn compose(settings: validate::Settings, input: Input) -> Result<Self, ConfigError> {
         if let Some(name) = value::repeated(&input.interfaces) {
@@ -202,6 +213,7 @@ impl Config {
             sensors,
             hosts: settings.hosts,
             export: settings.export,
+            socket: settings.socket,
             allow: settings.allow,
         })
     }

@@ -1,14 +1,16 @@
 //! The documents that are served, made of the counters and of what the kernel says at that moment.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
 
+use super::status::Since;
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
 use crate::repeated::Repeated;
+use crate::status::AgentStatus;
 
 /// What pages are made of.
 pub(super) struct Pages {
@@ -21,18 +23,30 @@ pub(super) struct State {
     pub(super) exporter: Exporter,
     /// What should be attached.
     pub(super) watches: Vec<Watch>,
+    /// Since when it is.
+    pub(super) since: Since,
+    /// What the agent is, but for what a reload changes.
+    pub(super) about: AgentStatus,
+    /// Whether nothing is dropped.
+    pub(super) observe: bool,
+    /// When the counters were last read.
+    pub(super) drained: Option<SystemTime>,
     /// Drains that fail in a row.
     failing: Repeated,
 }
 
 impl Pages {
     /// Nothing is attached yet.
-    pub(super) fn new(counters: Counters, exporter: Exporter) -> Self {
+    pub(super) fn new(counters: Counters, exporter: Exporter, about: AgentStatus) -> Self {
         Self {
             state: Mutex::new(State {
                 counters,
                 exporter,
                 watches: Vec::new(),
+                since: Since::default(),
+                observe: about.observe,
+                about,
+                drained: None,
                 failing: Repeated::default(),
             }),
         }
@@ -45,10 +59,11 @@ impl Pages {
 
     pub(super) fn drain(&self) -> Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
-        let State { counters, exporter, failing, .. } = &mut *state;
+        let State { counters, exporter, failing, drained, .. } = &mut *state;
         let started = Instant::now();
         match counters.drain() {
             Ok(snapshot) => {
+                *drained = Some(SystemTime::now());
                 if let Some(memory) = exporter.observe(started, snapshot, started.elapsed()) {
                     counters.reuse(memory);
                 }
@@ -67,38 +82,37 @@ impl Pages {
         Ok(state)
     }
 
-    /// What the kernel says is attached now.
-    fn status(&self) -> Result<Vec<AttachStatus>> {
-        let status = |watch: Watch| {
-            let (mode, egress) = watch.now()?;
-            Ok(AttachStatus { interface: watch.interface, mode, egress })
-        };
-        let watches = self.lock().watches.clone();
-        watches.into_iter().map(status).collect()
+    /// What should be attached from now on.
+    pub(super) fn watch(&self, watches: Vec<Watch>) {
+        let mut state = self.lock();
+        let whole = watches.iter().filter(|watch| watch.is_whole());
+        let whole: Vec<_> = whole.map(|watch| watch.interface.clone()).collect();
+        state.since.note(&whole);
+        state.watches = watches;
     }
 
-    /// Why the programs are not attached somewhere.
-    fn trouble(&self) -> Result<Option<String>> {
-        let watches = self.lock().watches.clone();
-        for watch in watches {
-            let interface = &watch.interface;
-            let trouble = match (watch.now()?, &watch.trouble) {
-                (_, Some(trouble)) => trouble.clone(),
-                ((None, _), None) => format!("the program is no longer attached to {interface}"),
-                ((_, false), None) => {
-                    format!("the program that sees what {interface} sends is no longer attached")
+    /// What the kernel says is attached now, and why the programs are not attached somewhere.
+    pub(super) fn looked_at(&self) -> Result<Vec<(AttachStatus, Option<String>)>> {
+        let look = |watch: Watch| {
+            let (mode, egress) = watch.now()?;
+            let interface = watch.interface;
+            let trouble = watch.trouble.or_else(|| match (mode, egress) {
+                (None, _) => Some(format!("the program is no longer attached to {interface}")),
+                (_, false) => {
+                    Some(format!("the program that sees what {interface} sends is no longer attached"))
                 }
-                _ => continue,
-            };
-            return Ok(Some(trouble));
-        }
-        Ok(None)
+                _ => None,
+            });
+            Ok((AttachStatus { interface, mode, egress }, trouble))
+        };
+        let watches = self.lock().watches.clone();
+        watches.into_iter().map(look).collect()
     }
 }
 
 impl export::Documents for Pages {
     fn metrics(&self, scraper: Scraper) -> Result<Bytes> {
-        let attached = self.status()?;
+        let attached: Vec<_> = self.looked_at()?.into_iter().map(|(attached, _)| attached).collect();
         match self.drain() {
             Ok(mut state) => state.exporter.page(Instant::now(), &attached, scraper),
             // A page that failed would hide the very counter that tells of it.
@@ -112,6 +126,7 @@ impl export::Documents for Pages {
 
     fn ready(&self) -> Result<()> {
         drop(self.drain()?);
-        self.trouble()?.map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
+        let trouble = self.looked_at()?.into_iter().find_map(|(_, trouble)| trouble);
+        trouble.map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
     }
 }

@@ -4,15 +4,16 @@
 //! root; without, it takes every session for an administrator's.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 
 use crate::conditions::Conditions;
 use crate::config::{Allow, Config, Prefix};
-use crate::control;
 use crate::kernel::{AttachOptions, Framing, Interface};
 use crate::output;
 use crate::preflight::{Facts, Finding, Findings, Service, judge};
+use crate::socket;
 
 /// Prints what would pass and what would go dark, and whether `sensor run` would go ahead; beside an agent that runs
 /// here, whether `sensor reload` would.
@@ -23,20 +24,30 @@ pub fn run(config: &Config, options: &AttachOptions) -> Result<()> {
     let interfaces = config.interfaces.iter().map(|name| Interface::find(name)).filter_map(Result::transpose);
     let facts = Facts::gather(config, &interfaces.collect::<Result<Vec<_>>>()?)?;
     let findings = judge(config, options, None, &facts);
-    let (command, conditions) = if control::is_running(&options.pins) {
+    let socket = config.socket_path(&options.pins);
+    let (command, conditions) = if socket::is_listening(&socket) {
         ("An agent runs here, and `sensor reload`", Conditions::of_reload(config, options))
     } else {
         ("`sensor run`", Conditions::of_run(config, options))
     };
     let mut text = report(config, &facts, &findings)?;
-    answer(&mut text, command, &conditions, &findings)?;
+    answer(&mut text, command, &conditions, &findings, &socket)?;
     output::print(&text)?;
     conditions.allow()?;
     findings.allow()
 }
 
 /// Whether the command would go ahead, as far as can be told.
-fn answer(text: &mut String, command: &str, conditions: &Conditions, findings: &Findings) -> Result<()> {
+fn answer(
+    text: &mut String,
+    command: &str,
+    conditions: &Conditions,
+    findings: &Findings,
+    socket: &Path,
+) -> Result<()> {
+    if let Some(error) = socket::obstacle(socket) {
+        writeln!(text, "Note: no command could ask the agent: {error:#}.")?;
+    }
     for error in conditions.unmet_by_user() {
         writeln!(text, "Note: it would end for this user: {error:#}.")?;
     }

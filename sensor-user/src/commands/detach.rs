@@ -10,7 +10,7 @@ use crate::kernel::{
     Interface, Link, Root, check_names, check_privileges, clean, detach_command, detach_egress, is_ours,
 };
 use crate::obstacle::together;
-use crate::{cli, control, output};
+use crate::{cli, output, socket};
 
 /// Detaches from every interface that is named, and removes what is pinned for nothing any more.
 ///
@@ -36,7 +36,7 @@ fn detach(name: &str) -> Result<()> {
         None => None,
     };
     // An agent that keeps it attached must know that a person wants it gone.
-    for failure in control::detach(interface.index) {
+    for failure in socket::detach(interface.index) {
         tracing::warn!("an agent may attach to {name} again: {failure:#}");
     }
     match (ours, attached) {

@@ -2,12 +2,14 @@
 
 use anyhow::Result;
 
-use crate::{cli, control, output};
+use crate::kernel::check_names;
+use crate::{cli, output, socket};
 
 /// Has the agent reload, and prints what it says.
 ///
 /// # Errors
 /// No agent answers, or it refuses the configuration: its words.
 pub fn run(arguments: &cli::Reload) -> Result<()> {
-    control::reload(&arguments.pins).map(|said| output::say(&said))
+    check_names(&arguments.pins)?;
+    socket::reload(&arguments.pins, arguments.socket.as_deref()).map(|said| output::say(&said))
 }

@@ -1,7 +1,6 @@
 //! `sensor run`: attach, drain, serve, reload; and leave the host counting, or as it was found.
 
 use std::io;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,12 +14,12 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::agent::Agent;
 use crate::conditions::Conditions;
 use crate::config::{Config, Input};
-use crate::control::{Control, Request};
 use crate::export::http;
 use crate::kernel::{AttachOptions, Confirmation, LinkEvents};
 use crate::memory;
 use crate::obstacle::in_words;
 use crate::repeated::Repeated;
+use crate::socket::{Change, Listener};
 
 /// How long a wait for a confirmation lasts between two looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -48,21 +47,21 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let mut stop = stop_signal()?;
     let mut hang_up = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
     let listener = http::bind(config.listen).await?;
-    let control = Control::bind(&options.pins)?;
+    let socket = Listener::listen(&config.socket_path(&options.pins), &options.pins)?;
+    let told = socket.is_open();
     // From before the agent looks at what there is, so that no change goes unseen.
     let events = LinkEvents::listen().context("cannot listen for changes of interfaces")?;
     // SAFETY: the events own the socket's descriptor and give that one, open, as long as they live.
     let events = unsafe { AsyncFd::register(events) }?;
-    let agent = blocking(|| Agent::start(config, input, options)).await?;
+    let agent = blocking(move || Agent::start(config, input, options, told)).await?;
     let http = agent.serve(listener, stop.clone());
+    let (answering, mut wanted) = socket.serve(agent.questions());
     let mut awaits_confirmation = agent.awaits_confirmation();
     let mut looking = interval(agent.drain_interval());
     let mut confirming = interval(LOOK);
     confirming.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let agent = BlockingAgent(Arc::new(Mutex::new(agent)));
     let (mut keeping, mut asking) = (Repeated::default(), Repeated::default());
-    // Goes on over whatever else comes: who has been let in is not hung up on before it has asked.
-    let mut asked = pin!(control.asked());
     let ended = loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break Ok(()),
@@ -70,14 +69,13 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
                 drop(agent.reload().await);
                 looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
             }
-            peer = &mut asked => {
-                asked.set(control.asked());
-                let answer = match peer.request {
-                    Request::Reload => agent.reload().await,
-                    Request::Detach(interface) => agent.have(move |agent| agent.detach_one(interface)).await,
+            Some(changing) = wanted.recv() => {
+                let done = match changing.change {
+                    Change::Reload => agent.reload().await,
+                    Change::Detach(interface) => agent.have(move |agent| agent.detach_one(interface)).await,
                 };
                 looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
-                peer.answer(&answer).await;
+                changing.done(done);
             }
             changed = settled(&events) => {
                 changed.context("cannot wait for changes of interfaces")?;
@@ -102,6 +100,7 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
             },
         }
     };
+    answering.abort();
     match ended {
         Ok(()) => {
             http.await.context("the server of the metrics failed")?;

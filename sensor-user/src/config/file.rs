@@ -30,6 +30,8 @@ pub(super) struct File {
     #[serde(default)]
     pub export: Export,
     #[serde(default)]
+    pub socket: Socket,
+    #[serde(default)]
     pub allow: Vec<Spanned<Allow>>,
 }
 
@@ -48,6 +50,13 @@ pub(super) struct Sensor {
 pub(super) struct Export {
     pub ports: Option<Vec<Spanned<String>>>,
     pub max_ports: Option<Spanned<i64>>,
+}
+
+/// The `[socket]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Socket {
+    pub path: Option<Spanned<String>>,
 }
 
 /// An `[[allow]]` table.

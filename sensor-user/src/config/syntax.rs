@@ -3,10 +3,11 @@
 use super::error::cut;
 
 /// Which keys are where: those of the whole file stand above the first heading.
-const PLACES: [(&str, &[&str]); 4] = [
+const PLACES: [(&str, &[&str]); 5] = [
     ("", &["interfaces", "listen", "hosts", "drain_interval", "mode", "observe", "kernel_log"]),
     ("[[sensor]]", &["name", "region", "prefixes"]),
     ("[export]", &["ports", "max_ports"]),
+    ("[socket]", &["path"]),
     ("[[allow]]", &["from", "tcp", "udp", "icmp_echo"]),
 ];
 
@@ -64,7 +65,7 @@ fn no_table(message: &str, place: &str) -> Option<String> {
     let (heading, _) = PLACES.iter().find(|(heading, _)| !place.is_empty() && name(heading) == place)?;
     let (found, _) = message.split_once(", expected ")?;
     let (other, expected, example) = match *heading {
-        "[export]" => ("a list of tables", "a table", "as in [export]"),
+        "[export]" | "[socket]" => ("a list of tables", "a table", "as in [export]"),
         _ => ("one table", "a list of tables", "in double brackets, as in [[sensor]] or [[allow]]"),
     };
     let found = if found == "invalid type: map" { other } else { found };

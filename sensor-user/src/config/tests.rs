@@ -49,6 +49,7 @@ fn example() -> Config {
             ports: vec!["23/tcp".parse().unwrap(), "53/udp".parse().unwrap()],
             max_ports: MaxPorts::AtMost(DEFAULT_MAX_PORTS),
         },
+        socket: None,
         allow: vec![],
     }
 }
@@ -77,6 +78,8 @@ fn every_key_is_read() {
         [export]
         ports = []
         max_ports = 0
+        [socket]
+        path = "/run/sensor-2/s.sock"
         [[allow]]
         from = ["203.0.113.0/24", "2001:db8:a::/48"]
         tcp = [22]
@@ -93,6 +96,7 @@ fn every_key_is_read() {
         kernel_log: KernelLog::Debug,
         sensors: vec![sensor("a", "", &["192.0.2.1/32"]), sensor("b", "", &["0.0.0.0/1", "::/0"])],
         export: Export { ports: vec![], max_ports: MaxPorts::All },
+        socket: Some("/run/sensor-2/s.sock".into()),
         allow: vec![Allow {
             from: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8:a::/48".parse().unwrap()],
             tcp: vec![22],

@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::hash::Hash;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sensor_common::layout::MAX_SENSORS;
@@ -35,6 +35,7 @@ pub(super) struct Settings {
     pub kernel_log: Option<KernelLog>,
     pub sensors: Vec<Sensor>,
     pub export: Export,
+    pub socket: Option<PathBuf>,
     pub allow: Vec<Allow>,
 }
 
@@ -62,6 +63,10 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         kernel_log: file.kernel_log.and_then(|text| one("kernel_log", &text, value::choice, &mut problems)),
         export: export(file.export, sensors.len(), &mut problems),
         sensors,
+        socket: file
+            .socket
+            .path
+            .and_then(|text| one("socket path", &text, value::socket_path, &mut problems)),
         allow: allow::rules(&file.allow, &mut problems),
     };
     problems.check(settings)

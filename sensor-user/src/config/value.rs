@@ -4,8 +4,11 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+
+use crate::socket::MAX_PATH;
 
 /// Longest name of a sensor or region, in characters: as long as a host's name can be.
 pub const MAX_NAME: usize = 64;
@@ -100,6 +103,20 @@ pub(super) fn name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Where a Unix socket can be.
+pub(super) fn socket_path(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    if !path.is_absolute() || text.ends_with('/') || path.file_name().is_none() {
+        Err("is not the whole path of a file: write one as in \"/run/sensor/sensor.sock\"".to_owned())
+    } else if text.len() > MAX_PATH {
+        Err(format!("is longer than the {MAX_PATH} bytes that a socket's path can have: shorten it"))
+    } else if text.contains(char::is_control) {
+        Err("has a control character: remove it".to_owned())
+    } else {
+        Ok(path.to_owned())
+    }
+}
+
 /// One of an enum's values by its name.
 pub(super) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
     T::from_str(text, false).map_err(|_| {
@@ -150,6 +167,20 @@ mod tests {
     #[case::control("a\tb", false)]
     fn names(#[case] text: &str, #[case] valid: bool) {
         assert_eq!(name(text).is_ok(), valid);
+    }
+
+    #[rstest]
+    #[case::usual("/run/sensor/sensor.sock", true)]
+    #[case::longest(&format!("/{}", "a".repeat(MAX_PATH - 1)), true)]
+    #[case::too_long(&format!("/{}", "a".repeat(MAX_PATH)), false)]
+    #[case::relative("sensor.sock", false)]
+    #[case::folder("/run/sensor/", false)]
+    #[case::root("/", false)]
+    #[case::parent("/run/..", false)]
+    #[case::empty("", false)]
+    #[case::zero("/run/a\0", false)]
+    fn socket_paths(#[case] text: &str, #[case] valid: bool) {
+        assert_eq!(socket_path(text).is_ok(), valid);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use prometheus::{Encoder, TextEncoder};
-use sensor_common::layout::Counter;
+use sensor_common::layout::{Counter, Passed};
 
 use super::buffer::Buffer;
 use super::exported::Exported;
@@ -19,6 +19,7 @@ use crate::config::{Export, NumberedSensor, SensorNumber};
 use crate::counters::select::Scrapers;
 use crate::counters::store::{Records, Restored};
 use crate::counters::{SeriesStore, Snapshot};
+use crate::status::SensorStatus;
 
 /// Everything behind the metrics page and the slots API.
 pub struct Exporter {
@@ -163,6 +164,24 @@ impl Exporter {
         slots::write(&mut text, self.sensors.iter().map(|sensor| sensor.name.as_str()), snapshot)
             .context("cannot write the slots")?;
         Ok(text.into())
+    }
+
+    /// What each sensor has counted, as of the last drain; nothing before the first.
+    pub fn sensors(&self) -> impl Iterator<Item = SensorStatus> {
+        let drained = self.snapshot.iter().flat_map(|snapshot| &snapshot.sensors);
+        self.sensors.iter().zip(drained).map(|(sensor, slots)| {
+            let Counter { packets, bytes } = slots.total();
+            SensorStatus { name: sensor.name.clone(), region: sensor.region.clone(), packets, bytes }
+        })
+    }
+
+    /// Packets that were let through, by reason, as of the last drain; nothing before the first.
+    #[must_use]
+    pub fn passed(&self) -> BTreeMap<String, u64> {
+        let passed = |snapshot: &Snapshot| {
+            Passed::ALL.iter().map(|&reason| (reason.label().to_owned(), snapshot.passed(reason))).collect()
+        };
+        self.snapshot.as_ref().map(passed).unwrap_or_default()
     }
 
     /// The HTTP server's counters, for the server to count in.

@@ -151,7 +151,9 @@ impl Launch {
         }
         match &self.pins {
             Some(pins) => command.arg("--pins").arg(pins),
-            None => command.arg("--detach-on-exit"),
+            // One that is told where they are is told once.
+            None if self.arguments.iter().any(|it| it == "--pins") => command.arg("--detach-on-exit"),
+            None => command.arg("--detach-on-exit").args(self.namespace.pins()),
         };
         command.args(&self.arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -18,12 +18,19 @@ pub struct Said {
     pub stderr: String,
 }
 
-/// Runs `sensor` with these arguments in a namespace.
+/// Runs `sensor` with these arguments in a namespace; where they ask an agent, and name no pins, the one that was
+/// started in this namespace without.
 ///
 /// # Errors
 /// If there is no such program, or it dies of a signal.
 pub fn sensor(namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
-    run(namespace, Command::new(built::sensor()?).args(arguments).env_remove("SSH_CONNECTION"))
+    let mut command = Command::new(built::sensor()?);
+    command.args(arguments).env_remove("SSH_CONNECTION");
+    let asks = matches!(arguments.first(), Some(&("reload" | "status")));
+    if asks && !arguments.iter().any(|it| matches!(*it, "--pins" | "--socket")) {
+        command.args(namespace.pins());
+    }
+    run(namespace, &mut command)
 }
 
 /// Runs any command in a namespace.

@@ -16,11 +16,28 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
+use crate::pins;
+
 const OWN: &str = "/proc/thread-self/ns/net";
 
 /// A network namespace; clones are the same one.
 #[derive(Clone, Debug)]
-pub struct Namespace(Arc<File>);
+pub struct Namespace(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    file: File,
+    /// Where agents in it have their pins, unless they are told otherwise; `None` for the usual place.
+    pins: Option<PathBuf>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(pins) = &self.pins {
+            pins::remove_traces(pins);
+        }
+    }
+}
 
 impl Namespace {
     /// A namespace of its own with nothing in it but loopback, which is up. IPv6 is off for interfaces to
@@ -35,10 +52,18 @@ impl Namespace {
         })
         .join()
         .map_err(|_| anyhow::anyhow!("the thread that makes a network namespace panicked"))??;
-        let namespace = Self(Arc::new(file));
+        let namespace = Self(Arc::new(Inner { file, pins: Some(pins::unused()) }));
         namespace.sysctl("ipv6/conf/default/disable_ipv6", "1")?;
         namespace.ip("link set lo up")?;
         Ok(namespace)
+    }
+
+    /// `--pins` for an agent that is told no other, and for commands that ask it: a host has one socket for pins,
+    /// and many namespaces of tests. Nothing for the namespace of [`Namespace::current`].
+    #[must_use]
+    pub fn pins(&self) -> Vec<String> {
+        let pins = self.0.pins.iter().map(|pins| pins.display().to_string());
+        pins.flat_map(|pins| ["--pins".to_owned(), pins]).collect()
     }
 
     /// The namespace that the calling thread is in.
@@ -47,7 +72,7 @@ impl Namespace {
     /// If /proc is not mounted.
     pub fn current() -> Result<Self> {
         let file = File::open(OWN).with_context(|| format!("cannot open {OWN}"))?;
-        Ok(Self(Arc::new(file)))
+        Ok(Self(Arc::new(Inner { file, pins: None })))
     }
 
     /// Runs `work` on a thread inside the namespace; a panic goes on in the caller.
@@ -167,13 +192,13 @@ impl Namespace {
     /// A path by which other programs can open the namespace while this process lives.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        let descriptor = self.0.as_raw_fd();
+        let descriptor = self.0.file.as_raw_fd();
         PathBuf::from(format!("/proc/{}/fd/{descriptor}", std::process::id()))
     }
 }
 
 impl AsFd for Namespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.0.file.as_fd()
     }
 }

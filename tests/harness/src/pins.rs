@@ -14,6 +14,8 @@ use nix::sys::statfs::statfs;
 
 const BPFFS: &str = "/sys/fs/bpf";
 const PREFIX: &str = "sensor-test-";
+/// Where agents have their sockets.
+const SOCKETS: &str = "/run/sensor";
 
 /// A folder in the BPF file system; dropping it removes all that is pinned in it.
 #[derive(Debug)]
@@ -25,17 +27,21 @@ impl Pins {
     /// # Errors
     /// Without root.
     pub fn new() -> Result<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         static MOUNTING: Mutex<()> = Mutex::new(());
         {
             let _one_at_a_time = MOUNTING.lock();
             mount_bpffs().with_context(|| format!("cannot mount the BPF file system on {BPFFS}"))?;
             remove_left_behind();
         }
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = Path::new(BPFFS).join(format!("{PREFIX}{}-{number}", std::process::id()));
+        let folder = unused();
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         Ok(Self(folder))
+    }
+
+    /// The socket of the agent with these pins.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        socket_of(&self.0)
     }
 
     /// The folder.
@@ -50,6 +56,35 @@ impl Drop for Pins {
         if let Err(error) = remove(&self.0) {
             eprintln!("cannot remove {}: {error}", self.0.display());
         }
+        remove_socket(&self.0);
+    }
+}
+
+/// A folder that nobody has, and that is not there.
+pub(crate) fn unused() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Path::new(BPFFS).join(format!("{PREFIX}{}-{number}", std::process::id()))
+}
+
+/// Removes what agents have left that were to leave nothing pinned there, and may have been killed.
+pub(crate) fn remove_traces(folder: &Path) {
+    drop(remove(folder));
+    remove_socket(folder);
+}
+
+/// The socket of the agent with these pins, unless its configuration names another.
+#[must_use]
+pub fn socket_of(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    Path::new(SOCKETS).join(format!("{name}.sock"))
+}
+
+fn remove_socket(folder: &Path) {
+    let socket = socket_of(folder);
+    for path in [socket.with_extension("sock.lock"), socket] {
+        // Most agents have removed theirs.
+        drop(fs::remove_file(path));
     }
 }
 
@@ -68,12 +103,14 @@ fn remove(folder: &Path) -> io::Result<()> {
 
 /// Removes the folders of tests that were killed.
 fn remove_left_behind() {
-    for entry in fs::read_dir(BPFFS).into_iter().flatten().flatten() {
+    let folders = [BPFFS, SOCKETS].into_iter().flat_map(fs::read_dir);
+    for entry in folders.flatten().flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
         if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
             // Another test may be at it.
-            drop(remove(&entry.path()));
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            drop(if is_folder { remove(&entry.path()) } else { fs::remove_file(entry.path()) });
         }
     }
 }

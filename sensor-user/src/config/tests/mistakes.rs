@@ -28,7 +28,7 @@ fn many_sensors(count: u8) -> String {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `allow`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`"
 )]
 #[case::host_with_a_port(
     "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",
@@ -246,6 +246,10 @@ fn many_sensors(count: u8) -> String {
 #[case::sensor_name_empty(
     "[[sensor]]\nname = \"\"",
     r#"f:2: sensor name "" is empty: give it a name, such as "japan-1""#
+)]
+#[case::socket_path(
+    "[socket]\npath = \"run/s.sock\"\n",
+    r#"f:2: socket path "run/s.sock" is not the whole path of a file: write one as in "/run/sensor/sensor.sock""#
 )]
 #[case::sensor_name_control(
     "[[sensor]]\nname = \"a\\u001b[2J\"",

@@ -11,7 +11,9 @@ use aya_log::EbpfLogger;
 use super::above::is_among;
 use super::attachment::{Attachment, pinned, runs_here};
 use super::options::AttachOptions;
-use super::reconcile::{Admit, Plan, attachments, bring_about, rename, replace_all, was_admitted};
+use super::reconcile::{
+    Admit, Plan, attachments, bring_about, leave_detached, rename, replace_all, was_admitted,
+};
 use super::state::State;
 use super::watch::Watch;
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
@@ -120,14 +122,17 @@ impl Deployment {
     }
 
     /// Brings what is attached in line with what is configured. `admit` is asked about interfaces that were not
-    /// there yet.
+    /// there yet. `told`: `sensor detach` can tell this agent what it does.
     ///
     /// # Errors
     /// The kernel does not answer.
-    pub fn reconcile(&mut self, admit: Admit<'_>) -> Result<()> {
+    pub fn reconcile(&mut self, admit: Admit<'_>, told: bool) -> Result<()> {
         // Nobody has confirmed: whoever waits for that is about to detach all of it.
         if self.guard.confirmation()? == Confirmation::Missed {
             return Ok(());
+        }
+        if !told {
+            leave_detached(&mut self.attachments, &self.shared)?;
         }
         self.bring_about(&mut [], Some(admit));
         self.attachments.iter_mut().for_each(Attachment::log);

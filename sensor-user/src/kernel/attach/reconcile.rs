@@ -112,6 +112,27 @@ pub(super) fn bring_about(
     }
 }
 
+/// Takes what something has detached for detached by a person: an agent that `sensor detach` cannot tell must not
+/// undo what that does.
+pub(super) fn leave_detached(attachments: &mut [Attachment], shared: &Shared) -> Result<()> {
+    for attachment in attachments {
+        let Some(index) = attachment.attached_to() else { continue };
+        // One that is gone comes back by itself.
+        if attachment.attached_now().is_some() || Interface::of_number(index)?.is_none() {
+            continue;
+        }
+        tracing::warn!(
+            "something has detached the program from {}: no command can ask this agent, so it is taken for \
+             `sensor detach`",
+            attachment.name
+        );
+        attachment.state = State::Detached;
+        attachment.log();
+        attachment.let_go(shared)?;
+    }
+    Ok(())
+}
+
 /// Puts what stands on others behind those: the kernel takes no program below one.
 fn lowest_first(attachments: &mut [&mut Attachment]) {
     let index = |attachment: &Attachment| attachment.interface().map_or(0, |interface| interface.index);

@@ -19,6 +19,12 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Whether both programs are thought to be attached.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.ingress.is_some() && self.egress.is_some() && self.trouble.is_none()
+    }
+
     /// Asks the kernel: how the XDP program is attached now, if it is, and whether the egress program is.
     ///
     /// # Errors

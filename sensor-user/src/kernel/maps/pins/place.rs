@@ -59,7 +59,11 @@ pub(super) fn make(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a directory that a BPF file system can't have, since it keeps dots in names for itself.
+/// The longest name in a directory, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// Refuses a directory that a BPF file system can't have, since it keeps dots in names for itself, and no name is
+/// longer than 255 bytes.
 ///
 /// # Errors
 /// It can't.
@@ -74,6 +78,12 @@ pub fn check_names(directory: &Path) -> Result<()> {
     if below.components().any(has_dot) {
         return Err(Error::new(WrongUse(format!(
             "a BPF file system takes no dot in a name, as in {}: give --pins a directory without",
+            directory.display()
+        ))));
+    }
+    if below.components().any(|part| part.as_os_str().len() > LONGEST_NAME) {
+        return Err(Error::new(WrongUse(format!(
+            "a name in --pins {} is too long: give it one of at most {LONGEST_NAME} bytes",
             directory.display()
         ))));
     }

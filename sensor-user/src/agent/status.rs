@@ -1,0 +1,65 @@
+//! What the agent says when it is asked what it is doing.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use anyhow::Result;
+
+use super::pages::Pages;
+use crate::export::AttachStatus;
+use crate::obstacle::in_words;
+use crate::socket::Questions;
+use crate::status::{AgentStatus, CountersStatus, InterfaceStatus, Readiness, StatusLine, utc};
+
+/// Since when each interface has both programs, as far as this agent has seen.
+#[derive(Debug, Default)]
+pub(super) struct Since(HashMap<String, SystemTime>);
+
+impl Since {
+    /// Notes which interfaces have both now, of all that are configured.
+    pub(super) fn note(&mut self, attached: &[String]) {
+        self.0.retain(|name, _| attached.contains(name));
+        for name in attached {
+            self.0.entry(name.clone()).or_insert_with(SystemTime::now);
+        }
+    }
+
+    fn of(&self, name: &str) -> Option<String> {
+        self.0.get(name).copied().map(utc)
+    }
+}
+
+impl Questions for Pages {
+    fn status(&self) -> Result<Vec<StatusLine>> {
+        // Its sensors and their counts are those of one moment.
+        let drained = self.drain().map(drop);
+        let attached = self.looked_at();
+        let (mut lines, mut first) = (Vec::new(), None);
+        let state = self.lock();
+        lines.push(StatusLine::Agent(AgentStatus { observe: state.observe, ..state.about.clone() }));
+        for (AttachStatus { interface, mode, egress }, trouble) in attached? {
+            let since = state.since.of(&interface).filter(|_| trouble.is_none());
+            first = first.or_else(|| trouble.clone());
+            let mode = mode.map(|mode| mode.to_string());
+            lines.push(StatusLine::Interface(InterfaceStatus {
+                name: interface,
+                mode,
+                egress,
+                since,
+                trouble,
+            }));
+        }
+        if drained.is_ok() {
+            lines.extend(state.exporter.sensors().map(StatusLine::Sensor));
+            lines.push(StatusLine::Passed(state.exporter.passed()));
+        }
+        let unread = drained.err().map(|error| in_words(&error));
+        lines.push(StatusLine::Counters(CountersStatus {
+            read: state.drained.map(utc),
+            trouble: unread.clone(),
+        }));
+        let trouble = unread.or(first);
+        lines.push(StatusLine::Ready(Readiness { ready: trouble.is_none(), trouble }));
+        Ok(lines)
+    }
+}

@@ -1,0 +1,42 @@
+//! `sensor status`: what the running agent is doing, in a few lines.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+
+use crate::kernel::check_names;
+use crate::socket::{Client, Line, Question};
+use crate::status::{Readiness, StatusLine, for_people};
+use crate::{cli, output};
+
+/// How long the agent may take to look: it may be in the middle of a reload.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks the agent, and prints what it says.
+///
+/// # Errors
+/// No agent answers, or something is wrong with it: what, and what to do.
+pub fn run(arguments: &cli::Status) -> Result<()> {
+    check_names(&arguments.pins)?;
+    let mut agent = Client::connect(&arguments.pins, arguments.socket.as_deref())?;
+    agent.ask(&Question::Status, PATIENCE)?;
+    let (mut json, mut lines) = (String::new(), Vec::new());
+    while let Some(line) = agent.next_line()? {
+        let Line::Object(object) = line else { continue };
+        writeln!(json, "{object}")?;
+        // What a newer agent says beyond that is for newer commands.
+        lines.extend(serde_json::from_value::<StatusLine>(object).ok());
+    }
+    json += "{\"end\":true}\n";
+    output::print(&if arguments.json { json } else { for_people(&lines) })?;
+    let readiness = lines.iter().find_map(|line| match line {
+        StatusLine::Ready(readiness) => Some(readiness),
+        _ => None,
+    });
+    match readiness {
+        Some(Readiness { ready: true, .. }) => Ok(()),
+        Some(Readiness { trouble: Some(trouble), .. }) => Err(anyhow!(trouble.clone())),
+        _ => bail!("the agent does not say whether all is well: see its log"),
+    }
+}

@@ -1,0 +1,155 @@
+//! What the agent can be asked, as it is written: `{"version":1,"ask":"status"}`.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The protocol's version. An agent refuses others; what is added to an answer takes no new one.
+pub const VERSION: u64 = 1;
+
+/// The longest request, in bytes, its end of line included.
+pub const LONGEST: usize = 64 << 10;
+
+/// A question. Each has a section in `docs/socket.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Question {
+    /// What the agent is doing.
+    Status,
+    /// To apply the configuration as it is written now.
+    Reload,
+    /// To detach from an interface, and to leave it detached.
+    Detach(Detach),
+}
+
+/// What [`Question::Detach`] names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detach {
+    /// The interface's number, in the agent's network namespace.
+    pub interface: u32,
+}
+
+/// A question that has nothing more to say.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl Question {
+    /// What `ask` may be.
+    const NAMES: &str = "status, reload and detach";
+
+    /// The question on a line.
+    ///
+    /// # Errors
+    /// What is wrong with it, for who has asked.
+    pub fn parse(line: &[u8]) -> Result<Self, String> {
+        let mut request: Map<String, Value> = serde_json::from_slice(line)
+            .map_err(|error| format!("the request is not a JSON object on a line: {error}"))?;
+        match request.remove("version") {
+            Some(version) if version == VERSION => {}
+            Some(other) => {
+                return Err(format!(
+                    "this agent speaks version {VERSION} of the protocol, not {}",
+                    short(&other)
+                ));
+            }
+            None => return Err(format!("the request has no version: add \"version\":{VERSION}")),
+        }
+        let ask = request.remove("ask").ok_or("the request asks nothing: add \"ask\":\"status\"")?;
+        let rest = Value::Object(request);
+        match ask.as_str() {
+            Some("status") => details(rest).map(|Nothing {}| Self::Status),
+            Some("reload") => details(rest).map(|Nothing {}| Self::Reload),
+            Some("detach") => details(rest).map(Self::Detach),
+            _ => Err(format!(
+                "this agent does not know the question {}: it knows {}",
+                short(&ask),
+                Self::NAMES
+            )),
+        }
+    }
+
+    /// The line that asks it.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    pub fn line(&self) -> serde_json::Result<String> {
+        #[derive(Serialize)]
+        struct Request<'a> {
+            version: u64,
+            #[serde(flatten)]
+            question: &'a Question,
+        }
+        serde_json::to_string(&Request { version: VERSION, question: self }).map(|line| line + "\n")
+    }
+
+    /// Whether it changes something: only root and the agent's own user may ask it then.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        matches!(self, Self::Reload | Self::Detach(_))
+    }
+}
+
+fn details<T: DeserializeOwned>(rest: Value) -> Result<T, String> {
+    serde_json::from_value(rest)
+        .map_err(|error| format!("the request is not complete, or says too much: {error}"))
+}
+
+/// As much of a value as is worth saying.
+fn short(value: &Value) -> String {
+    const MOST: usize = 40;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::status(Question::Status, r#"{"version":1,"ask":"status"}"#)]
+    #[case::reload(Question::Reload, r#"{"version":1,"ask":"reload"}"#)]
+    #[case::detach(Question::Detach(Detach { interface: 7 }), r#"{"version":1,"ask":"detach","interface":7}"#)]
+    fn questions_are_read_as_they_are_written(#[case] question: Question, #[case] line: &str) {
+        assert_eq!(question.line().unwrap(), format!("{line}\n"));
+        assert_eq!(Question::parse(line.as_bytes()), Ok(question));
+    }
+
+    #[rstest]
+    #[case::nothing("", "not a JSON object")]
+    #[case::a_word("status", "not a JSON object")]
+    #[case::a_list("[1]", "not a JSON object")]
+    #[case::two(r#"{"version":1,"ask":"status"} {}"#, "not a JSON object")]
+    #[case::not_utf8("\u{80}", "not a JSON object")]
+    #[case::no_version(r#"{"ask":"status"}"#, "add \"version\":1")]
+    #[case::another_version(r#"{"version":2,"ask":"status"}"#, "version 1 of the protocol, not 2")]
+    #[case::a_text_for_a_version(r#"{"version":"1","ask":"status"}"#, "not \"1\"")]
+    #[case::no_question(r#"{"version":1}"#, "asks nothing")]
+    #[case::unknown(r#"{"version":1,"ask":"dance"}"#, "\"dance\": it knows status,")]
+    #[case::long(
+        &format!(r#"{{"version":1,"ask":"{}"}}"#, "é".repeat(9_000)),
+        "é…: it knows status,"
+    )]
+    #[case::a_number(r#"{"version":1,"ask":7}"#, "the question 7")]
+    #[case::too_much(r#"{"version":1,"ask":"status","of":"me"}"#, "unknown field `of`")]
+    #[case::too_little(r#"{"version":1,"ask":"detach"}"#, "missing field `interface`")]
+    #[case::out_of_range(r#"{"version":1,"ask":"detach","interface":-1}"#, "invalid value")]
+    fn what_is_wrong_is_said(#[case] line: &str, #[case] words: &str) {
+        let error = Question::parse(line.as_bytes()).unwrap_err();
+        assert!(error.contains(words) && !error.contains('\n') && error.len() < 300, "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line: Vec<u8>) {
+            let _ = Question::parse(&line);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The agent's end of the socket: who may ask what, and within which bounds.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Error, Result, anyhow};
+use serde_json::json;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::place::{Place, Refusal};
+use super::question::{Detach, LONGEST, Question};
+use super::{Answer, PATIENCE};
+use crate::repeated::Repeated;
+use crate::status::StatusLine;
+
+/// Connections at a time, of all who may connect.
+const MOST: usize = 32;
+/// Connections at a time that only root and the agent's own user may have beside these.
+const RESERVED: usize = 8;
+/// Changes that wait for the agent.
+const CHANGES: usize = 8;
+
+/// What answers questions that change nothing. Each is asked on a thread that may block.
+pub trait Questions: Send + Sync + 'static {
+    /// What the agent is doing.
+    ///
+    /// # Errors
+    /// It cannot be known.
+    fn status(&self) -> Result<Vec<StatusLine>>;
+}
+
+/// What a peer who may wants changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// To apply the configuration as it is written now.
+    Reload,
+    /// To detach from the interface of this number, and to leave it detached.
+    Detach(u32),
+}
+
+/// A change, and who waits to hear how it went.
+#[derive(Debug)]
+pub struct Changing {
+    /// The change.
+    pub change: Change,
+    waiting: oneshot::Sender<Result<String>>,
+}
+
+impl Changing {
+    /// Tells the peer how it went. One that has gone misses it.
+    pub fn done(self, result: Result<String>) {
+        let _gone = self.waiting.send(result);
+    }
+}
+
+fn tell(failing: &mut Repeated, error: &Error) {
+    if let Some(reason) = failing.failed(error) {
+        tracing::warn!("{reason}: until then no command can ask this agent; SIGHUP has it reload");
+    }
+}
+
+/// Where peers come in.
+#[derive(Debug)]
+pub struct Listener {
+    path: PathBuf,
+    pins: PathBuf,
+    /// `None` while the path cannot be used.
+    place: Option<Place>,
+    failing: Repeated,
+    /// Whether there is a place.
+    open: Arc<AtomicBool>,
+}
+
+impl Listener {
+    /// Listens at a path, for the agent with these pins. A path that cannot be used is logged, and tried again: the
+    /// agent goes on meanwhile.
+    ///
+    /// # Errors
+    /// Another agent listens there.
+    pub fn listen(path: &Path, pins: &Path) -> Result<Self> {
+        let mut failing = Repeated::default();
+        let place = match Place::take(path, pins) {
+            Ok(place) => Some(place),
+            Err(Refusal::Taken(error)) => return Err(error),
+            Err(Refusal::Unusable(error)) => {
+                tell(&mut failing, &error);
+                None
+            }
+        };
+        let open = Arc::new(AtomicBool::new(place.is_some()));
+        Ok(Self { path: path.to_owned(), pins: pins.to_owned(), place, failing, open })
+    }
+
+    /// Whether peers can come in, at any time.
+    #[must_use]
+    pub fn is_open(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.open)
+    }
+
+    /// Answers, until the task is aborted. What is to be changed comes out at the other end.
+    pub fn serve(self, questions: Arc<dyn Questions>) -> (JoinHandle<()>, mpsc::Receiver<Changing>) {
+        let (changes, changing) = mpsc::channel(CHANGES);
+        let hall = Hall {
+            questions,
+            changes,
+            all: Arc::new(Semaphore::new(MOST)),
+            reserved: Arc::new(Semaphore::new(RESERVED)),
+        };
+        (tokio::spawn(self.receive(hall)), changing)
+    }
+
+    async fn receive(mut self, hall: Hall) {
+        let hall = Arc::new(hall);
+        let mut looking = interval(PATIENCE);
+        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut refused = Repeated::default();
+        loop {
+            let accepted = async {
+                match &self.place {
+                    Some(place) => place.listener.accept().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                accepted = accepted => match accepted {
+                    Ok((stream, _)) => {
+                        if let Some(times) = refused.worked() {
+                            tracing::info!("questions can be accepted again: {times} attempts had failed");
+                        }
+                        // Who came first has its room before the next one is looked at.
+                        if let Some(guest) = hall.let_in(&stream) {
+                            tokio::spawn(Arc::clone(&hall).receive(stream, guest));
+                        }
+                    }
+                    Err(error) => {
+                        let error = anyhow!(error).context("cannot accept a question");
+                        if let Some(reason) = refused.failed(&error) {
+                            tracing::warn!("{reason}");
+                        }
+                        sleep(PATIENCE / 10).await;
+                    }
+                },
+                _ = looking.tick() => self.look(),
+            }
+        }
+    }
+
+    /// Listens anew where the file has gone, or could not be made.
+    fn look(&mut self) {
+        if self.place.as_ref().is_some_and(Place::is_there) {
+            return;
+        }
+        // Its lock goes first.
+        self.place = None;
+        match Place::take(&self.path, &self.pins) {
+            Ok(place) => {
+                self.place = Some(place);
+                self.failing.worked();
+                tracing::info!("listening on {} again", self.path.display());
+            }
+            Err(Refusal::Taken(error) | Refusal::Unusable(error)) => tell(&mut self.failing, &error),
+        }
+        self.open.store(self.place.is_some(), Ordering::Relaxed);
+    }
+}
+
+/// A peer that has come in.
+struct Guest {
+    /// Whether it may have the agent change something.
+    may_change: bool,
+    /// What it has of the room there is, as long as it stays.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// What all peers share.
+struct Hall {
+    questions: Arc<dyn Questions>,
+    changes: mpsc::Sender<Changing>,
+    all: Arc<Semaphore>,
+    reserved: Arc<Semaphore>,
+}
+
+impl Hall {
+    /// Who a peer is, and its room; `None` if the kernel does not say who.
+    fn let_in(&self, stream: &UnixStream) -> Option<Guest> {
+        let user = stream.peer_cred().ok()?.uid();
+        // SAFETY: the call has no preconditions and cannot fail.
+        let own = unsafe { libc::geteuid() };
+        let may_change = user == 0 || user == own;
+        Some(Guest { may_change, room: self.room(may_change) })
+    }
+
+    /// Answers a peer, if there is room for it.
+    async fn receive(self: Arc<Self>, mut stream: UnixStream, Guest { may_change, room }: Guest) {
+        let (from, mut to) = stream.split();
+        let mut answer = Answer::new(&mut to);
+        let Some(_room) = room else {
+            let error = anyhow!("the agent has {MOST} peers to answer already: ask again in a moment");
+            drop(answer.error(&error).await);
+            return;
+        };
+        // A peer that is gone, or takes nothing, is not told.
+        drop(self.talk(&mut BufReader::new(from), &mut answer, may_change).await);
+    }
+
+    fn room(&self, may_change: bool) -> Option<OwnedSemaphorePermit> {
+        let of = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
+        of(&self.all).or_else(|| if may_change { of(&self.reserved) } else { None })
+    }
+
+    /// One question after the other.
+    async fn talk(
+        &self,
+        from: &mut (impl AsyncBufRead + Unpin),
+        answer: &mut Answer<'_>,
+        may_change: bool,
+    ) -> io::Result<()> {
+        loop {
+            let line = match timeout(PATIENCE, request(from)).await {
+                Ok(Ok(Some(line))) => line,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) => return answer.error(&error).await,
+                Err(_) => {
+                    let seconds = PATIENCE.as_secs();
+                    return answer.error(&anyhow!("no question came within {seconds} s: ask at once")).await;
+                }
+            };
+            let question = match Question::parse(&line) {
+                Ok(question) if question.changes() && !may_change => {
+                    let error = anyhow!(
+                        "only root and the agent's own user may have it change something: run this as root"
+                    );
+                    answer.error(&error).await?;
+                    continue;
+                }
+                Ok(question) => question,
+                Err(error) => {
+                    answer.error(&anyhow!(error)).await?;
+                    continue;
+                }
+            };
+            match self.answer(question, answer).await {
+                Ok(Ok(())) => answer.end().await?,
+                Ok(Err(error)) => answer.error(&error).await?,
+                Err(gone) => return Err(gone),
+            }
+        }
+    }
+
+    /// All of an answer but its end. Inside: why there is none.
+    ///
+    /// # Errors
+    /// The peer has gone.
+    async fn answer(&self, question: Question, answer: &mut Answer<'_>) -> io::Result<Result<()>> {
+        match question {
+            Question::Status => {
+                let questions = Arc::clone(&self.questions);
+                match blocking(move || questions.status()).await {
+                    Ok(lines) => {
+                        for line in lines {
+                            answer.line(&line).await?;
+                        }
+                    }
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            Question::Reload => return self.change(Change::Reload, answer).await,
+            Question::Detach(Detach { interface }) => {
+                return self.change(Change::Detach(interface), answer).await;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn change(&self, change: Change, answer: &mut Answer<'_>) -> io::Result<Result<()>> {
+        let (waiting, done) = oneshot::channel();
+        let ending = "the agent is about to end: see its log";
+        if self.changes.send(Changing { change, waiting }).await.is_err() {
+            return Ok(Err(anyhow!(ending)));
+        }
+        match done.await.context(ending).flatten() {
+            Ok(said) => answer.line(&json!({ "said": said })).await.map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    spawn_blocking(work).await.context("the agent has a bug")?
+}
+
+/// The next line; `None` if the peer has asked all that it wants to.
+async fn request(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut bounded = from.take(LONGEST as u64 + 1);
+    bounded.read_until(b'\n', &mut line).await.context("cannot read the request")?;
+    if line.len() > LONGEST {
+        return Err(anyhow!("the request is longer than {LONGEST} bytes: ask for less at a time"));
+    }
+    Ok(if line.is_empty() { None } else { Some(line) })
+}

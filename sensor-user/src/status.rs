@@ -1,0 +1,280 @@
+//! What `sensor status` says: as the agent answers it, a line each, and as people read it.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// A line of the answer: an object with one key, which says what it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusLine {
+    /// The agent.
+    Agent(AgentStatus),
+    /// An interface that is configured; one line each.
+    Interface(InterfaceStatus),
+    /// A sensor; one line each.
+    Sensor(SensorStatus),
+    /// Packets of all sensors that were let through, by reason.
+    Passed(BTreeMap<String, u64>),
+    /// How reading the counters goes.
+    Counters(CountersStatus),
+    /// Whether all is well.
+    Ready(Readiness),
+}
+
+/// What the agent is, and how it was started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Its version.
+    pub version: String,
+    /// The number of its process.
+    pub process: u32,
+    /// When it was started, in UTC (RFC 3339).
+    pub since: String,
+    /// Its configuration file; `None` without one.
+    pub config: Option<String>,
+    /// Where its programs and counters are pinned; `None` if they end with it.
+    pub pins: Option<String>,
+    /// Where it serves metrics.
+    pub listen: String,
+    /// Whether it counts and passes, and drops nothing.
+    pub observe: bool,
+}
+
+/// An interface that is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: String,
+    /// `native` or `generic`, as the kernel says now; `None` if the program is not attached.
+    pub mode: Option<String>,
+    /// Whether the program is attached that sees what the interface sends.
+    pub egress: bool,
+    /// Since when this agent has found both attached, in UTC (RFC 3339).
+    pub since: Option<String>,
+    /// What is wrong, and what to do.
+    pub trouble: Option<String>,
+}
+
+/// What a sensor has counted since its counters were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SensorStatus {
+    /// Its name.
+    pub name: String,
+    /// Its region; empty if none is configured.
+    pub region: String,
+    /// Packets that were counted and, unless it only observes, dropped.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// How reading the counters goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountersStatus {
+    /// When they were last read, in UTC (RFC 3339).
+    pub read: Option<String>,
+    /// Why they cannot be read now.
+    pub trouble: Option<String>,
+}
+
+/// Whether all is well, as `/readyz` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether it is.
+    pub ready: bool,
+    /// The first thing that is wrong, and what to do.
+    pub trouble: Option<String>,
+}
+
+/// A moment in UTC, as RFC 3339 has it, in whole seconds; empty if the calendar has no such year.
+#[must_use]
+pub fn utc(moment: SystemTime) -> String {
+    let seconds = moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let Ok(seconds) = libc::time_t::try_from(seconds) else { return String::new() };
+    // SAFETY: all zeros are a valid value of this C struct of integers and a pointer.
+    let mut parts: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both point to values that outlive the call.
+    if unsafe { libc::gmtime_r(&raw const seconds, &raw mut parts) }.is_null() {
+        return String::new();
+    }
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+        i64::from(parts.tm_year) + 1900,
+        parts.tm_mon + 1,
+        parts.tm_mday,
+        parts.tm_hour,
+        parts.tm_min,
+        parts.tm_sec
+    )
+}
+
+/// The lines, for people: a heading and what there is to say of it.
+#[must_use]
+pub fn for_people(lines: &[StatusLine]) -> String {
+    let observes = lines.iter().any(|line| matches!(line, StatusLine::Agent(agent) if agent.observe));
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for line in lines {
+        match line {
+            StatusLine::Agent(agent) => rows.extend(of_agent(agent)),
+            StatusLine::Interface(it) => rows.push((it.name.clone(), of_interface(it))),
+            StatusLine::Sensor(it) => rows.push((it.name.clone(), of_sensor(it, observes))),
+            StatusLine::Passed(reasons) => rows.push(("passed".to_owned(), of_passed(reasons))),
+            StatusLine::Counters(it) => rows.push(("counters".to_owned(), of_counters(it))),
+            StatusLine::Ready(it) => rows.push(("ready".to_owned(), of_readiness(it))),
+        }
+    }
+    let width = rows.iter().map(|(heading, _)| heading.chars().count()).max().unwrap_or_default();
+    rows.into_iter().fold(String::new(), |mut text, (heading, said)| {
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "{heading:width$}  {said}");
+        text
+    })
+}
+
+fn of_agent(agent: &AgentStatus) -> [(String, String); 2] {
+    let AgentStatus { version, process, since, config, pins, listen, observe } = agent;
+    let observe = if *observe { ", observes: drops nothing" } else { "" };
+    let first = format!("{version}, process {process}, since {since}{observe}");
+    let config = config.as_ref().map_or_else(|| "no file".to_owned(), |file| format!("file {file}"));
+    let pins = pins.as_ref().map_or_else(|| "nothing pinned".to_owned(), |pins| format!("pins {pins}"));
+    let second = format!("{config}, {pins}, http://{listen}/metrics");
+    [("agent".to_owned(), first), ("started with".to_owned(), second)]
+}
+
+fn of_interface(interface: &InterfaceStatus) -> String {
+    let InterfaceStatus { mode, egress, since, trouble, .. } = interface;
+    let attached = match (mode, egress) {
+        (Some(mode), true) => format!("attached in {mode} mode"),
+        (Some(mode), false) => format!("attached in {mode} mode, but does not see what is sent"),
+        (None, _) => "not attached".to_owned(),
+    };
+    let since = since.as_ref().map(|since| format!(", since {since}")).unwrap_or_default();
+    let trouble = trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+    format!("{attached}{since}{trouble}")
+}
+
+fn of_sensor(sensor: &SensorStatus, observes: bool) -> String {
+    let done = if observes { "counted" } else { "counted and dropped" };
+    format!("{} packets {done}, {} bytes", Grouped(sensor.packets), Grouped(sensor.bytes))
+}
+
+fn of_passed(reasons: &BTreeMap<String, u64>) -> String {
+    let sum: u64 = reasons.values().sum();
+    let each = reasons.iter().filter(|(_, packets)| **packets > 0);
+    let each: Vec<_> = each.map(|(reason, packets)| format!("{reason} {}", Grouped(*packets))).collect();
+    let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
+    format!("{} packets{each}", Grouped(sum))
+}
+
+fn of_counters(counters: &CountersStatus) -> String {
+    let read =
+        counters.read.as_ref().map_or_else(|| "never read".to_owned(), |read| format!("read at {read}"));
+    match &counters.trouble {
+        Some(trouble) => format!("{read}, not now: {trouble}"),
+        None => read,
+    }
+}
+
+fn of_readiness(readiness: &Readiness) -> String {
+    match &readiness.trouble {
+        Some(trouble) => format!("no: {trouble}"),
+        None if readiness.ready => "yes".to_owned(),
+        None => "no".to_owned(),
+    }
+}
+
+/// A number with a comma before each three digits.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (place, digit) in digits.chars().enumerate() {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
+                f.write_char(',')?;
+            }
+            f.write_char(digit)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::epoch(0, "1970-01-01T00:00:00Z")]
+    #[case::leap_day(1_709_209_845, "2024-02-29T12:30:45Z")]
+    #[case::end_of_a_century(4_102_444_799, "2099-12-31T23:59:59Z")]
+    #[case::far(253_402_300_800, "10000-01-01T00:00:00Z")]
+    fn moments_are_written_in_utc(#[case] seconds: u64, #[case] text: &str) {
+        assert_eq!(utc(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+    }
+
+    #[rstest]
+    #[case(0, "0")]
+    #[case(999, "999")]
+    #[case(1_000, "1,000")]
+    #[case(u64::MAX, "18,446,744,073,709,551,615")]
+    fn numbers_are_grouped(#[case] number: u64, #[case] text: &str) {
+        assert_eq!(Grouped(number).to_string(), text);
+    }
+
+    #[test]
+    fn people_read_it() {
+        let moment = || "2026-11-29T02:31:07Z".to_owned();
+        let interface = |name: &str| InterfaceStatus { name: name.to_owned(), ..InterfaceStatus::default() };
+        let gone = "there is no interface eth1: `ip link` shows those there are".to_owned();
+        let lines = [
+            StatusLine::Agent(AgentStatus {
+                version: "0.1.0".to_owned(),
+                process: 812,
+                since: moment(),
+                config: Some("/etc/sensor/sensor.toml".to_owned()),
+                pins: Some("/sys/fs/bpf/sensor".to_owned()),
+                listen: "127.0.0.1:19817".to_owned(),
+                observe: false,
+            }),
+            StatusLine::Interface(InterfaceStatus {
+                mode: Some("native".to_owned()),
+                egress: true,
+                since: Some(moment()),
+                ..interface("eth0")
+            }),
+            StatusLine::Interface(InterfaceStatus { trouble: Some(gone.clone()), ..interface("eth1") }),
+            StatusLine::Sensor(SensorStatus {
+                name: "japan-1".to_owned(),
+                region: "japan".to_owned(),
+                packets: 1_234_567,
+                bytes: 74_074_020,
+            }),
+            StatusLine::Passed(BTreeMap::from([("link".to_owned(), 12), ("reply".to_owned(), 0)])),
+            StatusLine::Counters(CountersStatus { read: Some(moment()), trouble: None }),
+            StatusLine::Ready(Readiness { ready: false, trouble: Some(gone) }),
+        ];
+        let read_again: Vec<StatusLine> = lines
+            .iter()
+            .map(|line| serde_json::from_str(&serde_json::to_string(line).unwrap()).unwrap())
+            .collect();
+        assert_eq!(read_again, lines);
+        let text = "\
+agent         0.1.0, process 812, since 2026-11-29T02:31:07Z
+started with  file /etc/sensor/sensor.toml, pins /sys/fs/bpf/sensor, http://127.0.0.1:19817/metrics
+eth0          attached in native mode, since 2026-11-29T02:31:07Z
+eth1          not attached: there is no interface eth1: `ip link` shows those there are
+japan-1       1,234,567 packets counted and dropped, 74,074,020 bytes
+passed        12 packets: link 12
+counters      read at 2026-11-29T02:31:07Z
+ready         no: there is no interface eth1: `ip link` shows those there are
+";
+        assert_eq!(for_people(&lines), text);
+    }
+}
