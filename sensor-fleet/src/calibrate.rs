@@ -13,11 +13,13 @@
 
 mod case;
 mod fleet;
+mod kept;
 mod noise;
 mod outcome;
 mod table;
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -27,6 +29,7 @@ use anyhow::{Result, ensure};
 
 use self::case::Case;
 use self::fleet::Fleet;
+use self::kept::Kept;
 use self::noise::Noise;
 use self::outcome::{Found, judge};
 use crate::output;
@@ -37,6 +40,7 @@ use crate::report::surge::Settings;
 #[command(after_help = "Examples:
   sensor-fleet calibrate --quarters 60
   sensor-fleet calibrate --noise student --sensors 9 --quarters 400
+  sensor-fleet calibrate --keep quarters.jsonl --threads 1
 
 Prints Markdown tables. The same arguments print the same, the time aside.")]
 pub struct CalibrateArgs {
@@ -61,6 +65,12 @@ pub struct CalibrateArgs {
     /// Name every event that was found and not planted
     #[arg(long)]
     name_false: bool,
+    /// Keep what came of each quarter in this file; those that are in it aren't judged again
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
+    /// Quarters that are judged at a time [default: one on each processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZero<usize>>,
     /// What all chance comes from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -97,10 +107,12 @@ pub fn run(arguments: &CalibrateArgs) -> Result<()> {
     ensure!((0.0..=1.0).contains(&rate), "--false-discovery-rate {rate}: give 0 to 1");
     let settings = Settings { false_discovery_rate: rate, ..Settings::default() };
     let started = Instant::now();
-    let tasks = tasks(arguments);
+    let (kept, before) = Kept::open(arguments.keep.as_deref(), &kinds(arguments))?;
+    let (known, tasks): (Vec<Task>, Vec<Task>) =
+        tasks(arguments).into_iter().partition(|task| before.contains_key(&task.seed));
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(tasks.len()));
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let done: Mutex<Vec<Result<Done>>> = Mutex::new(Vec::with_capacity(tasks.len()));
+    let threads = arguments.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -108,14 +120,17 @@ pub fn run(arguments: &CalibrateArgs) -> Result<()> {
                     let fleet =
                         Fleet::new(task.noise, task.sensors, arguments.services, arguments.seed, task.seed);
                     let found = judge(settings, fleet, task.cases);
+                    let kept = kept.keep(task.seed, &found);
                     if let Ok(mut done) = done.lock() {
-                        done.push(Done { task: *task, found });
+                        done.push(kept.map(|()| Done { task: *task, found }));
                     }
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_default();
+    let mut done = done.into_inner().unwrap_or_default().into_iter().collect::<Result<Vec<Done>>>()?;
+    let judged = done.len();
+    done.extend(known.into_iter().map(|task| Done { task, found: before[&task.seed].clone() }));
     done.sort_by_key(|done| done.task.seed);
     for line in table::lines(&done) {
         output::say(&line);
@@ -125,10 +140,17 @@ pub fn run(arguments: &CalibrateArgs) -> Result<()> {
             output::say(&line);
         }
     }
-    output::complain(&format!("{} quarters in {:.0} s", done.len(), started.elapsed().as_secs_f64()));
+    output::complain(&format!("{judged} quarters in {:.0} s", started.elapsed().as_secs_f64()));
     Ok(())
 }
 
+/// What all quarters have in common, and what tells their kinds apart: all arguments but how many there are of each.
+fn kinds(arguments: &CalibrateArgs) -> String {
+    let CalibrateArgs { noise, sensors, services, false_discovery_rate: rate, seed, .. } = arguments;
+    format!("{services} services, rate {rate}, seed {seed}, sensors {sensors:?}, noises {noise:?}")
+}
+
+/// All quarters, so ordered that of each kind there are as many if the work is stopped.
 fn tasks(arguments: &CalibrateArgs) -> Vec<Task> {
     let noises: Vec<Noise> =
         if arguments.noise.is_empty() { Noise::ALL.to_vec() } else { arguments.noise.clone() };
@@ -146,6 +168,7 @@ fn tasks(arguments: &CalibrateArgs) -> Vec<Task> {
             tasks.extend((0..u64::from(arguments.planted)).map(quarter));
         }
     }
+    tasks.sort_by_key(|task| task.seed[2]);
     tasks
 }
 

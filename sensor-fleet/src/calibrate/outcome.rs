@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Span;
 use jiff::civil::{Date, date};
 use sensor_common::port::Port;
+use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Course, Planted, Scope, plant};
 use super::fleet::{BEFORE, DAYS, Fleet, home};
@@ -15,7 +16,7 @@ use crate::vocabulary::service::Service;
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// What became of a quarter.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Found {
     pub(super) events: usize,
     /// Those of which nothing was planted.
@@ -27,7 +28,7 @@ pub(super) struct Found {
 }
 
 /// A planted event that was found.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Hit {
     /// Verdict, or place, and kind are right.
     pub(super) verdict: bool,
