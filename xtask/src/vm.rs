@@ -36,12 +36,15 @@ const CPUS: usize = 2;
 /// Programs of tests that do not run inside, and why.
 const OUTSIDE: &[(&str, &str)] = &[
     ("alerts", "it needs Prometheus"),
+    ("bad_input", "no kernel has a part in reading a configuration"),
     ("bench", "figures of emulated processors mean nothing"),
     ("dashboards", "it needs Prometheus"),
     ("demo", "it needs the demo"),
     ("docs", "no kernel has a part in it"),
     ("fleet", "it needs Prometheus"),
     ("fleet_rules", "it needs Prometheus"),
+    ("hostile_http", "no kernel has a part in HTTP"),
+    ("output", "no kernel has a part in what is printed"),
     ("parser", "no kernel has a part in it"),
     ("remote", "it needs ssh and its server"),
     ("remote_write", "it needs Prometheus"),
@@ -54,6 +57,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("sensor_tests", "no kernel has a part in the tests' own library"),
     ("shipped", "it needs the agent as it is shipped"),
     ("simulation", "it needs Prometheus"),
+    ("socket", "no kernel has a part in its protocol"),
     ("surge_rules", "no kernel has a part in it"),
     ("world", "it needs ssh, curl, dig and their servers"),
 ];
