@@ -1,5 +1,6 @@
 //! The sensors that packets are run through.
 
+use std::num::NonZeroU32;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use anyhow::{Result, bail};
 use sensor_user::counters::Snapshot;
 
 use crate::other::Other;
-use crate::sensor::{Growth, Sensor, allow, sensors};
+use crate::sensor::{Growth, Sensor, Work, allow, sensors};
 
 /// How a sensor is configured, and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub enum Configuration {
     One,
     /// Likewise, without telling what made a packet.
     Untold,
+    /// One sensor, which has a prefix and hands every packet over as evidence.
+    Kept,
+    /// Likewise, with a budget that is spent.
+    Exhausted,
     /// One sensor, which monitors every address.
     Everything,
     /// Sixteen sensors, each with a prefix.
@@ -40,9 +45,11 @@ pub enum Subject {
 
 impl Configuration {
     /// All of this build.
-    pub const OWN: [Self; 7] = [
+    pub const OWN: [Self; 9] = [
         Self::One,
         Self::Untold,
+        Self::Kept,
+        Self::Exhausted,
         Self::Everything,
         Self::Sixteen,
         Self::Allowed10,
@@ -55,6 +62,8 @@ impl Configuration {
         match self {
             Self::One => ("one", "sensor"),
             Self::Untold => ("untold", "without telling tools"),
+            Self::Kept => ("kept", "evidence within budget"),
+            Self::Exhausted => ("exhausted", "evidence, budget spent"),
             Self::Everything => ("everything", "no prefixes configured"),
             Self::Sixteen => ("sixteen", "16 sensors"),
             Self::Allowed10 => ("allowed10", "10 management prefixes"),
@@ -64,6 +73,22 @@ impl Configuration {
         }
     }
 
+    /// What is done beside counting and dropping.
+    fn work(self) -> Work {
+        let evidence = match self {
+            Self::Kept => Some(NonZeroU32::MAX),
+            Self::Exhausted => Some(NonZeroU32::MIN),
+            _ => None,
+        };
+        Work { observe: self == Self::Observe, untold: self == Self::Untold, evidence }
+    }
+
+    /// Most packets of a call: with half as many before, and with what is remembered of them.
+    pub const fn most_packets(self) -> u32 {
+        // All of them fit into the ring buffer.
+        if matches!(self, Self::Kept) { 24_000 } else { u32::MAX }
+    }
+
     /// Loads the programs with it; the other build is `against`.
     ///
     /// # Errors
@@ -71,7 +96,9 @@ impl Configuration {
     pub fn load(self, against: Option<&Path>) -> Result<Subject> {
         let tables = match self {
             Self::Everything => String::new(),
-            Self::One | Self::Untold | Self::Observe | Self::Other => sensors(1),
+            Self::One | Self::Untold | Self::Kept | Self::Exhausted | Self::Observe | Self::Other => {
+                sensors(1)
+            }
             Self::Sixteen => sensors(16),
             Self::Allowed10 => sensors(1) + &allow(10),
             Self::Allowed1000 => sensors(1) + &allow(1_000),
@@ -79,9 +106,7 @@ impl Configuration {
         match (self, against) {
             (Self::Other, Some(binary)) => Other::start(binary, &tables).map(Box::new).map(Subject::Other),
             (Self::Other, None) => bail!("there is no other build to compare with"),
-            _ => Sensor::load(&tables, self == Self::Observe, self != Self::Untold)
-                .map(Box::new)
-                .map(Subject::Own),
+            _ => Sensor::load(&tables, self.work()).map(Box::new).map(Subject::Own),
         }
     }
 }
@@ -103,6 +128,17 @@ impl Subject {
         match self {
             Self::Own(sensor) => sensor.sends(frame),
             Self::Other(_) => bail!("nothing is sent by way of the other build"),
+        }
+    }
+
+    /// Takes out what it has handed over as evidence.
+    ///
+    /// # Errors
+    /// The kernel does not hand it out.
+    pub fn take_evidence(&self) -> Result<()> {
+        match self {
+            Self::Own(sensor) => sensor.take_evidence(),
+            Self::Other(_) => Ok(()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
 use crate::machine::Machine;
 use crate::programs::{Draw, Drawing};
-use crate::sensor::{Growth, Sensor, sensors, slots_grown};
+use crate::sensor::{Growth, Sensor, Work, sensors, slots_grown};
 use crate::statistics::from_usize;
 
 /// Measures them for each number of sensors.
@@ -74,7 +74,7 @@ const PACKETS: u32 = 1 << 16;
 
 impl Drains {
     fn new(count: u8) -> Result<Self> {
-        let mut sensor = Sensor::load(&sensors(count), false, true)?;
+        let mut sensor = Sensor::load(&sensors(count), Work::default())?;
         let start = sensor.counters.drain()?;
         let frame = frame().ipv4().tcp(80).syn().padded(60).bytes();
         bpf::test_run(sensor.program(), &frame, PACKETS)?;

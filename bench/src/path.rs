@@ -177,6 +177,8 @@ impl<'a> Run<'a> {
     /// The probes, then the program.
     fn measure(&mut self, sensors: &mut [Counting], packets: u32) -> Result<Sample> {
         let frame = &self.traffic.frame;
+        let most = self.sensor.map_or(u32::MAX, |number| sensors[number].configuration.most_packets());
+        let packets = packets.min(most);
         let verdict = self.prepare(sensors, u64::from(packets) + u64::from(packets / 2))?;
         let dropping = self.probes.dropping.time(frame, packets, XdpAction::Drop)?;
         let reading = self.probes.reading.time(frame, packets, XdpAction::Drop)?;
@@ -190,6 +192,7 @@ impl<'a> Run<'a> {
         let Counting { configuration, sensor, expected, .. } = &mut sensors[number];
         // Again and again: what the host uses is forgotten after a while.
         self.traffic.sent.iter().try_for_each(|frame| sensor.sends(frame))?;
+        sensor.take_evidence()?;
         let growth = if self.traffic.answers { &mut expected.passed } else { &mut expected.unsolicited };
         *growth += packets;
         let passes = self.traffic.answers || *configuration == Configuration::Observe;

@@ -3,21 +3,34 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use anyhow::{Context as _, Result};
 use sensor_common::layout::{Passed, Slot};
 use sensor_harness::bpf;
-use sensor_user::config::{Config, Input};
+use sensor_user::config::{Config, Evidence, Input};
 use sensor_user::counters::Snapshot;
 use sensor_user::kernel::{Counters, DEFAULT_PINS, Loaded, Options, Pins, Shared, Variant};
 
 /// The programs, and their counters.
 pub struct Sensor {
+    shared: Shared,
     loaded: Loaded,
     program: OwnedFd,
     /// What reads the counters.
     pub counters: Counters,
+}
+
+/// What the programs do beside counting and dropping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Drop nothing.
+    pub observe: bool,
+    /// Count without telling what made a packet.
+    pub untold: bool,
+    /// Hand so many records a second over as evidence.
+    pub evidence: Option<NonZeroU32>,
 }
 
 impl Sensor {
@@ -25,18 +38,32 @@ impl Sensor {
     ///
     /// # Errors
     /// Without root, or as the agent would fail.
-    pub fn load(tables: &str, observe: bool, tools: bool) -> Result<Self> {
+    pub fn load(tables: &str, work: Work) -> Result<Self> {
+        let Work { observe, untold, evidence } = work;
         let mut file = tempfile::NamedTempFile::new().context("cannot make a configuration file")?;
         file.write_all(tables.as_bytes())?;
         let interfaces = vec!["lo".to_owned()];
         let input = Input { file: Some(file.path().to_owned()), interfaces, ..Input::default() };
-        let config = Config { observe, ..Config::load(input)? };
+        let evidence = evidence.map(|budget| Evidence { budget, ..Evidence::default() });
+        let config = Config { observe, evidence, ..Config::load(input)? };
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, sensors: &sensors, guarded: false, tools };
+        let options = Options { config: &config, sensors: &sensors, guarded: false, tools: !untold };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let program = loaded.xdp(Variant::Linear)?.fd()?.as_fd().try_clone_to_owned()?;
-        Ok(Self { loaded, program, counters: shared.counters(&sensors)? })
+        let counters = shared.counters(&sensors)?;
+        Ok(Self { shared, loaded, program, counters })
+    }
+
+    /// Takes every record out of the ring buffer.
+    ///
+    /// # Errors
+    /// The kernel does not hand it out.
+    pub fn take_evidence(&self) -> Result<()> {
+        if let Some(mut ring) = self.shared.ring()? {
+            while ring.next(|_| ()).is_some() {}
+        }
+        Ok(())
     }
 
     /// The XDP program for frames in one buffer.

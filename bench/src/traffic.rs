@@ -29,7 +29,9 @@ const USED: u16 = 40_000;
 
 /// Every kind, the one of the target first.
 pub fn all() -> Vec<Traffic> {
-    use Configuration::{Allowed10, Allowed1000, Everything, Observe, One, Other, Sixteen, Untold};
+    use Configuration::{
+        Allowed10, Allowed1000, Everything, Exhausted, Kept, Observe, One, Other, Sixteen, Untold,
+    };
 
     let syn = |to: Frame| to.tcp(80).syn().padded(60).bytes();
     let draw = Some(Draw::ipv4());
@@ -41,21 +43,21 @@ pub fn all() -> Vec<Traffic> {
             "bare SYN, random ports and sources",
             syn(frame().ipv4()),
             draw,
-            &[One, Untold, Everything, Sixteen, Allowed10, Allowed1000, Observe, Other],
+            &[One, Untold, Kept, Exhausted, Everything, Sixteen, Allowed10, Allowed1000, Observe, Other],
         ),
         kind(
             "syn_skewed",
             "bare SYN, half of them to ten ports",
             syn(frame().ipv4()),
             to(Destination::Skewed),
-            &[One, Untold, Other],
+            &[One, Untold, Exhausted, Other],
         ),
         kind(
             "syn_one_port",
             "bare SYN to one port, random sources",
             syn(frame().ipv4()),
             one_port,
-            &[One, Untold, Other],
+            &[One, Untold, Exhausted, Other],
         ),
         kind("syn_same", "bare SYN, always the same", syn(frame().ipv4()), None, &[One, Untold, Other]),
         kind(
@@ -84,7 +86,7 @@ pub fn all() -> Vec<Traffic> {
             "bare SYN, VLAN tag, random",
             syn(frame().vlan(7).ipv4()),
             Some(Draw::vlan()),
-            &[One, Untold, Other],
+            &[One, Untold, Exhausted, Other],
         ),
         kind("udp", "UDP, random", datagram(53), draw, &[One, Untold, Sixteen, Other]),
         kind(

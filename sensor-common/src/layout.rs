@@ -19,6 +19,7 @@ pub use page::{
     SIDE_PAGE, SLOT_PAGES, Settings, WORDS_LENGTH, WORDS_PAGES, Words, bytes, first_page, first_words, pages,
     words,
 };
+pub(crate) use reason::labelled;
 pub use reason::{Malformed, Passed};
 pub use series::{MAX_SERIES_RECORDS, SERIES, SeriesKey, SeriesRecord};
 pub use slot::{ICMP_CODES, ICMP_TYPES, PORTS, PROTOCOLS, SENSOR_SLOTS, Slot, SlotKind};

@@ -1,6 +1,7 @@
 //! What the kernel and the host share: where each counter lives ([`layout`]), how bytes become a packet, and
 //! which counter it belongs to ([`parse`]), how it adds to that ([`hot`]), whether it is let through instead
-//! ([`classify`]), what made it ([`fingerprint`]), and what is remembered of what the host itself sends ([`flow`]).
+//! ([`classify`]), what made it ([`fingerprint`]), what is kept of it ([`evidence`]), and what is remembered of what the
+//! host itself sends ([`flow`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
 //! kernel are tested on the host.
@@ -12,6 +13,7 @@
 )]
 
 pub mod classify;
+pub mod evidence;
 pub mod fingerprint;
 pub mod flow;
 pub mod hot;

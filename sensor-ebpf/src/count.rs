@@ -8,12 +8,11 @@ use core::mem::offset_of;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
 use sensor_common::hot::{self, Behind, HotWord, Place};
+use sensor_common::layout::side::Side;
 use sensor_common::layout::{
     Counter, PAGE_SLOTS, Page, Passed, SIDE_PAGE, Settings, Slot, WORDS_PAGES, Words, first_page,
     first_words, pages, words,
 };
-
-use crate::verifier::below;
 
 // Sized by the agent for its sensors.
 #[map]
@@ -36,12 +35,34 @@ pub fn slot(sensor: u32, slot: Slot, length: usize) {
     hot::add(&Here { sensor, slot, word }, length as u32);
 }
 
-/// Counts a dropped packet by what made it: at this offset in the page of side counters, if it is one.
+/// A sensor's side counters.
 #[inline(always)]
-pub fn side(sensor: u32, offset: usize, length: usize) {
-    let Some(offset) = below::<{ PAGE_SLOTS as usize }>(offset) else { return };
-    let Some(page) = COUNTERS.get_ptr_mut(first_page(sensor) + SIDE_PAGE) else { return };
-    At(page.cast::<Counter>().wrapping_add(offset)).add(length);
+pub fn side_counters(sensor: u32) -> Option<SideCounters> {
+    COUNTERS.get_ptr_mut(first_page(sensor) + SIDE_PAGE).map(SideCounters)
+}
+
+/// The page of a sensor's side counters: this CPU's copy, which lives as long as the program runs.
+pub struct SideCounters(*mut Page);
+
+impl SideCounters {
+    /// Counts a packet. The compiler and the verifier must both not know which counter it is, or it must be always the
+    /// same: the mask then keeps it within the page.
+    #[inline(always)]
+    pub fn add(&self, side: Side) {
+        let counter = self.at(side);
+        counter.set_packets(counter.packets() + 1);
+    }
+
+    /// How many packets it has counted.
+    #[inline(always)]
+    pub fn packets(&self, side: Side) -> u64 {
+        self.at(side).packets()
+    }
+
+    #[inline(always)]
+    fn at(&self, side: Side) -> At {
+        At(self.0.cast::<Counter>().wrapping_add(side.offset() as usize % PAGE_SLOTS as usize))
+    }
 }
 
 /// Counts a packet that is let through.
@@ -135,6 +156,13 @@ impl At {
     fn get(&self) -> Counter {
         // SAFETY: it points to a counter, as its documentation says.
         unsafe { self.0.read_volatile() }
+    }
+
+    #[inline(always)]
+    fn packets(&self) -> u64 {
+        let place = self.0.wrapping_byte_add(offset_of!(Counter, packets)).cast::<u64>();
+        // SAFETY: it points to a number of that counter.
+        unsafe { place.read_volatile() }
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
+use sensor_common::evidence::MAX_SNAP_LENGTH;
 use sensor_common::parse::{Read, Wire};
 
 /// Reads a field of a context that the kernel handed over.
@@ -37,6 +38,15 @@ fn blurred(at: usize) -> usize {
     // SAFETY: likewise.
     let at = unsafe { pair.read_volatile() };
     usize::from(at) & (OFFSETS - 1)
+}
+
+/// A frame whose bytes can be copied.
+pub trait Capture: Read {
+    /// Copies its first bytes, as many as `most` says, and says how many there were.
+    ///
+    /// # Safety
+    /// There is room for as many as `most` says, rounded up to eight.
+    unsafe fn capture(&self, to: *mut u64, most: usize) -> usize;
 }
 
 /// A frame that lies in one buffer.
@@ -83,6 +93,41 @@ impl Read for Linear {
     #[inline(always)]
     fn blurred(&self, at: usize) -> usize {
         blurred(at)
+    }
+}
+
+/// Words of eight bytes in the longest capture.
+const WORDS: usize = (MAX_SNAP_LENGTH as usize).div_ceil(8);
+
+impl Capture for Linear {
+    // Each word's bounds are compared, since 5.10 has no helper that copies.
+    #[inline(always)]
+    unsafe fn capture(&self, to: *mut u64, most: usize) -> usize {
+        let mut copied = 0;
+        for word in 0..WORDS {
+            let start = self.data + word * 8;
+            if word * 8 >= most || start + 8 > self.end {
+                break;
+            }
+            // SAFETY: these bytes are within the packet. Loads need no alignment in BPF: the verifier refuses this
+            // one where the CPU's do (`CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS`).
+            let eight = unsafe { (start as *const u64).read_volatile() };
+            // SAFETY: there is room for whole words, as the caller vouches.
+            unsafe { to.wrapping_add(word).write_volatile(eight) };
+            copied = word * 8 + 8;
+        }
+        for _ in 0..7 {
+            let start = self.data + copied;
+            if copied >= most || start + 1 > self.end {
+                break;
+            }
+            // SAFETY: this byte is within the packet.
+            let byte = unsafe { (start as *const u8).read_volatile() };
+            // SAFETY: there is room for it, as the caller vouches.
+            unsafe { to.cast::<u8>().wrapping_add(copied).write_volatile(byte) };
+            copied += 1;
+        }
+        if copied < most { copied } else { most }
     }
 }
 
@@ -141,6 +186,17 @@ impl Read for MultiBuffer<'_> {
     #[inline(always)]
     fn blurred(&self, at: usize) -> usize {
         blurred(at)
+    }
+}
+
+impl Capture for MultiBuffer<'_> {
+    #[inline(always)]
+    unsafe fn capture(&self, to: *mut u64, most: usize) -> usize {
+        let length = if self.length < most { self.length } else { most };
+        // SAFETY: the context is the kernel's, and there is room for `most`, as the caller vouches.
+        let failed =
+            length == 0 || unsafe { bpf_xdp_load_bytes(self.ctx.ctx, 0, to.cast(), length as u32) } != 0;
+        if failed { 0 } else { length }
     }
 }
 

@@ -18,6 +18,7 @@
 #![expect(missing_docs, reason = "the entry points' documentation does not survive the macros")]
 
 mod count;
+mod evidence;
 mod frame;
 mod guard;
 mod log;
@@ -32,33 +33,37 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::classify::{Judgement, Policy, Verdict, judge};
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
-use sensor_common::parse::Read;
+use sensor_common::layout::side::Side;
 
-use frame::{Linear, MultiBuffer, Outgoing};
+use evidence::Counted;
+use frame::{Capture, Linear, MultiBuffer, Outgoing};
 use memory::Maps;
 use policy::LoadTime;
 
 /// For frames that lie in one buffer: every MTU that a driver takes without multi-buffer support.
 #[xdp]
+#[inline(always)]
 pub fn sensor(ctx: XdpContext) -> u32 {
     handle(&ctx, &Linear::new(&ctx))
 }
 
 /// For frames that may lie in several buffers (Linux 5.18, commit 2e88d4ff0301): jumbo frames.
 #[xdp(frags)]
+#[inline(always)]
 pub fn sensor_frags(ctx: XdpContext) -> u32 {
     handle(&ctx, &MultiBuffer::new(&ctx))
 }
 
 /// On what the host sends. Whatever it is, it goes on its way, and to the next filter.
 #[classifier]
+#[inline(always)]
 pub fn sensor_egress(ctx: TcContext) -> i32 {
     remember(&Outgoing::new(&ctx), &Maps);
     TC_ACT_UNSPEC
 }
 
 #[inline(always)]
-fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
+fn handle<F: Capture>(ctx: &XdpContext, frame: &F) -> u32 {
     if guard::is_unconfirmed() {
         count::passed(Passed::Unconfirmed, frame.length());
         return XDP_PASS;
@@ -71,11 +76,17 @@ fn handle<R: Read>(ctx: &XdpContext, frame: &R) -> u32 {
         }
         Verdict::Count { sensor, slot } => {
             log::malformed(ctx, slot, frame.length());
-            if LoadTime.tells_tools() {
-                // The verifier would walk on with each side counter that it has seen come about.
-                count::side(sensor, frame.blurred(side.offset() as usize), frame.length());
-            }
             count::slot(sensor, slot, frame.length());
+            if (LoadTime.tells_tools() || evidence::is_kept())
+                && let Some(counters) = count::side_counters(sensor)
+            {
+                // The verifier would walk on with each side counter that it has seen come about.
+                let side = Side::at(frame.blurred(side.offset() as usize) as u32);
+                counters.add(side);
+                if evidence::is_kept() {
+                    evidence::hand_over(ctx, frame, Counted { sensor, slot, side }, &counters);
+                }
+            }
             if policy::observing() { XDP_PASS } else { XDP_DROP }
         }
     }

@@ -5,6 +5,7 @@
 mod pages;
 mod status;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Input};
+use crate::evidence::Keeper;
 use crate::export::{Exporter, http};
 use crate::kernel::{
     AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
@@ -42,6 +44,7 @@ pub struct Agent {
     names: http::Names,
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
+    evidence: Option<Keeper>,
     awaits_confirmation: bool,
     /// Whether commands can ask it.
     told: Arc<AtomicBool>,
@@ -87,6 +90,8 @@ impl Agent {
             );
         }
         deployment.settle();
+        let evidence = keep_evidence(&config, &mut deployment);
+        pages.lock().evidence = folder(&config);
         let names = http::Names::new(&config.hosts);
         Ok(Self {
             config,
@@ -97,6 +102,7 @@ impl Agent {
             names,
             draining,
             logging,
+            evidence,
             awaits_confirmation,
             told,
         })
@@ -167,6 +173,10 @@ impl Agent {
         }
         self.names.set(&config.hosts);
         self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
+        // What the old programs handed over is of the old sensors.
+        self.stop_evidence();
+        self.evidence = keep_evidence(&self.config, &mut self.deployment);
+        self.pages.lock().evidence = folder(&self.config);
         self.restart_log()?;
         Ok(said)
     }
@@ -243,6 +253,7 @@ impl Agent {
     /// The kernel refuses to detach.
     pub fn end(&mut self) -> Result<()> {
         self.draining.abort();
+        self.stop_evidence();
         if !self.deployment.is_kept() {
             return self.detach();
         }
@@ -269,12 +280,19 @@ impl Agent {
         Ok(())
     }
 
+    fn stop_evidence(&mut self) {
+        if let Some(keeper) = self.evidence.take() {
+            keeper.stop();
+        }
+    }
+
     /// Detaches from every interface.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn detach(&mut self) -> Result<()> {
         self.draining.abort();
+        self.stop_evidence();
         self.deployment.detach()
     }
 }
@@ -289,6 +307,30 @@ fn about(config: &Config, input: &Input, options: &AttachOptions) -> AgentStatus
         pins: (!options.detach_on_exit).then(|| options.pins.display().to_string()),
         listen: config.listen.to_string(),
         observe: config.observe,
+    }
+}
+
+/// Where evidence is kept, if it is.
+fn folder(config: &Config) -> Option<PathBuf> {
+    config.evidence.as_ref().map(|evidence| evidence.path.clone())
+}
+
+/// Begins to keep evidence, where it is asked for. What stands in its way does not stop the counting.
+fn keep_evidence(config: &Config, deployment: &mut Deployment) -> Option<Keeper> {
+    let Some(evidence) = &config.evidence else {
+        deployment.drop_ring();
+        return None;
+    };
+    let keeper = deployment.ring().and_then(|ring| {
+        let ring = ring.context("the kernel hands nothing over")?;
+        Keeper::start(evidence, deployment.sensors(), ring, deployment.ledger()?)
+    });
+    match keeper {
+        Ok(keeper) => Some(keeper),
+        Err(error) => {
+            tracing::error!("{error:#}: no evidence is kept until a reload or a restart; counting goes on");
+            None
+        }
     }
 }
 

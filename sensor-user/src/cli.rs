@@ -8,8 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use sensor_common::layout::side::Tool;
 
-use crate::config::{self, KernelLog, Mode};
+use crate::config::{self, KernelLog, Mode, Port, Prefix};
 use crate::kernel::{AttachOptions, DEFAULT_PINS};
 
 const EXAMPLES: &str = "\
@@ -22,6 +26,7 @@ Examples:
   sensor run --config /etc/sensor/sensor.toml --confirm-within 60s
   sensor confirm
   sensor status
+  sensor evidence --last 1h --port 23/tcp
   sensor reload
   sensor detach --interface eth0
 
@@ -65,6 +70,8 @@ pub enum Command {
     Confirm(Confirm),
     /// Say what the running agent is doing: what it is attached to, what it counts, what is wrong.
     Status(Status),
+    /// Show packets that the running agent keeps as evidence, or write them to a pcapng file.
+    Evidence(Evidence),
     /// Have the running agent apply its changed configuration file; a bad one is refused whole.
     Reload(Reload),
     /// Remove the sensor from interfaces, whoever attached it. Needs no configuration and no agent.
@@ -118,6 +125,79 @@ pub struct Reload {
     /// The agent's socket, where its configuration names one.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+}
+
+/// Arguments of `sensor evidence`.
+#[derive(Args, Clone, Debug)]
+pub struct Evidence {
+    /// Packets seen then or later, as in 2026-11-29T02:00:00Z or 2026-11-29.
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "last")]
+    pub from: Option<Timestamp>,
+
+    /// Packets seen before then.
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "last")]
+    pub to: Option<Timestamp>,
+
+    /// Packets of the time just gone, as in 30m, 1h or 2d.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub last: Option<SignedDuration>,
+
+    /// Packets of one sensor.
+    #[arg(long, value_name = "NAME")]
+    pub sensor: Option<String>,
+
+    /// Packets that were counted as this, as in 23/tcp.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<Port>,
+
+    /// Packets that this tool has made: the labels of `sensor_tool_packets_total`.
+    #[arg(long, value_name = "TOOL", value_parser = tool)]
+    pub tool: Option<String>,
+
+    /// Packets from an address, or from a prefix of them.
+    #[arg(long, value_name = "PREFIX")]
+    pub source: Option<Prefix>,
+
+    /// Write them to this file, as pcapng; - is standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub write: Option<PathBuf>,
+
+    /// Print the agent's answer as it is: a JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Directory on a BPF file system where the agent's programs and counters are pinned: its socket is named after
+    /// it.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
+    pub pins: PathBuf,
+
+    /// The agent's socket, where its configuration names one.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// A moment, or the begin of a day in UTC.
+fn instant(text: &str) -> Result<Timestamp, &'static str> {
+    let day = || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok().map(|day| day.timestamp());
+    text.parse().ok().or_else(day).ok_or("write it as in 2026-11-29T02:00:00Z or 2026-11-29")
+}
+
+/// A time that is over, of some hours or days.
+fn duration(text: &str) -> Result<SignedDuration, &'static str> {
+    let days = || {
+        text.strip_suffix('d')?
+            .parse::<u16>()
+            .ok()
+            .map(|days| SignedDuration::from_hours(24 * i64::from(days)))
+    };
+    let duration = days().or_else(|| text.parse().ok()).filter(SignedDuration::is_positive);
+    duration.ok_or("write it as in 30m, 1h or 2d")
+}
+
+fn tool(text: &str) -> Result<String, String> {
+    let names: Vec<_> = Tool::ALL.iter().map(|tool| tool.label()).collect();
+    let known = names.contains(&text).then(|| text.to_owned());
+    known.ok_or_else(|| format!("there is no such tool: write one of {}", names.join(", ")))
 }
 
 /// Arguments of `sensor status`.

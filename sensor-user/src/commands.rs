@@ -4,6 +4,7 @@ pub mod check;
 pub mod confirm;
 pub mod detach;
 pub mod doctor;
+pub mod evidence;
 pub mod reload;
 pub mod run;
 pub mod status;

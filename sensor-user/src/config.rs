@@ -5,6 +5,7 @@
 
 mod allow;
 mod error;
+mod evidence;
 mod file;
 mod overlap;
 mod prefix;
@@ -30,6 +31,7 @@ pub use sensor_common::time_span::{MAX_TIME_SPAN, MIN_TIME_SPAN, time_span};
 
 pub use self::allow::Allow;
 pub use self::error::ConfigError;
+pub use self::evidence::Evidence;
 pub use self::prefix::{Prefix, PrefixError};
 pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
 pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name};
@@ -99,6 +101,8 @@ pub struct Config {
     pub socket: Option<PathBuf>,
     /// Who may reach the host, and where: at most [`sensor_common::policy::MAX_RULES`] rules.
     pub allow: Vec<Allow>,
+    /// How packets are kept as evidence; `None` if none are.
+    pub evidence: Option<Evidence>,
 }
 
 /// Which ports get a series of their own, per sensor.
@@ -200,6 +204,9 @@ impl Config {
         } else {
             settings.sensors
         };
+        let observe = input.observe || settings.observe;
+        // Where nothing is dropped, clients of the host's services would be in it.
+        let evidence = settings.evidence.filter(|evidence| !observe || evidence.observe);
         Ok(Self {
             interfaces,
             listen: input.listen.or(settings.listen).unwrap_or(DEFAULT_LISTEN),
@@ -208,13 +215,14 @@ impl Config {
                 .or(settings.drain_interval)
                 .unwrap_or(DEFAULT_DRAIN_INTERVAL),
             mode: input.mode.or(settings.mode).unwrap_or_default(),
-            observe: input.observe || settings.observe,
+            observe,
             kernel_log: input.kernel_log.or(settings.kernel_log).unwrap_or_default(),
             sensors,
             hosts: settings.hosts,
             export: settings.export,
             socket: settings.socket,
             allow: settings.allow,
+            evidence,
         })
     }
 }

@@ -17,6 +17,7 @@ pub use attach::{
     Above, AttachOptions, Deployment, SINGLE_BUFFER_MTU, Standing, Watch, check_interface, check_named_once,
     check_native, detach_egress, rules_in_effect,
 };
+pub use clock::since_1970;
 pub use foreign::{TcProgram, may_list_programs, program_name, tc_programs};
 pub use host::{
     AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
@@ -25,7 +26,7 @@ pub use host::{
 };
 pub use link::Link;
 pub use maps::{
-    Cleaned, Confirmation, Counters, DEFAULT_PINS, Guard, KernelSeries, Pins, Root, Shared, bpf_mount,
-    check_names, clean, detach_command, detach_command_of,
+    Cleaned, Confirmation, Counters, DEFAULT_PINS, Guard, KernelSeries, Ledger, Pins, Ring, Root, Shared,
+    bpf_mount, check_names, clean, detach_command, detach_command_of,
 };
 pub use program::{Loaded, OBJECT, Options, RateLimited, Variant, guard_of, is_ours, is_sensors};

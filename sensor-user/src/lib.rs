@@ -12,6 +12,7 @@ pub mod conditions;
 pub mod config;
 pub mod counters;
 pub mod doctor;
+pub mod evidence;
 pub mod export;
 pub mod kernel;
 pub mod log;

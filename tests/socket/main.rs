@@ -17,7 +17,7 @@ use rstest::rstest;
 use sensor_harness::agent::Launch;
 use sensor_harness::built;
 use sensor_harness::cli::{Said, sensor};
-use sensor_harness::frame::frame;
+use sensor_harness::frame::{SENSOR_V4, frame};
 use sensor_harness::mix::SENSOR;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs_root;
@@ -286,12 +286,17 @@ fn the_document_shows_what_is_said() -> Result<()> {
     let asks = |lines: &[Value]| lines.len() == 1 && lines[0].get("ask").is_some();
     let mut shown = 0;
     let near = Namespace::new()?;
-    let _one = Wire::between(near.clone(), "eth0", Namespace::new()?, MTU)?;
-    let pins = Pins::new()?;
-    let config = format!("interfaces = [\"eth0\", \"eth1\"]\n{SENSOR}");
+    let one = Wire::between(near.clone(), "eth0", Namespace::new()?, MTU)?;
+    let (pins, folder) = (Pins::new()?, TempDir::new()?);
+    let evidence = format!("[evidence]\npath = \"{}\"", folder.path().display());
+    let config = format!("interfaces = [\"eth0\", \"eth1\"]\n{SENSOR}\n{evidence}");
     let agent = Launch::new(&near).pins(&pins).config(&config).spawn()?;
     let socket = pins.socket();
     until(|| Ok(agent.get("/metrics").is_ok_and(|page| page.status == 200)), || agent.stderr())?;
+    // A packet that the question for evidence finds.
+    let mirai = frame().ipv4().tcp(23).syn().sequence(SENSOR_V4.into()).from([203, 0, 113, 9]);
+    Sender::new(&one)?.send(&[mirai.padded(60).bytes()])?;
+    until(|| Ok(fs::read_dir(folder.path())?.count() > 1), || agent.stderr())?;
     for pair in examples.windows(2).filter(|pair| asks(&pair[0]) && !asks(&pair[1])) {
         let request = format!("{}\n", pair[0][0]);
         let said = answer(&mut connect(&socket)?, request.as_bytes())?;
@@ -299,7 +304,7 @@ fn the_document_shows_what_is_said() -> Result<()> {
         assert_eq!(kinds(&said), kinds(&pair[1]), "{request}: {said:#?}");
         shown += 1;
     }
-    ensure!(shown >= 4, "only {shown} examples were found");
+    ensure!(shown >= 5, "only {shown} examples were found");
     Ok(())
 }
 

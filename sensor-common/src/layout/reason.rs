@@ -27,7 +27,7 @@ macro_rules! labelled {
     };
 }
 
-pub(super) use labelled;
+pub(crate) use labelled;
 
 labelled! {
     /// Why a packet is called malformed: the first thing found wrong, from the outside in.

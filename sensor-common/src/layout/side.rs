@@ -1,8 +1,10 @@
 //! A sensor's side counters: details of what its slots count, never part of the sum over them. Their offsets in
 //! the page [`SIDE_PAGE`](super::SIDE_PAGE); numbers are only ever added.
 //!
-//! A packet adds to one of them at most. What others tell already has none of its own: all SYNs are those of all tools
-//! together, SYN-ACKs and RSTs are backscatter as they are TCP, and ICMP's types have slots.
+//! They count packets, not bytes. A counted packet adds to exactly one of those that tell what made it; [`Side::NONE`] has
+//! those of which nothing is told. What others tell already has none of its own: all SYNs are those of all tools
+//! together, SYN-ACKs and RSTs are backscatter as they are TCP, and ICMP's types have slots. While evidence is kept, a
+//! counted packet adds to exactly one of those of [`EVIDENCE`] too.
 
 use core::ops::Range;
 
@@ -20,7 +22,7 @@ pub const EVIDENCE: Range<u32> = 96..112;
 /// Packets by the constituency that they come from.
 pub const CONSTITUENCIES: Range<u32> = 256..512;
 
-const _: () = assert!(CONSTITUENCIES.end <= PAGE_SLOTS);
+const _: () = assert!(CONSTITUENCIES.end <= PAGE_SLOTS && PAGE_SLOTS.is_power_of_two());
 
 labelled! {
     /// What made a SYN: see [`crate::fingerprint`] for how it is told.
@@ -80,13 +82,39 @@ labelled! {
     }
 }
 
-/// The side counter of a packet.
+labelled! {
+    /// Why a counted packet was not handed over as evidence.
+    Skipped {
+        /// The budget was spent.
+        Budget => "budget",
+        /// The ring buffer was full: nobody read it, or not fast enough.
+        Buffer => "buffer",
+    }
+}
+
+/// A side counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Side(u32);
 
 impl Side {
-    /// A packet that no side counter counts.
-    pub const NONE: Self = Self(PAGE_SLOTS);
+    /// Packets of which nothing is told: the last counter of the page, so that they need no question of their own.
+    pub const NONE: Self = Self(PAGE_SLOTS - 1);
+    /// Packets handed over as evidence.
+    pub const HANDED_OVER: Self = Self(EVIDENCE.start);
+
+    /// Packets that were not handed over as evidence.
+    #[must_use]
+    #[inline(always)]
+    pub const fn skipped(reason: Skipped) -> Self {
+        Self(EVIDENCE.start + 1 + reason as u32)
+    }
+
+    /// The one with this offset: of an offset beyond the page, what the kernel's program takes it for.
+    #[must_use]
+    #[inline(always)]
+    pub const fn at(offset: u32) -> Self {
+        Self(offset & (PAGE_SLOTS - 1))
+    }
 
     /// SYNs of a tool.
     #[must_use]
@@ -105,7 +133,13 @@ impl Side {
     /// UDP from a reflector's port. Other backscatter is counted as what it is.
     pub const UDP_REFLECTOR: Self = Self(BACKSCATTER.start + Backscatter::UdpReflector as u32);
 
-    /// Its offset in the page: [`PAGE_SLOTS`] if there is none.
+    /// The tool of SYNs that it counts; `None` if it counts others.
+    #[must_use]
+    pub fn made_by(self) -> Option<Tool> {
+        Tool::ALL.iter().copied().find(|&tool| Self::tool(tool) == self)
+    }
+
+    /// Its offset in the page: below [`PAGE_SLOTS`].
     #[must_use]
     #[inline(always)]
     pub const fn offset(self) -> u32 {
@@ -116,3 +150,4 @@ impl Side {
 const _: () = assert!(Tool::ALL.len() <= (TOOLS.end - TOOLS.start) as usize);
 const _: () = assert!(TcpKind::ALL.len() <= (TCP_KINDS.end - TCP_KINDS.start) as usize);
 const _: () = assert!(Backscatter::ALL.len() <= (BACKSCATTER.end - BACKSCATTER.start) as usize);
+const _: () = assert!(Skipped::ALL.len() < (EVIDENCE.end - EVIDENCE.start) as usize);

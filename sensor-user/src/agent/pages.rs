@@ -1,5 +1,6 @@
 //! The documents that are served, made of the counters and of what the kernel says at that moment.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) about: AgentStatus,
     /// Whether nothing is dropped.
     pub(super) observe: bool,
+    /// Where evidence is kept, if it is.
+    pub(super) evidence: Option<PathBuf>,
     /// When the counters were last read.
     pub(super) drained: Option<SystemTime>,
     /// Drains that fail in a row.
@@ -46,6 +49,7 @@ impl Pages {
                 since: Since::default(),
                 observe: about.observe,
                 about,
+                evidence: None,
                 drained: None,
                 failing: Repeated::default(),
             }),

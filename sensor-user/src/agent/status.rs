@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::pages::Pages;
+use crate::evidence::{Basis, Found, Search, find};
 use crate::export::AttachStatus;
 use crate::obstacle::in_words;
 use crate::socket::Questions;
@@ -61,5 +62,13 @@ impl Questions for Pages {
         let trouble = unread.or(first);
         lines.push(StatusLine::Ready(Readiness { ready: trouble.is_none(), trouble }));
         Ok(lines)
+    }
+
+    fn evidence(&self, search: &Search, visit: &mut dyn FnMut(Found, &[u8]) -> bool) -> Result<Basis> {
+        let folder = self.lock().evidence.clone();
+        let folder = folder.context(
+            "this agent keeps no evidence: add [evidence] to its configuration, then `sensor reload`",
+        )?;
+        find(&folder, search, visit)
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct File {
     pub socket: Socket,
     #[serde(default)]
     pub allow: Vec<Spanned<Allow>>,
+    pub evidence: Option<Evidence>,
 }
 
 /// A `[[sensor]]` table.
@@ -57,6 +58,18 @@ pub(super) struct Export {
 #[serde(deny_unknown_fields)]
 pub(super) struct Socket {
     pub path: Option<Spanned<String>>,
+}
+
+/// The `[evidence]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Evidence {
+    pub path: Option<Spanned<String>>,
+    pub budget: Option<Spanned<i64>>,
+    pub snap_length: Option<Spanned<i64>>,
+    pub max_size: Option<Spanned<String>>,
+    #[serde(default)]
+    pub observe: bool,
 }
 
 /// An `[[allow]]` table.

@@ -3,12 +3,13 @@
 use super::error::cut;
 
 /// Which keys are where: those of the whole file stand above the first heading.
-const PLACES: [(&str, &[&str]); 5] = [
+const PLACES: [(&str, &[&str]); 6] = [
     ("", &["interfaces", "listen", "hosts", "drain_interval", "mode", "observe", "kernel_log"]),
     ("[[sensor]]", &["name", "region", "prefixes"]),
     ("[export]", &["ports", "max_ports"]),
     ("[socket]", &["path"]),
     ("[[allow]]", &["from", "tcp", "udp", "icmp_echo"]),
+    ("[evidence]", &["path", "budget", "snap_length", "max_size", "observe"]),
 ];
 
 /// Says it of the parser's message.
@@ -64,9 +65,10 @@ fn misplaced(message: &str, place: &str) -> Option<String> {
 fn no_table(message: &str, place: &str) -> Option<String> {
     let (heading, _) = PLACES.iter().find(|(heading, _)| !place.is_empty() && name(heading) == place)?;
     let (found, _) = message.split_once(", expected ")?;
-    let (other, expected, example) = match *heading {
-        "[export]" | "[socket]" => ("a list of tables", "a table", "as in [export]"),
-        _ => ("one table", "a list of tables", "in double brackets, as in [[sensor]] or [[allow]]"),
+    let (other, expected, example) = if heading.starts_with("[[") {
+        ("one table", "a list of tables", "in double brackets, as in [[sensor]] or [[allow]]")
+    } else {
+        ("a list of tables", "a table", "as in [export]")
     };
     let found = if found == "invalid type: map" { other } else { found };
     (found == other || found.starts_with("invalid type: "))

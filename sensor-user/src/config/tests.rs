@@ -51,6 +51,7 @@ fn example() -> Config {
         },
         socket: None,
         allow: vec![],
+        evidence: None,
     }
 }
 
@@ -85,6 +86,12 @@ fn every_key_is_read() {
         tcp = [22]
         udp = [161]
         icmp_echo = true
+        [evidence]
+        path = "/srv/evidence"
+        budget = 100
+        snap_length = 1514
+        max_size = "64MiB"
+        observe = true
     "#;
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
@@ -103,8 +110,28 @@ fn every_key_is_read() {
             udp: vec![161],
             icmp_echo: true,
         }],
+        evidence: Some(Evidence {
+            path: "/srv/evidence".into(),
+            budget: NonZeroU32::new(100).unwrap(),
+            snap_length: 1514,
+            max_size: 64 << 20,
+            observe: true,
+        }),
     };
     assert_eq!(load(content, Input::default()), Ok(expected));
+}
+
+#[rstest]
+#[case::off("", false, false)]
+#[case::on("[evidence]", false, true)]
+#[case::not_under_observe("[evidence]", true, false)]
+#[case::under_observe("[evidence]\nobserve = true", true, true)]
+fn evidence_is_kept_where_it_is_asked_for(#[case] table: &str, #[case] observe: bool, #[case] kept: bool) {
+    let config = load(&format!("interfaces = [\"eth0\"]\n{table}"), Input { observe, ..Input::default() });
+    let config = config.unwrap();
+    assert_eq!(config.evidence.is_some(), kept);
+    let usual = Evidence { observe, ..Evidence::default() };
+    assert!(config.evidence.is_none_or(|evidence| evidence == usual));
 }
 
 #[test]

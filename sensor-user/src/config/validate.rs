@@ -19,8 +19,8 @@ use toml::Spanned;
 use super::error::{Problems, shown};
 use super::overlap::{Overlap, overlaps};
 use super::{
-    Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Export, KernelLog, MAX_PREFIXES, MAX_SERIES,
-    MaxPorts, Mode, Port, Prefix, Sensor, allow, file, value,
+    Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Evidence, Export, KernelLog, MAX_PREFIXES,
+    MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, allow, evidence, file, value,
 };
 
 /// What a file says; what it leaves out is `None`, or empty for sensors.
@@ -37,6 +37,7 @@ pub(super) struct Settings {
     pub export: Export,
     pub socket: Option<PathBuf>,
     pub allow: Vec<Allow>,
+    pub evidence: Option<Evidence>,
 }
 
 /// Reads and checks the content of the file at `path`, which only serves to name it.
@@ -68,6 +69,7 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
             .path
             .and_then(|text| one("socket path", &text, value::socket_path, &mut problems)),
         allow: allow::rules(&file.allow, &mut problems),
+        evidence: file.evidence.map(|table| evidence::evidence(&table, &mut problems)),
     };
     problems.check(settings)
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -126,6 +127,23 @@ pub(super) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
     })
 }
 
+/// A number of bytes, as in `64MiB`.
+pub(super) fn size(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let bytes = UNITS.iter().find_map(|(unit, bits)| {
+        let number = text.strip_suffix(unit)?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| number.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1 << bits))
+    });
+    match bytes {
+        Some(bytes) if bounds.contains(&bytes) => Ok(bytes),
+        Some(_) => {
+            Err(format!("is out of bounds: write {}KiB to {}TiB", bounds.start() >> 10, bounds.end() >> 40))
+        }
+        None => Err("is not a size: write it as in 64MiB or 1GiB".to_owned()),
+    }
+}
+
 /// The first value that is there twice.
 pub(super) fn repeated(values: &[String]) -> Option<&String> {
     let mut seen = HashSet::new();
@@ -188,6 +206,20 @@ mod tests {
         assert_eq!(choice("native"), Ok(Mode::Native));
         let error = choice::<Mode>("Native").unwrap_err();
         assert_eq!(error, r#"is unknown: write "auto" or "native" or "generic""#);
+    }
+
+    #[rstest]
+    #[case::usual("64MiB", Ok(64 << 20))]
+    #[case::largest("1024TiB", Ok(1 << 50))]
+    #[case::too_large("1025TiB", Err("is out of bounds: write 1024KiB to 1024TiB"))]
+    #[case::far_too_large("99999999999999999999TiB", Err("is out of bounds: write 1024KiB to 1024TiB"))]
+    #[case::too_small("0GiB", Err("is out of bounds: write 1024KiB to 1024TiB"))]
+    #[case::no_unit("1000000", Err("is not a size: write it as in 64MiB or 1GiB"))]
+    #[case::other_unit("1GB", Err("is not a size: write it as in 64MiB or 1GiB"))]
+    #[case::sign("+1GiB", Err("is not a size: write it as in 64MiB or 1GiB"))]
+    #[case::no_number("GiB", Err("is not a size: write it as in 64MiB or 1GiB"))]
+    fn sizes(#[case] text: &str, #[case] expected: Result<u64, &str>) {
+        assert_eq!(size(text, &(1 << 20..=1 << 50)), expected.map_err(str::to_owned));
     }
 
     proptest! {

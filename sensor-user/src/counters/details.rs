@@ -1,33 +1,40 @@
-//! What a sensor's side counters tell, with what its slots tell already.
+//! What a sensor's side counters tell, with what its slots tell already: for each label how many packets, every label.
 
+use sensor_common::evidence::Lost;
 use sensor_common::fingerprint::icmp_backscatter;
-use sensor_common::layout::side::{Backscatter, Side, TcpKind, Tool};
+use sensor_common::layout::Slot;
+use sensor_common::layout::side::{Backscatter, Side, Skipped, TcpKind, Tool};
 
 use super::Slots;
 
-/// SYNs by the tool that made them, every tool.
-pub fn tools(slots: &Slots) -> impl Iterator<Item = (Tool, u64)> {
-    Tool::ALL.iter().map(|&tool| (tool, slots.side(Side::tool(tool)).packets))
+/// Packets by label.
+pub type Details = Vec<(&'static str, u64)>;
+
+/// SYNs by the tool that made them.
+#[must_use]
+pub fn tools(slots: &Slots) -> Details {
+    Tool::ALL.iter().map(|&tool| (tool.label(), slots.side(Side::tool(tool)))).collect()
 }
 
-/// TCP segments by their flags, every kind.
-pub fn tcp_kinds(slots: &Slots) -> impl Iterator<Item = (TcpKind, u64)> {
-    TcpKind::ALL.iter().map(|&kind| (kind, tcp_kind(slots, kind)))
+/// TCP segments by their flags.
+#[must_use]
+pub fn tcp_kinds(slots: &Slots) -> Details {
+    TcpKind::ALL.iter().map(|&kind| (kind.label(), tcp_kind(slots, kind))).collect()
 }
 
 fn tcp_kind(slots: &Slots, kind: TcpKind) -> u64 {
     match kind {
         // Each is counted by its tool.
-        TcpKind::Syn => tools(slots).map(|(_, packets)| packets).sum(),
-        kind => slots.side(Side::tcp(kind)).packets,
+        TcpKind::Syn => Tool::ALL.iter().map(|&tool| slots.side(Side::tool(tool))).sum(),
+        kind => slots.side(Side::tcp(kind)),
     }
 }
 
-/// Backscatter, every kind.
+/// Backscatter by its kind.
 #[must_use]
-pub fn backscatter(slots: &Slots) -> Vec<(Backscatter, u64)> {
+pub fn backscatter(slots: &Slots) -> Details {
     let mut icmp = [0; Backscatter::ALL.len()];
-    for (kind, counter) in slots.iter_nonzero_from(sensor_common::layout::Slot::icmp(0, 0)) {
+    for (kind, counter) in slots.iter_nonzero_from(Slot::icmp(0, 0)) {
         if let Some(kind) = icmp_backscatter(kind) {
             icmp[kind as usize] += counter.packets;
         }
@@ -35,27 +42,38 @@ pub fn backscatter(slots: &Slots) -> Vec<(Backscatter, u64)> {
     let packets = |kind| match kind {
         Backscatter::SynAck => tcp_kind(slots, TcpKind::SynAck),
         Backscatter::Rst => tcp_kind(slots, TcpKind::Rst),
-        Backscatter::UdpReflector => slots.side(Side::UDP_REFLECTOR).packets,
+        Backscatter::UdpReflector => slots.side(Side::UDP_REFLECTOR),
         kind @ (Backscatter::IcmpError | Backscatter::IcmpReply) => icmp[kind as usize],
     };
-    Backscatter::ALL.iter().map(|&kind| (kind, packets(kind))).collect()
+    Backscatter::ALL.iter().map(|&kind| (kind.label(), packets(kind))).collect()
+}
+
+/// Packets that were not handed over as evidence, by reason.
+#[must_use]
+pub fn skipped(slots: &Slots) -> Details {
+    Skipped::ALL.iter().map(|&reason| (reason.label(), slots.side(Side::skipped(reason)))).collect()
+}
+
+/// Packets that were handed over as evidence and not written, by reason.
+#[must_use]
+pub fn lost(slots: &Slots) -> Details {
+    Lost::ALL.iter().map(|&reason| (reason.label(), slots.lost(reason))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use sensor_common::layout::Slot;
 
     use super::*;
 
     #[test]
     fn syns_are_those_of_all_tools() {
         let mut slots = Slots::default();
-        slots.add_side(Side::tool(Tool::Mirai), 3, 180);
-        slots.add_side(Side::tool(Tool::Other), 4, 240);
-        slots.add_side(Side::tcp(TcpKind::Xmas), 5, 300);
-        let kinds: Vec<_> = tcp_kinds(&slots).filter(|(_, packets)| *packets > 0).collect();
-        assert_eq!(kinds, [(TcpKind::Syn, 7), (TcpKind::Xmas, 5)]);
+        slots.add_side(Side::tool(Tool::Mirai), 3);
+        slots.add_side(Side::tool(Tool::Other), 4);
+        slots.add_side(Side::tcp(TcpKind::Xmas), 5);
+        let kinds: Vec<_> = tcp_kinds(&slots).into_iter().filter(|(_, packets)| *packets > 0).collect();
+        assert_eq!(kinds, [("syn", 7), ("xmas", 5)]);
     }
 
     #[rstest]
@@ -70,16 +88,19 @@ mod tests {
         let mut slots = Slots::default();
         slots.add(slot, 6, 360);
         let kinds = backscatter(&slots).into_iter().filter(|(_, packets)| *packets > 0);
-        assert_eq!(kinds.collect::<Vec<_>>(), expected.map(|kind| (kind, 6)).into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            kinds.collect::<Vec<_>>(),
+            expected.map(|kind| (kind.label(), 6)).into_iter().collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn flags_and_reflectors_tell_backscatter() {
         let mut slots = Slots::default();
-        slots.add_side(Side::tcp(TcpKind::SynAck), 1, 60);
-        slots.add_side(Side::tcp(TcpKind::Rst), 2, 120);
-        slots.add_side(Side::tcp(TcpKind::Ack), 3, 180);
-        slots.add_side(Side::UDP_REFLECTOR, 4, 240);
+        slots.add_side(Side::tcp(TcpKind::SynAck), 1);
+        slots.add_side(Side::tcp(TcpKind::Rst), 2);
+        slots.add_side(Side::tcp(TcpKind::Ack), 3);
+        slots.add_side(Side::UDP_REFLECTOR, 4);
         let packets: Vec<u64> = backscatter(&slots).into_iter().map(|(_, packets)| packets).collect();
         assert_eq!(packets, [1, 2, 0, 0, 4]);
     }

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use sensor_common::layout::SlotKind;
+
 use crate::config::Transport;
 
 /// IANA's keywords of the protocols that a sensor may well see, in lower case and without punctuation.
@@ -76,6 +78,21 @@ pub fn protocol(number: u8) -> Cow<'static, str> {
     match NAMES.binary_search_by_key(&number, |&(number, _)| number) {
         Ok(at) => NAMES[at].1.into(),
         Err(_) => number.to_string().into(),
+    }
+}
+
+/// A slot in words for people, as in `23/tcp` and `icmp 8/0`.
+#[must_use]
+pub fn slot_name(slot: SlotKind) -> String {
+    match slot {
+        SlotKind::Tcp(port) => format!("{port}/tcp"),
+        SlotKind::Udp(port) => format!("{port}/udp"),
+        SlotKind::Icmp(kind, code) => format!("icmp {kind}/{code}"),
+        SlotKind::Icmpv6(kind, code) => format!("icmpv6 {kind}/{code}"),
+        SlotKind::ProtocolV4(number) => format!("{} over ipv4", protocol(number)),
+        SlotKind::ProtocolV6(number) => format!("{} over ipv6", protocol(number)),
+        SlotKind::Fragment(number) => format!("{} fragment", protocol(number)),
+        SlotKind::Malformed(reason) => format!("malformed {reason}"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::mem;
 
+use sensor_common::evidence::{Account, Lost};
 use sensor_common::layout::side::{self, Side};
 use sensor_common::layout::{Counter, PAGE_SLOTS, Page, Passed, SENSOR_SLOTS, SLOT_PAGES, Slot, SlotKind};
 
@@ -57,6 +58,7 @@ impl SnapshotBuilder {
         passed.fill(Counter::default());
         for slots in &mut memory {
             slots.side.fill(Counter::default());
+            slots.lost.fill(0);
         }
         Self { sensors: memory, passed, added: vec![[false; SLOT_PAGES as usize]; sensors] }
     }
@@ -94,6 +96,18 @@ impl SnapshotBuilder {
         add_all(&mut self.sensors[sensor].side, per_cpu);
     }
 
+    /// Adds what became of the records of one sensor on each CPU.
+    ///
+    /// # Panics
+    /// If there is no such sensor.
+    pub fn add_accounts<'a>(&mut self, sensor: usize, per_cpu: impl IntoIterator<Item = &'a Account>) {
+        for account in per_cpu {
+            for (sum, lost) in self.sensors[sensor].lost.iter_mut().zip(account.lost) {
+                *sum += lost;
+            }
+        }
+    }
+
     /// Adds what each CPU has let through.
     pub fn add_passed<'a>(&mut self, per_cpu: impl IntoIterator<Item = &'a Page>) {
         add_all(&mut self.passed, per_cpu);
@@ -120,16 +134,18 @@ fn add_all<'a>(sums: &mut [Counter], per_cpu: impl IntoIterator<Item = &'a Page>
 
 /// The counters of one sensor, one for each [`Slot`], and its side counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the slots are most of it")]
 pub struct Slots {
     slots: Box<[Counter]>,
     side: Box<[Counter]>,
+    lost: [u64; Lost::ALL.len()],
 }
 
 impl Default for Slots {
     /// Nothing counted yet.
     fn default() -> Self {
         let counters = |length: u32| vec![Counter::default(); length as usize].into();
-        Self { slots: counters(SENSOR_SLOTS), side: counters(side::CONSTITUENCIES.end) }
+        Self { slots: counters(SENSOR_SLOTS), side: counters(side::CONSTITUENCIES.end), lost: [0; _] }
     }
 }
 
@@ -140,10 +156,16 @@ impl Slots {
         self.slots[slot.index() as usize]
     }
 
-    /// What a side counter counted.
+    /// How many packets a side counter counted: none where nothing is told of them.
     #[must_use]
-    pub fn side(&self, side: Side) -> Counter {
-        self.side.get(side.offset() as usize).copied().unwrap_or_default()
+    pub fn side(&self, side: Side) -> u64 {
+        self.side.get(side.offset() as usize).map_or(0, |counter| counter.packets)
+    }
+
+    /// How many records of evidence were lost.
+    #[must_use]
+    pub const fn lost(&self, why: Lost) -> u64 {
+        self.lost[why as usize]
     }
 
     /// What was counted to all slots: every packet of the sensor.
@@ -192,8 +214,8 @@ impl Slots {
 
     /// Adds to one side counter, as the kernel would.
     #[cfg(test)]
-    pub(crate) fn add_side(&mut self, side: Side, packets: u64, bytes: u64) {
-        add(&mut self.side[side.offset() as usize], Counter { packets, bytes });
+    pub(crate) fn add_side(&mut self, side: Side, packets: u64) {
+        self.side[side.offset() as usize].packets += packets;
     }
 
     /// Adds to one slot, as the kernel would.
@@ -297,13 +319,12 @@ mod tests {
     fn side_counters_are_no_part_of_the_sum() {
         let mut builder = SnapshotBuilder::new(2);
         let offset = Side::UDP_REFLECTOR.offset();
-        builder.add_side(1, [&page(&[(offset, 3, 180)]), &page(&[(offset, 4, 240)])]);
+        builder.add_side(1, [&page(&[(offset, 3, 0)]), &page(&[(offset, 4, 0)])]);
         let snapshot = builder.finish();
-        let expected = Counter { packets: 7, bytes: 420 };
-        assert_eq!(snapshot.sensors[1].side(Side::UDP_REFLECTOR), expected);
+        assert_eq!(snapshot.sensors[1].side(Side::UDP_REFLECTOR), 7);
         assert_eq!(snapshot.sensors[1].total(), Counter::default());
         assert_eq!(snapshot.sensors[0], Slots::default());
-        assert_eq!(snapshot.sensors[1].side(Side::NONE), Counter::default());
+        assert_eq!(snapshot.sensors[1].side(Side::NONE), 0);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Family {
 }
 
 /// Every metric of the agent but the process metrics.
-pub static FAMILIES: [&Family; 20] = [
+pub static FAMILIES: [&Family; 23] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -59,6 +59,9 @@ pub static FAMILIES: [&Family; 20] = [
     &TOOL,
     &TCP,
     &BACKSCATTER,
+    &EVIDENCE,
+    &EVIDENCE_SKIPPED,
+    &EVIDENCE_LOST,
     &PASSED,
     &INFO,
     &PORTS,
@@ -139,6 +142,28 @@ pub(super) static BACKSCATTER: Family = Family {
     labels: &["sensor", "kind"],
     help: "Unsolicited packets that answer something which the sensor never sent, by kind; \
            they are part of sensor_packets_total too.",
+};
+
+pub(super) static EVIDENCE: Family = Family {
+    name: "sensor_evidence_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor"],
+    help: "Unsolicited packets that the kernel handed over as evidence; \
+           with those skipped, all that were counted since evidence is kept.",
+};
+
+pub(super) static EVIDENCE_SKIPPED: Family = Family {
+    name: "sensor_evidence_skipped_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "reason"],
+    help: "Unsolicited packets that were counted and not handed over as evidence.",
+};
+
+pub(super) static EVIDENCE_LOST: Family = Family {
+    name: "sensor_evidence_lost_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "reason"],
+    help: "Unsolicited packets that were handed over as evidence and not written to a file.",
 };
 
 pub(super) static PASSED: Family = Family {

@@ -1,14 +1,16 @@
 //! What the metrics page says of the sensors: each of their families as of one snapshot.
 
+use sensor_common::layout::side::Side;
 use sensor_common::layout::{Counter, Passed};
 
 use super::exported::Exported;
 use super::families::{
-    BACKSCATTER, BYTES, Family, ICMP, INFO, MALFORMED, PACKETS, PASSED, PORTS, TCP, TOOL, WITHDRAWN_BYTES,
-    WITHDRAWN_PACKETS,
+    BACKSCATTER, BYTES, EVIDENCE, EVIDENCE_LOST, EVIDENCE_SKIPPED, Family, ICMP, INFO, MALFORMED, PACKETS,
+    PASSED, PORTS, TCP, TOOL, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
 };
 use super::text::Samples;
 use crate::config::Transport;
+use crate::counters::details::Details;
 use crate::counters::series::{Series, icmp_details, malformed_details, series};
 use crate::counters::{Slots, Snapshot};
 use crate::counters::{details, names};
@@ -29,15 +31,12 @@ pub(super) fn write(page: &mut Vec<u8>, sensors: &[Exported], snapshot: &Snapsho
     page.withdrawn(&WITHDRAWN_BYTES, |counter| counter.bytes);
     page.icmp();
     page.malformed();
-    page.details(&TOOL, |slots| {
-        details::tools(slots).map(|(tool, packets)| (tool.label(), packets)).collect()
-    });
-    page.details(&TCP, |slots| {
-        details::tcp_kinds(slots).map(|(kind, packets)| (kind.label(), packets)).collect()
-    });
-    page.details(&BACKSCATTER, |slots| {
-        details::backscatter(slots).into_iter().map(|(kind, packets)| (kind.label(), packets)).collect()
-    });
+    page.details(&TOOL, details::tools);
+    page.details(&TCP, details::tcp_kinds);
+    page.details(&BACKSCATTER, details::backscatter);
+    page.evidence();
+    page.details(&EVIDENCE_SKIPPED, details::skipped);
+    page.details(&EVIDENCE_LOST, details::lost);
     page.passed(snapshot);
     page.info();
     page.ports();
@@ -82,7 +81,14 @@ impl Page<'_> {
         }
     }
 
-    fn details(&mut self, family: &'static Family, of: fn(&Slots) -> Vec<(&'static str, u64)>) {
+    fn evidence(&mut self) {
+        let mut samples = Samples::new(self.page, &EVIDENCE);
+        for (sensor, slots) in &self.sensors {
+            samples.add([&sensor.name], slots.side(Side::HANDED_OVER));
+        }
+    }
+
+    fn details(&mut self, family: &'static Family, of: fn(&Slots) -> Details) {
         let mut samples = Samples::new(self.page, family);
         for (sensor, slots) in &self.sensors {
             for (label, packets) in of(slots) {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use sensor_common::layout::side::Side;
 use sensor_common::layout::{Counter, Passed, SlotKind};
 use serde::{Serialize, Serializer};
 
@@ -23,6 +24,15 @@ struct SensorReport<'a> {
     tools: BTreeMap<&'static str, u64>,
     tcp: BTreeMap<&'static str, u64>,
     backscatter: BTreeMap<&'static str, u64>,
+    evidence: Evidence,
+}
+
+/// Packets handed over as evidence, those that were not, and those that were lost, by reason.
+#[derive(Serialize)]
+struct Evidence {
+    handed_over: u64,
+    skipped: BTreeMap<&'static str, u64>,
+    lost: BTreeMap<&'static str, u64>,
 }
 
 /// The slots that counted something, written one by one: together they take twice the memory of their text.
@@ -74,12 +84,14 @@ pub(super) fn write<'a>(
             .map(|(name, slots)| SensorReport {
                 name,
                 slots: Entries(slots),
-                tools: details::tools(slots).map(|(tool, packets)| (tool.label(), packets)).collect(),
-                tcp: details::tcp_kinds(slots).map(|(kind, packets)| (kind.label(), packets)).collect(),
-                backscatter: details::backscatter(slots)
-                    .into_iter()
-                    .map(|(kind, packets)| (kind.label(), packets))
-                    .collect(),
+                tools: details::tools(slots).into_iter().collect(),
+                tcp: details::tcp_kinds(slots).into_iter().collect(),
+                backscatter: details::backscatter(slots).into_iter().collect(),
+                evidence: Evidence {
+                    handed_over: slots.side(Side::HANDED_OVER),
+                    skipped: details::skipped(slots).into_iter().collect(),
+                    lost: details::lost(slots).into_iter().collect(),
+                },
             })
             .collect(),
         passed: Passed::ALL.iter().map(|&reason| (reason.label(), snapshot.passed(reason))).collect(),
@@ -153,8 +165,12 @@ mod tests {
         });
         let backscatter =
             json!({"syn_ack": 0, "rst": 0, "icmp_error": 0, "icmp_reply": 0, "udp_reflector": 0});
-        let sensor =
-            json!({"name": "a", "slots": [], "tools": tools, "tcp": tcp, "backscatter": backscatter});
+        let evidence = json!({
+            "handed_over": 0, "skipped": {"budget": 0, "buffer": 0}, "lost": {"disk": 0, "stalled": 0, "ended": 0}
+        });
+        let sensor = json!({
+            "name": "a", "slots": [], "tools": tools, "tcp": tcp, "backscatter": backscatter, "evidence": evidence
+        });
         assert_eq!(report, json!({"sensors": [sensor], "passed": passed}));
     }
 }

@@ -6,7 +6,8 @@ pub(super) fn monotonic() -> u64 {
 }
 
 /// What to add to that for the nanoseconds since 1970 (POSIX).
-pub(super) fn since_1970() -> u64 {
+#[must_use]
+pub fn since_1970() -> u64 {
     now(libc::CLOCK_REALTIME).wrapping_sub(monotonic())
 }
 

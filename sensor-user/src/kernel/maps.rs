@@ -2,6 +2,7 @@
 
 mod drain;
 mod element;
+mod evidence;
 mod generation;
 mod guard;
 mod numbers;
@@ -15,6 +16,7 @@ mod series;
 mod shared;
 
 pub use drain::Counters;
+pub use evidence::{Ledger, Ring};
 pub use guard::{Confirmation, Guard};
 pub use pins::{
     Cleaned, DEFAULT_PINS, Direction, Earlier, Pins, Root, bpf_mount, check_names, clean, detach_command,

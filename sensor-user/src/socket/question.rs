@@ -4,6 +4,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::evidence::Search;
+
 /// The protocol's version. An agent refuses others; what is added to an answer takes no new one.
 pub const VERSION: u64 = 1;
 
@@ -16,6 +18,8 @@ pub const LONGEST: usize = 64 << 10;
 pub enum Question {
     /// What the agent is doing.
     Status,
+    /// Packets that are kept as evidence.
+    Evidence(Search),
     /// To apply the configuration as it is written now.
     Reload,
     /// To detach from an interface, and to leave it detached.
@@ -37,7 +41,7 @@ struct Nothing {}
 
 impl Question {
     /// What `ask` may be.
-    const NAMES: &str = "status, reload and detach";
+    const NAMES: &str = "status, evidence, reload and detach";
 
     /// The question on a line.
     ///
@@ -60,6 +64,7 @@ impl Question {
         let rest = Value::Object(request);
         match ask.as_str() {
             Some("status") => details(rest).map(|Nothing {}| Self::Status),
+            Some("evidence") => details(rest).map(Self::Evidence),
             Some("reload") => details(rest).map(|Nothing {}| Self::Reload),
             Some("detach") => details(rest).map(Self::Detach),
             _ => Err(format!(

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use super::place::{Place, Refusal};
 use super::question::{Detach, LONGEST, Question};
 use super::{Answer, PATIENCE};
+use crate::evidence::{Basis, Found, Search};
 use crate::repeated::Repeated;
 use crate::status::StatusLine;
 
@@ -23,6 +24,10 @@ use crate::status::StatusLine;
 const MOST: usize = 32;
 /// Connections at a time that only root and the agent's own user may have beside these.
 const RESERVED: usize = 8;
+/// Searches through evidence at a time: each reads a disk and takes a CPU.
+const SEARCHES: usize = 2;
+/// Packets that wait to be taken by who searches.
+const FOUND: usize = 64;
 /// Changes that wait for the agent.
 const CHANGES: usize = 8;
 
@@ -33,6 +38,12 @@ pub trait Questions: Send + Sync + 'static {
     /// # Errors
     /// It cannot be known.
     fn status(&self) -> Result<Vec<StatusLine>>;
+
+    /// Gives `visit` each packet that is looked for, with the first bytes of its frame, until that says to stop.
+    ///
+    /// # Errors
+    /// No evidence is kept, or it cannot be read.
+    fn evidence(&self, search: &Search, visit: &mut dyn FnMut(Found, &[u8]) -> bool) -> Result<Basis>;
 }
 
 /// What a peer who may wants changed.
@@ -111,6 +122,7 @@ impl Listener {
             changes,
             all: Arc::new(Semaphore::new(MOST)),
             reserved: Arc::new(Semaphore::new(RESERVED)),
+            searches: Semaphore::new(SEARCHES),
         };
         (tokio::spawn(self.receive(hall)), changing)
     }
@@ -184,6 +196,7 @@ struct Hall {
     changes: mpsc::Sender<Changing>,
     all: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
+    searches: Semaphore,
 }
 
 impl Hall {
@@ -270,12 +283,39 @@ impl Hall {
                     Err(error) => return Ok(Err(error)),
                 }
             }
+            Question::Evidence(search) => return self.evidence(search, answer).await,
             Question::Reload => return self.change(Change::Reload, answer).await,
             Question::Detach(Detach { interface }) => {
                 return self.change(Change::Detach(interface), answer).await;
             }
         }
         Ok(Ok(()))
+    }
+
+    /// A search reads files as long as its peer takes what it finds, and no more is held than a few packets.
+    async fn evidence(&self, search: Search, answer: &mut Answer<'_>) -> io::Result<Result<()>> {
+        let Ok(_turn) = self.searches.try_acquire() else {
+            return Ok(Err(anyhow!("{SEARCHES} searches are answered already: ask again in a moment")));
+        };
+        let questions = Arc::clone(&self.questions);
+        let (found, mut packets) = mpsc::channel(FOUND);
+        let bytes = search.bytes;
+        let searching = spawn_blocking(move || {
+            questions.evidence(&search, &mut |packet, frame| {
+                let frame = if search.bytes { frame.to_vec() } else { Vec::new() };
+                found.blocking_send((packet, frame)).is_ok()
+            })
+        });
+        while let Some((packet, frame)) = packets.recv().await {
+            answer.line(&json!({ "packet": packet })).await?;
+            if bytes {
+                answer.packet(&frame).await?;
+            }
+        }
+        match searching.await.context("the agent has a bug").flatten() {
+            Ok(basis) => answer.line(&json!({ "basis": basis })).await.map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn change(&self, change: Change, answer: &mut Answer<'_>) -> io::Result<Result<()>> {

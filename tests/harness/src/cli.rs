@@ -26,7 +26,7 @@ pub struct Said {
 pub fn sensor(namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
     let mut command = Command::new(built::sensor()?);
     command.args(arguments).env_remove("SSH_CONNECTION");
-    let asks = matches!(arguments.first(), Some(&("reload" | "status")));
+    let asks = matches!(arguments.first(), Some(&("evidence" | "reload" | "status")));
     if asks && !arguments.iter().any(|it| matches!(*it, "--pins" | "--socket")) {
         command.args(namespace.pins());
     }

@@ -53,6 +53,7 @@ const TESTS: &Installed = &[
     ("zmap", &["zmap"]),
     // Says what was really sent.
     ("tcpdump", &["tcpdump"]),
+    ("tshark", &["tshark"]),
     // Looks at the report's page.
     ("chromium", &["chromium"]),
 ];

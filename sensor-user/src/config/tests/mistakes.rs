@@ -28,7 +28,7 @@ fn many_sensors(count: u8) -> String {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`"
 )]
 #[case::host_with_a_port(
     "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",
@@ -322,6 +322,20 @@ fn many_sensors(count: u8) -> String {
 #[case::max_ports_too_large(
     "[export]\nmax_ports = 131073",
     "f:2: max_ports 131073 is out of bounds: write 1 to 131072, or 0 for every port"
+)]
+#[case::evidence_twice(
+    "[[evidence]]\nbudget = 5",
+    "f:1: a list of tables, expected a table in `evidence`; write its heading as in [export]"
+)]
+#[case::no_budget("[evidence]\nbudget = 0", "f:2: budget 0 is out of bounds: write 1 to 1000000")]
+#[case::snap_length("[evidence]\nsnap_length = 63", "f:2: snap_length 63 is out of bounds: write 64 to 1514")]
+#[case::evidence_path(
+    "[evidence]\npath = \"evidence\"",
+    r#"f:2: path "evidence" is not the whole path of a folder: write it from / on"#
+)]
+#[case::evidence_size(
+    "[evidence]\nmax_size = \"1GB\"",
+    r#"f:2: max_size "1GB" is not a size: write it as in 64MiB or 1GiB"#
 )]
 fn one_mistake_is_one_line(#[case] content: &str, #[case] error: &str) {
     assert_eq!(errors(content.as_bytes()), [error]);

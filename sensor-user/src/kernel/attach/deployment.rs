@@ -19,7 +19,8 @@ use super::watch::Watch;
 use crate::config::{Config, KernelLog, Mode, NumberedSensor};
 use crate::kernel::host::Interface;
 use crate::kernel::maps::{
-    Confirmation, Counters, Direction, Earlier, Guard, KernelSeries, Pins, Shared, detach_command, rules,
+    Confirmation, Counters, Direction, Earlier, Guard, KernelSeries, Ledger, Pins, Ring, Shared,
+    detach_command, rules,
 };
 use crate::kernel::program::{Loaded, Options, RateLimited};
 
@@ -302,6 +303,27 @@ impl Deployment {
     /// The kernel does not hand out the map.
     pub fn series(&self) -> Result<KernelSeries> {
         self.shared.series()
+    }
+
+    /// What is handed over as evidence; `None` if nothing is.
+    ///
+    /// # Errors
+    /// The kernel does not hand out the maps.
+    pub fn ring(&self) -> Result<Option<Ring>> {
+        self.shared.ring()
+    }
+
+    /// What became of it.
+    ///
+    /// # Errors
+    /// The kernel does not hand out the maps.
+    pub fn ledger(&self) -> Result<Ledger> {
+        self.shared.ledger()
+    }
+
+    /// Does without the ring buffer of evidence, once nobody reads it any more.
+    pub fn drop_ring(&mut self) {
+        self.shared.drop_ring();
     }
 
     /// The sensors, in the order of the configuration.

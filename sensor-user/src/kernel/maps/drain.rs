@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use sensor_common::layout::{Page, SLOT_PAGES, WORDS_PAGES, first_words};
 
 use super::element::{self, PerCpu};
+use super::evidence::Ledger;
 use super::generation::Generation;
 use super::reader::Reader;
 use crate::config::SensorNumber;
@@ -17,6 +18,8 @@ pub struct Counters {
     generations: Vec<Arc<Generation>>,
     /// What was let through.
     passed: PerCpu<Page>,
+    /// What became of evidence.
+    ledger: Ledger,
     /// The sensors' numbers, in the order of the configuration.
     numbers: Vec<SensorNumber>,
     reader: Reader,
@@ -34,11 +37,12 @@ impl Counters {
     pub(super) fn new(
         generations: Vec<Arc<Generation>>,
         passed: PerCpu<Page>,
+        ledger: Ledger,
         numbers: Vec<SensorNumber>,
     ) -> Result<Self> {
         let cpus = element::cpus()?;
         let (reader, per_cpu) = (Reader::new(cpus), vec![Page::ZERO; cpus].into());
-        Ok(Self { generations, passed, numbers, reader, per_cpu, memory: None })
+        Ok(Self { generations, passed, ledger, numbers, reader, per_cpu, memory: None })
     }
 
     /// Gives the memory of a snapshot for the next one.
@@ -59,9 +63,12 @@ impl Counters {
             Some(memory) => SnapshotBuilder::reuse(memory, sensors),
             None => SnapshotBuilder::new(sensors),
         };
-        let Self { generations, passed, numbers, reader, per_cpu, .. } = self;
+        let Self { generations, passed, ledger, numbers, reader, per_cpu, .. } = self;
         passed.read(0, per_cpu).context("cannot read what was let through")?;
         snapshot.add_passed(&**per_cpu);
+        for (place, &number) in numbers.iter().enumerate() {
+            snapshot.add_accounts(place, &ledger.accounts(number)?);
+        }
         for generation in generations {
             // An older generation may be too small for a sensor.
             let fitting = numbers.iter().enumerate().filter(|(_, number)| number.0 < generation.sensors());

@@ -247,7 +247,11 @@ fn make<T: Pod>(pins: &Pins, name: String, entries: u32) -> Result<PerCpu<T>> {
     Ok(PerCpu::new(Pinned::make(pins, name, create)?))
 }
 
-fn clear<T: Pod>(map: &PerCpu<T>, elements: std::ops::Range<u32>, zero: T) -> Result<()> {
+/// Sets elements to what they were at first, on every CPU.
+///
+/// # Errors
+/// The kernel does not write the map.
+pub(super) fn clear<T: Pod>(map: &PerCpu<T>, elements: std::ops::Range<u32>, zero: T) -> Result<()> {
     let per_cpu = vec![zero; cpus()?];
     for element in elements {
         map.write(element, &per_cpu).context("cannot wipe out a removed sensor's counters")?;

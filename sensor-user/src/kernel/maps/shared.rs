@@ -1,18 +1,21 @@
 //! The maps that outlive a program: every load works with the same ones.
 
+use std::fs;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use aya::EbpfLoader;
-use aya::maps::{Array, Map, MapData, MapType};
+use aya::maps::{Array, Map, MapData, MapType, PerCpuArray};
+use aya::{EbpfLoader, Pod};
+use sensor_common::evidence::{self, Account};
 use sensor_common::flow::{self, Flow, FlowKey, Fragment, FragmentKey, Uses};
 use sensor_common::layout::{self, Name, Page, SeriesKey, SeriesRecord};
 use sensor_common::policy;
 
 use super::drain::Counters;
 use super::element::PerCpu;
-use super::generation::{Generation, HotCounters};
+use super::evidence::{Ledger, Ring};
+use super::generation::{Generation, HotCounters, clear};
 use super::guard::Guard;
 use super::numbers::{Assigned, Numbers};
 use super::pinned::{Entries, Layout, Pinned};
@@ -24,7 +27,7 @@ use crate::config::{NumberedSensor, Sensor, SensorNumber};
 use crate::counters::store::forget;
 
 /// The shared maps beside the counters.
-const LAYOUTS: [(&str, Layout); 8] = [
+const LAYOUTS: [(&str, Layout); 10] = [
     (flow::FLOWS_TCP, FLOWS),
     (flow::FLOWS, FLOWS),
     (flow::USES, array::<Uses>(1)),
@@ -33,9 +36,15 @@ const LAYOUTS: [(&str, Layout); 8] = [
     (layout::NAMES, array::<Name>(layout::MAX_SENSORS)),
     (layout::PASSED, Layout::per_cpu::<Page>(Entries::Exactly(1))),
     (policy::GUARD, array::<u64>(1)),
+    (evidence::NUMBERS, Layout::per_cpu::<u64>(Entries::Exactly(layout::MAX_SENSORS))),
+    (evidence::ACCOUNTS, Layout::per_cpu::<Account>(Entries::Exactly(layout::MAX_SENSORS))),
 ];
 
 const FLOWS: Layout = hash::<FlowKey, Flow>(MapType::LruHash, flow::MAX_FLOWS);
+
+/// The ring buffer of evidence, which is there only while some is kept.
+const RING: Layout =
+    Layout { kind: MapType::RingBuf, key: 0, value: 0, entries: Entries::Exactly(evidence::RING_BYTES) };
 
 const fn array<V>(entries: u32) -> Layout {
     hash::<u32, V>(MapType::Array, entries)
@@ -44,6 +53,9 @@ const fn array<V>(entries: u32) -> Layout {
 const fn hash<K, V>(kind: MapType, entries: u32) -> Layout {
     Layout { kind, key: size_of::<K>(), value: size_of::<V>(), entries: Entries::Exactly(entries) }
 }
+
+/// The kernel takes no ring buffer that is smaller than a page; aya rounds up to its size.
+const SMALLEST_RING: u32 = 4096;
 
 /// The shared maps, held open and, while programs are loaded, pinned.
 pub struct Shared {
@@ -72,8 +84,13 @@ impl Shared {
             if !pins.map(layout::SERIES).exists() {
                 Pinned::make(&pins, layout::SERIES, |path| Ok(series::create()?.pin(path)?))?;
             }
+            if !pins.map(evidence::ACCOUNTS).exists() {
+                Pinned::make(&pins, evidence::ACCOUNTS, |path| {
+                    Ok(PerCpuArray::<_, Account>::create(layout::MAX_SENSORS, 0)?.pin(path)?)
+                })?;
+            }
             let mut held = Vec::new();
-            for (name, layout) in &LAYOUTS {
+            for (name, layout) in LAYOUTS.iter().chain(&[(evidence::EVIDENCE, RING)]) {
                 held.extend(Pinned::open(&pins, *name, layout)?);
             }
             let generations = Generation::open_all(&pins)?.into_iter().map(Arc::new).collect();
@@ -122,12 +139,14 @@ impl Shared {
         }
     }
 
-    /// Loads programs with the shared maps, making those that are not there yet.
+    /// Loads programs with the shared maps, making those that are not there yet; the ring buffer only where evidence
+    /// is kept.
     ///
     /// # Errors
     /// What `load` says, or a map that cannot be made or pinned.
     pub(in crate::kernel) fn load<T>(
         &mut self,
+        keeps_evidence: bool,
         loader: &mut EbpfLoader<'_>,
         load: impl FnOnce(&mut EbpfLoader<'_>) -> Result<T>,
     ) -> Result<T> {
@@ -151,6 +170,11 @@ impl Shared {
             for (name, _) in &LAYOUTS {
                 loader.map_pin_path(name, pins.map(name));
             }
+            if keeps_evidence {
+                loader.map_pin_path(evidence::EVIDENCE, pins.map(evidence::EVIDENCE));
+            } else {
+                loader.map_max_entries(evidence::EVIDENCE, SMALLEST_RING);
+            }
             let programs = match load(loader) {
                 Ok(programs) => programs,
                 Err(error) => {
@@ -163,7 +187,8 @@ impl Shared {
                 generations.push(Arc::new(Generation::Hot(Box::new(made))));
                 *wanted = None;
             }
-            for (name, layout) in &LAYOUTS {
+            let ring = keeps_evidence.then_some((evidence::EVIDENCE, RING));
+            for (name, layout) in LAYOUTS.iter().chain(&ring) {
                 if !held.iter().any(|known| known.name == *name) {
                     held.extend(Pinned::open(pins, *name, layout)?);
                 }
@@ -177,9 +202,9 @@ impl Shared {
     /// # Errors
     /// The kernel does not hand out the maps.
     pub fn counters(&self, sensors: &[NumberedSensor]) -> Result<Counters> {
-        let passed = Pinned { name: layout::PASSED.to_owned(), map: self.another(layout::PASSED)? };
+        let passed = self.per_cpu(layout::PASSED)?;
         let numbers = sensors.iter().map(|sensor| sensor.number).collect();
-        Counters::new(self.generations.clone(), PerCpu::new(passed), numbers)
+        Counters::new(self.generations.clone(), passed, self.ledger()?, numbers)
     }
 
     /// The moment by which the attachment must be confirmed.
@@ -206,15 +231,50 @@ impl Shared {
         KernelSeries::new(self.handle(layout::SERIES)?)
     }
 
+    /// What is handed over as evidence; `None` if nothing was since this was made anew.
+    ///
+    /// # Errors
+    /// The kernel does not hand out the maps.
+    pub fn ring(&self) -> Result<Option<Ring>> {
+        if !self.held.iter().any(|known| known.name == evidence::EVIDENCE) {
+            return Ok(None);
+        }
+        Ring::new(self.handle(evidence::EVIDENCE)?).map(Some)
+    }
+
+    /// What became of it.
+    ///
+    /// # Errors
+    /// Before the first load, or if the kernel does not hand out the maps.
+    pub fn ledger(&self) -> Result<Ledger> {
+        Ledger::new(self.per_cpu(evidence::NUMBERS)?, self.per_cpu(evidence::ACCOUNTS)?)
+    }
+
+    /// Does without the ring buffer, once no program hands anything over and nobody reads it any more.
+    pub fn drop_ring(&mut self) {
+        self.held.retain(|known| known.name != evidence::EVIDENCE);
+        // Where it is not there, that is what was asked for.
+        drop(fs::remove_file(self.pins.map(evidence::EVIDENCE)));
+    }
+
     /// Forgets what a sensor counted that is not configured any more.
     fn wipe(&self, number: SensorNumber) -> Result<()> {
         forget(&mut self.series()?, number)?;
+        if self.held(evidence::NUMBERS).is_ok() {
+            clear::<u64>(&self.per_cpu(evidence::NUMBERS)?, number.0..number.0 + 1, 0)?;
+        }
+        clear(&self.per_cpu(evidence::ACCOUNTS)?, number.0..number.0 + 1, Account::default())?;
         self.generations.iter().try_for_each(|generation| generation.wipe(number.0))
     }
 
     fn held(&self, name: &str) -> Result<&MapData> {
         let found = self.held.iter().find(|known| known.name == name);
         found.map(|known| &known.map).with_context(|| format!("there is no map {name} yet"))
+    }
+
+    /// Another handle of a shared map of which each CPU has elements of its own.
+    fn per_cpu<T: Pod>(&self, name: &str) -> Result<PerCpu<T>> {
+        Ok(PerCpu::new(Pinned { name: name.to_owned(), map: self.another(name)? }))
     }
 
     /// Another handle of a shared map.

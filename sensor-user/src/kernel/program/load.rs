@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::lpm_trie::{Key, LpmTrie};
@@ -10,7 +11,7 @@ use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use sensor_common::policy::Rules;
-use sensor_common::{layout, policy};
+use sensor_common::{evidence, layout, policy};
 
 use super::log::RateLimited;
 use super::management::Management;
@@ -81,6 +82,10 @@ impl Loaded {
         let observe = u32::from(config.observe);
         let (guarded, tools) = (u32::from(guarded), u32::from(tools));
         let since_1970 = clock::since_1970();
+        let (record_cost, snap_length) = match &config.evidence {
+            Some(evidence) => (record_cost(evidence.budget), evidence.snap_length),
+            None => (0, evidence::MIN_SNAP_LENGTH),
+        };
         let level = log_level(config.kernel_log);
         let mut settings = EbpfLoader::new();
         settings
@@ -94,9 +99,11 @@ impl Loaded {
             .override_global(policy::GUARDED, &guarded, true)
             .override_global(policy::TOOLS, &tools, true)
             .override_global(policy::SINCE_1970, &since_1970, true)
+            .override_global(evidence::RECORD_COST, &record_cost, true)
+            .override_global(evidence::SNAP_LENGTH, &snap_length, true)
             .override_global(aya_log::LEVEL, &level, true);
         let mut ebpf = shared
-            .load(&mut settings, |loader| retried(|| Ok(loader.load(OBJECT)?)))
+            .load(config.evidence.is_some(), &mut settings, |loader| retried(|| Ok(loader.load(OBJECT)?)))
             .map_err(|error| explain(error, options))?;
         fill(&mut ebpf, policy::PREFIXES_V4, lookup.trie_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
@@ -167,6 +174,14 @@ impl Loaded {
             .map(Some)
             .context("cannot read the programs' log")
     }
+}
+
+/// What a record costs each CPU's bucket, in nanoseconds, where all of them together make so many a second.
+fn record_cost(budget: NonZeroU32) -> u64 {
+    // SAFETY: the call takes and gives numbers.
+    let cpus = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    let a_second = 1_000_000_000 * u64::try_from(cpus).unwrap_or(1).max(1);
+    (a_second / u64::from(budget.get())).max(1)
 }
 
 /// Says why the verifier refused a program.

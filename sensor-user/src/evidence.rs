@@ -1,0 +1,83 @@
+//! Evidence: packets that were counted, kept on disk while a budget lasts.
+//!
+//! The kernel hands records over in a ring buffer. A task takes them out of it, a thread writes them to
+//! pcapng files and keeps account of what became of each. Whatever fails or stalls costs evidence, which is
+//! counted; never counts, never memory.
+
+mod accounts;
+mod find;
+mod folder;
+mod pcapng;
+mod take;
+mod write;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+
+pub use self::find::{Basis, Found, Search, find};
+pub use self::pcapng::{Blocks, Packet, read};
+
+use self::accounts::Accounts;
+use self::write::Writer;
+use crate::config::{Evidence, NumberedSensor};
+use crate::kernel::{Ledger, Ring};
+
+/// Batches that wait to be written, at most: 8 MiB.
+const WAITING: usize = 32;
+/// How long a stop waits for the disk.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What keeps evidence, until it is stopped.
+#[derive(Debug)]
+pub struct Keeper {
+    stop: watch::Sender<bool>,
+    /// Nothing comes here; it is closed when everything is written.
+    written: Receiver<()>,
+}
+
+impl Keeper {
+    /// Begins to keep evidence of these sensors. The task that it starts runs on the runtime that it is called within.
+    ///
+    /// # Errors
+    /// The kernel does not give the maps, or there are no descriptors or threads left.
+    pub fn start(
+        evidence: &Evidence,
+        sensors: &[NumberedSensor],
+        ring: Ring,
+        ledger: Ledger,
+    ) -> Result<Self> {
+        let accounts = Accounts::new(ledger, sensors.iter().map(|sensor| sensor.number))?;
+        let before = accounts.before().map(|(sensor, cpu, number)| ((sensor, cpu), number)).collect();
+        // SAFETY: the ring owns the buffer's descriptor and gives that one, open, as long as it lives.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) }
+            .context("cannot wait for evidence")?;
+        let (batches, waiting) = sync_channel(WAITING);
+        let (at_work, written) = channel();
+        let writer = Writer::new(evidence.clone(), sensors, accounts);
+        thread::Builder::new()
+            .name("evidence".to_owned())
+            .spawn(move || {
+                writer.run(&waiting);
+                drop::<Sender<()>>(at_work);
+            })
+            .context("cannot start the thread that writes evidence")?;
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(take::take(ring, batches, before, stopped));
+        Ok(Self { stop, written })
+    }
+
+    /// Writes what there is, and ends.
+    pub fn stop(self) {
+        // Who takes records is gone only where the runtime is.
+        let _nobody_takes = self.stop.send(true);
+        if self.written.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the disk does not take evidence: what waits to be written is lost");
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! Evidence: every counted packet is handed over or skipped, every record written or lost, and files are read by other
+//! people's programs.
+
+mod asked;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::Signal;
+use sensor_harness::agent::{AgentProcess, Launch};
+use sensor_harness::frame::frame;
+use sensor_harness::metrics::Page;
+use sensor_harness::needs_root;
+use sensor_harness::pace::{amount, until};
+use sensor_harness::pins::Pins;
+use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
+use sensor_harness::skip::program;
+use sensor_harness::wire::Wire;
+use sensor_user::evidence::read;
+
+/// A sensor that monitors everything and keeps evidence in a folder.
+fn config(folder: &Path, more: &str) -> String {
+    format!("[[sensor]]\nname = \"a\"\n[evidence]\npath = \"{}\"\n{more}", folder.display())
+}
+
+/// Mirai's SYNs, plain UDP, IPv6 and a broken frame, in turn.
+fn frames(count: usize) -> Vec<Vec<u8>> {
+    let kinds = [
+        frame().ipv4().tcp(23).syn().sequence(u32::from(sensor_harness::frame::SENSOR_V4)).padded(60).bytes(),
+        frame().ipv4().udp(53).payload([7; 300]).bytes(),
+        frame().ipv6().tcp(443).syn().bytes(),
+        frame().vlan(7).ipv4().icmp(8, 0).bytes(),
+        frame().ipv4().tcp(80).syn().cut(40).bytes(),
+    ];
+    kinds.iter().cycle().take(count).cloned().collect()
+}
+
+/// What the agent says of evidence.
+#[derive(Debug, PartialEq)]
+struct Account {
+    counted: u64,
+    handed_over: u64,
+    skipped: u64,
+    lost: BTreeMap<String, u64>,
+}
+
+impl Account {
+    fn of(agent: &AgentProcess) -> Result<Self> {
+        let page = Page::parse(&agent.metrics()?)?;
+        let lost = ["disk", "stalled", "ended"].map(|reason| {
+            (reason.to_owned(), page.sum("sensor_evidence_lost_packets_total", &[("reason", reason)]))
+        });
+        let account = Self {
+            counted: page.sum("sensor_packets_total", &[]),
+            handed_over: page.sum("sensor_evidence_packets_total", &[]),
+            skipped: page.sum("sensor_evidence_skipped_packets_total", &[]),
+            lost: lost.into(),
+        };
+        ensure!(account.handed_over + account.skipped == account.counted, "{account:?}");
+        Ok(account)
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost.values().sum()
+    }
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files: Vec<_> = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "pcapng"));
+    files.sort();
+    Ok(files)
+}
+
+/// Packets in the files, and what these say was skipped or lost between them.
+fn kept(folder: &Path) -> Result<(u64, u64)> {
+    let (mut packets, mut dropped) = (0, 0);
+    for path in files(folder)? {
+        read(File::open(&path)?, |packet| {
+            packets += 1;
+            dropped += packet.dropped;
+            true
+        })
+        .with_context(|| path.display().to_string())?;
+    }
+    Ok((packets, dropped))
+}
+
+/// Others' programs that read the files.
+const READERS: [&str; 3] = ["tshark", "tcpdump", "capinfos"];
+
+/// Packets in the files as those of [`READERS`] count them that are here; they must find nothing wrong.
+fn as_others_count(folder: &Path) -> Result<BTreeMap<&'static str, u64>> {
+    let mut counts = BTreeMap::new();
+    for reader in READERS.into_iter().filter(|reader| program(reader).is_ok()) {
+        let arguments: &[&str] = match reader {
+            "tshark" => &["-n", "-T", "fields", "-e", "frame.number", "-r"],
+            "tcpdump" => &["-n", "--count", "-r"],
+            _ => &["-M", "-c"],
+        };
+        let mut packets = 0;
+        for path in files(folder)? {
+            let output = Command::new(reader).args(arguments).arg(&path).output()?;
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            let complains = errors.lines().any(|line| {
+                let is_usual = line.starts_with("reading from file") || line.contains("Running as user");
+                !line.is_empty() && !is_usual
+            });
+            ensure!(output.status.success() && !complains, "{reader} {}: {errors}", path.display());
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            packets += match reader {
+                "tshark" => said.lines().count() as u64,
+                "tcpdump" => said.split(' ').next().context("it says nothing")?.parse()?,
+                _ => said.split_whitespace().last().context("it says nothing")?.parse()?,
+            };
+        }
+        counts.insert(reader, packets);
+    }
+    Ok(counts)
+}
+
+/// All of them count so many.
+fn check_others_count(folder: &Path, packets: u64) -> Result<()> {
+    let counts = as_others_count(folder)?;
+    ensure!(counts.values().all(|count| *count == packets), "{counts:?}, not {packets}");
+    Ok(())
+}
+
+#[test]
+fn what_fits_the_budget_is_written_whole() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let jumbo = Wire::between(wire.near.namespace.clone(), "sensor1", wire.far.namespace.clone(), 9000)?;
+    let folder = tempfile::tempdir()?;
+    let config = config(folder.path(), "budget = 1000000\nsnap_length = 256");
+    let mut agent = Launch::new(&wire.near.namespace)
+        .interface("sensor0")
+        .interface("sensor1")
+        .config(&config)
+        .start()?;
+    let count = amount(4_000);
+    let large = vec![frame().ipv4().udp(5060).payload(vec![1; 8_900]).bytes(); 100];
+    Sender::new(&wire)?.send(&frames(count))?;
+    Sender::new(&jumbo)?.send(&large)?;
+    let sent = count as u64 + 100;
+    until(|| Ok(Account::of(&agent)?.counted == sent), || format!("{:?} of {sent}", Account::of(&agent)))?;
+    let account = Account::of(&agent)?;
+    assert_eq!((account.handed_over, account.lost()), (sent, 0));
+    agent.stop(Signal::SIGTERM)?;
+    assert_eq!(kept(folder.path())?, (sent, 0));
+    check_others_count(folder.path(), sent)?;
+    let mut seen = BTreeMap::<_, u64>::new();
+    for path in files(folder.path())? {
+        read(File::open(path)?, |packet| {
+            let tool = packet.tool.unwrap_or_default().into_owned();
+            let key = (packet.interface.into_owned(), packet.slot.into_owned(), tool, packet.length);
+            assert_eq!(packet.bytes.len(), packet.length.min(256) as usize, "{key:?}");
+            *seen.entry(key).or_default() += 1;
+            true
+        })?;
+    }
+    let each = count as u64 / 5;
+    let expected = [
+        ("sensor0", "23/tcp", "mirai", 60, each),
+        ("sensor0", "443/tcp", "other", 74, each),
+        ("sensor0", "53/udp", "", 342, each),
+        ("sensor0", "icmp 8/0", "", 46, each),
+        ("sensor0", "malformed ipv4_total_length", "", 40, each),
+        ("sensor1", "5060/udp", "", 8_942, 100),
+    ];
+    let seen: Vec<_> = seen.into_iter().map(|((a, b, c, d), packets)| (a, b, c, d, packets)).collect();
+    let expected: Vec<_> =
+        expected.map(|(a, b, c, d, e)| (a.to_owned(), b.to_owned(), c.to_owned(), d, e)).into();
+    assert_eq!(seen, expected);
+    Ok(())
+}
+
+#[test]
+fn a_spent_budget_thins_evidence_and_not_counts() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let mut agent = Launch::new(&wire.near.namespace)
+        .interface("sensor0")
+        .config(&config(folder.path(), "budget = 200"))
+        .start()?;
+    let count = amount(100_000);
+    // What a CPU has skipped is told by the next record of the same CPU.
+    pin_to_cpu(*cpus()?.first().context("no CPU")?)?;
+    Sender::new(&wire)?.send(&frames(count))?;
+    let sent = count as u64;
+    until(|| Ok(Account::of(&agent)?.counted == sent), || format!("{:?} of {sent}", Account::of(&agent)))?;
+    // What is handed over now says how much was skipped before.
+    thread::sleep(Duration::from_secs(1));
+    Sender::new(&wire)?.send(&frames(5))?;
+    until(|| Ok(Account::of(&agent)?.counted == sent + 5), || format!("{:?}", Account::of(&agent)))?;
+    let account = Account::of(&agent)?;
+    assert!(account.handed_over >= 5 && account.handed_over < sent / 2, "{account:?}");
+    assert_eq!(account.lost(), 0);
+    agent.stop(Signal::SIGTERM)?;
+    let (packets, dropped) = kept(folder.path())?;
+    assert_eq!(packets, account.handed_over);
+    assert_eq!(packets + dropped, sent + 5, "kept, and said to be missing between: {account:?}");
+    Ok(())
+}
+
+#[test]
+fn what_a_kill_loses_is_counted_and_files_read_whole() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let pins = Pins::new()?;
+    let launch = Launch::new(&wire.near.namespace)
+        .interface("sensor0")
+        .config(&config(folder.path(), "budget = 1000000"))
+        .pins(&pins);
+    let rounds = 5;
+    let count = amount(40_000);
+    for round in 0..rounds {
+        let mut agent = launch.clone().start()?;
+        let frames = frames(count);
+        thread::scope(|scope| {
+            let sending = scope.spawn(|| Sender::new(&wire)?.send(&frames));
+            thread::sleep(Duration::from_millis(60 + 45 * round));
+            agent.stop(Signal::SIGKILL)?;
+            sending.join().expect("no panic")
+        })?;
+    }
+    let mut agent = launch.start()?;
+    let sent = rounds * count as u64;
+    // What the last one lost is known once all that it left was taken.
+    thread::sleep(Duration::from_secs(3));
+    until(|| Ok(Account::of(&agent)?.counted == sent), || format!("{:?} of {sent}", Account::of(&agent)))?;
+    let account = Account::of(&agent)?;
+    let (packets, _) = kept(folder.path())?;
+    assert_eq!(packets + account.lost(), account.handed_over, "{packets} written, {account:?}");
+    assert_eq!(account.lost["disk"], 0, "{account:?}");
+    agent.stop(Signal::SIGTERM)?;
+    check_others_count(folder.path(), packets)?;
+    Ok(())
+}
+
+/// A file system in memory.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(size: &str) -> Result<Self> {
+        let disk = Self(tempfile::tempdir()?);
+        mount(Some("disk"), disk.0.path(), Some("tmpfs"), MsFlags::empty(), Some(&*format!("size={size}")))?;
+        Ok(disk)
+    }
+
+    fn grow(&self, size: &str) -> Result<()> {
+        let options = format!("size={size}");
+        mount(Some("disk"), self.0.path(), Some("tmpfs"), MsFlags::MS_REMOUNT, Some(&*options))?;
+        Ok(())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _gone_with_the_machine = umount2(self.0.path(), MntFlags::MNT_DETACH);
+    }
+}
+
+#[test]
+fn a_full_disk_costs_evidence_until_there_is_room() -> Result<()> {
+    needs_root!();
+    // What a CPU has lost is told by the next record of the same CPU.
+    pin_to_cpu(*cpus()?.first().context("no CPU")?)?;
+    let wire = Wire::new()?;
+    let disk = SmallDisk::new("256k")?;
+    let folder = disk.0.path().join("evidence");
+    let mut agent = Launch::new(&wire.near.namespace)
+        .interface("sensor0")
+        .config(&config(&folder, "budget = 1000000\nmax_size = \"32MiB\""))
+        .start()?;
+    let sender = Sender::new(&wire)?;
+    let mut sent = 0;
+    let mut flood = |count: usize| -> Result<u64> {
+        sender.send(&frames(count))?;
+        sent += count as u64;
+        Ok(sent)
+    };
+    let total = flood(4_000)?;
+    until(
+        || Ok(Account::of(&agent)?.counted == total && Account::of(&agent)?.lost["disk"] > 0),
+        || format!("{:?} of {total}", Account::of(&agent)),
+    )?;
+    assert!(agent.stderr().contains("No space left on device"), "{}", agent.stderr());
+    disk.grow("64m")?;
+    let lost = Account::of(&agent)?.lost["disk"];
+    let total = flood(1_000)?;
+    until(
+        || Ok(Account::of(&agent)?.counted == total && agent.stderr().contains("evidence is written again")),
+        || format!("{:?} of {total}: {}", Account::of(&agent), agent.stderr()),
+    )?;
+    let account = Account::of(&agent)?;
+    assert_eq!((account.lost(), account.handed_over), (lost, total), "{account:?}");
+    agent.stop(Signal::SIGTERM)?;
+    let (packets, dropped) = kept(&folder)?;
+    assert_eq!((packets, dropped), (total - lost, lost), "written, and said to be missing between");
+    Ok(())
+}
+
+#[test]
+fn evidence_is_bounded_and_the_oldest_goes_first() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let mut agent = Launch::new(&wire.near.namespace)
+        .interface("sensor0")
+        .config(&config(folder.path(), "budget = 1000000\nmax_size = \"1MiB\""))
+        .start()?;
+    let sender = Sender::new(&wire)?;
+    for _ in 0..20 {
+        sender.send(&frames(1_000))?;
+        thread::sleep(Duration::from_millis(300));
+    }
+    until(|| Ok(Account::of(&agent)?.counted == 20_000), || format!("{:?}", Account::of(&agent)))?;
+    agent.stop(Signal::SIGTERM)?;
+    let size: u64 =
+        files(folder.path())?.iter().map(|path| fs::metadata(path).map_or(0, |it| it.len())).sum();
+    assert!(size > 512 << 10 && size <= (1 << 20) + (512 << 10), "{size} bytes");
+    let first = files(folder.path())?.first().context("no file")?.clone();
+    assert!(!first.to_string_lossy().contains("evidence-00000001"), "{}", first.display());
+    Ok(())
+}
+
+#[test]
+fn nothing_is_kept_unless_it_is_asked_for() -> Result<()> {
+    needs_root!();
+    let cases = [(false, "", true), (true, "", false), (true, "observe = true", true)];
+    for (observe, more, is_kept) in cases {
+        let wire = Wire::new()?;
+        let folder = tempfile::tempdir()?;
+        let mut launch =
+            Launch::new(&wire.near.namespace).interface("sensor0").config(&config(folder.path(), more));
+        if observe {
+            launch = launch.argument("--observe");
+        }
+        let mut agent = launch.start()?;
+        Sender::new(&wire)?.send(&frames(10))?;
+        let page = || Page::parse(&agent.metrics()?);
+        until(|| Ok(page()?.sum("sensor_packets_total", &[]) == 10), || format!("{:?}", agent.metrics()))?;
+        let handed_over = page()?.sum("sensor_evidence_packets_total", &[]);
+        assert_eq!(handed_over, if is_kept { 10 } else { 0 }, "observe {observe}, {more:?}");
+        agent.stop(Signal::SIGTERM)?;
+        assert_eq!(kept(folder.path())?.0, handed_over, "observe {observe}, {more:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reload_begins_and_ends_it_and_every_record_is_accounted_for() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let (on, off) = (config(folder.path(), "budget = 1000000"), "[[sensor]]\nname = \"a\"\n");
+    let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").config(off).start()?;
+    let sender = Sender::new(&wire)?;
+    let page = |agent: &AgentProcess| Page::parse(&agent.metrics()?);
+    let reload = |agent: &AgentProcess, text: &str, times: usize| -> Result<()> {
+        agent.rewrite_config(&format!("interfaces = [\"sensor0\"]\n{text}"))?;
+        agent.signal(Signal::SIGHUP)?;
+        until(|| Ok(agent.stderr().matches("reloaded:").count() == times), || agent.stderr())
+    };
+    sender.send(&frames(100))?;
+    reload(&agent, &on, 1)?;
+    sender.send(&frames(200))?;
+    reload(&agent, off, 2)?;
+    sender.send(&frames(400))?;
+    reload(&agent, &on, 3)?;
+    sender.send(&frames(800))?;
+    until(
+        || Ok(page(&agent)?.sum("sensor_packets_total", &[]) == 1_500),
+        || format!("{:?}", agent.metrics()),
+    )?;
+    assert_eq!(page(&agent)?.sum("sensor_evidence_packets_total", &[]), 1_000);
+    assert_eq!(page(&agent)?.sum("sensor_evidence_lost_packets_total", &[]), 0);
+    agent.stop(Signal::SIGTERM)?;
+    assert_eq!(kept(folder.path())?, (1_000, 0));
+    Ok(())
+}
