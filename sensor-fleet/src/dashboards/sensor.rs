@@ -42,6 +42,7 @@ pub fn board() -> Value {
     .panel(&tools())
     .panel(&tcp())
     .panel(&backscatter())
+    .panel(&evidence())
     .panel(&icmp())
     .panel(&malformed())
     .panel(&passed())
@@ -308,6 +309,24 @@ fn backscatter() -> Panel {
          multiply traffic.",
         &format!("sum by (kind) (increase(sensor_backscatter_packets_total{{{IT}}}[1d])) > 0"),
         &[("kind", "Kind")],
+    )
+}
+
+fn evidence() -> Panel {
+    let became =
+        |of: &str| format!("sum by (reason) (increase(sensor_evidence_{of}_packets_total{{{IT}}}[1d])) > 0");
+    let handed_over = format!("sum (increase(sensor_evidence_packets_total{{{IT}}}[1d])) > 0");
+    details(
+        "Evidence",
+        "What became of packets as evidence in the 24 hours before the end of the range, from the raw counters: handed over by the
+         kernel; skipped since the budget was spent or the buffer was full; lost to the disk, or as the agent ended. Empty where
+         none is kept.",
+        &format!(
+            "label_replace({handed_over}, \"reason\", \"handed over\", \"\", \"\") or {} or {}",
+            became("skipped"),
+            became("lost")
+        ),
+        &[("reason", "Reason")],
     )
 }
 
