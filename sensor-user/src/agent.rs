@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Input};
-use crate::evidence::Keeper;
+use crate::evidence::{Keeper, forgo};
 use crate::export::{Exporter, http};
 use crate::kernel::{
     AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
@@ -45,6 +45,8 @@ pub struct Agent {
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
     evidence: Option<Keeper>,
+    /// What was to stop and waits for its disk: until it has, no other begins.
+    stopping: Option<Keeper>,
     awaits_confirmation: bool,
     /// Whether commands can ask it.
     told: Arc<AtomicBool>,
@@ -103,6 +105,7 @@ impl Agent {
             draining,
             logging,
             evidence,
+            stopping: None,
             awaits_confirmation,
             told,
         })
@@ -175,7 +178,7 @@ impl Agent {
         self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
         // What the old programs handed over is of the old sensors.
         self.stop_evidence();
-        self.evidence = keep_evidence(&self.config, &mut self.deployment);
+        self.begin_evidence();
         self.pages.lock().evidence = folder(&self.config);
         self.restart_log()?;
         Ok(said)
@@ -186,6 +189,9 @@ impl Agent {
     /// # Errors
     /// The kernel does not answer.
     pub fn reconcile(&mut self) -> Result<()> {
+        if self.stopping.is_some() {
+            self.begin_evidence();
+        }
         let Self { config, options, deployment, told, .. } = self;
         let admit = |interface: &Interface| {
             preflight::check(config, options, None, std::slice::from_ref(interface))?.enforce()
@@ -281,9 +287,19 @@ impl Agent {
     }
 
     fn stop_evidence(&mut self) {
-        if let Some(keeper) = self.evidence.take() {
-            keeper.stop();
+        if let Some(Err(keeper)) = self.evidence.take().map(Keeper::stop) {
+            tracing::warn!("the disk does not take evidence: none is kept until it has taken what waits");
+            self.stopping = Some(keeper);
         }
+    }
+
+    /// Begins to keep evidence as configured, unless what kept it before has not ended.
+    fn begin_evidence(&mut self) {
+        if self.stopping.as_ref().is_some_and(|keeper| !keeper.has_ended()) {
+            return;
+        }
+        self.stopping = None;
+        self.evidence = keep_evidence(&self.config, &mut self.deployment);
     }
 
     /// Detaches from every interface.
@@ -318,7 +334,15 @@ fn folder(config: &Config) -> Option<PathBuf> {
 /// Begins to keep evidence, where it is asked for. What stands in its way does not stop the counting.
 fn keep_evidence(config: &Config, deployment: &mut Deployment) -> Option<Keeper> {
     let Some(evidence) = &config.evidence else {
-        deployment.drop_ring();
+        if let Ok(Some(_)) = deployment.ring() {
+            let forgone = deployment.ledger().and_then(|ledger| forgo(deployment.sensors(), ledger));
+            if let Err(error) = forgone {
+                tracing::warn!(
+                    "{error:#}: what was handed over as evidence and not taken is not counted as lost"
+                );
+            }
+            deployment.drop_ring();
+        }
         return None;
     };
     let keeper = deployment.ring().and_then(|ring| {

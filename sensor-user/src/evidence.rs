@@ -11,7 +11,7 @@ mod pcapng;
 mod take;
 mod write;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -72,12 +72,33 @@ impl Keeper {
         Ok(Self { stop, written })
     }
 
-    /// Writes what there is, and ends.
-    pub fn stop(self) {
+    /// Writes what there is, and ends. Gives itself back where the disk does not take it in time: until it has ended, no
+    /// other may begin.
+    ///
+    /// # Errors
+    /// It has not ended yet.
+    pub fn stop(self) -> Result<(), Self> {
         // Who takes records is gone only where the runtime is.
         let _nobody_takes = self.stop.send(true);
-        if self.written.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            tracing::warn!("the disk does not take evidence: what waits to be written is lost");
+        match self.written.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Timeout) => Err(self),
+            _ => Ok(()),
         }
     }
+
+    /// Whether it has ended, after it was to stop.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.written.try_recv() == Err(TryRecvError::Disconnected)
+    }
+}
+
+/// Notes that nobody will take what was handed over: it is lost.
+///
+/// # Errors
+/// The kernel does not give the accounts, or does not take them.
+pub fn forgo(sensors: &[NumberedSensor], ledger: Ledger) -> Result<()> {
+    let mut accounts = Accounts::new(ledger, sensors.iter().map(|sensor| sensor.number))?;
+    accounts.close();
+    accounts.remember()
 }

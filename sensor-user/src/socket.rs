@@ -18,7 +18,7 @@ pub use self::client::{Client, Line, detach, reload};
 pub use self::path::{MAX_PATH, default_path};
 pub use self::place::{check, is_listening, obstacle};
 pub use self::question::{Detach, LONGEST, Question, VERSION};
-pub use self::server::{Change, Changing, Listener, Questions};
+pub use self::server::{Change, Changing, Listener, Questions, Visit};
 
 /// How long a peer may take to ask, to take each piece of the answer, and to ask again.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -388,3 +388,99 @@ fn a_reload_begins_and_ends_it_and_every_record_is_accounted_for() -> Result<()>
     assert_eq!(kept(folder.path())?, (1_000, 0));
     Ok(())
 }
+
+/// Numbers of records begin anew with the counters: what is in the folder says nothing of the new ones.
+#[test]
+fn another_life_of_the_counters_begins_anew() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let launch = Launch::new(&wire.near.namespace).interface("sensor0").config(&config(folder.path(), ""));
+    for count in [500, 300] {
+        let mut agent = launch.clone().start()?;
+        Sender::new(&wire)?.send(&frames(count))?;
+        until(|| Ok(Account::of(&agent)?.counted == count as u64), || format!("{:?}", Account::of(&agent)))?;
+        assert_eq!(Account::of(&agent)?.lost(), 0);
+        agent.stop(Signal::SIGTERM)?;
+    }
+    assert_eq!(kept(folder.path())?, (800, 0));
+    Ok(())
+}
+
+/// Counters that are made anew for more sensors begin to count what is skipped from 0.
+#[test]
+fn what_is_skipped_is_said_over_a_reload_with_more_sensors() -> Result<()> {
+    needs_root!();
+    pin_to_cpu(*cpus()?.first().context("no CPU")?)?;
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let (one, other) = ("198.51.100.0/24", "203.0.113.0/24");
+    let sensor =
+        |name: &str, prefix: &str| format!("[[sensor]]\nname = \"{name}\"\nprefixes = [\"{prefix}\"]\n");
+    let evidence = format!("[evidence]\npath = \"{}\"\nbudget = 100\n", folder.path().display());
+    let one = sensor("a", one);
+    let two = format!("{one}{}{evidence}", sensor("b", other));
+    let one = one + &evidence;
+    let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&one).start()?;
+    let syn = frame().ipv4().tcp(23).syn().padded(60).bytes();
+    let sender = Sender::new(&wire)?;
+    let mut sent = 0;
+    let mut flood = |agent: &AgentProcess, count: usize| -> Result<()> {
+        sender.send(&vec![syn.clone(); count])?;
+        // The budget is there again, and what is handed over says what was skipped before.
+        thread::sleep(Duration::from_millis(500));
+        sender.send(std::slice::from_ref(&syn))?;
+        sent += count as u64 + 1;
+        until(|| Ok(Account::of(agent)?.counted == sent), || format!("{:?} of {sent}", Account::of(agent)))
+    };
+    flood(&agent, 20_000)?;
+    agent.rewrite_config(&format!("interfaces = [\"sensor0\"]\n{two}"))?;
+    agent.signal(Signal::SIGHUP)?;
+    until(|| Ok(agent.stderr().contains("reloaded:")), || agent.stderr())?;
+    flood(&agent, 5_000)?;
+    agent.stop(Signal::SIGTERM)?;
+    let (packets, dropped) = kept(folder.path())?;
+    assert_eq!(packets + dropped, 25_002, "{packets} kept");
+    Ok(())
+}
+
+#[test]
+fn a_file_that_cannot_be_begun_is_not_left() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let disk = SmallDisk::new("4k")?;
+    let folder = disk.0.path().join("evidence");
+    let mut agent = Launch::new(&wire.near.namespace)
+        .interface("sensor0")
+        .config(&config(&folder, "max_size = \"32MiB\""))
+        .start()?;
+    let sender = Sender::new(&wire)?;
+    sender.send(&frames(500))?;
+    until(|| Ok(Account::of(&agent)?.lost["disk"] == 500), || format!("{:?}", Account::of(&agent)))?;
+    assert_eq!(files(&folder)?, [] as [PathBuf; 0], "nothing is left of what was not begun");
+    disk.grow("64m")?;
+    sender.send(&frames(100))?;
+    until(|| Ok(agent.stderr().contains("evidence is written again")), || agent.stderr())?;
+    agent.stop(Signal::SIGTERM)?;
+    assert_eq!(kept(&folder)?.0, 100);
+    Ok(())
+}
+
+#[test]
+fn a_folder_that_is_removed_is_made_again() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let root = tempfile::tempdir()?;
+    let folder = root.path().join("evidence");
+    let mut agent =
+        Launch::new(&wire.near.namespace).interface("sensor0").config(&config(&folder, "")).start()?;
+    let sender = Sender::new(&wire)?;
+    sender.send(&frames(100))?;
+    until(|| Ok(folder.exists() && kept(&folder)?.0 == 100), || agent.stderr())?;
+    fs::remove_dir_all(&folder)?;
+    sender.send(&frames(50))?;
+    until(|| Ok(folder.exists() && kept(&folder)?.0 == 50), || agent.stderr())?;
+    assert_eq!(Account::of(&agent)?.lost(), 0);
+    agent.stop(Signal::SIGTERM)?;
+    Ok(())
+}

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result};
 
 use super::pages::Pages;
-use crate::evidence::{Basis, Found, Search, find};
+use crate::evidence::{Basis, Search, find};
 use crate::export::AttachStatus;
 use crate::obstacle::in_words;
-use crate::socket::Questions;
+use crate::socket::{Questions, Visit};
 use crate::status::{AgentStatus, CountersStatus, InterfaceStatus, Readiness, StatusLine, utc};
 
 /// Since when each interface has both programs, as far as this agent has seen.
@@ -64,7 +64,7 @@ impl Questions for Pages {
         Ok(lines)
     }
 
-    fn evidence(&self, search: &Search, visit: &mut dyn FnMut(Found, &[u8]) -> bool) -> Result<Basis> {
+    fn evidence(&self, search: &Search, visit: &mut Visit<'_>) -> Result<Basis> {
         let folder = self.lock().evidence.clone();
         let folder = folder.context(
             "this agent keeps no evidence: add [evidence] to its configuration, then `sensor reload`",

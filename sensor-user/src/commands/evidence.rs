@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ const SNAP_LENGTH: u32 = 262_144;
 pub fn run(arguments: &cli::Evidence) -> Result<()> {
     check_names(&arguments.pins)?;
     let search = search(arguments)?;
+    let from = search.from;
     let mut agent = Client::connect(&arguments.pins, arguments.socket.as_deref())?;
     // Before the agent is asked: it would read in vain.
     let mut place: Box<dyn Place> = match &arguments.write {
@@ -56,7 +58,7 @@ pub fn run(arguments: &cli::Evidence) -> Result<()> {
         }
     }
     let basis = basis.context("the agent does not say what its answer rests on: see its log")?;
-    place.end(&basis)
+    place.end(&basis, &in_words(&basis, from))
 }
 
 fn part<T: serde::de::DeserializeOwned>(object: &Value, name: &str) -> Option<T> {
@@ -83,19 +85,28 @@ fn search(arguments: &cli::Evidence) -> Result<Search> {
 /// Where what is found goes.
 trait Place {
     fn packet(&mut self, found: &Found, bytes: &[u8]) -> Result<()>;
-    fn end(self: Box<Self>, basis: &Basis) -> Result<()>;
+    fn end(self: Box<Self>, basis: &Basis, words: &str) -> Result<()>;
 }
 
-/// What the numbers rest on, in a sentence.
-fn in_words(basis: &Basis) -> String {
-    let Basis { packets, kept, dropped, share } = basis;
+/// What the numbers rest on, in words; `from` is the begin of the time that was asked for.
+fn in_words(basis: &Basis, from: Option<Timestamp>) -> String {
+    let Basis { packets, kept, dropped, share, oldest, unreadable } = basis;
+    let mut words = vec![format!("{packets} packets, of {kept} that are kept")];
     if *dropped == 0 {
-        return format!("{packets} packets, of {kept} that were counted then: all are kept");
+        words.push("no others are known".to_owned());
+    } else {
+        let share = share * 100.0;
+        words.push(format!("{dropped} more were counted and not kept, so this rests on {share:.1} %"));
     }
-    format!(
-        "{packets} packets, of {kept} that are kept; {dropped} more were counted and not kept, so this rests on {:.1} %",
-        share * 100.0
-    )
+    if let (Some(oldest), Some(from)) = (oldest, from)
+        && from < *oldest
+    {
+        words.push(format!("nothing is kept from before {oldest:.0}"));
+    }
+    if *unreadable > 0 {
+        words.push(format!("{unreadable} files cannot be read, see the agent's log"));
+    }
+    words.join("; ")
 }
 
 #[derive(Default)]
@@ -115,8 +126,8 @@ impl Place for Table {
         output::print(&row(&time.to_string(), source, &found.slot, tool, &length, &found.sensor))
     }
 
-    fn end(self: Box<Self>, basis: &Basis) -> Result<()> {
-        output::print(&format!("{}\n", in_words(basis)))
+    fn end(self: Box<Self>, _basis: &Basis, words: &str) -> Result<()> {
+        output::print(&format!("{words}\n"))
     }
 }
 
@@ -132,7 +143,7 @@ impl Place for Json {
         output::print(&format!("{}\n", serde_json::json!({ "packet": found })))
     }
 
-    fn end(self: Box<Self>, basis: &Basis) -> Result<()> {
+    fn end(self: Box<Self>, basis: &Basis, _words: &str) -> Result<()> {
         output::print(&format!("{}\n{}\n", serde_json::json!({ "basis": basis }), r#"{"end":true}"#))
     }
 }
@@ -147,7 +158,7 @@ struct Written {
 
 impl Written {
     fn to(path: &Path) -> Result<Self> {
-        let blocks = Blocks::new(SNAP_LENGTH)?;
+        let blocks = Blocks::new(SNAP_LENGTH, None)?;
         if path == Path::new("-") {
             let to: Box<dyn Write> = Box::new(io::stdout());
             return Ok(Self { to: BufWriter::new(to), blocks, paths: None });
@@ -156,7 +167,10 @@ impl Written {
             path.file_name().with_context(|| format!("{} names no file", path.display()))?.to_owned();
         name.push(".part");
         let part = path.with_file_name(name);
-        let file = File::create(&part).with_context(|| failed(path))?;
+        // It has people's addresses in it.
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+        let file = options.open(&part).with_context(|| failed(path))?;
         Ok(Self { to: BufWriter::new(Box::new(file)), blocks, paths: Some((part, path.to_owned())) })
     }
 
@@ -192,12 +206,12 @@ impl Place for Written {
         written.map_err(|error| anyhow!(error).context(self.failed()))
     }
 
-    fn end(mut self: Box<Self>, basis: &Basis) -> Result<()> {
+    fn end(mut self: Box<Self>, _basis: &Basis, words: &str) -> Result<()> {
         let written = self.to.write_all(&self.blocks.take()).and_then(|()| self.to.flush());
         written.map_err(|error| anyhow!(error).context(self.failed()))?;
         if let Some((part, path)) = self.paths.take() {
             fs::rename(&part, &path).with_context(|| failed(&path))?;
-            output::say(&format!("{}: {}", path.display(), in_words(basis)));
+            output::say(&format!("{}: {words}", path.display()));
         }
         Ok(())
     }

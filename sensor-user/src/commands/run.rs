@@ -24,6 +24,9 @@ use crate::socket::{Change, Listener};
 /// How long a wait for a confirmation lasts between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How long threads that may block have to end.
+const END: Duration = Duration::from_secs(1);
+
 /// How long after a change of an interface one looks at it.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -35,12 +38,15 @@ const SETTLE: Duration = Duration::from_millis(50);
 pub fn run(config: Config, input: Input, options: AttachOptions) -> Result<()> {
     memory::return_what_is_free();
     Conditions::of_run(&config, &options).enforce()?;
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .context("cannot start the runtime")?
-        .block_on(serve(config, input, options))
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(serve(config, input, options));
+    // A search through evidence holds up nobody's end.
+    runtime.shutdown_timeout(END);
+    result
 }
 
 async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<()> {

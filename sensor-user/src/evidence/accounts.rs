@@ -51,6 +51,18 @@ impl Accounts {
         })
     }
 
+    /// Which counters the records belong to: see [`Ledger::life`].
+    pub(super) fn life(&self) -> Option<&str> {
+        self.ledger.life()
+    }
+
+    /// Notes that all that was handed over before is taken, or lost.
+    pub(super) fn close(&mut self) {
+        for (sensor, cpu, number) in self.before().collect::<Vec<_>>() {
+            self.taken(sensor, cpu, number);
+        }
+    }
+
     /// What there is to go back to.
     pub(super) fn keep(&self) -> Earlier {
         Earlier(self.sensors.clone())
@@ -115,8 +127,9 @@ impl Accounts {
         entry.changed = true;
         let account = entry.accounts.get_mut(cpu)?;
         account.last = record.number;
-        account.unsaid += record.skipped.saturating_sub(account.skipped);
-        account.skipped = account.skipped.max(record.skipped);
+        // Counters that were made anew for more sensors began from 0.
+        account.unsaid += record.skipped.checked_sub(account.skipped).unwrap_or(record.skipped);
+        account.skipped = record.skipped;
         Some(account)
     }
 

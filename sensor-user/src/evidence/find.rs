@@ -80,21 +80,35 @@ pub struct Basis {
     pub kept: u64,
     /// Packets of that time and sensor that were skipped or lost, as far as a later one that was kept says so.
     pub dropped: u64,
-    /// Which share of what was counted is kept: 1 where nothing was.
+    /// Which share of what was counted is kept, as far as that is known: 1 where nothing was.
     pub share: f64,
+    /// When the oldest packet of all that are kept was seen: of what came before, nothing is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+    /// Files that could not be read, or not to their end.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// Files that were last written to so long before the time that is asked for need not be read: clocks may go wrong by less.
 const SLACK: Duration = Duration::from_hours(1);
 
-/// Gives `visit` each packet that is looked for, in the order in which they were written, until that says to stop.
+/// After so many packets, who asks is told that the search goes on.
+const PAUSE: u64 = 1 << 14;
+
+/// Gives `visit` each packet that is looked for, in the order in which they were written, until that says to stop; now and
+/// then nothing, so that it can say so though nothing is found.
 ///
 /// # Errors
-/// The folder or a file cannot be read, or `source` is no network.
-pub fn find(folder: &Path, search: &Search, mut visit: impl FnMut(Found, &[u8]) -> bool) -> Result<Basis> {
+/// The folder cannot be read, or `source` is no network.
+pub fn find(
+    folder: &Path,
+    search: &Search,
+    mut visit: impl FnMut(Option<(Found, &[u8])>) -> bool,
+) -> Result<Basis> {
     let source = search.source.as_deref().map(network).transpose()?;
     let mut basis = Basis::default();
-    let mut goes_on = true;
+    let (mut goes_on, mut read_packets) = (true, 0_u64);
     let failed = |path: &Path| format!("cannot read {}", path.display());
     for file in files(folder).with_context(|| failed(folder))? {
         let written = fs::metadata(&file.path).and_then(|metadata| metadata.modified());
@@ -107,10 +121,20 @@ pub fn find(folder: &Path, search: &Search, mut visit: impl FnMut(Found, &[u8]) 
             Ok(opened) => opened,
             // It was the oldest.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).with_context(|| failed(&file.path)),
+            Err(error) => {
+                tracing::warn!("{}: {error}", failed(&file.path));
+                basis.unreadable += 1;
+                continue;
+            }
         };
-        read(opened, |packet| {
+        let whole = read(opened, |packet| {
             let Ok(time) = Timestamp::UNIX_EPOCH.checked_add(packet.time) else { return true };
+            basis.oldest = basis.oldest.or(Some(time));
+            read_packets += 1;
+            if read_packets.is_multiple_of(PAUSE) && !visit(None) {
+                goes_on = false;
+                return false;
+            }
             let is_of_then = search.from.is_none_or(|from| from <= time)
                 && search.to.is_none_or(|to| time < to)
                 && search.sensor.as_deref().is_none_or(|sensor| sensor == packet.sensor);
@@ -128,11 +152,14 @@ pub fn find(folder: &Path, search: &Search, mut visit: impl FnMut(Found, &[u8]) 
                 && source.is_none_or(is_from);
             if is_it {
                 basis.packets += 1;
-                goes_on = visit(found(&packet, time, addresses), &packet.bytes);
+                goes_on = visit(Some((found(&packet, time, addresses), &packet.bytes)));
             }
             goes_on
-        })
-        .with_context(|| failed(&file.path))?;
+        });
+        if let Err(error) = whole {
+            tracing::warn!("{}: {error}", failed(&file.path));
+            basis.unreadable += 1;
+        }
         if !goes_on {
             break;
         }
@@ -226,7 +253,7 @@ mod tests {
         #[case] dropped: u64,
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let mut blocks = Blocks::new(128).unwrap();
+        let mut blocks = Blocks::new(128, None).unwrap();
         for packet in [
             packet(0, "23/tcp", "mirai", 0),
             packet(10, "53/udp", "", 6),
@@ -235,9 +262,11 @@ mod tests {
         ] {
             blocks.add(&packet).unwrap();
         }
-        fs::write(folder.path().join("evidence-00000001-20231114T221320Z.pcapng"), blocks.take()).unwrap();
+        fs::write(folder.path().join("evidence-00000001-20231114T221320Z.pcapng"), [0; 4096]).unwrap();
+        fs::write(folder.path().join("evidence-00000002-20231114T221320Z.pcapng"), blocks.take()).unwrap();
         let mut numbers = Vec::new();
-        let basis = find(folder.path(), &search, |found, bytes| {
+        let basis = find(folder.path(), &search, |found| {
+            let Some((found, bytes)) = found else { return true };
             assert_eq!(bytes, frame());
             assert_eq!(found.source.as_deref(), Some("203.0.113.9"));
             assert_eq!(found.destination.as_deref(), Some("198.51.100.7"));
@@ -247,6 +276,7 @@ mod tests {
         .unwrap();
         assert_eq!(numbers, expected);
         assert_eq!((basis.packets, basis.kept, basis.dropped), (numbers.len() as u64, kept, dropped));
+        assert_eq!((basis.oldest, basis.unreadable), (Some(at(0)), 1));
     }
 
     fn at(second: i64) -> Timestamp {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
@@ -16,7 +16,7 @@ const FILE_MODE: u32 = 0o640;
 pub(super) struct Folder {
     path: PathBuf,
     /// Held as long as this lives; the kernel lets go of it however the agent ends.
-    _lock: File,
+    lock: File,
 }
 
 /// A file of evidence.
@@ -42,7 +42,7 @@ impl Folder {
             .mode(FOLDER_MODE)
             .create(path)
             .with_context(|| format!("cannot make the folder {}: {remedy}", path.display()))?;
-        let lock = path.join("lock");
+        let lock = path.join(LOCK);
         let file = File::options()
             .write(true)
             .create(true)
@@ -51,7 +51,7 @@ impl Folder {
             .open(&lock)
             .with_context(|| format!("cannot write to {}: {remedy}", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock: file }),
             Err(fs::TryLockError::WouldBlock) => Err(anyhow!(
                 "another agent keeps its evidence in {}: give this one another [evidence] path",
                 path.display()
@@ -60,6 +60,13 @@ impl Folder {
                 Err(error).with_context(|| format!("cannot lock {}", lock.display()))
             }
         }
+    }
+
+    /// Whether it is still where it was: somebody may have removed it, or mounted another above it.
+    pub(super) fn is_there(&self) -> bool {
+        let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let (held, found) = (self.lock.metadata(), fs::metadata(self.path.join(LOCK)));
+        matches!((held.map(place), found.map(place)), (Ok(held), Ok(found)) if held == found)
     }
 
     /// Its files, oldest first.
@@ -74,10 +81,11 @@ impl Folder {
     ///
     /// # Errors
     /// The disk is full, or fails.
-    pub(super) fn create(&self, time: &str) -> io::Result<File> {
+    pub(super) fn create(&self, time: &str) -> io::Result<(File, PathBuf)> {
         let number = self.files()?.last().map_or(1, |newest| newest.number + 1);
         let path = self.path.join(format!("{PREFIX}{number:08}-{time}{SUFFIX}"));
-        File::options().read(true).append(true).create_new(true).mode(FILE_MODE).open(path)
+        let file = File::options().read(true).append(true).create_new(true).mode(FILE_MODE).open(&path)?;
+        Ok((file, path))
     }
 
     /// Removes the oldest files until the others have at most so many bytes.
@@ -98,6 +106,7 @@ impl Folder {
     }
 }
 
+const LOCK: &str = "lock";
 const PREFIX: &str = "evidence-";
 const SUFFIX: &str = ".pcapng";
 
@@ -140,7 +149,7 @@ mod tests {
         assert!(error.to_string().contains("another agent keeps its evidence in"), "{error}");
         fs::write(path.join("notes.txt"), "not ours").unwrap();
         for time in ["20261129T020000Z", "20261129T010000Z", "20261129T030000Z"] {
-            folder.create(time).unwrap().write_all(&[0; 100]).unwrap();
+            folder.create(time).unwrap().0.write_all(&[0; 100]).unwrap();
         }
         let numbers = |folder: &Folder| -> Vec<_> {
             folder.files().unwrap().iter().map(|file| (file.number, file.size)).collect()
@@ -152,7 +161,11 @@ mod tests {
         folder.create("20261129T040000Z").unwrap();
         // Numbers go on from what is there.
         assert_eq!(numbers(&folder), [(1, 0)]);
-        assert!(path.join("notes.txt").exists());
+        assert!(path.join("notes.txt").exists() && folder.is_there());
+        fs::remove_dir_all(&path).unwrap();
+        assert!(!folder.is_there());
+        drop(Folder::open(&path).unwrap());
+        assert!(!folder.is_there());
         drop(folder);
         Folder::open(&path).unwrap();
     }

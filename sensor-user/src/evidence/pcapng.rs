@@ -50,6 +50,25 @@ impl Packet<'_> {
     }
 }
 
+/// What the comment of a file begins with that says which counters its records' numbers are of.
+const LIFE: &str = "counters ";
+
+/// Which counters the numbers of a file's records are of; `None` if it does not say.
+///
+/// # Errors
+/// The file cannot be read, or is none of evidence.
+pub fn life<F: Read>(file: F) -> io::Result<Option<String>> {
+    let reader = match PcapNgReader::new(file) {
+        Ok(reader) => reader,
+        Err(error) if is_cut_off(&error) => return Ok(None),
+        Err(error) => return Err(io_error(error)),
+    };
+    Ok(reader.section().options.iter().find_map(|option| match option {
+        SectionHeaderOption::Comment(comment) => comment.strip_prefix(LIFE).map(str::to_owned),
+        _ => None,
+    }))
+}
+
 /// Makes blocks of packets: in memory, to be written at once.
 pub struct Blocks {
     writer: PcapNgWriter<Vec<u8>>,
@@ -59,17 +78,16 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// The first block of a file.
+    /// The first block of a file, with which counters its records' numbers are of, if that is known.
     ///
     /// # Errors
     /// There is no memory.
-    pub fn new(snap_length: u32) -> io::Result<Self> {
+    pub fn new(snap_length: u32, life: Option<&str>) -> io::Result<Self> {
         let application = format!("sensor {}", env!("CARGO_PKG_VERSION"));
-        let section = SectionHeaderBlock {
-            endianness: Endianness::Little,
-            options: vec![SectionHeaderOption::UserApplication(application.into())],
-            ..SectionHeaderBlock::default()
-        };
+        let mut options = vec![SectionHeaderOption::UserApplication(application.into())];
+        options.extend(life.map(|life| SectionHeaderOption::Comment(format!("{LIFE}{life}").into())));
+        let section =
+            SectionHeaderBlock { endianness: Endianness::Little, options, ..SectionHeaderBlock::default() };
         let writer = PcapNgWriter::with_section_header(Vec::new(), section).map_err(io_error)?;
         Ok(Self { writer, snap_length, interfaces: HashMap::new() })
     }
@@ -288,7 +306,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_a_cut_off_end_is_left_out() {
         let written = [packet(1, "a", 0), packet(u64::MAX, "b, sensor c", u64::MAX), packet(3, "a", 9)];
-        let mut blocks = Blocks::new(128).unwrap();
+        let mut blocks = Blocks::new(128, Some("a-1")).unwrap();
         let mut file = blocks.take();
         let mut ends = vec![file.len()];
         for packet in &written {
@@ -306,11 +324,12 @@ mod tests {
             assert_eq!(packets(&file[..usize::try_from(kept).unwrap()]), cut, "{length}");
         }
         assert_eq!(whole_blocks(Cursor::new(&file)).unwrap(), file.len() as u64);
+        assert_eq!(life(&file[..]).unwrap().as_deref(), Some("a-1"));
     }
 
     #[test]
     fn what_was_not_written_is_made_again() {
-        let mut blocks = Blocks::new(128).unwrap();
+        let mut blocks = Blocks::new(128, Some("a-1")).unwrap();
         let mut file = blocks.take();
         let interfaces = blocks.interfaces();
         blocks.add(&packet(1, "a", 0)).unwrap();
@@ -322,7 +341,7 @@ mod tests {
 
     #[test]
     fn no_bytes_panic() {
-        let mut blocks = Blocks::new(128).unwrap();
+        let mut blocks = Blocks::new(128, Some("a-1")).unwrap();
         blocks.add(&packet(1, "a", 5)).unwrap();
         let file = blocks.take();
         for at in 0..file.len() {

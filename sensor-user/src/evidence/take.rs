@@ -55,7 +55,10 @@ pub(super) async fn take(
             let mut records = BytesMut::new();
             let is_empty = fill(ring.get_mut(), &mut records);
             if is_empty && start.elapsed() >= BEGUN {
-                unsent.extend(before.take().unwrap_or_default());
+                for (place, number) in before.take().unwrap_or_default() {
+                    let last = unsent.entry(place).or_default();
+                    *last = number.max(*last);
+                }
             }
             if records.is_empty() && unsent.is_empty() {
                 break;

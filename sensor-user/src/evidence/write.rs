@@ -1,9 +1,10 @@
 //! Writes records to files, on a thread of its own: a disk that stalls holds up nobody else.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use sensor_common::evidence::{Lost, Record};
 
 use super::accounts::Accounts;
 use super::folder::Folder;
-use super::pcapng::{Blocks, Packet, read, whole_blocks};
+use super::pcapng::{Blocks, Packet, life, read, whole_blocks};
 use crate::config::{Evidence, NumberedSensor, SensorNumber};
 use crate::counters::names::slot_name;
 use crate::kernel::{Interface, since_1970};
@@ -58,6 +59,7 @@ pub(super) struct Writer {
 /// A file that is written to.
 struct Open {
     file: File,
+    path: PathBuf,
     blocks: Blocks,
     /// Bytes of its whole blocks.
     length: u64,
@@ -99,8 +101,11 @@ impl Writer {
     }
 
     fn write(&mut self, records: &[u8]) {
+        // What a file tells of records that an earlier agent has written stays known, whatever fails next.
+        let opened = self.folder().map(drop);
         let before = self.accounts.keep();
-        match self.try_write(records) {
+        match opened.and_then(|()| self.write_to_folder(records).with_context(|| failed(&self.evidence.path)))
+        {
             Ok(()) => {
                 if let Some(times) = self.failing.worked() {
                     tracing::info!("evidence is written again: {times} attempts had failed");
@@ -128,33 +133,41 @@ impl Writer {
     /// It cannot be made, read or written to, or another agent writes there.
     fn folder(&mut self) -> Result<&Folder> {
         if let Some(folder) = self.folder.take() {
-            return Ok(self.folder.insert(folder));
+            if folder.is_there() {
+                return Ok(self.folder.insert(folder));
+            }
+            tracing::warn!(
+                "somebody has removed {}: evidence begins anew there",
+                self.evidence.path.display()
+            );
+            self.open = None;
         }
         let folder = Folder::open(&self.evidence.path)?;
         if let Some(newest) = folder.files().with_context(|| failed(&self.evidence.path))?.last() {
-            mend(&newest.path)
-                .and_then(|()| recall(&newest.path, &self.sensors, &mut self.accounts))
-                .with_context(|| failed(&newest.path))?;
+            let mended =
+                mend(&newest.path).and_then(|()| recall(&newest.path, &self.sensors, &mut self.accounts));
+            if let Err(error) = mended {
+                // Nothing is written to it any more.
+                tracing::warn!("cannot read {}: {error}; what it has stays as it is", newest.path.display());
+            }
         }
         Ok(self.folder.insert(folder))
-    }
-
-    fn try_write(&mut self, records: &[u8]) -> Result<()> {
-        let path = self.evidence.path.clone();
-        self.folder()?;
-        self.write_to_folder(records).with_context(|| failed(&path))
     }
 
     fn write_to_folder(&mut self, records: &[u8]) -> io::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let largest = FILE_BYTES.min(self.evidence.max_size / 8);
         let open = match self.open.take() {
-            Some(open) if open.is_young() && open.length < largest => self.open.insert(open),
+            Some(open) if open.is_young() && open.is_there() && open.length < largest => {
+                self.open.insert(open)
+            }
             _ => {
                 folder.make_room(self.evidence.max_size - largest)?;
-                let file = folder.create(&utc_now())?;
-                let blocks = Blocks::new(self.evidence.snap_length)?;
-                self.open.insert(Open { file, blocks, length: 0, since: Instant::now() })
+                let (file, path) = folder.create(&utc_now())?;
+                let blocks = Blocks::new(self.evidence.snap_length, self.accounts.life())?;
+                // Interfaces may have other names by now.
+                self.interfaces.clear();
+                self.open.insert(Open { file, path, blocks, length: 0, since: Instant::now() })
             }
         };
         let interfaces = open.blocks.interfaces();
@@ -185,8 +198,12 @@ impl Writer {
         let bytes = open.blocks.take();
         if let Err(error) = open.file.write_all(&bytes) {
             open.blocks.forget(interfaces);
-            if open.length == 0 || open.file.set_len(open.length).is_err() {
-                // The section header is not in it, or its end cannot be cut off: it is not written to any more.
+            if open.length == 0 {
+                // What is not even begun is no file of evidence.
+                drop(fs::remove_file(&open.path));
+                self.open = None;
+            } else if open.file.set_len(open.length).is_err() {
+                // Its end cannot be cut off: it is not written to any more.
                 self.open = None;
             }
             return Err(error);
@@ -199,6 +216,11 @@ impl Writer {
 impl Open {
     fn is_young(&self) -> bool {
         self.since.elapsed() < FILE_TIME
+    }
+
+    /// Whether nobody has removed it.
+    fn is_there(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
     }
 }
 
@@ -215,7 +237,9 @@ fn each(mut records: &[u8]) -> impl Iterator<Item = (Record, &[u8])> {
 fn mend(path: &Path) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(path)?;
     let whole = whole_blocks(&file)?;
-    if whole < file.metadata()?.len() {
+    let length = file.metadata()?.len();
+    if whole < length {
+        tracing::info!("{} ends within a block: its last {} bytes go", path.display(), length - whole);
         file.set_len(whole)?;
     }
     Ok(())
@@ -223,6 +247,10 @@ fn mend(path: &Path) -> io::Result<()> {
 
 /// Notes what is in a file though the last agent did not get to remember that it had written it.
 fn recall(path: &Path, sensors: &HashMap<SensorNumber, String>, accounts: &mut Accounts) -> io::Result<()> {
+    // Those of other counters have numbers of their own.
+    if accounts.life().is_none() || life(File::open(path)?)?.as_deref() != accounts.life() {
+        return Ok(());
+    }
     let numbers: HashMap<&str, SensorNumber> =
         sensors.iter().map(|(&number, name)| (name.as_str(), number)).collect();
     read(File::open(path)?, |packet| {

@@ -39,12 +39,16 @@ pub trait Questions: Send + Sync + 'static {
     /// It cannot be known.
     fn status(&self) -> Result<Vec<StatusLine>>;
 
-    /// Gives `visit` each packet that is looked for, with the first bytes of its frame, until that says to stop.
+    /// Gives `visit` each packet that is looked for, with the first bytes of its frame, and now and then nothing, until
+    /// that says to stop.
     ///
     /// # Errors
     /// No evidence is kept, or it cannot be read.
-    fn evidence(&self, search: &Search, visit: &mut dyn FnMut(Found, &[u8]) -> bool) -> Result<Basis>;
+    fn evidence(&self, search: &Search, visit: &mut Visit<'_>) -> Result<Basis>;
 }
+
+/// Takes a packet that was found, or nothing while the search goes on; says whether it is to.
+pub type Visit<'a> = dyn FnMut(Option<(Found, &[u8])>) -> bool + 'a;
 
 /// What a peer who may wants changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +126,7 @@ impl Listener {
             changes,
             all: Arc::new(Semaphore::new(MOST)),
             reserved: Arc::new(Semaphore::new(RESERVED)),
-            searches: Semaphore::new(SEARCHES),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
         };
         (tokio::spawn(self.receive(hall)), changing)
     }
@@ -196,7 +200,7 @@ struct Hall {
     changes: mpsc::Sender<Changing>,
     all: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
-    searches: Semaphore,
+    searches: Arc<Semaphore>,
 }
 
 impl Hall {
@@ -294,19 +298,26 @@ impl Hall {
 
     /// A search reads files as long as its peer takes what it finds, and no more is held than a few packets.
     async fn evidence(&self, search: Search, answer: &mut Answer<'_>) -> io::Result<Result<()>> {
-        let Ok(_turn) = self.searches.try_acquire() else {
+        let Ok(turn) = Arc::clone(&self.searches).try_acquire_owned() else {
             return Ok(Err(anyhow!("{SEARCHES} searches are answered already: ask again in a moment")));
         };
         let questions = Arc::clone(&self.questions);
         let (found, mut packets) = mpsc::channel(FOUND);
         let bytes = search.bytes;
         let searching = spawn_blocking(move || {
-            questions.evidence(&search, &mut |packet, frame| {
-                let frame = if search.bytes { frame.to_vec() } else { Vec::new() };
-                found.blocking_send((packet, frame)).is_ok()
+            let _until_it_has_ended = turn;
+            questions.evidence(&search, &mut |packet| {
+                let piece = packet
+                    .map(|(packet, frame)| (packet, if search.bytes { frame.to_vec() } else { Vec::new() }));
+                found.blocking_send(piece).is_ok()
             })
         });
-        while let Some((packet, frame)) = packets.recv().await {
+        while let Some(piece) = packets.recv().await {
+            let Some((packet, frame)) = piece else {
+                // Else nobody would notice that the peer has gone.
+                answer.line(&json!({ "searching": true })).await?;
+                continue;
+            };
             answer.line(&json!({ "packet": packet })).await?;
             if bytes {
                 answer.packet(&frame).await?;

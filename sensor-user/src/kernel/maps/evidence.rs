@@ -1,5 +1,6 @@
 //! What the kernel hands over as evidence, and what is remembered of what became of it.
 
+use std::fs;
 use std::os::fd::{AsRawFd, RawFd};
 
 use anyhow::{Context, Result};
@@ -34,11 +35,22 @@ pub struct Ledger {
     numbers: PerCpu<u64>,
     accounts: PerCpu<Account>,
     cpus: usize,
+    life: Option<String>,
 }
 
 impl Ledger {
     pub(super) fn new(numbers: PerCpu<u64>, accounts: PerCpu<Account>) -> Result<Self> {
-        Ok(Self { numbers, accounts, cpus: cpus()? })
+        // The kernel gives no two maps the same number between two boots.
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+        let map = accounts.pinned().map.info().ok().map(|info| info.id());
+        let life = boot.zip(map).map(|(boot, map)| format!("{}-{map}", boot.trim()));
+        Ok(Self { numbers, accounts, cpus: cpus()?, life })
+    }
+
+    /// A name that no other ledger has or had: numbers of records begin anew with each. `None` if the kernel does not tell.
+    #[must_use]
+    pub fn life(&self) -> Option<&str> {
+        self.life.as_deref()
     }
 
     /// The number of the last record that each CPU has made for a sensor.
