@@ -9,7 +9,7 @@ use rstest::rstest;
 use sensor_harness::{built, needs, needs_root};
 
 /// Bytes that it may have.
-const SIZE: u64 = 8_000_000;
+const SIZE: u64 = 9_500_000;
 
 #[test]
 fn it_loads_no_library() -> Result<()> {

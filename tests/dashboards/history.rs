@@ -222,7 +222,7 @@ fn scraped(text: &mut String) -> Result<()> {
         let [non_ip, management, reply] =
             [Passed::NonIp, Passed::Management, Passed::Reply].map(|it| reason(it.label()));
         // Growing by the second, in steps of so many seconds each; and those that stay.
-        let growing: [(&str, &str, u32); 21] = [
+        let growing: [(&str, &str, u32); 24] = [
             ("sensor_icmp_packets_total", r#"protocol="icmp",type="8",code="0""#, 300),
             ("sensor_icmp_packets_total", r#"protocol="icmpv6",type="128",code="0""#, 3000),
             ("sensor_malformed_packets_total", &broken, 9000),
@@ -231,6 +231,9 @@ fn scraped(text: &mut String) -> Result<()> {
             ("sensor_tcp_packets_total", r#"kind="syn""#, 28),
             ("sensor_tcp_packets_total", r#"kind="rst""#, 700),
             ("sensor_backscatter_packets_total", r#"kind="rst""#, 700),
+            ("sensor_evidence_packets_total", "", 30),
+            ("sensor_evidence_skipped_packets_total", r#"reason="budget""#, 100),
+            ("sensor_evidence_lost_packets_total", r#"reason="disk""#, 5_000),
             ("sensor_passed_packets_total", &non_ip, 60),
             ("sensor_passed_packets_total", &management, 7),
             ("sensor_passed_packets_total", &reply, 3),
@@ -251,7 +254,10 @@ fn scraped(text: &mut String) -> Result<()> {
                 | "sensor_malformed_packets_total"
                 | "sensor_tool_packets_total"
                 | "sensor_tcp_packets_total"
-                | "sensor_backscatter_packets_total" => format!(r#",sensor="{name}""#),
+                | "sensor_backscatter_packets_total"
+                | "sensor_evidence_packets_total"
+                | "sensor_evidence_skipped_packets_total"
+                | "sensor_evidence_lost_packets_total" => format!(r#",sensor="{name}""#),
                 _ => String::new(),
             };
             let detail = if detail.is_empty() { String::new() } else { format!(",{detail}") };

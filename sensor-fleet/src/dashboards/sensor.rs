@@ -314,13 +314,13 @@ fn backscatter() -> Panel {
 
 fn evidence() -> Panel {
     let became =
-        |of: &str| format!("sum by (reason) (increase(sensor_evidence_{of}_packets_total{{{IT}}}[1d])) > 0");
-    let handed_over = format!("sum (increase(sensor_evidence_packets_total{{{IT}}}[1d])) > 0");
+        |of: &str| format!("sum by (reason) (increase(sensor_evidence_{of}_packets_total{{{IT}}}[1d]))");
+    let handed_over = format!("sum (increase(sensor_evidence_packets_total{{{IT}}}[1d]))");
     details(
         "Evidence",
         "What became of packets as evidence in the 24 hours before the end of the range, from the raw counters: handed over by the
-         kernel; skipped since the budget was spent or the buffer was full; lost to the disk, or as the agent ended. Empty where
-         none is kept.",
+         kernel; skipped since the budget was spent or the buffer was full; lost to the disk, or as the agent ended. All 0
+         where none is kept.",
         &format!(
             "label_replace({handed_over}, \"reason\", \"handed over\", \"\", \"\") or {} or {}",
             became("skipped"),
