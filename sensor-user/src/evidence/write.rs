@@ -150,6 +150,8 @@ impl Writer {
                 // Nothing is written to it any more.
                 tracing::warn!("cannot read {}: {error}; what it has stays as it is", newest.path.display());
             }
+            // Before another file is the newest, which is the one that a successor reads.
+            self.accounts.remember()?;
         }
         Ok(self.folder.insert(folder))
     }
