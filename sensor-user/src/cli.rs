@@ -114,9 +114,9 @@ pub struct Confirm {
     pub interfaces: Vec<String>,
 }
 
-/// Arguments of `sensor reload`.
+/// Which agent is asked, by its socket.
 #[derive(Args, Clone, Debug)]
-pub struct Reload {
+pub struct Asked {
     /// Directory on a BPF file system where the agent's programs and counters are pinned: its socket is named after
     /// it.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
@@ -125,6 +125,14 @@ pub struct Reload {
     /// The agent's socket, where its configuration names one.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+}
+
+/// Arguments of `sensor reload`.
+#[derive(Args, Clone, Debug)]
+pub struct Reload {
+    /// Which agent.
+    #[command(flatten)]
+    pub agent: Asked,
 }
 
 /// Arguments of `sensor evidence`.
@@ -166,14 +174,9 @@ pub struct Evidence {
     #[arg(long)]
     pub json: bool,
 
-    /// Directory on a BPF file system where the agent's programs and counters are pinned: its socket is named after
-    /// it.
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
-    pub pins: PathBuf,
-
-    /// The agent's socket, where its configuration names one.
-    #[arg(long, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
+    /// Which agent.
+    #[command(flatten)]
+    pub agent: Asked,
 }
 
 /// A moment, or the begin of a day in UTC.
@@ -203,14 +206,9 @@ fn tool(text: &str) -> Result<String, String> {
 /// Arguments of `sensor status`.
 #[derive(Args, Clone, Debug)]
 pub struct Status {
-    /// Directory on a BPF file system where the agent's programs and counters are pinned: its socket is named after
-    /// it.
-    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
-    pub pins: PathBuf,
-
-    /// The agent's socket, where its configuration names one.
-    #[arg(long, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
+    /// Which agent.
+    #[command(flatten)]
+    pub agent: Asked,
 
     /// Print the agent's answer as it is: a JSON object a line.
     #[arg(long)]

@@ -25,10 +25,11 @@ const SNAP_LENGTH: u32 = 262_144;
 /// # Errors
 /// No agent answers, it keeps no evidence, or the file cannot be written.
 pub fn run(arguments: &cli::Evidence) -> Result<()> {
-    check_names(&arguments.pins)?;
+    let cli::Asked { pins, socket } = &arguments.agent;
+    check_names(pins)?;
     let search = search(arguments)?;
     let from = search.from;
-    let mut agent = Client::connect(&arguments.pins, arguments.socket.as_deref())?;
+    let mut agent = Client::connect(pins, socket.as_deref())?;
     // Before the agent is asked: it would read in vain.
     let mut place: Box<dyn Place> = match &arguments.write {
         Some(path) => Box::new(Written::to(path)?),

@@ -10,6 +10,7 @@ use crate::{cli, output, socket};
 /// # Errors
 /// No agent answers, or it refuses the configuration: its words.
 pub fn run(arguments: &cli::Reload) -> Result<()> {
-    check_names(&arguments.pins)?;
-    socket::reload(&arguments.pins, arguments.socket.as_deref()).map(|said| output::say(&said))
+    let cli::Asked { pins, socket } = &arguments.agent;
+    check_names(pins)?;
+    socket::reload(pins, socket.as_deref()).map(|said| output::say(&said))
 }

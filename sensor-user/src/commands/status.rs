@@ -18,8 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// No agent answers, or something is wrong with it: what, and what to do.
 pub fn run(arguments: &cli::Status) -> Result<()> {
-    check_names(&arguments.pins)?;
-    let mut agent = Client::connect(&arguments.pins, arguments.socket.as_deref())?;
+    let cli::Asked { pins, socket } = &arguments.agent;
+    check_names(pins)?;
+    let mut agent = Client::connect(pins, socket.as_deref())?;
     agent.ask(&Question::Status, PATIENCE)?;
     let (mut json, mut lines) = (String::new(), Vec::new());
     while let Some(line) = agent.next_line()? {
