@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod export;
 pub mod kernel;
+pub mod lock;
 pub mod log;
 pub mod memory;
 pub mod obstacle;

@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, ensure};
+
+use crate::lock;
 
 /// The folder is for root, and for who is in its group.
 const FOLDER_MODE: u32 = 0o750;
@@ -42,24 +44,20 @@ impl Folder {
             .mode(FOLDER_MODE)
             .create(path)
             .with_context(|| format!("cannot make the folder {}: {remedy}", path.display()))?;
-        let lock = path.join(LOCK);
+        let name = path.join(LOCK);
         let file = File::options()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(FILE_MODE)
-            .open(&lock)
+            .open(&name)
             .with_context(|| format!("cannot write to {}: {remedy}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock: file }),
-            Err(fs::TryLockError::WouldBlock) => Err(anyhow!(
-                "another agent keeps its evidence in {}: give this one another [evidence] path",
-                path.display()
-            )),
-            Err(fs::TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", lock.display()))
-            }
-        }
+        ensure!(
+            lock::take(&file).with_context(|| format!("cannot lock {}", name.display()))?,
+            "another agent keeps its evidence in {}: give this one another [evidence] path",
+            path.display()
+        );
+        Ok(Self { path: path.to_owned(), lock: file })
     }
 
     /// Whether it is still where it was: somebody may have removed it, or mounted another above it.

@@ -4,7 +4,7 @@
 //! the lock stays: were it removed, two agents could hold locks on two files of that name.
 
 use std::ffi::{CString, OsString};
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
@@ -21,13 +21,10 @@ use tokio::net::{UnixListener, UnixSocket};
 
 use super::group::{self, GROUP};
 use super::path::{MAX_PATH, default_path};
+use crate::lock;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 64;
-
-/// How often the lock is tried, and the pause between: who only looks holds it for a moment.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(40);
 
 /// How long connecting may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -60,7 +57,7 @@ impl Place {
     pub(super) fn take(path: &Path, pins: &Path) -> Result<Self, Refusal> {
         let unusable = |error: io::Error| Refusal::Unusable(cannot_listen(path, &error));
         make_folder(path).map_err(unusable)?;
-        let Some(locked) = lock(path).map_err(unusable)? else {
+        let Some(locked) = locked(path).map_err(unusable)? else {
             return Err(Refusal::Taken(taken(path, pins)));
         };
         match fs::symlink_metadata(path) {
@@ -101,7 +98,7 @@ impl Drop for Place {
 /// This user may not know. Inside: another agent does.
 pub fn check(path: &Path, pins: &Path) -> io::Result<Result<()>> {
     let held = match File::open(lock_path(path)) {
-        Ok(file) => matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+        Ok(file) => lock::is_taken(&file),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             if !is_listening(path) {
                 return Err(error);
@@ -178,19 +175,12 @@ fn make_folder(path: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
-/// The lock; `None` if somebody has it.
-fn lock(path: &Path) -> io::Result<Option<File>> {
+/// The lock's file, locked; `None` if somebody has it.
+fn locked(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
     let file = options.open(lock_path(path))?;
-    for _ in 0..TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
-    Ok(None)
+    Ok(lock::take(&file)?.then_some(file))
 }
 
 /// Listens once the file is whose it should be: before, nobody can connect.

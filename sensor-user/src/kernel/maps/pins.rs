@@ -20,7 +20,8 @@ use self::left::{
     PASSING, link_name, pinned_links, refuse_newer, remove_dead_links, remove_left_behind, version_directory,
     version_name,
 };
-use self::place::{USUAL, in_use, is_bpf, lock, lock_alone, make, not_bpf};
+use self::place::{USUAL, in_use, is_bpf, locked, locked_alone, make, not_bpf};
+use crate::lock;
 
 pub use self::left::{Cleaned, Direction, Earlier, clean};
 pub use self::place::{bpf_mount, check_names};
@@ -105,7 +106,7 @@ impl Pins {
         let directory = version_directory(root, SCHEMA_VERSION);
         let made = Made::unless_there(&directory)?;
         make(&directory)?;
-        let Some(lock) = lock(&directory)? else {
+        let Some(lock) = locked(&directory)? else {
             // Somebody else has made it at the same time.
             if let Some(made) = made {
                 made.keep();
@@ -117,7 +118,7 @@ impl Pins {
         let older = Some(version_directory(root, SCHEMA_VERSION - 1)).filter(|older| older.exists());
         let older = match older {
             Some(directory) => {
-                let lock = lock_alone(&directory)?;
+                let lock = locked_alone(&directory)?;
                 remove_dead_links(&directory)?;
                 Some(Older { directory, _lock: lock })
             }
@@ -144,8 +145,8 @@ impl Pins {
         }
         for schema in [SCHEMA_VERSION, SCHEMA_VERSION - 1] {
             let directory = version_directory(root, schema);
-            match File::open(&directory).map(|file| file.try_lock()) {
-                Ok(Err(fs::TryLockError::WouldBlock)) => return Ok(Err(in_use(&directory))),
+            match File::open(&directory) {
+                Ok(file) if lock::is_taken(&file) => return Ok(Err(in_use(&directory))),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
                 _ => {}
             }

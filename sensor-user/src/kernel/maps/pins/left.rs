@@ -8,7 +8,7 @@ use aya::maps::{Map, MapData};
 use sensor_common::layout::SCHEMA_VERSION;
 use sensor_common::policy;
 
-use super::place::lock;
+use super::place::locked;
 use super::seen::Root;
 use crate::kernel::link::Link;
 use crate::kernel::maps::guard::{Confirmation, Guard};
@@ -148,7 +148,7 @@ pub fn clean(root: &Path) -> Cleaned {
 
 /// Removes a directory with all that is pinned there, unless an agent works with it; whether it is gone.
 fn remove_unused(directory: &Path) -> Result<bool> {
-    let Some(_lock) = lock(directory)? else { return Ok(false) };
+    let Some(_lock) = locked(directory)? else { return Ok(false) };
     fs::remove_dir_all(directory).with_context(|| format!("cannot remove {}", directory.display()))?;
     Ok(true)
 }

@@ -9,26 +9,22 @@ use std::path::{Component, Path};
 use anyhow::{Context, Error, Result, anyhow};
 
 use crate::kernel::retry::retried;
+use crate::lock;
 use crate::obstacle::WrongUse;
 
 /// Where a BPF file system usually is.
 pub(super) const USUAL: &str = "/sys/fs/bpf";
 
-/// An exclusive lock on a directory; `None` if somebody has it.
-pub(super) fn lock(directory: &Path) -> Result<Option<File>> {
+/// A directory, locked; `None` if somebody works with it.
+pub(super) fn locked(directory: &Path) -> Result<Option<File>> {
     let file = File::open(directory).with_context(|| format!("cannot open {}", directory.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => {
-            Err(anyhow!(error).context(format!("cannot lock {}", directory.display())))
-        }
-    }
+    let taken = lock::take(&file).with_context(|| format!("cannot lock {}", directory.display()))?;
+    Ok(taken.then_some(file))
 }
 
 /// Likewise, where nobody else may have it.
-pub(super) fn lock_alone(directory: &Path) -> Result<File> {
-    lock(directory)?.ok_or_else(|| in_use(directory))
+pub(super) fn locked_alone(directory: &Path) -> Result<File> {
+    locked(directory)?.ok_or_else(|| in_use(directory))
 }
 
 pub(super) fn in_use(directory: &Path) -> Error {

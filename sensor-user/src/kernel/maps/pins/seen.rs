@@ -1,14 +1,14 @@
 //! Where sensors have pinned something on this host, whatever their `--pins`, and the command that ends it.
 
 use std::borrow::Cow;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use sensor_common::layout::{COUNTERS, NAMES};
 
 use super::left::{pinned_links, version_directories};
-use super::place::lock;
 use crate::kernel::host::Interface;
+use crate::lock;
 
 /// Where the programs and their counters are pinned unless told otherwise.
 pub const DEFAULT_PINS: &str = "/sys/fs/bpf/sensor";
@@ -68,7 +68,7 @@ impl Root {
     #[must_use]
     pub fn has_agent(&self) -> bool {
         let directories = version_directories(&self.path);
-        directories.iter().any(|(_, directory)| matches!(lock(directory), Ok(None)))
+        directories.iter().any(|(_, directory)| File::open(directory).is_ok_and(|file| lock::is_taken(&file)))
     }
 
     /// The command that detaches what is pinned there.
