@@ -75,8 +75,9 @@ pub fn run(test: &Test) -> Result<bool> {
     let skips = Skips::start()?;
     let mut environment = Environment::new(&built, &tools, &skips.file)?;
     // What is shipped takes minutes to build: whoever runs a few tests does without.
-    if test.is_whole() {
-        environment.add("SENSOR_RELEASED", &build::agent()?);
+    let released = if test.is_whole() { Some(build::agent()?) } else { None };
+    if let Some(agent) = &released {
+        environment.add("SENSOR_RELEASED", agent);
     }
 
     let mut programs: Vec<&Executable> = built.iter().filter(|built| built.test && test.has(built)).collect();
@@ -104,9 +105,9 @@ pub fn run(test: &Test) -> Result<bool> {
         bail!("no test's name contains {filter:?}: give a part of one, or nothing to run them all");
     }
     total.skip(skips.read());
-    if test.is_whole() && !test.no_vm {
+    if let Some(agent) = released.filter(|_| !test.no_vm) {
         println!("\nintegration tests on Linux {}", vm::USUAL);
-        total.add(vm::usual(&built));
+        total.add(vm::usual(&built, agent));
     }
     println!("\n{total}");
     Ok(total.failed.is_empty())

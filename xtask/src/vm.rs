@@ -13,14 +13,14 @@ mod table;
 mod watch;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::cargo::{self, Build, Executable};
 use crate::test::outcome::Outcome;
-use crate::{setup, shell, test};
+use crate::{build, setup, shell, test};
 use image::Payload;
 use kernel::Kernel;
 use qemu::{Accelerator, Machine};
@@ -93,7 +93,7 @@ pub fn run(vm: &Vm) -> Result<bool> {
         (Some(image), Some(modules)) => Some(Kernel::given(image, modules)?),
         _ => None,
     };
-    let mut payload = payload(&built)?;
+    let mut payload = payload(&built, build::agent()?)?;
     if !vm.tests.is_empty() {
         if let Some(unknown) =
             vm.tests.iter().find(|name| payload.programs.iter().all(|(known, _)| known != *name))
@@ -112,9 +112,10 @@ pub fn run(vm: &Vm) -> Result<bool> {
     Ok(rows.iter().all(|row| row.outcome().failed.is_empty()))
 }
 
-/// Runs the tests on the usual kernel, as a part of all tests.
-pub fn usual(built: &[Executable]) -> Outcome {
-    let rows = payload(built).map(|payload| matrix(vec![(USUAL.to_owned(), Kernel::named(USUAL))], &payload));
+/// Runs the tests on the usual kernel with this agent, as a part of all tests.
+pub fn usual(built: &[Executable], agent: PathBuf) -> Outcome {
+    let rows =
+        payload(built, agent).map(|payload| matrix(vec![(USUAL.to_owned(), Kernel::named(USUAL))], &payload));
     match rows {
         Ok(rows) => {
             println!("\n{}", table::Table(&rows));
@@ -128,16 +129,16 @@ pub fn usual(built: &[Executable]) -> Outcome {
     }
 }
 
-/// Builds the first process and gathers what goes into every machine.
-fn payload(built: &[Executable]) -> Result<Payload> {
+/// Builds the first process and gathers what goes into every machine. The agent is the one that is shipped: so that is
+/// what the kernels have run, and emulated processors start it in half the time.
+fn payload(built: &[Executable], agent: PathBuf) -> Result<Payload> {
     if !cfg!(target_arch = "x86_64") {
         bail!("the machines are x86-64 and run what was built for this host: use an x86-64 host");
     }
     setup::for_machines()?;
     let init = Build::statically(&["--package", "sensor-guest", "--bin", "guest-init"])?.finish()?;
     let init = cargo::program("guest-init", &init)?.to_path_buf();
-    let program = |name| cargo::program(name, built).map(Path::to_path_buf);
-    let (agent, cable) = (program("sensor")?, program("vm-cable")?);
+    let cable = cargo::program("vm-cable", built)?.to_path_buf();
     let folder = shell::workspace().join(test::INTEGRATION);
     let inside = |built: &&Executable| {
         built.test
