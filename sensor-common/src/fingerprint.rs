@@ -135,6 +135,17 @@ pub const fn is_reflector(port: u16) -> bool {
     )
 }
 
+/// Which backscatter a packet is, by the slot and the side counter that it adds to; `None` if it is none.
+#[must_use]
+pub fn backscatter(slot: SlotKind, side: Side) -> Option<Backscatter> {
+    match side.kind() {
+        Some(TcpKind::SynAck) => Some(Backscatter::SynAck),
+        Some(TcpKind::Rst) => Some(Backscatter::Rst),
+        _ if side == Side::UDP_REFLECTOR => Some(Backscatter::UdpReflector),
+        _ => icmp_backscatter(slot),
+    }
+}
+
 /// Whether a slot counts what somebody answered: kinds of backscatter that need no counter of their own.
 #[must_use]
 pub const fn icmp_backscatter(slot: SlotKind) -> Option<Backscatter> {
@@ -151,6 +162,7 @@ pub const fn icmp_backscatter(slot: SlotKind) -> Option<Backscatter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::side::Tool;
 
     const FIN: u8 = 0x01;
     const SYN: u8 = 0x02;
@@ -184,6 +196,32 @@ mod tests {
             for congestion in [0, 0x40, 0x80, 0xc0] {
                 assert_eq!(TcpKind::of(TcpFlags(flags | congestion)), kind, "{flags:#x}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_counter_counts_is_told_back() {
+        for &kind in TcpKind::ALL {
+            assert_eq!(Side::tcp(kind).kind(), Some(kind));
+        }
+        for &tool in Tool::ALL {
+            assert_eq!(Side::tool(tool).kind(), Some(TcpKind::Syn));
+        }
+        for side in [Side::NONE, Side::UDP_REFLECTOR, Side::HANDED_OVER] {
+            assert_eq!(side.kind(), None);
+        }
+        for (slot, side, kind) in [
+            (SlotKind::Tcp(1), Side::tcp(TcpKind::SynAck), Some(Backscatter::SynAck)),
+            (SlotKind::Tcp(1), Side::tcp(TcpKind::Rst), Some(Backscatter::Rst)),
+            (SlotKind::Tcp(1), Side::tcp(TcpKind::Ack), None),
+            (SlotKind::Tcp(1), Side::tool(Tool::Mirai), None),
+            (SlotKind::Udp(1), Side::UDP_REFLECTOR, Some(Backscatter::UdpReflector)),
+            (SlotKind::Udp(1), Side::NONE, None),
+            (SlotKind::Icmp(3, 1), Side::NONE, Some(Backscatter::IcmpError)),
+            (SlotKind::Icmp(0, 0), Side::NONE, Some(Backscatter::IcmpReply)),
+            (SlotKind::Icmp(8, 0), Side::NONE, None),
+        ] {
+            assert_eq!(backscatter(slot, side), kind, "{slot:?}");
         }
     }
 

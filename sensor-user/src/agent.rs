@@ -2,6 +2,7 @@
 //!
 //! Both change together when the configuration is reloaded; a page is made of the one or of the other.
 
+mod evidence;
 mod pages;
 mod status;
 
@@ -20,7 +21,6 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Input};
-use crate::evidence::{Keeper, forgo};
 use crate::export::{Exporter, http};
 use crate::kernel::{
     AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
@@ -31,6 +31,7 @@ use crate::preflight;
 use crate::socket::Questions;
 use crate::status::{AgentStatus, utc};
 
+use self::evidence::Evidence;
 use self::pages::Pages;
 
 /// The agent, attached. What it does to the kernel blocks; the tasks that it starts run on the runtime that it is
@@ -44,9 +45,7 @@ pub struct Agent {
     names: http::Names,
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
-    evidence: Option<Keeper>,
-    /// What was to stop and waits for its disk: until it has, no other begins.
-    stopping: Option<Keeper>,
+    evidence: Evidence,
     awaits_confirmation: bool,
     /// Whether commands can ask it.
     told: Arc<AtomicBool>,
@@ -92,7 +91,8 @@ impl Agent {
             );
         }
         deployment.settle();
-        let evidence = keep_evidence(&config, &mut deployment);
+        let mut evidence = Evidence::default();
+        evidence.begin(&config, &mut deployment);
         pages.lock().evidence = folder(&config);
         let names = http::Names::new(&config.hosts);
         Ok(Self {
@@ -105,7 +105,6 @@ impl Agent {
             draining,
             logging,
             evidence,
-            stopping: None,
             awaits_confirmation,
             told,
         })
@@ -177,8 +176,8 @@ impl Agent {
         self.names.set(&config.hosts);
         self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
         // What the old programs handed over is of the old sensors.
-        self.stop_evidence();
-        self.begin_evidence();
+        self.evidence.stop();
+        self.evidence.begin(&self.config, &mut self.deployment);
         self.pages.lock().evidence = folder(&self.config);
         self.restart_log()?;
         Ok(said)
@@ -189,8 +188,8 @@ impl Agent {
     /// # Errors
     /// The kernel does not answer.
     pub fn reconcile(&mut self) -> Result<()> {
-        if self.stopping.is_some() {
-            self.begin_evidence();
+        if self.evidence.is_stopping() {
+            self.evidence.begin(&self.config, &mut self.deployment);
         }
         let Self { config, options, deployment, told, .. } = self;
         let admit = |interface: &Interface| {
@@ -259,7 +258,7 @@ impl Agent {
     /// The kernel refuses to detach.
     pub fn end(&mut self) -> Result<()> {
         self.draining.abort();
-        self.stop_evidence();
+        self.evidence.end();
         if !self.deployment.is_kept() {
             return self.detach();
         }
@@ -286,29 +285,13 @@ impl Agent {
         Ok(())
     }
 
-    fn stop_evidence(&mut self) {
-        if let Some(Err(keeper)) = self.evidence.take().map(Keeper::stop) {
-            tracing::warn!("the disk does not take evidence: none is kept until it has taken what waits");
-            self.stopping = Some(keeper);
-        }
-    }
-
-    /// Begins to keep evidence as configured, unless what kept it before has not ended.
-    fn begin_evidence(&mut self) {
-        if self.stopping.as_ref().is_some_and(|keeper| !keeper.has_ended()) {
-            return;
-        }
-        self.stopping = None;
-        self.evidence = keep_evidence(&self.config, &mut self.deployment);
-    }
-
     /// Detaches from every interface.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn detach(&mut self) -> Result<()> {
         self.draining.abort();
-        self.stop_evidence();
+        self.evidence.end();
         self.deployment.detach()
     }
 }
@@ -329,33 +312,6 @@ fn about(config: &Config, input: &Input, options: &AttachOptions) -> AgentStatus
 /// Where evidence is kept, if it is.
 fn folder(config: &Config) -> Option<PathBuf> {
     config.evidence.as_ref().map(|evidence| evidence.path.clone())
-}
-
-/// Begins to keep evidence, where it is asked for. What stands in its way does not stop the counting.
-fn keep_evidence(config: &Config, deployment: &mut Deployment) -> Option<Keeper> {
-    let Some(evidence) = &config.evidence else {
-        if let Ok(Some(_)) = deployment.ring() {
-            let forgone = deployment.ledger().and_then(|ledger| forgo(deployment.sensors(), ledger));
-            if let Err(error) = forgone {
-                tracing::warn!(
-                    "{error:#}: what was handed over as evidence and not taken is not counted as lost"
-                );
-            }
-            deployment.drop_ring();
-        }
-        return None;
-    };
-    let keeper = deployment.ring().and_then(|ring| {
-        let ring = ring.context("the kernel hands nothing over")?;
-        Keeper::start(evidence, deployment.sensors(), ring, deployment.ledger()?)
-    });
-    match keeper {
-        Ok(keeper) => Some(keeper),
-        Err(error) => {
-            tracing::error!("{error:#}: no evidence is kept until a reload or a restart; counting goes on");
-            None
-        }
-    }
 }
 
 fn one_text(error: &ConfigError) -> String {

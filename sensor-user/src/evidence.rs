@@ -5,6 +5,7 @@
 //! counted; never counts, never memory.
 
 mod accounts;
+mod captured;
 mod find;
 mod folder;
 mod pcapng;
@@ -20,13 +21,16 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
+pub use self::captured::Captured;
 pub use self::find::{Basis, Found, Search, find};
 pub use self::pcapng::{Blocks, Packet, read};
+pub(crate) use self::write::each;
 
 use self::accounts::Accounts;
 use self::write::Writer;
 use crate::config::{Evidence, NumberedSensor};
 use crate::kernel::{Ledger, Ring};
+use crate::sources::Feed;
 
 /// Batches that wait to be written, at most: 8 MiB.
 const WAITING: usize = 32;
@@ -42,7 +46,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Begins to keep evidence of these sensors. The task that it starts runs on the runtime that it is called within.
+    /// Begins to keep evidence of these sensors, and to offer it to who looks at sources. The task that it starts runs on
+    /// the runtime that it is called within.
     ///
     /// # Errors
     /// The kernel does not give the maps, or there are no descriptors or threads left.
@@ -51,6 +56,7 @@ impl Keeper {
         sensors: &[NumberedSensor],
         ring: Ring,
         ledger: Ledger,
+        sources: Feed,
     ) -> Result<Self> {
         let accounts = Accounts::new(ledger, sensors.iter().map(|sensor| sensor.number))?;
         let before = accounts.before().map(|(sensor, cpu, number)| ((sensor, cpu), number)).collect();
@@ -68,7 +74,7 @@ impl Keeper {
             })
             .context("cannot start the thread that writes evidence")?;
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(take::take(ring, batches, before, stopped));
+        tokio::spawn(take::take(ring, batches, sources, before, stopped));
         Ok(Self { stop, written })
     }
 

@@ -23,4 +23,5 @@ pub mod output;
 pub mod preflight;
 pub mod repeated;
 pub mod socket;
+pub mod sources;
 pub mod status;

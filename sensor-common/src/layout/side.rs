@@ -139,6 +139,13 @@ impl Side {
         Tool::ALL.iter().copied().find(|&tool| Self::tool(tool) == self)
     }
 
+    /// The kind of the TCP segments that it counts; `None` if it counts others.
+    #[must_use]
+    pub fn kind(self) -> Option<TcpKind> {
+        let kinds = || TcpKind::ALL.iter().copied().find(|&kind| Self::tcp(kind) == self);
+        self.made_by().map(|_| TcpKind::Syn).or_else(kinds)
+    }
+
     /// Its offset in the page: below [`PAGE_SLOTS`].
     #[must_use]
     #[inline(always)]

@@ -112,22 +112,25 @@ impl Packet {
     }
 
     /// The IPv6 hop limit.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn hop_limit<R: Read + ?Sized>(&self, frame: &R) -> Option<u8> {
+    pub fn hop_limit<R: Read + ?Sized>(&self, frame: &R) -> Option<u8> {
         let header: Ipv6 = frame.read(self.network)?;
         Some(header.hop_limit)
     }
 
     /// The IPv4 time to live.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn time_to_live<R: Read + ?Sized>(&self, frame: &R) -> Option<u8> {
+    pub fn time_to_live<R: Read + ?Sized>(&self, frame: &R) -> Option<u8> {
         let header: Ipv4 = frame.read(self.network)?;
         Some(header.time_to_live)
     }
 
     /// The first bytes of what it carries; `None` if there are less than eight.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn leading<R: Read + ?Sized>(&self, frame: &R) -> Option<Leading> {
+    pub fn leading<R: Read + ?Sized>(&self, frame: &R) -> Option<Leading> {
         Some(Leading::new(within(frame, self.at, self.end)?))
     }
 
@@ -139,8 +142,9 @@ impl Packet {
     }
 
     /// The header of a TCP segment.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn segment<R: Read + ?Sized>(&self, frame: &R) -> Option<Segment> {
+    pub fn segment<R: Read + ?Sized>(&self, frame: &R) -> Option<Segment> {
         let header: header::Tcp = frame.read(self.at)?;
         Some(Segment {
             destination: header.destination.get(),
@@ -152,8 +156,9 @@ impl Packet {
     }
 
     /// Offset in the frame of a TCP segment's options.
+    #[must_use]
     #[inline(always)]
-    pub(crate) const fn tcp_options(&self) -> usize {
+    pub const fn tcp_options(&self) -> usize {
         self.at + size_of::<header::Tcp>()
     }
 
@@ -178,8 +183,9 @@ impl Packet {
     /// What an ICMP error quotes: an IP header and at least the eight bytes behind it (RFC 792, RFC 4443
     /// §2.4). `None` if it quotes less, a later fragment, or an IPv6 packet with other extension headers
     /// than a fragment header.
+    #[must_use]
     #[inline(always)]
-    pub(crate) fn quoted<R: Read + ?Sized>(&self, frame: &R) -> Option<Quoted> {
+    pub fn quoted<R: Read + ?Sized>(&self, frame: &R) -> Option<Quoted> {
         let at = self.at + size_of::<Icmp>();
         if self.is_ipv6() {
             return quoted_ipv6(frame, at, self.end);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
-use sensor_common::parse::{Everything, Frame, parse};
 use serde::{Deserialize, Serialize};
 
+use super::captured::Captured;
 use super::folder::files;
 use super::pcapng::{Packet, read};
 use crate::config::Prefix;
@@ -143,7 +143,7 @@ pub fn find(
             }
             basis.kept += 1;
             basis.dropped += packet.dropped;
-            let addresses = addresses(&packet.bytes);
+            let addresses = Captured::new(&packet.bytes, packet.length).addresses();
             let is_from = |network: Prefix| {
                 addresses.is_some_and(|(source, _)| network.contains(Prefix::around(source, u8::MAX)))
             };
@@ -191,17 +191,6 @@ fn found(packet: &Packet<'_>, time: Timestamp, addresses: Option<(IpAddr, IpAddr
         cpu: packet.cpu,
         number: packet.number,
         dropped: packet.dropped,
-    }
-}
-
-/// Source and destination, if what is kept of the frame says them.
-fn addresses(frame: &[u8]) -> Option<(IpAddr, IpAddr)> {
-    match parse(frame, &Everything) {
-        Frame::Ip(packet) => {
-            let pair = packet.pair(frame)?;
-            Some((pair.source().ip(), pair.destination().ip()))
-        }
-        Frame::NonIp | Frame::Unreadable(_) | Frame::Elsewhere => None,
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::write::Batch;
 use crate::config::SensorNumber;
 use crate::kernel::Ring;
+use crate::sources::Feed;
 
 /// Bytes of a batch, about.
 const BATCH_BYTES: usize = 256 << 10;
@@ -25,11 +26,12 @@ const BEGUN: Duration = Duration::from_secs(1);
 /// Up to which numbers records have been taken, by sensor and CPU.
 pub(super) type Numbers = HashMap<(SensorNumber, usize), u64>;
 
-/// Hands records on in batches until it is told to stop; `before` has the numbers of the last ones that were handed over
+/// Hands records on in batches until it is told to stop, to be written and to who looks at their sources; `before` has the numbers of the last ones that were handed over
 /// before.
 pub(super) async fn take(
     mut ring: AsyncFd<Ring>,
     batches: SyncSender<Batch>,
+    sources: Feed,
     before: Numbers,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -64,7 +66,9 @@ pub(super) async fn take(
                 break;
             }
             let taken = unsent.iter().map(|(&(sensor, cpu), &number)| (sensor, cpu, number)).collect();
-            match batches.try_send(Batch { records: records.freeze(), taken }) {
+            let records = records.freeze();
+            sources.offer(&records);
+            match batches.try_send(Batch { records, taken }) {
                 Ok(()) => unsent.clear(),
                 Err(TrySendError::Full(batch)) => {
                     let numbers = batch.records().map(|(record, _)| {

@@ -226,8 +226,8 @@ impl Open {
     }
 }
 
-/// The records of a batch.
-fn each(mut records: &[u8]) -> impl Iterator<Item = (Record, &[u8])> {
+/// Records one after another, with what they have of their frames.
+pub(crate) fn each(mut records: &[u8]) -> impl Iterator<Item = (Record, &[u8])> {
     std::iter::from_fn(move || {
         let (record, frame) = Record::parse(records)?;
         records = &records[size_of::<Record>() + frame.len()..];
