@@ -86,11 +86,34 @@ pub fn run(test: &Test) -> Result<bool> {
         bail!("no program of tests is called {name:?}: tests/*.rs and tests/*/main.rs are some");
     }
     programs.sort_by_key(|built| name(built));
+    let machine = released.filter(|_| !test.no_vm);
+    let mut total = thread::scope(|scope| {
+        // An emulated machine takes one processor for as long as the host's tests take the other, which mostly wait.
+        let machine = machine.map(|agent| scope.spawn(|| vm::usual(&built, agent)));
+        let mut total = here(&programs, test, &environment);
+        if let Some(machine) = machine {
+            println!("\nintegration tests on Linux {}", vm::USUAL);
+            total.add(machine.join().unwrap_or_else(|_| Outcome::broken("vm", "it panicked")));
+        }
+        total
+    });
+    if let Some(filter) = &test.filter
+        && total == Outcome::default()
+    {
+        bail!("no test's name contains {filter:?}: give a part of one, or nothing to run them all");
+    }
+    total.skip(skips.read());
+    println!("\n{total}");
+    Ok(total.failed.is_empty())
+}
+
+/// Runs these programs of tests on this host, one after the other, and the examples in the documentation.
+fn here(programs: &[&Executable], test: &Test, environment: &Environment) -> Outcome {
     let mut total = Outcome::default();
     for built in programs {
         let name = name(built);
         println!("\n{name}");
-        total.add(match command(built, &environment) {
+        total.add(match command(built, environment) {
             Ok(command) => program::run(command, &name, test.filter.as_deref()),
             Err(error) => Outcome::broken(&name, &format!("{error:#}")),
         });
@@ -99,18 +122,7 @@ pub fn run(test: &Test) -> Result<bool> {
         println!("\ndocumentation examples");
         total.add(documentation(test.filter.as_deref()));
     }
-    if let Some(filter) = &test.filter
-        && total == Outcome::default()
-    {
-        bail!("no test's name contains {filter:?}: give a part of one, or nothing to run them all");
-    }
-    total.skip(skips.read());
-    if let Some(agent) = released.filter(|_| !test.no_vm) {
-        println!("\nintegration tests on Linux {}", vm::USUAL);
-        total.add(vm::usual(&built, agent));
-    }
-    println!("\n{total}");
-    Ok(total.failed.is_empty())
+    total
 }
 
 /// Builds every test, and the programs that tests run.

@@ -161,9 +161,9 @@ impl Machine<'_> {
     }
 
     fn command(&self, accelerator: Accelerator, cable: &UnixStream) -> Command {
-        // Even when this process is killed, no machine stays behind.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", QEMU]);
+        // It gives way to whatever else runs. Even when this process is killed, no machine stays behind.
+        let mut command = Command::new("nice");
+        command.args(["-n", "10", "setpriv", "--pdeathsig", "KILL", QEMU]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", MEMORY]);
         match accelerator {
             Accelerator::Kvm => command.args(["-machine", "q35,accel=kvm", "-cpu", "host"]),
