@@ -210,6 +210,14 @@ impl Agent {
         result.map(|()| "detached".to_owned())
     }
 
+    /// What it does, in a line, and what is wrong.
+    ///
+    /// # Errors
+    /// The kernel does not say what is attached.
+    pub fn doing(&self) -> Result<String> {
+        self.pages.doing()
+    }
+
     /// Time between two drains.
     #[must_use]
     pub const fn drain_interval(&self) -> Duration {

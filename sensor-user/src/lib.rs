@@ -17,6 +17,7 @@ pub mod export;
 pub mod kernel;
 pub mod lock;
 pub mod log;
+pub mod manager;
 pub mod memory;
 pub mod obstacle;
 pub mod output;

@@ -55,6 +55,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("report_proxy", "it needs Prometheus and nginx"),
     ("sensor_harness", "no kernel has a part in the harness's own tests"),
     ("sensor_tests", "no kernel has a part in the tests' own library"),
+    ("service", "no kernel has a part in what a service manager hears"),
     ("shipped", "it needs the agent as it is shipped"),
     ("simulation", "it needs Prometheus"),
     ("socket", "no kernel has a part in its protocol"),

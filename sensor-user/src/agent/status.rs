@@ -30,6 +30,28 @@ impl Since {
     }
 }
 
+impl Pages {
+    /// What the agent does, in a line for the service manager, and the first thing that is wrong.
+    pub(super) fn doing(&self) -> Result<String> {
+        let (attached, troubled): (Vec<_>, Vec<_>) =
+            self.looked_at()?.into_iter().partition(|(_, trouble)| trouble.is_none());
+        let on = |(status, _): (AttachStatus, _)| match status.mode {
+            Some(mode) => format!("{} ({mode})", status.interface),
+            None => status.interface,
+        };
+        let work = if self.lock().observe { "counting" } else { "counting and dropping" };
+        let mut words = match attached.into_iter().map(on).collect::<Vec<_>>() {
+            names if names.is_empty() => "attached nowhere".to_owned(),
+            names => format!("{work} on {}", names.join(", ")),
+        };
+        for (_, trouble) in troubled {
+            words += "; ";
+            words += &trouble.unwrap_or_default();
+        }
+        Ok(words)
+    }
+}
+
 impl Questions for Pages {
     fn status(&self) -> Result<Vec<StatusLine>> {
         // Its sensors and their counts are those of one moment.

@@ -16,6 +16,7 @@ use crate::conditions::Conditions;
 use crate::config::{Config, Input};
 use crate::export::http;
 use crate::kernel::{AttachOptions, Confirmation, LinkEvents};
+use crate::manager::ServiceManager;
 use crate::memory;
 use crate::obstacle::in_words;
 use crate::repeated::Repeated;
@@ -26,6 +27,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How long threads that may block have to end.
 const END: Duration = Duration::from_secs(1);
+
+/// How often nobody asks whether the agent is alive: the pause of a timer that does nothing.
+const NEVER_ASKED: Duration = Duration::from_hours(1);
 
 /// How long after a change of an interface one looks at it.
 const SETTLE: Duration = Duration::from_millis(50);
@@ -51,6 +55,7 @@ pub fn run(config: Config, input: Input, options: AttachOptions) -> Result<()> {
 
 async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<()> {
     let mut stop = stop_signal()?;
+    let mut manager = ServiceManager::of_this_process()?;
     let mut hang_up = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
     let listener = http::bind(config.listen).await?;
     let socket = Listener::listen(&config.socket_path(&options.pins), &options.pins)?;
@@ -66,18 +71,20 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let mut looking = interval(agent.drain_interval());
     let mut confirming = interval(LOOK);
     confirming.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut proving = interval(manager.watchdog_period().unwrap_or(NEVER_ASKED));
     let agent = BlockingAgent(Arc::new(Mutex::new(agent)));
+    manager.ready(agent.doing().await);
     let (mut keeping, mut asking) = (Repeated::default(), Repeated::default());
     let ended = loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break Ok(()),
             _ = hang_up.recv() => {
-                drop(agent.reload().await);
+                drop(agent.reload(&mut manager).await);
                 looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
             }
             Some(changing) = wanted.recv() => {
                 let done = match changing.change {
-                    Change::Reload => agent.reload().await,
+                    Change::Reload => agent.reload(&mut manager).await,
                     Change::Detach(interface) => agent.have(move |agent| agent.detach_one(interface)).await,
                 };
                 looking = interval(agent.have(|agent| Ok(agent.drain_interval())).await?);
@@ -86,8 +93,13 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
             changed = settled(&events) => {
                 changed.context("cannot wait for changes of interfaces")?;
                 agent.reconcile(&mut keeping).await;
+                manager.status(agent.doing().await);
             }
-            _ = looking.tick() => agent.reconcile(&mut keeping).await,
+            _ = looking.tick() => {
+                agent.reconcile(&mut keeping).await;
+                manager.status(agent.doing().await);
+            }
+            _ = proving.tick() => manager.alive(),
             _ = confirming.tick(), if awaits_confirmation => match agent.have(Agent::confirmation).await {
                 Ok(Confirmation::Missed) => break Err(anyhow!(
                     "nobody ran `sensor confirm` in time, so the sensor has detached itself"
@@ -106,6 +118,7 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
             },
         }
     };
+    manager.stopping();
     answering.abort();
     match ended {
         Ok(()) => {
@@ -147,9 +160,16 @@ impl BlockingAgent {
         }
     }
 
+    /// What it does, in a line.
+    async fn doing(&self) -> String {
+        self.have(|agent| agent.doing()).await.unwrap_or_else(|error| in_words(&error))
+    }
+
     /// Reloads, and logs how it went.
-    async fn reload(&self) -> Result<String> {
+    async fn reload(&self, manager: &mut ServiceManager) -> Result<String> {
+        manager.reloading();
         let result = self.have(Agent::reload).await;
+        manager.ready(self.doing().await);
         match &result {
             Ok(said) => tracing::info!("{said}"),
             Err(error) => tracing::error!("{}", in_words(error)),
