@@ -72,8 +72,8 @@ fn it_hears_of_each_change() -> Result<()> {
 
     agent.signal(Signal::SIGHUP)?;
     let reloading = manager.hears()?;
-    let begin = reloading[0].strip_prefix("MONOTONIC_USEC=").context("no time")?.parse::<u64>()?;
-    ensure!(begin > 0 && reloading[1..] == ["RELOADING=1"], "{reloading:?}");
+    let microseconds = reloading[0].strip_prefix("MONOTONIC_USEC=").context("no time")?.parse::<u64>()?;
+    ensure!(microseconds > 0 && reloading[1..] == ["RELOADING=1"], "{reloading:?}");
     assert_eq!(manager.hears()?, ["READY=1", whole]);
 
     agent.rewrite_config("interfaces = 7")?;

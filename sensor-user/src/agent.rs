@@ -5,6 +5,7 @@
 mod evidence;
 mod pages;
 mod status;
+mod store;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::status::{AgentStatus, utc};
 
 use self::evidence::Evidence;
 use self::pages::Pages;
+use self::store::Store;
 
 /// The agent, attached. What it does to the kernel blocks; the tasks that it starts run on the runtime that it is
 /// called within.
@@ -46,6 +48,7 @@ pub struct Agent {
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
     evidence: Evidence,
+    store: Store,
     awaits_confirmation: bool,
     /// Whether commands can ask it.
     told: Arc<AtomicBool>,
@@ -91,9 +94,11 @@ impl Agent {
             );
         }
         deployment.settle();
+        let mut store = Store::new(pages.lock().exporter.store_stats());
+        store.begin(&config, deployment.sensors());
         let mut evidence = Evidence::default();
-        evidence.begin(&config, &mut deployment);
-        pages.lock().evidence = folder(&config);
+        evidence.begin(&config, &mut deployment, &store);
+        pages.keep(folder(&config), store.feed());
         let names = http::Names::new(&config.hosts);
         Ok(Self {
             config,
@@ -105,6 +110,7 @@ impl Agent {
             draining,
             logging,
             evidence,
+            store,
             awaits_confirmation,
             told,
         })
@@ -177,8 +183,9 @@ impl Agent {
         self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
         // What the old programs handed over is of the old sensors.
         self.evidence.stop();
-        self.evidence.begin(&self.config, &mut self.deployment);
-        self.pages.lock().evidence = folder(&self.config);
+        self.store.begin(&self.config, self.deployment.sensors());
+        self.evidence.begin(&self.config, &mut self.deployment, &self.store);
+        self.pages.keep(folder(&self.config), self.store.feed());
         self.restart_log()?;
         Ok(said)
     }
@@ -189,7 +196,7 @@ impl Agent {
     /// The kernel does not answer.
     pub fn reconcile(&mut self) -> Result<()> {
         if self.evidence.is_stopping() {
-            self.evidence.begin(&self.config, &mut self.deployment);
+            self.evidence.begin(&self.config, &mut self.deployment, &self.store);
         }
         let Self { config, options, deployment, told, .. } = self;
         let admit = |interface: &Interface| {
@@ -265,8 +272,7 @@ impl Agent {
     /// # Errors
     /// The kernel refuses to detach.
     pub fn end(&mut self) -> Result<()> {
-        self.draining.abort();
-        self.evidence.end();
+        self.stop();
         if !self.deployment.is_kept() {
             return self.detach();
         }
@@ -298,9 +304,16 @@ impl Agent {
     /// # Errors
     /// The kernel refuses.
     pub fn detach(&mut self) -> Result<()> {
+        self.stop();
+        self.deployment.detach()
+    }
+
+    /// Stops whatever runs, and has what there is written.
+    fn stop(&mut self) {
         self.draining.abort();
         self.evidence.end();
-        self.deployment.detach()
+        self.pages.store_counts();
+        self.store.end();
     }
 }
 

@@ -10,6 +10,7 @@ mod file;
 mod overlap;
 mod prefix;
 mod sensor;
+mod store;
 mod syntax;
 mod validate;
 mod value;
@@ -34,6 +35,7 @@ pub use self::error::ConfigError;
 pub use self::evidence::Evidence;
 pub use self::prefix::{Prefix, PrefixError};
 pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
+pub use self::store::Store;
 pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name};
 
 use crate::socket;
@@ -103,6 +105,8 @@ pub struct Config {
     pub allow: Vec<Allow>,
     /// How packets are kept as evidence; `None` if none are.
     pub evidence: Option<Evidence>,
+    /// How what was seen is kept; `None` if it is not: without evidence, unless it is asked for.
+    pub store: Option<Store>,
 }
 
 /// Which ports get a series of their own, per sensor.
@@ -207,6 +211,7 @@ impl Config {
         let observe = input.observe || settings.observe;
         // Where nothing is dropped, clients of the host's services would be in it.
         let evidence = settings.evidence.filter(|evidence| !observe || evidence.observe);
+        let store = settings.store.or_else(|| evidence.as_ref().map(|_| Store::default()));
         Ok(Self {
             interfaces,
             listen: input.listen.or(settings.listen).unwrap_or(DEFAULT_LISTEN),
@@ -223,6 +228,7 @@ impl Config {
             socket: settings.socket,
             allow: settings.allow,
             evidence,
+            store,
         })
     }
 }

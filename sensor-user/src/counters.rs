@@ -14,6 +14,6 @@ pub mod store;
 
 pub use self::port_slot::PortSlot;
 pub use self::select::Selection;
-pub(crate) use self::snapshot::add;
 pub use self::snapshot::{Slots, Snapshot, SnapshotBuilder};
+pub(crate) use self::snapshot::{add, growth, sum};
 pub use self::store::{MemoryStore, SeriesStore};

@@ -26,3 +26,4 @@ pub mod repeated;
 pub mod socket;
 pub mod sources;
 pub mod status;
+pub mod store;

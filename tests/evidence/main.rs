@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
 use sensor_harness::agent::{AgentProcess, Launch};
+use sensor_harness::disk::SmallDisk;
 use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
 use sensor_harness::needs_root;
@@ -249,29 +249,6 @@ fn what_a_kill_loses_is_counted_and_files_read_whole() -> Result<()> {
     Ok(())
 }
 
-/// A file system in memory.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new(size: &str) -> Result<Self> {
-        let disk = Self(tempfile::tempdir()?);
-        mount(Some("disk"), disk.0.path(), Some("tmpfs"), MsFlags::empty(), Some(&*format!("size={size}")))?;
-        Ok(disk)
-    }
-
-    fn grow(&self, size: &str) -> Result<()> {
-        let options = format!("size={size}");
-        mount(Some("disk"), self.0.path(), Some("tmpfs"), MsFlags::MS_REMOUNT, Some(&*options))?;
-        Ok(())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _gone_with_the_machine = umount2(self.0.path(), MntFlags::MNT_DETACH);
-    }
-}
-
 #[test]
 fn a_full_disk_costs_evidence_until_there_is_room() -> Result<()> {
     needs_root!();
@@ -279,7 +256,7 @@ fn a_full_disk_costs_evidence_until_there_is_room() -> Result<()> {
     pin_to_cpu(*cpus()?.first().context("no CPU")?)?;
     let wire = Wire::new()?;
     let disk = SmallDisk::new("256k")?;
-    let folder = disk.0.path().join("evidence");
+    let folder = disk.path().join("evidence");
     let mut agent = Launch::new(&wire.near.namespace)
         .interface("sensor0")
         .config(&config(&folder, "budget = 1000000\nmax_size = \"32MiB\""))
@@ -452,7 +429,7 @@ fn a_file_that_cannot_be_begun_is_not_left() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
     let disk = SmallDisk::new("4k")?;
-    let folder = disk.0.path().join("evidence");
+    let folder = disk.path().join("evidence");
     let mut agent = Launch::new(&wire.near.namespace)
         .interface("sensor0")
         .config(&config(&folder, "max_size = \"32MiB\""))

@@ -5,6 +5,7 @@
 
 pub mod apt;
 mod compiler;
+mod engines;
 mod linker;
 mod record;
 mod toolchain;
@@ -58,6 +59,7 @@ pub fn run() -> Result<()> {
     tools::bring(&mut report)?;
     vm::bring(&mut report)?;
     tools::bring_components(&mut report);
+    engines::bring(&mut report);
     println!("setup: {}", if report.changed { "done" } else { "everything was there, nothing to do" });
     Ok(())
 }

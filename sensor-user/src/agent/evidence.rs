@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::store::Store;
 use crate::config::{Config, Evidence as Settings};
 use crate::evidence::{Keeper, forgo};
 use crate::kernel::Deployment;
@@ -25,7 +26,7 @@ pub(super) struct Evidence {
 impl Evidence {
     /// Begins as configured, unless what kept evidence before has not ended. What stands in its way does not stop the
     /// counting.
-    pub(super) fn begin(&mut self, config: &Config, deployment: &mut Deployment) {
+    pub(super) fn begin(&mut self, config: &Config, deployment: &mut Deployment, store: &Store) {
         if self.stopping.as_ref().is_some_and(|keeper| !keeper.has_ended()) {
             return;
         }
@@ -35,7 +36,7 @@ impl Evidence {
             self.stop_sources();
             return;
         };
-        match self.keep(settings, deployment) {
+        match self.keep(settings, deployment, store) {
             Ok(keeper) => self.keeper = Some(keeper),
             Err(error) => {
                 tracing::error!(
@@ -45,11 +46,11 @@ impl Evidence {
         }
     }
 
-    fn keep(&mut self, settings: &Settings, deployment: &mut Deployment) -> Result<Keeper> {
+    fn keep(&mut self, settings: &Settings, deployment: &mut Deployment, store: &Store) -> Result<Keeper> {
         let ring = deployment.ring()?.context("the kernel hands nothing over")?;
         let observer = match self.sources.take() {
             Some(observer) => observer,
-            None => Observer::start(Vec::new())?,
+            None => Observer::start(vec![store.sink()])?,
         };
         let feed = self.sources.insert(observer).feed();
         Keeper::start(settings, deployment.sensors(), ring, deployment.ledger()?, feed)

@@ -6,12 +6,14 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::status::Since;
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
 use crate::repeated::Repeated;
 use crate::status::AgentStatus;
+use crate::store::Feed;
 
 /// What pages are made of.
 pub(super) struct Pages {
@@ -32,6 +34,8 @@ pub(super) struct State {
     pub(super) observe: bool,
     /// Where evidence is kept, if it is.
     pub(super) evidence: Option<PathBuf>,
+    /// Where what is to be stored comes in, if anything is.
+    pub(super) store: Option<Feed>,
     /// When the counters were last read.
     pub(super) drained: Option<SystemTime>,
     /// Drains that fail in a row.
@@ -50,6 +54,7 @@ impl Pages {
                 observe: about.observe,
                 about,
                 evidence: None,
+                store: None,
                 drained: None,
                 failing: Repeated::default(),
             }),
@@ -59,6 +64,26 @@ impl Pages {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves at worst an older snapshot, which the next drain replaces.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where evidence is kept from now on, and what is stored, if they are.
+    pub(super) fn keep(&self, evidence: Option<PathBuf>, store: Option<Feed>) {
+        {
+            let mut state = self.lock();
+            state.evidence = evidence;
+            state.store = store;
+        }
+        // Counts go on from now.
+        self.store_counts();
+    }
+
+    /// Has the counters stored as they are now. What keeps them from being read is in the log.
+    pub(super) fn store_counts(&self) {
+        if self.lock().store.is_some()
+            && let Ok(state) = self.drain()
+        {
+            state.store_counts(Timestamp::now());
+        }
     }
 
     pub(super) fn drain(&self) -> Result<MutexGuard<'_, State>> {
@@ -73,6 +98,10 @@ impl Pages {
                 }
                 if let Some(times) = failing.worked() {
                     tracing::info!("the counters can be read again: {times} drains had failed");
+                }
+                let now = Timestamp::now();
+                if state.store.as_ref().is_some_and(|store| store.wants_counts(now)) {
+                    state.store_counts(now);
                 }
             }
             Err(error) => {
@@ -111,6 +140,14 @@ impl Pages {
         };
         let watches = self.lock().watches.clone();
         watches.into_iter().map(look).collect()
+    }
+}
+
+impl State {
+    fn store_counts(&self, now: Timestamp) {
+        if let Some(store) = &self.store {
+            store.counts(now, self.exporter.counted());
+        }
     }
 }
 

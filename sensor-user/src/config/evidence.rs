@@ -73,7 +73,7 @@ pub(super) fn evidence(table: &file::Evidence, problems: &mut Problems<'_>) -> E
     }
 }
 
-fn folder(text: &str) -> Result<PathBuf, &'static str> {
+pub(super) fn folder(text: &str) -> Result<PathBuf, &'static str> {
     let path = Path::new(text);
     if path.is_absolute() && !text.contains(char::is_control) {
         Ok(path.to_owned())

@@ -34,6 +34,7 @@ pub(super) struct File {
     #[serde(default)]
     pub allow: Vec<Spanned<Allow>>,
     pub evidence: Option<Evidence>,
+    pub store: Option<Store>,
 }
 
 /// A `[[sensor]]` table.
@@ -70,6 +71,15 @@ pub(super) struct Evidence {
     pub max_size: Option<Spanned<String>>,
     #[serde(default)]
     pub observe: bool,
+}
+
+/// The `[store]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub path: Option<Spanned<String>>,
+    pub max_age: Option<Spanned<String>>,
+    pub max_size: Option<Spanned<String>>,
 }
 
 /// An `[[allow]]` table.

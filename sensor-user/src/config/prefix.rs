@@ -79,6 +79,21 @@ impl Prefix {
         }
     }
 
+    /// The last address.
+    #[must_use]
+    pub fn last(self) -> IpAddr {
+        match self {
+            Self::V4 { address, length } => {
+                let rest = u32::MAX.checked_shr(length.into()).unwrap_or(0);
+                Ipv4Addr::from_bits(address.to_bits() | rest).into()
+            }
+            Self::V6 { address, length } => {
+                let rest = u128::MAX.checked_shr(length.into()).unwrap_or(0);
+                Ipv6Addr::from_bits(address.to_bits() | rest).into()
+            }
+        }
+    }
+
     /// Bits in common: 0 to 32, or to 128.
     #[must_use]
     pub const fn length(self) -> u8 {

@@ -3,13 +3,14 @@
 use super::error::cut;
 
 /// Which keys are where: those of the whole file stand above the first heading.
-const PLACES: [(&str, &[&str]); 6] = [
+const PLACES: [(&str, &[&str]); 7] = [
     ("", &["interfaces", "listen", "hosts", "drain_interval", "mode", "observe", "kernel_log"]),
     ("[[sensor]]", &["name", "region", "prefixes"]),
     ("[export]", &["ports", "max_ports"]),
     ("[socket]", &["path"]),
     ("[[allow]]", &["from", "tcp", "udp", "icmp_echo"]),
     ("[evidence]", &["path", "budget", "snap_length", "max_size", "observe"]),
+    ("[store]", &["path", "max_age", "max_size"]),
 ];
 
 /// Says it of the parser's message.

@@ -52,6 +52,7 @@ fn example() -> Config {
         socket: None,
         allow: vec![],
         evidence: None,
+        store: None,
     }
 }
 
@@ -92,6 +93,10 @@ fn every_key_is_read() {
         snap_length = 1514
         max_size = "64MiB"
         observe = true
+        [store]
+        path = "/srv/store"
+        max_age = "36h"
+        max_size = "64MiB"
     "#;
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
@@ -117,8 +122,24 @@ fn every_key_is_read() {
             max_size: 64 << 20,
             observe: true,
         }),
+        store: Some(Store {
+            path: "/srv/store".into(),
+            max_age: Duration::from_hours(36),
+            max_size: 64 << 20,
+        }),
     };
     assert_eq!(load(content, Input::default()), Ok(expected));
+}
+
+#[rstest]
+#[case::off("", false)]
+#[case::with_evidence("[evidence]", true)]
+#[case::counts_alone("[store]", true)]
+#[case::not_under_observe("observe = true\n[evidence]", false)]
+#[case::asked_for_under_observe("observe = true\n[store]", true)]
+fn a_store_is_kept_with_evidence_or_where_it_is_asked_for(#[case] tables: &str, #[case] kept: bool) {
+    let store = load(&format!("interfaces = [\"eth0\"]\n{tables}"), Input::default()).unwrap().store;
+    assert_eq!(store, kept.then(Store::default));
 }
 
 #[rstest]

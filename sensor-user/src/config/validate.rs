@@ -20,7 +20,7 @@ use super::error::{Problems, shown};
 use super::overlap::{Overlap, overlaps};
 use super::{
     Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Evidence, Export, KernelLog, MAX_PREFIXES,
-    MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, allow, evidence, file, value,
+    MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, Store, allow, evidence, file, store, value,
 };
 
 /// What a file says; what it leaves out is `None`, or empty for sensors.
@@ -38,6 +38,7 @@ pub(super) struct Settings {
     pub socket: Option<PathBuf>,
     pub allow: Vec<Allow>,
     pub evidence: Option<Evidence>,
+    pub store: Option<Store>,
 }
 
 /// Reads and checks the content of the file at `path`, which only serves to name it.
@@ -70,6 +71,7 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
             .and_then(|text| one("socket path", &text, value::socket_path, &mut problems)),
         allow: allow::rules(&file.allow, &mut problems),
         evidence: file.evidence.map(|table| evidence::evidence(&table, &mut problems)),
+        store: file.store.map(|table| store::store(&table, &mut problems)),
     };
     problems.check(settings)
 }

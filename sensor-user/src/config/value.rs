@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 
@@ -144,6 +145,21 @@ pub(super) fn size(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, Stri
     }
 }
 
+/// A time that something is kept: whole hours or days, as in `90d`.
+pub(super) fn age(text: &str) -> Result<Duration, &'static str> {
+    const MOST_HOURS: u64 = 3_650 * 24;
+    let hours = [("h", 1), ("d", 24)].into_iter().find_map(|(unit, hours)| {
+        let number = text.strip_suffix(unit)?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| number.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(hours))
+    });
+    match hours {
+        Some(hours @ 1..=MOST_HOURS) => Ok(Duration::from_hours(hours)),
+        Some(_) => Err("is out of bounds: write 1h to 3650d"),
+        None => Err("is not a time: write a whole number and h or d, such as 90d"),
+    }
+}
+
 /// The first value that is there twice.
 pub(super) fn repeated(values: &[String]) -> Option<&String> {
     let mut seen = HashSet::new();
@@ -220,6 +236,20 @@ mod tests {
     #[case::no_number("GiB", Err("is not a size: write it as in 64MiB or 1GiB"))]
     fn sizes(#[case] text: &str, #[case] expected: Result<u64, &str>) {
         assert_eq!(size(text, &(1 << 20..=1 << 50)), expected.map_err(str::to_owned));
+    }
+
+    #[rstest]
+    #[case::days("90d", Ok(90 * 24))]
+    #[case::hours("36h", Ok(36))]
+    #[case::longest("3650d", Ok(3_650 * 24))]
+    #[case::too_long("3651d", Err("is out of bounds: write 1h to 3650d"))]
+    #[case::far_too_long("99999999999999999999d", Err("is out of bounds: write 1h to 3650d"))]
+    #[case::none("0d", Err("is out of bounds: write 1h to 3650d"))]
+    #[case::other_unit("3w", Err("is not a time: write a whole number and h or d, such as 90d"))]
+    #[case::no_number("d", Err("is not a time: write a whole number and h or d, such as 90d"))]
+    #[case::sign("+1d", Err("is not a time: write a whole number and h or d, such as 90d"))]
+    fn ages(#[case] text: &str, #[case] hours: Result<u64, &str>) {
+        assert_eq!(age(text), hours.map(Duration::from_hours));
     }
 
     proptest! {

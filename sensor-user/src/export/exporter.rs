@@ -4,6 +4,7 @@
 //! what the last drain saw; serving it is what lets new series open.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,8 +19,9 @@ use super::{AttachStatus, HttpStats, Scraper, metrics, slots};
 use crate::config::{Export, NumberedSensor, SensorNumber};
 use crate::counters::select::Scrapers;
 use crate::counters::store::{Records, Restored};
-use crate::counters::{SeriesStore, Snapshot};
+use crate::counters::{SeriesStore, Slots, Snapshot};
 use crate::status::SensorStatus;
+use crate::store::Stats;
 
 /// Everything behind the metrics page and the slots API.
 pub struct Exporter {
@@ -173,6 +175,18 @@ impl Exporter {
             let Counter { packets, bytes } = slots.total();
             SensorStatus { name: sensor.name.clone(), region: sensor.region.clone(), packets, bytes }
         })
+    }
+
+    /// What each sensor, by name, has counted in each slot, as of the last drain; nothing before the first.
+    pub fn counted(&self) -> impl Iterator<Item = (&str, &Slots)> {
+        let drained = self.snapshot.iter().flat_map(|snapshot| &snapshot.sensors);
+        self.sensors.iter().map(|sensor| sensor.name.as_str()).zip(drained)
+    }
+
+    /// What the store says of itself, for the store to say it in.
+    #[must_use]
+    pub fn store_stats(&self) -> Arc<Stats> {
+        self.own.store_stats()
     }
 
     /// Packets that were let through, by reason, as of the last drain; nothing before the first.

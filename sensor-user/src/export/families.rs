@@ -49,7 +49,7 @@ impl Family {
 }
 
 /// Every metric of the agent but the process metrics.
-pub static FAMILIES: [&Family; 23] = [
+pub static FAMILIES: [&Family; 27] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -71,6 +71,10 @@ pub static FAMILIES: [&Family; 23] = [
     &DRAIN_FAILURES,
     &CLOSED,
     &LOST_LINES,
+    &STORE_BYTES,
+    &STORE_ROWS,
+    &STORE_REFUSED,
+    &STORE_FAILING,
     &TIME,
     &BUILD_INFO,
 ];
@@ -228,6 +232,30 @@ pub(super) static LOST_LINES: Family = Family {
     kind: Kind::Counter,
     labels: &[],
     help: "Lines of the log that standard error did not take, since nobody read it or the disk was full.",
+};
+
+pub(super) static STORE_BYTES: Family = Family {
+    name: "sensor_store_bytes",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Bytes that the store has on disk: the database, and files by the hour.",
+};
+
+pub(super) static STORE_ROWS: Family =
+    Family { name: "sensor_store_rows", kind: Kind::Gauge, labels: &[], help: "Rows of flows in the store." };
+
+pub(super) static STORE_REFUSED: Family = Family {
+    name: "sensor_store_refused_total",
+    kind: Kind::Counter,
+    labels: &["reason"],
+    help: "Packets that were observed and have no row of their own in the store, by reason.",
+};
+
+pub(super) static STORE_FAILING: Family = Family {
+    name: "sensor_store_failing",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Whether the store cannot be written: then it is 1, and the log says why.",
 };
 
 pub(super) static TIME: Family = Family {

@@ -1,22 +1,27 @@
 //! The agent's own few metrics, and those of its process.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use sensor_common::layout::SCHEMA_VERSION;
 
 use super::families::{
-    ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, EGRESS_ATTACHED, Family, LOST_LINES, TIME,
+    ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, EGRESS_ATTACHED, Family, LOST_LINES, STORE_BYTES,
+    STORE_FAILING, STORE_REFUSED, STORE_ROWS, TIME,
 };
 use super::{AttachStatus, HttpStats};
 use crate::kernel::AttachedMode;
 use crate::output;
+use crate::store::{Refused, Stats};
 
 /// Upper bounds of the drain histogram, in seconds: a drain of one sensor takes about half a millisecond.
 const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 1.0];
+
+const VALID: &str = "the list's names are valid, and bounds of a histogram ascend";
 
 /// What the agent says of itself.
 pub(super) struct Own {
@@ -26,6 +31,7 @@ pub(super) struct Own {
     drain_failures: IntCounter,
     http: HttpStats,
     lost_lines: IntCounter,
+    store: StoreFamilies,
     time: IntGauge,
     build_info: IntGaugeVec,
     process: ProcessCollector,
@@ -33,7 +39,6 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) fn new() -> Self {
-        const VALID: &str = "the list's names are valid, and bounds of a histogram ascend";
         let labelled = |family: &Family| IntGaugeVec::new(family.options(), family.labels).expect(VALID);
         let buckets =
             HistogramOpts { common_opts: DRAIN_DURATION.options(), buckets: DRAIN_BUCKETS.to_vec() };
@@ -46,6 +51,7 @@ impl Own {
             drain_failures: IntCounter::with_opts(DRAIN_FAILURES.options()).expect(VALID),
             http: HttpStats::default(),
             lost_lines: IntCounter::with_opts(LOST_LINES.options()).expect(VALID),
+            store: StoreFamilies::new(),
             time: IntGauge::with_opts(TIME.options()).expect(VALID),
             build_info,
             process: ProcessCollector::for_self(),
@@ -64,18 +70,27 @@ impl Own {
         self.http.clone()
     }
 
+    pub(super) fn store_stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.store.stats)
+    }
+
     /// The families in the order of the list, and those of the process.
     pub(super) fn families(&self, attached: &[AttachStatus]) -> Vec<MetricFamily> {
         self.set_attached(attached);
         self.time.set(unix_time());
         self.lost_lines.inc_by(output::lost_lines().saturating_sub(self.lost_lines.get()));
-        let families: [&dyn Collector; 9] = [
+        self.store.look();
+        let families: [&dyn Collector; 13] = [
             &self.attached,
             &self.egress_attached,
             &self.drain_duration,
             &self.drain_failures,
             self.http.collector(),
             &self.lost_lines,
+            &self.store.bytes,
+            &self.store.rows,
+            &self.store.refused,
+            &self.store.failing,
             &self.time,
             &self.build_info,
             &self.process,
@@ -95,6 +110,39 @@ impl Own {
                 let gauge = self.attached.with_label_values(&[interface, &of.to_string()]);
                 gauge.set(i64::from(*mode == Some(of)));
             }
+        }
+    }
+}
+
+/// What the store says of itself, which it does on a thread of its own.
+struct StoreFamilies {
+    stats: Arc<Stats>,
+    bytes: IntGauge,
+    rows: IntGauge,
+    refused: IntCounterVec,
+    failing: IntGauge,
+}
+
+impl StoreFamilies {
+    fn new() -> Self {
+        let gauge = |family: &Family| IntGauge::with_opts(family.options()).expect(VALID);
+        Self {
+            stats: Arc::default(),
+            bytes: gauge(&STORE_BYTES),
+            rows: gauge(&STORE_ROWS),
+            refused: IntCounterVec::new(STORE_REFUSED.options(), STORE_REFUSED.labels).expect(VALID),
+            failing: gauge(&STORE_FAILING),
+        }
+    }
+
+    fn look(&self) {
+        let value = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.bytes.set(value(self.stats.bytes()));
+        self.rows.set(value(self.stats.rows()));
+        self.failing.set(i64::from(self.stats.fails()));
+        for reason in Refused::ALL {
+            let counter = self.refused.with_label_values(&[reason.label()]);
+            counter.inc_by(self.stats.refused(reason).saturating_sub(counter.get()));
         }
     }
 }

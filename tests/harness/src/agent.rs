@@ -1,7 +1,9 @@
 //! The real agent, run as anyone would run it: a process, a configuration file, and its HTTP pages.
 
+mod config;
+
 use std::fs::Permissions;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -14,8 +16,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
+use self::config::ConfigFile;
 use crate::built;
 use crate::counts::Counts;
 use crate::http::{self, Response};
@@ -145,7 +148,7 @@ impl Launch {
             command.args(["--interface", interface]);
         }
         command.arg("--listen").arg(self.listen.to_string());
-        let config = self.config.as_deref().map(config_file).transpose()?;
+        let config = self.config.as_deref().map(ConfigFile::new).transpose()?;
         if let Some(file) = &config {
             command.arg("--config").arg(file.path());
         }
@@ -164,18 +167,6 @@ impl Launch {
         let stderr = child.stderr.take().map(Captured::new);
         Ok(AgentProcess { child, namespace: self.namespace, listen: self.listen, stderr, config })
     }
-}
-
-fn config_file(text: &str) -> Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix("sensor-")
-        .suffix(".toml")
-        .tempfile()
-        .context("cannot make a configuration file")?;
-    file.write_all(text.as_bytes())?;
-    // An agent that runs as somebody else reads it too.
-    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-    Ok(file)
 }
 
 /// A copy of the agent that anybody may run: where it was built may be below a folder of root's alone.
@@ -223,7 +214,7 @@ pub struct AgentProcess {
     namespace: Namespace,
     listen: SocketAddr,
     stderr: Option<Captured>,
-    config: Option<NamedTempFile>,
+    config: Option<ConfigFile>,
 }
 
 impl AgentProcess {
@@ -239,7 +230,7 @@ impl AgentProcess {
     /// If it has none, or it can't be written.
     pub fn rewrite_config(&self, text: &str) -> Result<()> {
         let file = self.config.as_ref().context("the agent was started without a file")?;
-        std::fs::write(file.path(), text).context("cannot write the configuration file")
+        file.write(text)
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {

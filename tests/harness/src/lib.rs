@@ -8,6 +8,8 @@ pub mod built;
 pub mod cli;
 pub mod counts;
 mod daemon;
+pub mod disk;
+pub mod engines;
 pub mod fleet;
 pub mod foreign;
 pub mod frame;

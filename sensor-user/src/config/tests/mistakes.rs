@@ -28,7 +28,7 @@ fn many_sensors(count: u8) -> String {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`"
 )]
 #[case::host_with_a_port(
     "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",
@@ -326,6 +326,18 @@ fn many_sensors(count: u8) -> String {
 #[case::evidence_twice(
     "[[evidence]]\nbudget = 5",
     "f:1: a list of tables, expected a table in `evidence`; write its heading as in [export]"
+)]
+#[case::store_age(
+    "[store]\nmax_age = \"90\"",
+    r#"f:2: max_age "90" is not a time: write a whole number and h or d, such as 90d"#
+)]
+#[case::store_size(
+    "[store]\nmax_size = \"1MiB\"",
+    r#"f:2: max_size "1MiB" is out of bounds: write 65536KiB to 1024TiB"#
+)]
+#[case::store_path(
+    "[store]\npath = \"x\"",
+    r#"f:2: path "x" is not the whole path of a folder: write it from / on"#
 )]
 #[case::no_budget("[evidence]\nbudget = 0", "f:2: budget 0 is out of bounds: write 1 to 1000000")]
 #[case::snap_length("[evidence]\nsnap_length = 63", "f:2: snap_length 63 is out of bounds: write 64 to 1514")]

@@ -1,0 +1,37 @@
+//! The store: what was seen, kept where an analyst can ask: a database of SQLite, and a file for each full hour.
+//!
+//! Observations are summed up in bounded memory and written once a minute, in one transaction, on a thread of its own.
+//! Nobody waits for it: what it cannot take is counted, and counting itself goes on whatever becomes of it.
+
+mod age;
+mod counting;
+mod database;
+mod event;
+mod feed;
+mod flow;
+mod forget;
+mod gather;
+mod hourly;
+mod keeper;
+mod place;
+mod read;
+mod schema;
+mod stats;
+mod trouble;
+mod window;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::database::Database;
+pub use self::event::{Event, EventKind};
+pub use self::feed::Feed;
+pub use self::gather::MOST_FLOWS;
+pub use self::keeper::{Keeper, Schedule};
+pub use self::place::DATABASE;
+pub use self::read::{
+    Ask, Basis, Counted, FlowRow, Reader, SourceRow, Step, StoredEvent, StoredWindow, TopSources, What,
+};
+pub use self::stats::{Refused, Stats};
+pub use self::window::Window;

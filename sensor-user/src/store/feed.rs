@@ -1,0 +1,255 @@
+//! Where what is to be stored comes in. Nobody who feeds the store waits for a disk.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sensor_common::layout::{Counter, Slot};
+
+use super::event::{Event, EventKey};
+use super::gather::Gathered;
+use super::read::Reader;
+use super::stats::{Refused, Stats};
+use super::window::{Window, WindowKey};
+use crate::config::{NumberedSensor, SensorNumber};
+use crate::counters::Slots;
+use crate::sources::Observation;
+
+/// Bytes of sketches that wait, at most.
+const MOST_SKETCHES: usize = 64 << 20;
+/// Events that wait, at most.
+const MOST_EVENTS: usize = 1 << 16;
+/// Names of sensors that are known, at most: several configurations' worth.
+const MOST_NAMES: usize = 1024;
+/// Samples that wait, at most.
+const MOST_SAMPLES: usize = 2;
+/// A minute.
+const MINUTE: i64 = 60;
+
+/// Where what is to be stored comes in. A copy leads to the same place.
+#[derive(Clone, Debug)]
+pub struct Feed(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Something has come that is to be written at once.
+    come: Condvar,
+    /// The minute of the last sample of the counters.
+    sampled: AtomicI64,
+    stats: Arc<Stats>,
+    database: PathBuf,
+}
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+struct Waiting {
+    names: Vec<String>,
+    /// Their places, by the sensors' numbers.
+    sensors: BTreeMap<SensorNumber, u32>,
+    gathered: Gathered,
+    windows: BTreeMap<WindowKey, Window>,
+    sketches: usize,
+    events: BTreeMap<EventKey, Event>,
+    /// Oldest first: the one that others are compared with, and the newest.
+    samples: Vec<Sample>,
+    stop: bool,
+}
+
+/// What is written at once.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Sensors' names: flows have their places in it.
+    pub names: Vec<String>,
+    pub gathered: Gathered,
+    pub windows: Vec<Window>,
+    pub events: Vec<Event>,
+}
+
+/// All counters of all sensors at one moment.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub time: Timestamp,
+    /// Sensors by name, with the slots that have counted something, ascending.
+    pub sensors: Vec<(String, Vec<(u32, Counter)>)>,
+}
+
+/// Why whoever waited for something to write waits no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    Sample,
+    Time,
+    Stop,
+}
+
+impl Feed {
+    /// A feed of a database at this path.
+    pub(super) fn new(database: &Path, stats: Arc<Stats>) -> Self {
+        Self(Arc::new(Shared {
+            waiting: Mutex::default(),
+            come: Condvar::new(),
+            sampled: AtomicI64::new(i64::MIN),
+            stats,
+            database: database.to_owned(),
+        }))
+    }
+
+    /// Takes what was observed.
+    pub fn observe(&self, observations: &[Observation]) {
+        let Waiting { sensors, gathered, .. } = &mut *self.lock();
+        for observation in observations {
+            // A sensor that has just gone has no name to be stored under.
+            if let Some(&sensor) = sensors.get(&observation.sensor) {
+                gathered.add(sensor, observation);
+            }
+        }
+    }
+
+    /// Notes that sensors are observed now, though they may see nothing: their hours have files all the same.
+    pub fn attend(&self, now: Timestamp) {
+        let Waiting { sensors, gathered, .. } = &mut *self.lock();
+        for &sensor in sensors.values() {
+            gathered.attend(sensor, now);
+        }
+    }
+
+    /// The sensors that observations are of from now on.
+    pub fn sensors(&self, sensors: &[NumberedSensor]) {
+        let waiting = &mut *self.lock();
+        waiting.sensors.clear();
+        for NumberedSensor { number, sensor } in sensors {
+            if let Some(place) = waiting.place(&sensor.name) {
+                waiting.sensors.insert(*number, place);
+            }
+        }
+    }
+
+    /// Stores a window, in place of what was stored of it before. A sketch that there is no memory for waits for the next
+    /// time.
+    pub fn window(&self, window: Window) {
+        let mut waiting = self.lock();
+        let key = window.key();
+        let known = waiting.windows.get(&key).map_or(0, |known| known.sketch.len());
+        let sketches = waiting.sketches - known + window.sketch.len();
+        if sketches <= MOST_SKETCHES {
+            waiting.sketches = sketches;
+            waiting.windows.insert(key, window);
+        }
+    }
+
+    /// Stores an event, in place of what was stored of it before. Beyond 65,536 a minute, they are left out.
+    pub fn event(&self, event: Event) {
+        let mut waiting = self.lock();
+        let key = event.key();
+        if waiting.events.len() < MOST_EVENTS || waiting.events.contains_key(&key) {
+            waiting.events.insert(key, event);
+        }
+    }
+
+    /// Whether the counters are to be sampled now: once in each minute.
+    #[must_use]
+    pub fn wants_counts(&self, now: Timestamp) -> bool {
+        self.0.sampled.load(Ordering::Relaxed) != now.as_second().div_euclid(MINUTE)
+    }
+
+    /// Takes a sample of the counters: of sensors by name. Of those that are not written yet, the oldest and this one
+    /// stay.
+    pub fn counts<'a>(&self, now: Timestamp, sensors: impl Iterator<Item = (&'a str, &'a Slots)>) {
+        self.0.sampled.store(now.as_second().div_euclid(MINUTE), Ordering::Relaxed);
+        let counted = |slots: &Slots| {
+            let counted = slots.iter_nonzero().map(|(kind, counter)| (Slot::from(kind).index(), counter));
+            counted.collect()
+        };
+        let sensors = sensors.map(|(name, slots)| (name.to_owned(), counted(slots))).collect();
+        let mut waiting = self.lock();
+        waiting.samples.truncate(MOST_SAMPLES - 1);
+        waiting.samples.push(Sample { time: now, sensors });
+        drop(waiting);
+        self.0.come.notify_all();
+    }
+
+    /// What the store says of itself.
+    #[must_use]
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.0.stats)
+    }
+
+    /// What reads the store.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader::new(&self.0.database)
+    }
+
+    /// Has whoever writes write what there is, and end.
+    pub(super) fn stop(&self) {
+        self.lock().stop = true;
+        self.0.come.notify_all();
+    }
+
+    /// Waits for a sample, for so long at most.
+    pub(super) fn wait(&self, patience: Duration) -> Woken {
+        self.wait_while(patience, |waiting| !waiting.stop && waiting.samples.is_empty())
+    }
+
+    /// Waits for so long, unless it is to end.
+    pub(super) fn wait_for_the_end(&self, patience: Duration) -> Woken {
+        self.wait_while(patience, |waiting| !waiting.stop)
+    }
+
+    fn wait_while(&self, patience: Duration, is_idle: impl Fn(&Waiting) -> bool) -> Woken {
+        let is_idle = |waiting: &mut Waiting| is_idle(waiting);
+        let waiting = self.lock();
+        let waited = self.0.come.wait_timeout_while(waiting, patience, is_idle);
+        let (waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waiting.stop {
+            Woken::Stop
+        } else if !waiting.samples.is_empty() {
+            Woken::Sample
+        } else {
+            Woken::Time
+        }
+    }
+
+    /// The samples that were not taken yet.
+    pub(super) fn take_samples(&self) -> Vec<Sample> {
+        mem::take(&mut self.lock().samples)
+    }
+
+    /// What has come so far.
+    pub(super) fn take(&self) -> Batch {
+        let mut waiting = self.lock();
+        let gathered = mem::take(&mut waiting.gathered);
+        waiting.sketches = 0;
+        let batch = Batch {
+            names: waiting.names.clone(),
+            windows: mem::take(&mut waiting.windows).into_values().collect(),
+            events: mem::take(&mut waiting.events).into_values().collect(),
+            gathered,
+        };
+        drop(waiting);
+        self.0.stats.refuse(Refused::Memory, batch.gathered.refused);
+        batch
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// A name's place among all names.
+    fn place(&mut self, name: &str) -> Option<u32> {
+        let known = self.names.iter().position(|known| known == name);
+        let place = known.or_else(|| {
+            (self.names.len() < MOST_NAMES).then(|| {
+                self.names.push(name.to_owned());
+                self.names.len() - 1
+            })
+        });
+        place.and_then(|place| u32::try_from(place).ok())
+    }
+}

@@ -1,0 +1,60 @@
+//! What is removed because it is old: hour by hour, the oldest first.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, Transaction, params};
+
+use super::counting::{HOUR, MINUTE};
+use super::flow::hour_of;
+
+/// Hours that are removed for their age at once, at most: a moment's work.
+const AT_ONCE: i64 = 24;
+/// How long counts by the minute are kept.
+const MINUTES: SignedDuration = SignedDuration::from_hours(48);
+
+/// The first hour that is not older than it may be.
+pub(super) fn oldest_hour(now: Timestamp, max_age: Duration) -> i64 {
+    let age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
+    hour_of(now.checked_sub(age).unwrap_or(Timestamp::MIN)).0
+}
+
+/// The oldest hour of which something is kept.
+pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let query = "SELECT min(hour) FROM (
+        SELECT min(hour) AS hour FROM hour
+        UNION ALL SELECT min(time) / 3600 FROM count WHERE step = 3600
+        UNION ALL SELECT min(time) / 3600 FROM total WHERE step = 3600
+        UNION ALL SELECT min(start) / 3600 FROM windows)";
+    connection.query_row(query, [], |row| row.get(0))
+}
+
+/// Removes what is of hours before this one: a day of it at once.
+pub(super) fn older(transaction: &Transaction<'_>, until: i64) -> rusqlite::Result<()> {
+    let Some(oldest) = oldest(transaction)? else { return Ok(()) };
+    let until = until.min(oldest.saturating_add(AT_ONCE));
+    if oldest >= until {
+        return Ok(());
+    }
+    transaction.execute("DELETE FROM flow WHERE hour < ?1", [until])?;
+    transaction.execute("DELETE FROM hour WHERE hour < ?1", [until])?;
+    for table in ["count", "total"] {
+        for step in [MINUTE, HOUR] {
+            let delete = format!("DELETE FROM {table} WHERE step = ?1 AND time < ?2");
+            transaction.execute(&delete, params![step, until * HOUR])?;
+        }
+    }
+    transaction.execute("DELETE FROM windows WHERE start < ?1", [until * HOUR])?;
+    transaction.execute("DELETE FROM event WHERE until < ?1", [until * HOUR * 1_000])?;
+    Ok(())
+}
+
+/// Removes counts by the minute that are older than they may be.
+pub(super) fn minutes(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
+    let until = now.checked_sub(MINUTES).unwrap_or(Timestamp::MIN).as_second();
+    for table in ["count", "total"] {
+        let delete = format!("DELETE FROM {table} WHERE step = ?1 AND time < ?2");
+        transaction.execute(&delete, params![MINUTE, until])?;
+    }
+    Ok(())
+}

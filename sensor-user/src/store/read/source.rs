@@ -1,0 +1,351 @@
+//! Questions about sources: which sent most, and everything that one did.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, ToSql, params_from_iter};
+use sensor_common::layout::SlotKind;
+use sensor_common::layout::side::Tool;
+
+use super::super::flow::{self, REST, blob, count, slot, time_of, tool, tool_number};
+use super::{Ask, Reader, sensor};
+use crate::config::Prefix;
+use crate::sources::Source;
+
+/// Of what a source did, the heaviest are told.
+const MOST_WHAT: usize = 5;
+/// Sources of which it is told what they did, at most.
+const MOST_DETAILED: usize = 1_000;
+
+/// The sources that sent most.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TopSources {
+    /// Heaviest first.
+    pub rows: Vec<SourceRow>,
+    /// What they rest on.
+    pub basis: Basis,
+}
+
+/// What an answer about sources rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Basis {
+    /// When the first hour begins that was looked at.
+    pub from: Timestamp,
+    /// When the last one ends.
+    pub to: Timestamp,
+    /// Sources that were found: all of them, of which the answer has the heaviest.
+    pub sources: u64,
+    /// Packets of theirs.
+    pub packets: u64,
+    /// Packets of those hours and sensors that were observed.
+    pub observed: u64,
+    /// Packets of those hours and sensors that were counted and not observed.
+    pub missed: u64,
+    /// Of those that were observed, packets of flows that are summed up: any of them may be of what is asked for.
+    pub rest: u64,
+    /// When the oldest hour begins of which something is kept.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Basis {
+    /// Which share of what was counted was observed: 1 where nothing was.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    pub fn share(&self) -> f64 {
+        let counted = self.observed + self.missed;
+        if counted == 0 { 1.0 } else { self.observed as f64 / counted as f64 }
+    }
+}
+
+/// A source, and what it sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRow {
+    /// Who.
+    pub source: Source,
+    /// How many packets.
+    pub packets: u64,
+    /// Of how many bytes.
+    pub bytes: u64,
+    /// When the first was seen.
+    pub first: Timestamp,
+    /// When the last was seen.
+    pub last: Timestamp,
+    /// To how many slots, whatever was asked for: 0 where the answer is too long to tell.
+    pub slots: u64,
+    /// What most of it was, whatever was asked for.
+    pub what: Vec<What>,
+}
+
+/// Packets of a source to a slot with a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct What {
+    /// What they were counted as.
+    pub slot: SlotKind,
+    /// What made them.
+    pub tool: Option<Tool>,
+    /// How many.
+    pub packets: u64,
+}
+
+/// A row of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowRow {
+    /// When its hour begins.
+    pub hour: Timestamp,
+    /// The sensor's name.
+    pub sensor: String,
+    /// Who.
+    pub source: Source,
+    /// What it was counted as.
+    pub slot: SlotKind,
+    /// What made it.
+    pub tool: Option<Tool>,
+    /// How many packets.
+    pub packets: u64,
+    /// Of how many bytes.
+    pub bytes: u64,
+    /// When the first was seen.
+    pub first: Timestamp,
+    /// When the last was seen.
+    pub last: Timestamp,
+}
+
+impl Reader {
+    /// The sources that sent most of what is asked for.
+    ///
+    /// # Errors
+    /// The store cannot be read, or that takes too long.
+    pub fn sources(&self, ask: &Ask) -> Result<TopSources> {
+        self.read(|connection| {
+            let (mut rows, found, packets) = heaviest(connection, ask)?;
+            if rows.len() <= MOST_DETAILED {
+                for row in &mut rows {
+                    tell_what(connection, ask, row)?;
+                }
+            }
+            let basis = Basis { sources: found, packets, ..basis(connection, ask)? };
+            Ok(TopSources { rows, basis })
+        })
+    }
+
+    /// Rows of the sources in a network, newest hour first, and what they rest on: everything that one did. A prefix of
+    /// more than 64 bits stands for the source that it is in.
+    ///
+    /// # Errors
+    /// As for [`Reader::sources`].
+    pub fn source(&self, network: Prefix, ask: &Ask) -> Result<(Vec<FlowRow>, Basis)> {
+        let (first, last) = bounds(network);
+        self.read(|connection| {
+            let mut rows = Vec::new();
+            for day in days(connection, ask)?.into_iter().rev() {
+                of_day(connection, ask, day, (&first, &last), &mut rows)?;
+                if rows.len() >= ask.most() {
+                    break;
+                }
+            }
+            let mut sources: Vec<Source> = rows.iter().map(|row| row.source).collect();
+            sources.sort_unstable();
+            sources.dedup();
+            let packets = rows.iter().map(|row| row.packets).sum();
+            let basis = Basis { sources: sources.len() as u64, packets, ..basis(connection, ask)? };
+            Ok((rows, basis))
+        })
+    }
+}
+
+/// Conditions on flows `f`, on the hours and sensors of a table of this name, and their values.
+fn conditions(connection: &Connection, ask: &Ask, hours: &str) -> rusqlite::Result<(String, Vec<i64>)> {
+    let (from, to) = ask.hours();
+    let mut text = format!("{hours}.hour >= ?1 AND {hours}.hour < ?2");
+    let mut values = vec![from, to];
+    let mut add = |condition: &str, value| {
+        values.push(value);
+        text.extend([" AND ", condition, " ?", &values.len().to_string()]);
+    };
+    match ask.slot {
+        Some(kind) => add("f.slot =", flow::SlotNumber::from(kind).0.into()),
+        None => add("f.slot >=", 0),
+    }
+    if let Some(name) = &ask.sensor {
+        add(&format!("{hours}.sensor ="), sensor(connection, name)?);
+    }
+    if let Some(tool) = ask.tool {
+        add("f.tool =", tool_number(Some(tool)));
+    }
+    Ok((text, values))
+}
+
+/// A source by its place among all: packets and who; with bytes, and when it was first and last seen.
+type Found = (Reverse<(u64, Reverse<Source>)>, u64, i64, i64);
+
+/// The heaviest sources, how many there are in all and how many packets they sent.
+fn heaviest(connection: &Connection, ask: &Ask) -> rusqlite::Result<(Vec<SourceRow>, u64, u64)> {
+    let (conditions, values) = conditions(connection, ask, "h")?;
+    let mut query = connection.prepare(&format!(
+        "SELECT f.source, sum(f.packets), sum(f.bytes), min(f.hour * 3600000 + f.first), \
+             max(f.hour * 3600000 + f.last)
+         FROM hour AS h CROSS JOIN flow AS f ON f.hour = h.hour AND f.sensor = h.sensor
+         WHERE {conditions} GROUP BY f.source"
+    ))?;
+    let mut rows = query.query(params_from_iter(values))?;
+    // Those of most packets so far, the lightest on top; of equal ones the lower address stays.
+    let mut heap: BinaryHeap<Found> = BinaryHeap::new();
+    let (mut found, mut packets) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let Some(source) = flow::source(row.get_ref(0)?.as_blob()?) else { continue };
+        found += 1;
+        let of_source = count(row.get(1)?);
+        packets += of_source;
+        let place = Reverse((of_source, Reverse(source)));
+        if heap.len() < ask.most() || heap.peek().is_some_and(|(lightest, ..)| place < *lightest) {
+            heap.push((place, count(row.get(2)?), row.get::<_, i64>(3)?, row.get::<_, i64>(4)?));
+            if heap.len() > ask.most() {
+                heap.pop();
+            }
+        }
+    }
+    let row = |(Reverse((packets, Reverse(source))), bytes, first, last): Found| SourceRow {
+        source,
+        packets,
+        bytes,
+        first: time_of(0, first),
+        last: time_of(0, last),
+        slots: 0,
+        what: Vec::new(),
+    };
+    Ok((heap.into_sorted_vec().into_iter().map(row).collect(), found, packets))
+}
+
+/// Days of which there are flows.
+fn days(connection: &Connection, ask: &Ask) -> rusqlite::Result<Vec<i64>> {
+    let mut query = connection
+        .prepare("SELECT DISTINCT hour / 24 FROM hour WHERE hour >= ?1 AND hour < ?2 ORDER BY 1")?;
+    let (from, to) = ask.hours();
+    query.query_map([from, to], |row| row.get(0))?.collect()
+}
+
+/// What a source did in that time on those sensors.
+fn tell_what(connection: &Connection, ask: &Ask, of: &mut SourceRow) -> rusqlite::Result<()> {
+    let (from, to) = ask.hours();
+    let mut sums: BTreeMap<(i64, i64), u64> = BTreeMap::new();
+    let mut query = connection.prepare(
+        "SELECT slot, tool, packets FROM flow
+         WHERE hour / 24 = ?1 AND source = ?2 AND hour >= ?3 AND hour < ?4 AND (?5 IS NULL OR sensor = ?5)",
+    )?;
+    let sensor = ask.sensor.as_ref().map(|name| sensor(connection, name)).transpose()?;
+    for day in of.first.as_second().div_euclid(86_400)..=of.last.as_second().div_euclid(86_400) {
+        let mut rows = query.query(rusqlite::params![day, blob(of.source), from, to, sensor])?;
+        while let Some(row) = rows.next()? {
+            *sums.entry((row.get(0)?, row.get(1)?)).or_default() += count(row.get(2)?);
+        }
+    }
+    let mut slots: Vec<i64> = sums.keys().map(|(slot, _)| *slot).collect();
+    slots.dedup();
+    of.slots = slots.len() as u64;
+    let mut what: Vec<What> = sums
+        .into_iter()
+        .filter_map(|((number, by), packets)| Some(What { slot: slot(number)?, tool: tool(by), packets }))
+        .collect();
+    what.sort_by_key(|what| Reverse(what.packets));
+    what.truncate(MOST_WHAT);
+    of.what = what;
+    Ok(())
+}
+
+/// Rows of a day, newest hour first.
+fn of_day(
+    connection: &Connection,
+    ask: &Ask,
+    day: i64,
+    (first, last): (&[u8], &[u8]),
+    rows: &mut Vec<FlowRow>,
+) -> rusqlite::Result<()> {
+    let (conditions, values) = conditions(connection, ask, "f")?;
+    let at = values.len();
+    let mut query = connection.prepare(&format!(
+        "SELECT f.hour, s.name, f.source, f.slot, f.tool, f.packets, f.bytes, f.first, f.last
+         FROM flow AS f JOIN sensor AS s ON s.number = f.sensor
+         WHERE f.hour / 24 = ?{} AND f.source BETWEEN ?{} AND ?{} AND length(f.source) = ?{} AND {}
+         ORDER BY f.hour DESC, f.packets DESC, s.name, f.source, f.slot, f.tool LIMIT ?{}",
+        at + 1,
+        at + 2,
+        at + 3,
+        at + 4,
+        conditions,
+        at + 5
+    ))?;
+    let mut values: Vec<Box<dyn ToSql>> =
+        values.into_iter().map(|it| Box::new(it) as Box<dyn ToSql>).collect();
+    let (length, left) = (first.len(), ask.most() - rows.len());
+    values.extend([
+        Box::new(day) as Box<dyn ToSql>,
+        Box::new(first.to_vec()),
+        Box::new(last.to_vec()),
+        Box::new(i64::try_from(length).unwrap_or_default()),
+        Box::new(i64::try_from(left).unwrap_or(i64::MAX)),
+    ]);
+    let found = query.query_map(params_from_iter(values), FlowRow::of)?;
+    for row in found {
+        rows.extend(row?);
+    }
+    Ok(())
+}
+
+impl FlowRow {
+    /// A row; `None` of one that sums up the rest.
+    fn of(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        let hour = row.get(0)?;
+        let (Some(source), Some(slot)) = (flow::source(row.get_ref(2)?.as_blob()?), slot(row.get(3)?)) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            hour: time_of(hour, 0),
+            sensor: row.get(1)?,
+            source,
+            slot,
+            tool: tool(row.get(4)?),
+            packets: count(row.get(5)?),
+            bytes: count(row.get(6)?),
+            first: time_of(hour, row.get(7)?),
+            last: time_of(hour, row.get(8)?),
+        }))
+    }
+}
+
+/// What is known of the hours that are asked for.
+fn basis(connection: &Connection, ask: &Ask) -> rusqlite::Result<Basis> {
+    let (from, to) = ask.hours();
+    let sensor = ask.sensor.as_ref().map(|name| sensor(connection, name)).transpose()?;
+    let values = rusqlite::params![from, to, sensor];
+    let query = "SELECT coalesce(sum(observed), 0), coalesce(sum(missed), 0) FROM hour
+        WHERE hour >= ?1 AND hour < ?2 AND (?3 IS NULL OR sensor = ?3)";
+    let (observed, missed) =
+        connection.query_row(query, values, |row| Ok((count(row.get(0)?), count(row.get(1)?))))?;
+    let query = format!(
+        "SELECT coalesce(sum(f.packets), 0) FROM hour AS h CROSS JOIN flow AS f
+         ON f.hour = h.hour AND f.sensor = h.sensor AND f.slot = {REST}
+         WHERE h.hour >= ?1 AND h.hour < ?2 AND (?3 IS NULL OR h.sensor = ?3)"
+    );
+    let rest = connection.query_row(&query, values, |row| row.get(0).map(count))?;
+    let query = "SELECT min(hour) FROM hour";
+    let oldest: Option<i64> = connection.query_row(query, [], |row| row.get(0))?;
+    let oldest = oldest.map(|hour| time_of(hour, 0));
+    Ok(Basis {
+        from: time_of(from, 0),
+        to: time_of(to, 0),
+        observed,
+        missed,
+        rest,
+        oldest,
+        ..Basis::default()
+    })
+}
+
+/// The first and the last source of a network, as a database has them.
+fn bounds(network: Prefix) -> (Vec<u8>, Vec<u8>) {
+    let first = Source::of(network.address());
+    let last = Source::of(network.last());
+    (blob(first), blob(last))
+}

@@ -1,0 +1,101 @@
+//! What is kept is bounded: by rows, by age and by size.
+
+use super::super::write::MOST_ROWS;
+use super::*;
+
+#[test]
+fn the_heaviest_rows_of_an_hour_stay_and_the_rest_is_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut database, stats) = open(&settings(folder.path()));
+    let flood = u32::try_from(MOST_ROWS / 2).unwrap();
+    let mut sent = 0;
+    for round in 0..3 {
+        let mut observations: Vec<_> =
+            (0..flood).map(|number| observation(Ipv4Addr::from(round * flood + number), 23, HOUR)).collect();
+        observations.extend([observation(A, 23, HOUR), observation(A, 23, HOUR)]);
+        sent += observations.len() as u64;
+        database.write(&mut writing(i64::from(round) + 1, "a", &observations), at(HOUR)).unwrap();
+    }
+    let most = u64::try_from(MOST_ROWS).unwrap();
+    let reader = Reader::new(&folder.path().join(DATABASE));
+    let found = reader.sources(&Ask { most: 1, ..day(None) }).unwrap();
+    assert_eq!((found.rows[0].source, found.rows[0].packets), (Source::V4(A), 6));
+    assert_eq!(found.basis.sources, most, "the rest is no source");
+    assert_eq!(found.basis.packets + found.basis.rest, sent, "nothing is lost of the sum");
+    assert_eq!((stats.rows(), stats.refused(Refused::Rows)), (most + 1, found.basis.rest));
+}
+
+#[test]
+fn what_is_older_than_it_may_be_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut database, stats) = open(&Store { max_age: Duration::from_hours(24), ..settings(folder.path()) });
+    let feed = Feed::new(&folder.path().join(DATABASE), Arc::default());
+    for number in 0..3 {
+        let time = HOUR + number * 24 * 3_600;
+        let mut writing = writing(number + 1, "a", &[observation(A, 23, time)]);
+        feed.event(Event {
+            kind: EventKind::Scan,
+            start: at(time),
+            end: at(time + 60),
+            sensor: "a".to_owned(),
+            source: Some(Source::V4(A)),
+            packets: 1,
+            detail: json!({"ports": 100}),
+        });
+        writing.batch.events = feed.take().events;
+        database.write(&mut writing, at(time)).unwrap();
+    }
+    let now = at(HOUR + 48 * 3_600 + 7_200);
+    let reader = Reader::new(&folder.path().join(DATABASE));
+    let ask = Ask::of(at(HOUR), now);
+    database.tidy(now, false).unwrap();
+    assert_eq!((stats.rows(), reader.events(EventKind::Scan, None, &ask).unwrap().len()), (3, 3));
+    // A day of hours at once.
+    for _ in 0..3 {
+        database.tidy(now, true).unwrap();
+    }
+    let scans = reader.events(EventKind::Scan, Some(Source::V4(A)), &ask).unwrap();
+    assert_eq!((stats.rows(), scans.len(), &scans[0].detail), (1, 1, &json!({"ports": 100})));
+    assert_eq!(reader.sources(&ask).unwrap().basis.oldest, Some(at(HOUR + 48 * 3_600)));
+    assert_eq!(fs::read_dir(folder.path().join(FLOWS)).unwrap().count(), 1);
+}
+
+#[test]
+fn what_has_no_room_goes_oldest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Store { max_size: 4 << 20, ..settings(folder.path()) };
+    let (mut database, stats) = open(&settings);
+    let rows = 10_000;
+    let mut number = 0;
+    for hour in 0..12 {
+        let time = HOUR + hour * 3_600;
+        let observations: Vec<_> =
+            (0..rows).map(|number| observation(Ipv4Addr::from(number), 23, time)).collect();
+        number += 1;
+        database.write(&mut writing(number, "a", &observations), at(time)).unwrap();
+        database.tidy(at(time + 3_800), true).unwrap();
+        // Beyond it goes what an hour takes, and the log.
+        assert!(stats.bytes() < 10 << 20, "{}", stats.bytes());
+    }
+    let kept = stats.rows() / u64::from(rows);
+    assert!((2..11).contains(&kept), "{kept} hours");
+    let found = Reader::new(&folder.path().join(DATABASE)).sources(&Ask { most: 1, ..day(None) }).unwrap();
+    let oldest = (12 - i64::try_from(kept).unwrap()) * 3_600 + HOUR;
+    assert_eq!(found.basis.oldest, Some(at(oldest)), "the newest stay");
+    let files = fs::read_dir(folder.path().join(FLOWS)).unwrap().count() as u64;
+    assert_eq!(files, kept, "with their files");
+    // One hour that is too large alone is summed up.
+    let time = HOUR + 20 * 3_600;
+    for round in 0..20 {
+        let observations: Vec<_> =
+            (0..rows).map(|number| observation(Ipv4Addr::from(round * rows + number), 23, time)).collect();
+        number += 1;
+        database.write(&mut writing(number, "a", &observations), at(time)).unwrap();
+    }
+    let found = Reader::new(&folder.path().join(DATABASE))
+        .sources(&Ask { most: 1, ..Ask::of(at(time), at(time + 1)) })
+        .unwrap();
+    assert_eq!(found.basis.observed, u64::from(20 * rows));
+    assert_eq!(found.basis.rest, stats.refused(Refused::Size));
+    assert!(found.basis.rest > 0 && stats.bytes() < 12 << 20, "{} bytes, {found:?}", stats.bytes());
+}

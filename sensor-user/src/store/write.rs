@@ -1,0 +1,168 @@
+//! What is written at once: flows, windows and events, in one transaction.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use rusqlite::{Transaction, params};
+use sensor_common::layout::Slot;
+
+use super::database::Writing;
+use super::event::Event;
+use super::feed::Batch;
+use super::flow::{Flow, REST, blob, hour_of, integer, tool_number};
+use super::window::Window;
+
+/// Rows of flows of a sensor and an hour, at most, once the hour is full.
+pub(super) const MOST_ROWS: i64 = 200_000;
+/// So many more until then, so that what is too much does not have to be looked for each minute.
+const SLACK: i64 = MOST_ROWS / 8;
+/// Bytes of an event's detail, at most.
+const MOST_DETAIL: usize = 16 << 10;
+
+/// Has all sensors known that something is written of; gives the numbers of those that flows have places of.
+pub(super) fn sensors(transaction: &Transaction<'_>, writing: &Writing) -> rusqlite::Result<Vec<i64>> {
+    let Writing { batch, growth, .. } = writing;
+    let names: BTreeSet<&str> = batch
+        .names
+        .iter()
+        .chain(batch.windows.iter().map(|window| &window.sensor))
+        .chain(batch.events.iter().map(|event| &event.sensor))
+        .chain(growth.iter().map(|growth| &growth.sensor))
+        .map(String::as_str)
+        .collect();
+    let mut insert = transaction.prepare("INSERT OR IGNORE INTO sensor (name) VALUES (?1)")?;
+    for name in names {
+        insert.execute([name])?;
+    }
+    let mut find = transaction.prepare("SELECT number FROM sensor WHERE name = ?1")?;
+    batch.names.iter().map(|name| find.query_row([name], |row| row.get(0))).collect()
+}
+
+/// Adds to flows; gives the packets of those that have no row any more.
+pub(super) fn flows(
+    transaction: &Transaction<'_>,
+    sensors: &[i64],
+    batch: &Batch,
+    now: Timestamp,
+) -> rusqlite::Result<u64> {
+    let number = |place: u32| sensors.get(place as usize).copied().unwrap_or_default();
+    let mut sorted: Vec<_> = batch.gathered.flows.iter().collect();
+    sorted.sort_unstable_by_key(|(key, _)| **key);
+    let mut add = transaction.prepare(
+        "INSERT INTO flow (hour, sensor, slot, source, tool, packets, bytes, first, last)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
+             first = min(first, excluded.first), last = max(last, excluded.last)",
+    )?;
+    let mut add = |hour: i64, sensor: i64, slot: i64, source: &[u8], tool: i64, flow: &Flow| {
+        let (packets, bytes) = (integer(flow.packets), integer(flow.bytes));
+        add.execute(params![hour, sensor, slot, source, tool, packets, bytes, flow.first, flow.last])
+    };
+    for (key, flow) in sorted {
+        let (slot, tool) = (i64::from(key.slot.0), tool_number(key.tool));
+        add(key.hour, number(key.sensor), slot, &blob(key.source), tool, flow)?;
+    }
+    let mut refused = 0;
+    for (&(hour, place), known) in &batch.gathered.hours {
+        let sensor = number(place);
+        if let Some(rest) = &known.rest {
+            add(hour, sensor, REST, &[], tool_number(None), rest)?;
+        }
+        let slack = if hour < hour_of(now).0 { 0 } else { SLACK };
+        refused += trim(transaction, hour, sensor, slack)?;
+        transaction.execute(
+            "INSERT INTO hour (hour, sensor, rows, observed, missed, filed)
+             VALUES (?1, ?2, (SELECT count(*) FROM flow WHERE hour = ?1 AND sensor = ?2), ?3, ?4, 0)
+             ON CONFLICT DO UPDATE SET rows = excluded.rows, observed = observed + excluded.observed,
+                 missed = missed + excluded.missed, filed = 0",
+            params![hour, sensor, integer(known.observed), integer(known.missed)],
+        )?;
+    }
+    Ok(refused)
+}
+
+/// Sums up the lightest rows of an hour of a sensor that are too many; gives their packets.
+pub(super) fn trim(
+    transaction: &Transaction<'_>,
+    hour: i64,
+    sensor: i64,
+    slack: i64,
+) -> rusqlite::Result<u64> {
+    const LIGHTEST: &str = "FROM flow WHERE hour = ?1 AND sensor = ?2 AND slot >= 0
+        ORDER BY packets, first DESC, slot, source, tool LIMIT ?3";
+    let count = "SELECT count(*) FROM flow WHERE hour = ?1 AND sensor = ?2 AND slot >= 0";
+    let rows: i64 = transaction.query_row(count, [hour, sensor], |row| row.get(0))?;
+    if rows <= MOST_ROWS + slack {
+        return Ok(0);
+    }
+    let which = [hour, sensor, rows - MOST_ROWS];
+    let sum = format!("SELECT sum(packets), sum(bytes), min(first), max(last) FROM (SELECT * {LIGHTEST})");
+    let rest: (i64, i64, u32, u32) =
+        transaction.query_row(&sum, which, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    transaction.execute(
+        &format!(
+            "DELETE FROM flow WHERE hour = ?1 AND sensor = ?2
+             AND (slot, source, tool) IN (SELECT slot, source, tool {LIGHTEST})"
+        ),
+        which,
+    )?;
+    transaction.execute(
+        "INSERT INTO flow (hour, sensor, slot, source, tool, packets, bytes, first, last)
+         VALUES (?1, ?2, ?3, x'', ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
+             first = min(first, excluded.first), last = max(last, excluded.last)",
+        params![hour, sensor, REST, tool_number(None), rest.0, rest.1, rest.2, rest.3],
+    )?;
+    let update = "UPDATE hour SET rows = (SELECT count(*) FROM flow WHERE hour = ?1 AND sensor = ?2)
+        WHERE hour = ?1 AND sensor = ?2";
+    transaction.execute(update, [hour, sensor])?;
+    Ok(u64::try_from(rest.0).unwrap_or_default())
+}
+
+/// Writes windows in place of what they were before.
+pub(super) fn windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusqlite::Result<()> {
+    let mut replace = transaction.prepare(
+        "INSERT OR REPLACE INTO windows (start, length, sensor, slot, packets, sources, exact, sketch)
+         VALUES (?1, ?2, (SELECT number FROM sensor WHERE name = ?3), ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for window in windows {
+        replace.execute(params![
+            window.start.as_second(),
+            window.length,
+            window.sensor,
+            window.slot.map_or(REST, |slot: Slot| slot.index().into()),
+            integer(window.packets),
+            integer(window.sources),
+            window.exact,
+            window.sketch,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Writes events in place of what they were before.
+pub(super) fn events(transaction: &Transaction<'_>, events: &[Event]) -> rusqlite::Result<()> {
+    let mut replace = transaction.prepare(
+        "INSERT OR REPLACE INTO event (kind, start, sensor, source, until, packets, detail)
+         VALUES (?1, ?2, (SELECT number FROM sensor WHERE name = ?3), ?4, ?5, ?6, ?7)",
+    )?;
+    for event in events {
+        let detail = event.detail.to_string();
+        let detail = if detail.len() > MOST_DETAIL { "{\"cut\":true}" } else { &detail };
+        replace.execute(params![
+            event.kind as i64,
+            event.start.as_millisecond(),
+            event.sensor,
+            event.source.map(blob).unwrap_or_default(),
+            event.end.as_millisecond(),
+            integer(event.packets),
+            detail,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Notes a number under a name.
+pub(super) fn meta(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite::Result<()> {
+    transaction.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![name, value]).map(drop)
+}
