@@ -53,10 +53,6 @@ pub fn is_kept() -> bool {
 /// Hands a counted packet over, or counts why not.
 #[inline(always)]
 pub fn hand_over<F: Capture>(ctx: &XdpContext, frame: &F, packet: Counted, counters: &SideCounters) {
-    if !F::IS_TAKEN {
-        counters.add(Side::skipped(Skipped::Buffer));
-        return;
-    }
     if !pays(Budget::Anybody) {
         counters.add(Side::skipped(Skipped::Budget));
         return;

@@ -42,9 +42,6 @@ fn blurred(at: usize) -> usize {
 
 /// A frame whose bytes can be copied.
 pub trait Capture: Read {
-    /// Whether the verifiers of all kernels take it.
-    const IS_TAKEN: bool;
-
     /// Copies its first bytes, as many as `most` says, and says how many there were.
     ///
     /// # Safety
@@ -99,12 +96,13 @@ impl Read for Linear {
     }
 }
 
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
+
 /// Words of eight bytes in the longest capture.
 const WORDS: usize = (MAX_SNAP_LENGTH as usize).div_ceil(8);
 
 impl Capture for Linear {
-    const IS_TAKEN: bool = true;
-
     // Each word's bounds are compared, since 5.10 has no helper that copies.
     #[inline(always)]
     unsafe fn capture(&self, to: *mut u64, most: usize) -> usize {
@@ -195,12 +193,17 @@ impl Read for MultiBuffer<'_> {
 }
 
 impl Capture for MultiBuffer<'_> {
-    // Linux 6.1 refuses the program with it.
-    const IS_TAKEN: bool = false;
-
+    // By a helper, whichever buffer the bytes lie in: some drivers leave nothing in the first.
     #[inline(always)]
-    unsafe fn capture(&self, _to: *mut u64, _most: usize) -> usize {
-        0
+    unsafe fn capture(&self, to: *mut u64, most: usize) -> usize {
+        let length = if self.length < most { self.length } else { most };
+        // No frame has less. Of what is not 0 the verifiers before Linux 6.8 do not learn that it is more.
+        if length < ETHERNET {
+            return 0;
+        }
+        // SAFETY: the context is the kernel's, and there is room for `most`, as the caller vouches.
+        let failed = unsafe { bpf_xdp_load_bytes(self.ctx.ctx, 0, to.cast(), length as u32) } != 0;
+        if failed { 0 } else { length }
     }
 }
 
