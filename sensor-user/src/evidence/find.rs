@@ -1,6 +1,6 @@
 //! Looks for packets in the files of evidence.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -111,8 +111,7 @@ pub fn find(
     let (mut goes_on, mut read_packets) = (true, 0_u64);
     let failed = |path: &Path| format!("cannot read {}", path.display());
     for file in files(folder).with_context(|| failed(folder))? {
-        let written = fs::metadata(&file.path).and_then(|metadata| metadata.modified());
-        let written = written.ok().and_then(|written| Timestamp::try_from(written + SLACK).ok());
+        let written = file.written.and_then(|written| Timestamp::try_from(written + SLACK).ok());
         let is_older = |from: Timestamp| written.is_some_and(|written| from > written);
         if search.from.is_some_and(is_older) {
             continue;
@@ -196,6 +195,8 @@ fn found(packet: &Packet<'_>, time: Timestamp, addresses: Option<(IpAddr, IpAddr
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rstest::rstest;
 
     use super::super::pcapng::Blocks;

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 
@@ -30,6 +31,8 @@ pub struct EvidenceFile {
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was last written to, if the file system says.
+    pub written: Option<SystemTime>,
 }
 
 impl Folder {
@@ -125,7 +128,8 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<EvidenceFile>> {
         if let (Some(number), Ok(metadata)) = (number, entry.metadata())
             && metadata.is_file()
         {
-            files.push(EvidenceFile { number, path: entry.path(), size: metadata.len() });
+            let (size, written) = (metadata.len(), metadata.modified().ok());
+            files.push(EvidenceFile { number, path: entry.path(), size, written });
         }
     }
     files.sort();

@@ -53,22 +53,6 @@ impl Packet<'_> {
 /// What the comment of a file begins with that says which counters its records' numbers are of.
 const LIFE: &str = "counters ";
 
-/// Which counters the numbers of a file's records are of; `None` if it does not say.
-///
-/// # Errors
-/// The file cannot be read, or is none of evidence.
-pub fn life<F: Read>(file: F) -> io::Result<Option<String>> {
-    let reader = match PcapNgReader::new(file) {
-        Ok(reader) => reader,
-        Err(error) if is_cut_off(&error) => return Ok(None),
-        Err(error) => return Err(io_error(error)),
-    };
-    Ok(reader.section().options.iter().find_map(|option| match option {
-        SectionHeaderOption::Comment(comment) => comment.strip_prefix(LIFE).map(str::to_owned),
-        _ => None,
-    }))
-}
-
 /// Makes blocks of packets: in memory, to be written at once.
 pub struct Blocks {
     writer: PcapNgWriter<Vec<u8>>,
@@ -152,34 +136,69 @@ impl Blocks {
     }
 }
 
+/// A file of evidence that is read.
+pub struct Reading<F: Read>(
+    /// `None` if the file ends within its first block.
+    Option<PcapNgReader<F>>,
+);
+
+impl<F: Read> Reading<F> {
+    /// Reads its first block.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is none of evidence. What is cut off at its end is no error.
+    pub fn new(file: F) -> io::Result<Self> {
+        match PcapNgReader::new(file) {
+            Ok(reader) => Ok(Self(Some(reader))),
+            Err(error) if is_cut_off(&error) => Ok(Self(None)),
+            Err(error) => Err(io_error(error)),
+        }
+    }
+
+    /// Which counters the numbers of its records are of; `None` if it does not say.
+    #[must_use]
+    pub fn life(&self) -> Option<&str> {
+        self.0.as_ref()?.section().options.iter().find_map(|option| match option {
+            SectionHeaderOption::Comment(comment) => comment.strip_prefix(LIFE),
+            _ => None,
+        })
+    }
+
+    /// Gives `visit` each packet, until that says to stop.
+    ///
+    /// # Errors
+    /// As [`Reading::new`].
+    pub fn packets(self, mut visit: impl FnMut(Packet<'_>) -> bool) -> io::Result<()> {
+        let Some(mut reader) = self.0 else { return Ok(()) };
+        let mut names: Vec<(String, String)> = Vec::new();
+        loop {
+            match reader.next_block() {
+                None => return Ok(()),
+                Some(Err(error)) if is_cut_off(&error) => return Ok(()),
+                Some(Err(error)) => return Err(io_error(error)),
+                Some(Ok(Block::InterfaceDescription(block))) => names.push(interface_names(&block)),
+                Some(Ok(Block::EnhancedPacket(block))) => {
+                    let Some((interface, sensor)) = names.get(block.interface_id as usize) else {
+                        return Err(io::Error::other(
+                            "a packet is of an interface that the file does not have",
+                        ));
+                    };
+                    if !visit(packet(&block, interface, sensor)) {
+                        return Ok(());
+                    }
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+}
+
 /// Gives `visit` each packet of a file, until that says to stop.
 ///
 /// # Errors
 /// The file cannot be read, or is none of evidence. What is cut off at its end is no error.
-pub fn read<F: Read>(file: F, mut visit: impl FnMut(Packet<'_>) -> bool) -> io::Result<()> {
-    let mut reader = match PcapNgReader::new(file) {
-        Ok(reader) => reader,
-        Err(error) if is_cut_off(&error) => return Ok(()),
-        Err(error) => return Err(io_error(error)),
-    };
-    let mut names: Vec<(String, String)> = Vec::new();
-    loop {
-        match reader.next_block() {
-            None => return Ok(()),
-            Some(Err(error)) if is_cut_off(&error) => return Ok(()),
-            Some(Err(error)) => return Err(io_error(error)),
-            Some(Ok(Block::InterfaceDescription(block))) => names.push(interface_names(&block)),
-            Some(Ok(Block::EnhancedPacket(block))) => {
-                let Some((interface, sensor)) = names.get(block.interface_id as usize) else {
-                    return Err(io::Error::other("a packet is of an interface that the file does not have"));
-                };
-                if !visit(packet(&block, interface, sensor)) {
-                    return Ok(());
-                }
-            }
-            Some(Ok(_)) => {}
-        }
-    }
+pub fn read<F: Read>(file: F, visit: impl FnMut(Packet<'_>) -> bool) -> io::Result<()> {
+    Reading::new(file)?.packets(visit)
 }
 
 /// How many bytes of a file are whole blocks: less than it has if writing it was cut off.
@@ -324,7 +343,7 @@ mod tests {
             assert_eq!(packets(&file[..usize::try_from(kept).unwrap()]), cut, "{length}");
         }
         assert_eq!(whole_blocks(Cursor::new(&file)).unwrap(), file.len() as u64);
-        assert_eq!(life(&file[..]).unwrap().as_deref(), Some("a-1"));
+        assert_eq!(Reading::new(&file[..]).unwrap().life(), Some("a-1"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use sensor_common::evidence::{Lost, Record};
 
 use super::accounts::Accounts;
 use super::folder::Folder;
-use super::pcapng::{Blocks, Packet, life, read, whole_blocks};
+use super::pcapng::{Blocks, Packet, Reading, whole_blocks};
 use crate::config::{Evidence, NumberedSensor, SensorNumber};
 use crate::counters::names::slot_name;
 use crate::kernel::{Interface, since_1970};
@@ -249,13 +249,14 @@ fn mend(path: &Path) -> io::Result<()> {
 
 /// Notes what is in a file though the last agent did not get to remember that it had written it.
 fn recall(path: &Path, sensors: &HashMap<SensorNumber, String>, accounts: &mut Accounts) -> io::Result<()> {
+    let file = Reading::new(File::open(path)?)?;
     // Those of other counters have numbers of their own.
-    if accounts.life().is_none() || life(File::open(path)?)?.as_deref() != accounts.life() {
+    if accounts.life().is_none() || file.life() != accounts.life() {
         return Ok(());
     }
     let numbers: HashMap<&str, SensorNumber> =
         sensors.iter().map(|(&number, name)| (name.as_str(), number)).collect();
-    read(File::open(path)?, |packet| {
+    file.packets(|packet| {
         if let Some(&sensor) = numbers.get(&*packet.sensor) {
             accounts.recall(sensor, packet.cpu.into(), packet.number, packet.dropped);
         }
