@@ -1,8 +1,11 @@
 //! `sensor doctor` on interfaces that can do much, little and nothing.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rstest::rstest;
 use sensor_harness::agent::{Launch, PublicCopy};
 use sensor_harness::bpf::XdpAction;
@@ -60,6 +63,54 @@ fn the_report_has_the_same_findings_as_the_table() -> Result<()> {
         assert_eq!(lines.next(), Some(""));
     }
     Ok(())
+}
+
+/// Where an agent is to write is looked at as its configuration says, and nothing is made there.
+#[test]
+fn where_an_agent_writes_is_looked_at() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let (there, read_only) = (folder.path().join("there"), folder.path().join("read-only"));
+    [&there, &read_only].into_iter().try_for_each(fs::create_dir)?;
+    mount(Some("disk"), &read_only, Some("tmpfs"), MsFlags::MS_RDONLY, None::<&str>)?;
+    let file = folder.path().join("sensor.toml");
+    let ask = |place: &Path, evidence: &str| -> Result<(Said, Value)> {
+        let socket = place.join("below/s.sock");
+        let text = format!("interfaces = [\"sensor0\"]\n[socket]\npath = \"{}\"\n", socket.display());
+        fs::write(&file, text + evidence)?;
+        let config = file.display().to_string();
+        let said = sensor(&wire.near.namespace, &["doctor", "--config", &config, "--json"])?;
+        let report = serde_json::from_str(&said.stdout).with_context(|| format!("{said:?}"))?;
+        Ok((said, report))
+    };
+    let evidence = |place: &Path| format!("[evidence]\npath = \"{}\"\n", place.join("evidence").display());
+    let looked = (|| -> Result<()> {
+        let (said, report) = ask(&there, &evidence(&there))?;
+        assert_eq!((said.code, &report["interfaces"][0]["name"]), (0, &"sensor0".into()), "{said:?}");
+        for (check, found) in
+            [("socket", "below/s.sock can be used"), ("evidence_folder", "evidence can be made")]
+        {
+            let finding = finding(&report, check)?;
+            ensure!(finding["severity"] == "ok", "{finding}");
+            ensure!(finding["found"].as_str().is_some_and(|it| it.ends_with(found)), "{finding}");
+        }
+        assert_eq!(fs::read_dir(&there)?.count(), 0, "nothing is made");
+        let (_, report) = ask(&there, "")?;
+        assert_eq!(finding(&report, "evidence_folder")?["severity"], "ok");
+        let (said, report) = ask(&read_only, &evidence(&read_only))?;
+        assert_eq!(said.code, 0, "an agent runs all the same: {said:?}");
+        for (check, remedy) in [("socket", "`path` in [socket]"), ("evidence_folder", "`path` in [evidence]")]
+        {
+            let finding = finding(&report, check)?;
+            ensure!(finding["severity"] == "note", "{finding}");
+            ensure!(finding["found"].as_str().is_some_and(|it| it.contains("Read-only")), "{finding}");
+            ensure!(finding["remedy"].as_str().is_some_and(|it| it.contains(remedy)), "{finding}");
+        }
+        Ok(())
+    })();
+    umount2(&read_only, MntFlags::MNT_DETACH)?;
+    looked
 }
 
 #[test]

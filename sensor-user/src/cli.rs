@@ -3,15 +3,14 @@
 //! What a value means by itself is checked here, so that wrong use ends with exit code 2; what depends on the
 //! configuration file is checked by [`crate::config`].
 
+mod value;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use sensor_common::layout::side::Tool;
 
 use crate::config::{self, KernelLog, Mode, Port, Prefix};
 use crate::kernel::{AttachOptions, DEFAULT_PINS};
@@ -97,8 +96,12 @@ pub struct Check {
 /// Arguments of `sensor doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct Doctor {
-    /// Network interfaces to look at.
-    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required = true, value_parser = config::interface_name)]
+    /// Configuration file (TOML): where its agent is asked and keeps evidence is looked at too.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Network interfaces to look at instead of those of the file.
+    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required_unless_present = "config", value_parser = config::interface_name)]
     pub interfaces: Vec<String>,
 
     /// Write the findings as JSON.
@@ -139,15 +142,15 @@ pub struct Reload {
 #[derive(Args, Clone, Debug)]
 pub struct Evidence {
     /// Packets seen then or later, as in 2026-11-29T02:00:00Z or 2026-11-29.
-    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "last")]
+    #[arg(long, value_name = "TIME", value_parser = value::instant, conflicts_with = "last")]
     pub from: Option<Timestamp>,
 
     /// Packets seen before then.
-    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "last")]
+    #[arg(long, value_name = "TIME", value_parser = value::instant, conflicts_with = "last")]
     pub to: Option<Timestamp>,
 
     /// Packets of the time just gone, as in 30m, 1h or 2d.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub last: Option<SignedDuration>,
 
     /// Packets of one sensor.
@@ -159,7 +162,7 @@ pub struct Evidence {
     pub port: Option<Port>,
 
     /// Packets that this tool has made: the labels of `sensor_tool_packets_total`.
-    #[arg(long, value_name = "TOOL", value_parser = tool)]
+    #[arg(long, value_name = "TOOL", value_parser = value::tool)]
     pub tool: Option<String>,
 
     /// Packets from an address, or from a prefix of them.
@@ -177,30 +180,6 @@ pub struct Evidence {
     /// Which agent.
     #[command(flatten)]
     pub agent: Asked,
-}
-
-/// A moment, or the begin of a day in UTC.
-fn instant(text: &str) -> Result<Timestamp, &'static str> {
-    let day = || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok().map(|day| day.timestamp());
-    text.parse().ok().or_else(day).ok_or("write it as in 2026-11-29T02:00:00Z or 2026-11-29")
-}
-
-/// A time that is over, of some hours or days.
-fn duration(text: &str) -> Result<SignedDuration, &'static str> {
-    let days = || {
-        text.strip_suffix('d')?
-            .parse::<u16>()
-            .ok()
-            .map(|days| SignedDuration::from_hours(24 * i64::from(days)))
-    };
-    let duration = days().or_else(|| text.parse().ok()).filter(SignedDuration::is_positive);
-    duration.ok_or("write it as in 30m, 1h or 2d")
-}
-
-fn tool(text: &str) -> Result<String, String> {
-    let names: Vec<_> = Tool::ALL.iter().map(|tool| tool.label()).collect();
-    let known = names.contains(&text).then(|| text.to_owned());
-    known.ok_or_else(|| format!("there is no such tool: write one of {}", names.join(", ")))
 }
 
 /// Arguments of `sensor status`.
@@ -293,6 +272,15 @@ impl Check {
     #[must_use]
     pub fn attach_options(&self) -> AttachOptions {
         AttachOptions { pins: self.pins.clone(), ..AttachOptions::default() }
+    }
+}
+
+impl Doctor {
+    /// What the configuration is made from, if there is one.
+    #[must_use]
+    pub fn input(&self) -> Option<config::Input> {
+        let file = Some(self.config.clone()?);
+        Some(config::Input { file, interfaces: self.interfaces.clone(), ..config::Input::default() })
     }
 }
 

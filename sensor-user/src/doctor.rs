@@ -5,6 +5,7 @@
 
 mod host;
 mod nic;
+mod places;
 pub mod show;
 
 use anyhow::Result;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::kernel::Interface;
 
 pub use self::nic::{Nic, Virtio};
+pub use self::places::Places;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -73,11 +75,11 @@ pub struct Diagnosis {
     pub interfaces: Vec<InterfaceFindings>,
 }
 
-/// Looks at the host and the interfaces.
+/// Looks at the host, at the places where an agent writes, and at the interfaces.
 ///
 /// # Errors
 /// The kernel does not answer. An interface that is not there is a finding.
-pub fn examine(names: &[String]) -> Result<Diagnosis> {
+pub fn examine(names: &[String], places: &Places) -> Result<Diagnosis> {
     let mut interfaces = Vec::new();
     for name in names {
         let findings = match Interface::find(name)? {
@@ -90,7 +92,8 @@ pub fn examine(names: &[String]) -> Result<Diagnosis> {
         };
         interfaces.push(InterfaceFindings { name: name.clone(), findings });
     }
-    let host = host::findings();
+    let mut host = host::findings();
+    host.extend(places.findings());
     let all = interfaces.iter().flat_map(|interface| &interface.findings).chain(&host);
     let severity = all.map(|finding| finding.severity).max().unwrap_or(Severity::Ok);
     Ok(Diagnosis { severity, host, interfaces })

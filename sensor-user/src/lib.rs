@@ -27,3 +27,4 @@ pub mod socket;
 pub mod sources;
 pub mod status;
 pub mod store;
+pub mod writable;

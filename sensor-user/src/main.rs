@@ -33,7 +33,10 @@ fn dispatch() -> ExitCode {
         Command::Check(arguments) => {
             with_config(arguments.input(), |config| check::run(&config, &arguments.attach_options()))
         }
-        Command::Doctor(arguments) => finish(doctor::run(&arguments)),
+        Command::Doctor(arguments) => match arguments.input() {
+            Some(input) => with_config(input, |config| doctor::run(&arguments, Some(&config))),
+            None => finish(doctor::run(&arguments, None)),
+        },
         Command::Confirm(arguments) => finish(confirm::run(&arguments)),
         Command::Status(arguments) => finish(status::run(&arguments)),
         Command::Evidence(arguments) => finish(evidence::run(&arguments)),

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub use self::answer::Answer;
 pub use self::client::{Client, Line, detach, reload};
+pub(crate) use self::group::{GROUP, number as group};
 pub(crate) use self::path::fnv1a;
 pub use self::path::{MAX_PATH, default_path};
 pub use self::place::{check, is_listening, obstacle};

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 /// A line of the answer: an object with one key, which says what it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusLine {
     /// The agent.
@@ -18,6 +18,8 @@ pub enum StatusLine {
     Sensor(SensorStatus),
     /// Packets of all sensors that were let through, by reason.
     Passed(BTreeMap<String, u64>),
+    /// What of the counted packets is kept as evidence.
+    Evidence(EvidenceStatus),
     /// How reading the counters goes.
     Counters(CountersStatus),
     /// Whether all is well.
@@ -71,6 +73,23 @@ pub struct SensorStatus {
     pub bytes: u64,
 }
 
+/// What of the counted packets is kept as evidence, of all sensors together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceStatus {
+    /// The folder where it is kept; `None` if none is kept now.
+    pub path: Option<String>,
+    /// Packets that were counted while it was kept, since the counters were made.
+    pub packets: u64,
+    /// Those of them that were written, or wait to be.
+    pub kept: u64,
+    /// Those that the kernel did not hand over, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Those that were handed over and not written, by reason.
+    pub lost: BTreeMap<String, u64>,
+    /// What `kept` is of `packets`: from 0 to 1, and 1 where there were none.
+    pub share: f64,
+}
+
 /// How reading the counters goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountersStatus {
@@ -122,6 +141,7 @@ pub fn for_people(lines: &[StatusLine]) -> String {
             StatusLine::Interface(it) => rows.push((it.name.clone(), of_interface(it))),
             StatusLine::Sensor(it) => rows.push((it.name.clone(), of_sensor(it, observes))),
             StatusLine::Passed(reasons) => rows.push(("passed".to_owned(), of_passed(reasons))),
+            StatusLine::Evidence(it) => rows.push(("evidence".to_owned(), of_evidence(it))),
             StatusLine::Counters(it) => rows.push(("counters".to_owned(), of_counters(it))),
             StatusLine::Ready(it) => rows.push(("ready".to_owned(), of_readiness(it))),
         }
@@ -162,11 +182,40 @@ fn of_sensor(sensor: &SensorStatus, observes: bool) -> String {
 }
 
 fn of_passed(reasons: &BTreeMap<String, u64>) -> String {
-    let sum: u64 = reasons.values().sum();
-    let each = reasons.iter().filter(|(_, packets)| **packets > 0);
+    format!("{} packets{}", Grouped(reasons.values().sum()), by_reason(reasons))
+}
+
+/// The reasons that there were, behind a colon; nothing if there was none.
+fn by_reason<'a>(reasons: impl IntoIterator<Item = (&'a String, &'a u64)>) -> String {
+    let each = reasons.into_iter().filter(|(_, packets)| **packets > 0);
     let each: Vec<_> = each.map(|(reason, packets)| format!("{reason} {}", Grouped(*packets))).collect();
-    let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
-    format!("{} packets{each}", Grouped(sum))
+    if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) }
+}
+
+fn of_evidence(evidence: &EvidenceStatus) -> String {
+    let EvidenceStatus { path, packets, kept, skipped, lost, .. } = evidence;
+    let place = match path {
+        Some(path) => format!("in {path}"),
+        None if *packets == 0 => return "none is kept".to_owned(),
+        None => "before; none is kept now".to_owned(),
+    };
+    let missing = by_reason(skipped.iter().chain(lost)).replacen(':', "; without", 1);
+    format!("{} of {} packets kept {place}{missing}", Share(*kept, *packets), Grouped(*packets))
+}
+
+/// A part of a whole in percent, rounded down: all is said of no less.
+struct Share(u64, u64);
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(part, whole) = *self;
+        let tenths = (u128::from(part) * 1000).checked_div(whole.into()).unwrap_or(1000);
+        match tenths {
+            0 if part > 0 => f.write_str("less than 0.1 %"),
+            _ if part >= whole => f.write_str("all"),
+            _ => write!(f, "{}.{} %", tenths / 10, tenths % 10),
+        }
+    }
 }
 
 fn of_counters(counters: &CountersStatus) -> String {
@@ -228,6 +277,33 @@ mod tests {
         assert_eq!(Grouped(number).to_string(), text);
     }
 
+    #[rstest]
+    #[case::nothing_yet(0, 0, "all")]
+    #[case::all(7, 7, "all")]
+    #[case::all_but_one(9_999_999, 10_000_000, "99.9 %")]
+    #[case::half(1, 2, "50.0 %")]
+    #[case::hardly_any(1, 2_000, "less than 0.1 %")]
+    #[case::none(0, 2_000, "0.0 %")]
+    fn shares_are_rounded_down(#[case] part: u64, #[case] whole: u64, #[case] text: &str) {
+        assert_eq!(Share(part, whole).to_string(), text);
+    }
+
+    #[rstest]
+    #[case::never(None, 0, "none is kept")]
+    #[case::no_more(None, 10, "all of 10 packets kept before; none is kept now")]
+    #[case::all(Some("/e"), 10, "all of 10 packets kept in /e")]
+    fn people_read_whether_evidence_is_kept(
+        #[case] path: Option<&str>,
+        #[case] packets: u64,
+        #[case] text: &str,
+    ) {
+        let path = path.map(str::to_owned);
+        assert_eq!(
+            of_evidence(&EvidenceStatus { path, packets, kept: packets, ..EvidenceStatus::default() }),
+            text
+        );
+    }
+
     #[test]
     fn people_read_it() {
         let moment = || "2026-11-29T02:31:07Z".to_owned();
@@ -257,6 +333,14 @@ mod tests {
                 bytes: 74_074_020,
             }),
             StatusLine::Passed(BTreeMap::from([("link".to_owned(), 12), ("reply".to_owned(), 0)])),
+            StatusLine::Evidence(EvidenceStatus {
+                path: Some("/var/lib/sensor/evidence".to_owned()),
+                packets: 1_234_567,
+                kept: 1_200_000,
+                skipped: BTreeMap::from([("budget".to_owned(), 34_560), ("buffer".to_owned(), 0)]),
+                lost: BTreeMap::from([("disk".to_owned(), 7)]),
+                share: 0.972,
+            }),
             StatusLine::Counters(CountersStatus { read: Some(moment()), trouble: None }),
             StatusLine::Ready(Readiness { ready: false, trouble: Some(gone) }),
         ];
@@ -272,6 +356,7 @@ eth0          attached in native mode, since 2026-11-29T02:31:07Z
 eth1          not attached: there is no interface eth1: `ip link` shows those there are
 japan-1       1,234,567 packets counted and dropped, 74,074,020 bytes
 passed        12 packets: link 12
+evidence      97.2 % of 1,234,567 packets kept in /var/lib/sensor/evidence; without budget 34,560, disk 7
 counters      read at 2026-11-29T02:31:07Z
 ready         no: there is no interface eth1: `ip link` shows those there are
 ";

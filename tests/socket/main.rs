@@ -87,6 +87,13 @@ fn about<'a>(lines: &'a [Value], what: &str) -> Result<&'a Value> {
 
 #[rstest]
 #[case::all_is_well("", &[], 0, &["attached in native mode, since 20", "3 packets counted and dropped", "ready         yes"])]
+#[case::no_evidence("", &[], 0, &["evidence      none is kept"])]
+#[case::evidence(
+    "[evidence]\npath = \"EVIDENCE\"\n",
+    &[],
+    0,
+    &["evidence      all of 3 packets kept in /"]
+)]
 #[case::observed("observe = true\n", &[], 0, &["observes: drops nothing", "3 packets counted, "])]
 #[case::an_interface_is_missing(
     "interfaces = [\"sensor0\", \"late0\"]\n",
@@ -104,6 +111,8 @@ fn status_says_what_is_so(
     needs_root!();
     let scene = Scene::new()?;
     let interfaces = if config.contains("interfaces") { "" } else { "interfaces = [\"sensor0\"]\n" };
+    let folder = TempDir::new()?;
+    let config = config.replace("EVIDENCE", &folder.path().display().to_string());
     let config = format!("{interfaces}{config}{SENSOR}");
     let agent = Launch::new(scene.near()).pins(&scene.pins).config(&config).spawn()?;
     until(|| Ok(agent.get("/metrics").is_ok_and(|page| page.status == 200)), || agent.stderr())?;

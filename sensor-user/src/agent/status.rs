@@ -10,7 +10,9 @@ use crate::evidence::{Basis, Search, find};
 use crate::export::AttachStatus;
 use crate::obstacle::in_words;
 use crate::socket::{Questions, Visit};
-use crate::status::{AgentStatus, CountersStatus, InterfaceStatus, Readiness, StatusLine, utc};
+use crate::status::{
+    AgentStatus, CountersStatus, EvidenceStatus, InterfaceStatus, Readiness, StatusLine, utc,
+};
 
 /// Since when each interface has both programs, as far as this agent has seen.
 #[derive(Debug, Default)]
@@ -75,6 +77,8 @@ impl Questions for Pages {
         if drained.is_ok() {
             lines.extend(state.exporter.sensors().map(StatusLine::Sensor));
             lines.push(StatusLine::Passed(state.exporter.passed()));
+            let path = state.evidence.as_ref().map(|path| path.display().to_string());
+            lines.push(StatusLine::Evidence(EvidenceStatus { path, ..state.exporter.evidence() }));
         }
         let unread = drained.err().map(|error| in_words(&error));
         lines.push(StatusLine::Counters(CountersStatus {

@@ -1,17 +1,19 @@
-//! `sensor doctor`: prints what the host and its NICs can do.
+//! `sensor doctor`: prints what the host and its NICs can do, and whether an agent could write where it is to.
 
 use anyhow::{Result, bail};
 
 use crate::cli;
-use crate::doctor::{Finding, Severity, examine, show};
+use crate::config::Config;
+use crate::doctor::{Finding, Places, Severity, examine, show};
 use crate::output;
 
-/// Looks at the host and the interfaces, and prints what it finds.
+/// Looks at the host and the interfaces, those of the configuration if there is one, and prints what it finds.
 ///
 /// # Errors
 /// Something prevents the sensor from running.
-pub fn run(arguments: &cli::Doctor) -> Result<()> {
-    let diagnosis = examine(&arguments.interfaces)?;
+pub fn run(arguments: &cli::Doctor, config: Option<&Config>) -> Result<()> {
+    let interfaces = config.map_or(&arguments.interfaces, |config| &config.interfaces);
+    let diagnosis = examine(interfaces, &config.map(Places::of).unwrap_or_default())?;
     let text = if arguments.json { show::json(&diagnosis)? } else { show::table(&diagnosis) };
     output::print(&text)?;
     let is_problem = |finding: &&Finding| finding.severity == Severity::Problem;

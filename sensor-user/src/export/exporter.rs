@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use prometheus::{Encoder, TextEncoder};
+use sensor_common::layout::side::Side;
 use sensor_common::layout::{Counter, Passed};
 
 use super::buffer::Buffer;
@@ -17,10 +18,11 @@ use super::exported::Exported;
 use super::own::Own;
 use super::{AttachStatus, HttpStats, Scraper, metrics, slots};
 use crate::config::{Export, NumberedSensor, SensorNumber};
+use crate::counters::details::{self, Details};
 use crate::counters::select::Scrapers;
 use crate::counters::store::{Records, Restored};
 use crate::counters::{SeriesStore, Slots, Snapshot};
-use crate::status::SensorStatus;
+use crate::status::{EvidenceStatus, SensorStatus};
 use crate::store::Stats;
 
 /// Everything behind the metrics page and the slots API.
@@ -187,6 +189,35 @@ impl Exporter {
     #[must_use]
     pub fn store_stats(&self) -> Arc<Stats> {
         self.own.store_stats()
+    }
+
+    /// What is kept as evidence, of all sensors together, as of the last drain; where that is, others know.
+    #[must_use]
+    pub fn evidence(&self) -> EvidenceStatus {
+        let mut evidence = EvidenceStatus { share: 1.0, ..EvidenceStatus::default() };
+        let mut handed_over = 0;
+        let add = |sums: &mut BTreeMap<String, u64>, details: Details| -> u64 {
+            details
+                .into_iter()
+                .map(|(reason, packets)| {
+                    *sums.entry(reason.to_owned()).or_default() += packets;
+                    packets
+                })
+                .sum()
+        };
+        for slots in self.snapshot.iter().flat_map(|snapshot| &snapshot.sensors) {
+            let of_sensor = slots.side(Side::HANDED_OVER);
+            handed_over += of_sensor;
+            evidence.packets += of_sensor + add(&mut evidence.skipped, details::skipped(slots));
+            add(&mut evidence.lost, details::lost(slots));
+        }
+        evidence.kept = handed_over.saturating_sub(evidence.lost.values().sum());
+        if evidence.packets > 0 {
+            #[expect(clippy::cast_precision_loss, reason = "a share")]
+            let share = evidence.kept as f64 / evidence.packets as f64;
+            evidence.share = share;
+        }
+        evidence
     }
 
     /// Packets that were let through, by reason, as of the last drain; nothing before the first.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 /// Its name.
-pub(super) const GROUP: &str = "sensor";
+pub(crate) const GROUP: &str = "sensor";
 
 const FILE: &str = "/etc/group";
 
@@ -12,7 +12,7 @@ const FILE: &str = "/etc/group";
 const MOST: u64 = 4 << 20;
 
 /// The group's number; `None` if the host has no such group.
-pub(super) fn number() -> io::Result<Option<u32>> {
+pub(crate) fn number() -> io::Result<Option<u32>> {
     let mut text = Vec::new();
     match File::open(FILE) {
         Ok(file) => drop(file.take(MOST).read_to_end(&mut text)?),

@@ -3,10 +3,9 @@
 //! A lock beside it, `PATH.lock`, says whose it is, and is released by the kernel however an agent ends. The file of
 //! the lock stays: were it removed, two agents could hold locks on two files of that name.
 
-use std::ffi::{CString, OsString};
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, lchown,
 };
@@ -21,7 +20,8 @@ use tokio::net::{UnixListener, UnixSocket};
 
 use super::group::{self, GROUP};
 use super::path::{MAX_PATH, default_path};
-use crate::lock;
+use crate::obstacle::Obstacle;
+use crate::{lock, writable};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 64;
@@ -55,14 +55,14 @@ type Identity = (u64, u64);
 impl Place {
     /// Listens at a path, for members of the group `sensor` where there is one, else for root or this user alone.
     pub(super) fn take(path: &Path, pins: &Path) -> Result<Self, Refusal> {
-        let unusable = |error: io::Error| Refusal::Unusable(cannot_listen(path, &error));
+        let unusable = |error: io::Error| Refusal::Unusable(cannot_listen(path, &error).into());
         make_folder(path).map_err(unusable)?;
         let Some(locked) = locked(path).map_err(unusable)? else {
             return Err(Refusal::Taken(taken(path, pins)));
         };
         match fs::symlink_metadata(path) {
             Ok(there) if !there.file_type().is_socket() => {
-                return Err(Refusal::Unusable(something_else(path)));
+                return Err(Refusal::Unusable(something_else(path).into()));
             }
             // An agent whose lock's file was removed.
             Ok(_) if is_answered(path) => return Err(Refusal::Taken(taken(path, pins))),
@@ -113,15 +113,11 @@ pub fn check(path: &Path, pins: &Path) -> io::Result<Result<()>> {
 /// What keeps this user from making a socket at this path, as far as it can be told without; the agent goes on
 /// without one.
 #[must_use]
-pub fn obstacle(path: &Path) -> Option<Error> {
+pub fn obstacle(path: &Path) -> Option<Obstacle> {
     if fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
         return Some(something_else(path));
     }
-    let folder = path.ancestors().skip(1).find(|folder| folder.exists())?;
-    let name = CString::new(folder.as_os_str().as_bytes()).ok()?;
-    // SAFETY: the name ends in a zero, and outlives the call.
-    let refused = unsafe { libc::access(name.as_ptr(), libc::W_OK | libc::X_OK) } != 0;
-    refused.then(|| cannot_listen(path, &io::Error::last_os_error()))
+    writable::refused(path.parent()?).map(|error| cannot_listen(path, &error))
 }
 
 /// Whether an agent of this network namespace listens at this path.
@@ -222,18 +218,17 @@ fn identity(path: &Path) -> io::Result<Identity> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-fn cannot_listen(path: &Path, error: &io::Error) -> Error {
-    anyhow!(
-        "cannot listen on {}: {error}; name a place that the agent may write to with `path` in [socket]",
-        path.display()
+fn cannot_listen(path: &Path, error: &io::Error) -> Obstacle {
+    Obstacle::new(
+        format!("cannot listen on {}: {error}", path.display()),
+        "name a place that the agent may write to with `path` in [socket]",
     )
 }
 
-fn something_else(path: &Path) -> Error {
-    anyhow!(
-        "cannot listen on {}: there is something else than a socket; move it, or name another place with `path` in \
-         [socket]",
-        path.display()
+fn something_else(path: &Path) -> Obstacle {
+    Obstacle::new(
+        format!("cannot listen on {}: there is something else than a socket", path.display()),
+        "move it, or name another place with `path` in [socket]",
     )
 }
 
