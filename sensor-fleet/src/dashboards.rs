@@ -5,6 +5,7 @@
 
 mod agents;
 mod board;
+mod details;
 mod overview;
 mod panel;
 mod port;

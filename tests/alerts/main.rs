@@ -3,11 +3,11 @@
 
 mod host;
 mod server;
+mod traffic;
 mod trouble;
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,16 +15,15 @@ use std::{fs, iter};
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::bpf::detach_link;
-use sensor_harness::frame::frame;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::sender::Sender;
 use sensor_harness::skip::Missing;
-use sensor_harness::wire::Wire;
 use sensor_harness::{needs, needs_root, prometheus, workspace};
 use sensor_tests::hasty::HASTY_HOUR;
 
 use self::host::{Host, Second};
 use self::server::Server;
+use self::traffic::{EndOf, Traffic, address, mirai, rst, syn};
 use self::trouble::Library;
 
 /// An alert, and what makes it fire.
@@ -77,16 +76,24 @@ const TABLE: &[Row] = &[
         ..row("SensorFell", "packets come much more seldom for two of the sensors", &["asia-1", "asia-2"])
     },
     row("RegionFell", "and these are all sensors of their region", &["asia"]),
+    row("SensorEvidenceLost", "the folder of evidence cannot be made", &["of-losing"]),
+    // What is lost is not kept either.
+    Row {
+        also: &["of-losing"],
+        ..row("SensorEvidenceThin", "more packets come than the budget pays for", &["of-thin"])
+    },
     row("SensorRollupsMissing", "Prometheus is reloaded without rollup.yml", &[""]),
     row("PortSurgesOnOneSensor", "many packets to a port of one sensor", &["japan-1 1001"]),
     row("PortSurgesInOneRegion", "many packets to a port of all sensors of a region", &["japan 1002"]),
     row("PortSurgesEverywhere", "many packets to a port of every sensor", &[" 1003"]),
     row("NewPort", "many packets to a port that had none before", &[" 1004"]),
+    row("ToolSurges", "many SYNs with Mirai's mark", &["mirai"]),
+    row("BackscatterSurges", "many segments with RST", &["rst"]),
 ];
 
 /// Hosts of one sensor, which is called after them: what happens to them stands in the table. Nothing ever happens to
 /// `labelled`, whose second interface has no native XDP and a label that says so, nor to `busy`.
-const HOSTS: [&str; 11] = [
+const HOSTS: [&str; 13] = [
     "labelled",
     "down",
     "detached",
@@ -98,7 +105,12 @@ const HOSTS: [&str; 11] = [
     "failing",
     "restarting",
     "forgotten",
+    "losing",
+    "thin",
 ];
+
+/// Those that are in trouble from the start, and not scraped before.
+const TROUBLED: [&str; 3] = ["generic", "losing", "thin"];
 
 /// Sensors of the host `busy`, with their regions.
 const SENSORS: [(&str, &str); 11] = [
@@ -156,7 +168,8 @@ fn every_alert_fires_for_what_it_is_for_and_for_nothing_else() -> Result<()> {
     let library = needs!(Library::new()?);
     let network = Namespace::new()?;
     let busy = Host::start((0, "busy"), &network, &config(&SENSORS), None, "env")?;
-    let hosts = (1..).zip(HOSTS).map(|host| start(host, &network, &library));
+    let evidence = tempfile::tempdir()?;
+    let hosts = (1..).zip(HOSTS).map(|host| start(host, &network, &library, evidence.path()));
     let mut fleet = Fleet { busy, hosts: hosts.collect::<Result<_>>()?, library };
     // A filter of clsact, which there was before, is not attached by the call that the library can refuse.
     let missing = || Missing::new("before Linux 6.6 the egress program has no link");
@@ -172,19 +185,10 @@ fn every_alert_fires_for_what_it_is_for_and_for_nothing_else() -> Result<()> {
     })
 }
 
-/// Ends traffic when it is dropped, in a panic too: the thread that sends would be waited for for ever.
-struct EndOf<'a>(&'a AtomicBool);
-
-impl Drop for EndOf<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 /// All of it, one after the other: what takes long to show goes on meanwhile.
 fn everything(network: &Namespace, fleet: &mut Fleet, traffic: &Traffic, egress: u32) -> Result<()> {
-    let server = Server::start(network, fleet.without("generic"))?;
-    let sensors = SENSORS.len() + HOSTS.len() - 1;
+    let server = Server::start(network, fleet.without(&TROUBLED))?;
+    let sensors = SENSORS.len() + HOSTS.len() - TROUBLED.len();
     server.wait_for(&format!("count(last_over_time(sensor:region:last1h[10s])) >= {sensors}"))?;
     only(&server, |_| false)?;
     get_into_trouble(&server, fleet, egress)?;
@@ -201,7 +205,7 @@ fn everything(network: &Namespace, fleet: &mut Fleet, traffic: &Traffic, egress:
 }
 
 fn of_ports(row: &Row) -> bool {
-    row.alert.contains("Port")
+    row.alert.contains("Port") || row.alert.ends_with("Surges")
 }
 
 fn of_rollups(row: &Row) -> bool {
@@ -248,8 +252,8 @@ fn get_into_trouble(server: &Server, fleet: &mut Fleet, egress: u32) -> Result<(
     open.start_again(&["--confirm-within", CONFIRM])?;
     open.kill()?;
     let away = Instant::now();
-    // One is forgotten, and one is new.
-    server.scrape(fleet.without("forgotten"))?;
+    // One is forgotten, and some are new.
+    server.scrape(fleet.without(&["forgotten"]))?;
     let restarting = fleet.host("restarting")?;
     for restarts in 1..=3 {
         // Times of a start are in whole seconds.
@@ -278,13 +282,18 @@ impl Fleet {
             .with_context(|| format!("no host is called {name}"))
     }
 
-    /// All but one.
-    fn without(&self, name: &str) -> impl Iterator<Item = &Host> {
-        iter::once(&self.busy).chain(self.hosts.iter().filter(move |host| host.name != name))
+    /// All but these.
+    fn without(&self, names: &[&str]) -> impl Iterator<Item = &Host> {
+        iter::once(&self.busy).chain(self.hosts.iter().filter(|host| !names.contains(&host.name)))
     }
 }
 
-fn start((number, name): (u8, &'static str), network: &Namespace, library: &Library) -> Result<Host> {
+fn start(
+    (number, name): (u8, &'static str),
+    network: &Namespace,
+    library: &Library,
+    evidence: &Path,
+) -> Result<Host> {
     let second = match name {
         "labelled" | "generic" => Some(Second::Slow),
         "detached" | "gone" => Some(Second::Veth),
@@ -295,7 +304,14 @@ fn start((number, name): (u8, &'static str), network: &Namespace, library: &Libr
         _ => "env".to_owned(),
     };
     let sensor = format!("of-{name}");
-    Host::start((number, name), network, &config(&[(&sensor, "overseas")]), second, &by)
+    let evidence = match name {
+        // Nobody makes a folder there.
+        "losing" => "[evidence]\npath = \"/proc/evidence\"\n".to_owned(),
+        "thin" => format!("[evidence]\npath = \"{}\"\nbudget = 1\n", evidence.display()),
+        _ => String::new(),
+    };
+    let config = config(&[(&sensor, "overseas")]) + &evidence;
+    Host::start((number, name), network, &config, second, &by)
 }
 
 fn config(sensors: &[(&str, &str)]) -> String {
@@ -307,63 +323,24 @@ fn config(sensors: &[(&str, &str)]) -> String {
     format!("drain_interval = \"1s\"\n{sensors}[export]\nports = {ports:?}\n")
 }
 
-fn address(sensor: usize) -> Ipv4Addr {
-    Ipv4Addr::new(198, 51, 100, u8::try_from(sensor).unwrap_or(u8::MAX))
-}
-
-fn syn(sensor: usize, port: u16) -> Vec<u8> {
-    frame().ipv4().to(address(sensor)).tcp(port).syn().bytes()
-}
-
-/// A packet to every sensor and port, again and again.
-struct Traffic {
-    busy: Arc<Wire>,
-    others: Vec<Arc<Wire>>,
-    /// From now on none come to the last sensor of `busy`, and few to the two before it.
-    silence: AtomicBool,
-    stop: AtomicBool,
-}
-
-impl Traffic {
-    fn to(fleet: &Fleet) -> Self {
-        let others = fleet.hosts.iter().map(|host| Arc::clone(&host.wire)).collect();
-        let [silence, stop] = [false; 2].map(AtomicBool::new);
-        Self { busy: Arc::clone(&fleet.busy.wire), others, silence, stop }
-    }
-
-    fn send(&self) -> Result<()> {
-        let to = |sensors: usize| -> Vec<_> {
-            (0..sensors).flat_map(|sensor| PORTS.map(|port| syn(sensor, port))).collect()
-        };
-        let (all, but_one, steady, one) = (to(SENSORS.len()), to(BUSY), to(STEADY), to(1));
-        let mut round = 0_u32;
-        let busy = Sender::new(&self.busy)?;
-        let others = self.others.iter().map(|wire| Sender::new(wire)).collect::<Result<Vec<_>>>()?;
-        while !self.stop.load(Ordering::SeqCst) {
-            busy.send(match self.silence.load(Ordering::SeqCst) {
-                false => &all,
-                true if round.is_multiple_of(SELDOM) => &but_one,
-                true => &steady,
-            })?;
-            round = round.wrapping_add(1);
-            others.iter().try_for_each(|other| other.send(&one))?;
-            thread::sleep(Duration::from_millis(250));
-        }
-        Ok(())
-    }
-}
-
-/// A port surges on one sensor, another in one region, a third everywhere; and one is new. It goes on day after day, until
-/// `seen` says so.
+/// A port surges on one sensor, another in one region, a third everywhere, made by Mirai and by backscatter; and one is new.
+/// It goes on day after day, until `seen` says so.
 fn surge(server: &Server, busy: &Host, seen: impl FnOnce() -> Result<()>) -> Result<()> {
     server.wait_for(&format!("last_over_time(fleet:surge:judged[4s]) >= {BUSY}"))?;
     server.wait_for(&format!(
         "count(last_over_time(sensor:packets:median28d{{port=\"1003\"}}[20s]) > 0) >= {BUSY}"
     ))?;
-    let of =
-        |port: u16, sensors: &[usize]| sensors.iter().map(|sensor| syn(*sensor, port)).collect::<Vec<_>>();
+    let of = |made: fn(usize, u16) -> Vec<u8>, port: u16, sensors: &[usize]| {
+        sensors.iter().map(|sensor| made(*sensor, port)).collect::<Vec<_>>()
+    };
     let all: Vec<usize> = (0..BUSY).collect();
-    let frames = [of(1_001, &[0]), of(1_002, &[0, 1, 2, 3]), of(1_003, &all), of(NEW, &[0, 4])];
+    let frames = [
+        of(syn, 1_001, &[0]),
+        of(syn, 1_002, &[0, 1, 2, 3]),
+        of(mirai, 1_003, &all),
+        of(rst, 1_003, &all),
+        of(syn, NEW, &[0, 4]),
+    ];
     let burst: Vec<_> = iter::repeat_n(frames.concat(), 300).flatten().collect();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -21,7 +21,7 @@ use super::host::Host;
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_090);
 
-/// An alert, and of what it speaks: the instance, sensor or region, and the port, as far as it has them.
+/// An alert, and of what it speaks: the instance, sensor, region, tool or kind, and the port, as far as it has them.
 pub type Firing = (String, String);
 
 /// The server, with rules and targets in a folder of their own.
@@ -114,7 +114,7 @@ impl Server {
         let rows = self.query("count_over_time(ALERTS{alertstate=\"firing\"}[1h])")?;
         let fired = rows.iter().map(|row| {
             let label = |name: &str| row["metric"][name].as_str().unwrap_or_default();
-            let of = [label("instance"), label("sensor"), label("region")].concat();
+            let of = ["instance", "sensor", "region", "tool", "kind"].map(label).concat();
             let port = iter::once(label("port")).filter(|port| !port.is_empty());
             (label("alertname").to_owned(), port.fold(of, |of, port| format!("{of} {port}")))
         });

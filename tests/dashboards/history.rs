@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Result;
+use sensor_common::layout::side::{Backscatter, TcpKind, Tool};
 use sensor_common::layout::{Malformed, Passed};
 use sensor_fleet::vocabulary::series::{
-    DAILY, HOURLY, SURGE_JUDGED, SURGE_MEDIAN, SURGE_PACKETS, SURGE_VERDICT,
+    DAILY, EVIDENCE_SHARE, HOURLY, SENSOR_DETAILS_1D, SURGE_JUDGED, SURGE_MEDIAN, SURGE_PACKETS,
+    SURGE_VERDICT,
 };
 use sensor_fleet::vocabulary::verdict::SurgeVerdict;
 use sensor_harness::prometheus::run_promtool;
@@ -103,6 +105,7 @@ pub fn sum(sensor: usize, service: usize, from: u64, to: u64) -> u64 {
 pub fn write(folder: &Path) -> Result<()> {
     let mut text = String::new();
     recorded(&mut text)?;
+    details(&mut text)?;
     scraped(&mut text)?;
     surges(&mut text)?;
     text.push_str("# EOF\n");
@@ -161,6 +164,40 @@ fn recorded(text: &mut String) -> Result<()> {
                     let labels = format!(r#"sensor="{name}",region="{region}""#);
                     writeln!(text, "{}{{{labels}}} {share} {at}", rollup.observed)?;
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The SYNs of a sensor that a tool made on a day, and its packets of any kind.
+pub fn detail(sensor: usize, place: usize, day: u64) -> u64 {
+    let usual = 700 / (place as u64 + 1) + 13 * sensor as u64;
+    if share(sensor, day, DAY) > 0.0 { usual + (day / DAY + place as u64) % 7 } else { 0 }
+}
+
+/// What packets were in detail, by the day, and what share was kept as evidence in each of the last hours.
+fn details(text: &mut String) -> Result<()> {
+    let tools = Tool::ALL.iter().map(|tool| format!(r#"detail="tool",tool="{}""#, tool.label()));
+    let tcp = TcpKind::ALL.iter().map(|kind| format!(r#"detail="tcp",kind="{}""#, kind.label()));
+    let backscatter =
+        Backscatter::ALL.iter().map(|kind| format!(r#"detail="backscatter",kind="{}""#, kind.label()));
+    let all: Vec<_> = [tools.collect::<Vec<_>>(), tcp.collect(), backscatter.collect()]
+        .into_iter()
+        .flat_map(|labels| labels.into_iter().enumerate())
+        .collect();
+    for (sensor, (name, _)) in SENSORS.iter().enumerate() {
+        for (place, labels) in &all {
+            for day in (FIRST / DAY..END / DAY).map(|day| day * DAY) {
+                let (value, at) = (detail(sensor, *place, day), day + DAY + HOUR + LATE);
+                if at <= END && share(sensor, day, DAY) > 0.0 {
+                    writeln!(text, r#"{SENSOR_DETAILS_1D}{{sensor="{name}",{labels}}} {value} {at}"#)?;
+                }
+            }
+        }
+        if sensor < 4 {
+            for at in (END - 6 * HOUR..END).step_by(300) {
+                writeln!(text, r#"{EVIDENCE_SHARE}{{sensor="{name}"}} 0.{} {at}"#, 9 - sensor)?;
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
+use sensor_common::layout::side::Tool;
 use sensor_harness::namespace::Namespace;
 use sensor_harness::needs;
 use sensor_harness::prometheus::{self, Prometheus};
@@ -99,6 +100,30 @@ fn the_numbers_are_those_of_the_history() -> Result<()> {
         for (packets, service) in &ranked[..10] {
             let key = vec![(*region).to_owned(), (*name).to_owned(), service.clone()];
             assert_eq!(table.get(&key), Some(&float(*packets)), "{key:?}");
+        }
+    }
+
+    // Tools: the share of each in the SYNs of a sensor, and of a region.
+    let made = |sensors: &[usize], place: usize| {
+        let days = (from..to).step_by(usize::try_from(DAY).unwrap_or_default());
+        let each = days.flat_map(|day| sensors.iter().map(move |it| history::detail(*it, place, day)));
+        float(each.sum())
+    };
+    let share = |sensors: &[usize], place: usize| {
+        made(sensors, place) / Tool::ALL.iter().enumerate().map(|(at, _)| made(sensors, at)).sum::<f64>()
+    };
+    for (place, _) in Tool::ALL.iter().enumerate() {
+        let found =
+            by(&quarter(&server, ("fleet-overview.json", "Tools, by sensor", place), &[])?, &["sensor"]);
+        assert_eq!(found.len(), SENSORS.len());
+        for (sensor, (name, _)) in SENSORS.iter().enumerate() {
+            close(found[&vec![(*name).to_owned()]], share(&[sensor], place))?;
+        }
+        let found =
+            by(&quarter(&server, ("fleet-overview.json", "Tools, by region", place), &[])?, &["region"]);
+        for region in ["japan", "overseas"] {
+            let sensors: Vec<_> = history::of(region).collect();
+            close(found[&vec![region.to_owned()]], share(&sensors, place))?;
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::board::{Board, Uid, Variable, all_sensors, region};
 use super::panel::{Panel, Query};
 use super::query::{self, RANKED, REGION};
-use super::{service, surge};
+use super::{details, service, surge};
 use crate::vocabulary::palette::{self, Colour};
 use crate::vocabulary::series::{DAYS, OBSERVED_1D, REGION_PACKETS_1D, SENSOR_PACKETS_1D};
 
@@ -13,7 +13,7 @@ use crate::vocabulary::series::{DAYS, OBSERVED_1D, REGION_PACKETS_1D, SENSOR_PAC
 const SERVICE: &str = "var-service=${__field.labels.service}";
 
 /// All sensors of the chosen regions, for series that don't say their region.
-const ALL: &str = r#"sensor=~"$all_sensors""#;
+pub const ALL: &str = r#"sensor=~"$all_sensors""#;
 
 /// The dashboard.
 pub fn board() -> Value {
@@ -46,6 +46,13 @@ pub fn board() -> Value {
     .panel(&table_1())
     .panel(&top_5())
     .panel(&ranking())
+    .row("Tools, backscatter and evidence")
+    .panel(&details::tools())
+    .panel(&details::tools_by_region())
+    .panel(&details::tools_by_sensor())
+    .panel(&details::tcp())
+    .panel(&details::backscatter())
+    .panel(&details::evidence())
     .row("Coverage")
     .panel(&days_observed())
     .json()
@@ -162,7 +169,7 @@ fn alerts() -> Panel {
     )
     .size(7, 7)
     .query(Query::table(
-        r#"sort_desc(count by (alertname, severity) (ALERTS{alertstate="firing",alertname=~"Sensor.+|Port.+|NewPort"}))"#,
+        r#"sort_desc(count by (alertname, severity) (ALERTS{alertstate="firing",alertname=~"Sensor.+|Region.+|Port.+|NewPort|.+Surges"}))"#,
     ))
     .transform(
         "organize",

@@ -13,6 +13,13 @@ pub const SENSOR_PACKETS_1D: &str = "sensor:packets:increase1d";
 pub const REGION_PACKETS_1H: &str = "region:packets:increase1h";
 /// The same of a day in UTC.
 pub const REGION_PACKETS_1D: &str = "region:packets:increase1d";
+/// Packets of a full hour by sensor and detail: `detail` is `tool`, with the label `tool`, or `tcp` or `backscatter`, with the
+/// label `kind`.
+pub const SENSOR_DETAILS_1H: &str = "sensor:details:increase1h";
+/// The same of a day in UTC.
+pub const SENSOR_DETAILS_1D: &str = "sensor:details:increase1d";
+/// The share of the last hour's packets that is kept as evidence, by sensor; none where none is kept.
+pub const EVIDENCE_SHARE: &str = "sensor:evidence:share1h";
 /// The hours that a sensor's packets of an hour speak of, by sensor and region.
 pub const OBSERVED_1H: &str = "sensor:observed:ratio1h";
 /// The days that its packets of a day in UTC speak of.
@@ -32,11 +39,14 @@ pub const HOUR_MARKER: &str = "sensor:rollup:hour";
 pub const DAY_MARKER: &str = "sensor:rollup:day";
 
 /// All of them.
-pub const RECORDED: [&str; 12] = [
+pub const RECORDED: [&str; 15] = [
     SENSOR_PACKETS_1H,
     SENSOR_PACKETS_1D,
     REGION_PACKETS_1H,
     REGION_PACKETS_1D,
+    SENSOR_DETAILS_1H,
+    SENSOR_DETAILS_1D,
+    EVIDENCE_SHARE,
     OBSERVED_1H,
     OBSERVED_1D,
     SURGE_PACKETS,

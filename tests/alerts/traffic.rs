@@ -1,0 +1,79 @@
+//! Packets to the sensors: those of every day.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use sensor_harness::frame::frame;
+use sensor_harness::sender::Sender;
+use sensor_harness::wire::Wire;
+
+use super::{BUSY, Fleet, PORTS, SELDOM, SENSORS, STEADY};
+
+pub fn address(sensor: usize) -> Ipv4Addr {
+    Ipv4Addr::new(198, 51, 100, u8::try_from(sensor).unwrap_or(u8::MAX))
+}
+
+pub fn syn(sensor: usize, port: u16) -> Vec<u8> {
+    frame().ipv4().to(address(sensor)).tcp(port).syn().bytes()
+}
+
+/// With Mirai's mark.
+pub fn mirai(sensor: usize, port: u16) -> Vec<u8> {
+    let address = address(sensor);
+    frame().ipv4().to(address).tcp(port).syn().sequence(address.to_bits()).bytes()
+}
+
+pub fn rst(sensor: usize, port: u16) -> Vec<u8> {
+    frame().ipv4().to(address(sensor)).tcp(port).rst().bytes()
+}
+
+/// A packet to every sensor and port, again and again.
+pub struct Traffic {
+    busy: Arc<Wire>,
+    others: Vec<Arc<Wire>>,
+    /// From now on none come to the last sensor of `busy`, and few to the two before it.
+    pub silence: AtomicBool,
+    pub stop: AtomicBool,
+}
+
+impl Traffic {
+    pub fn to(fleet: &Fleet) -> Self {
+        let others = fleet.hosts.iter().map(|host| Arc::clone(&host.wire)).collect();
+        let [silence, stop] = [false; 2].map(AtomicBool::new);
+        Self { busy: Arc::clone(&fleet.busy.wire), others, silence, stop }
+    }
+
+    pub fn send(&self) -> Result<()> {
+        let to = |sensors: usize| -> Vec<_> {
+            (0..sensors).flat_map(|sensor| PORTS.map(|port| syn(sensor, port))).collect()
+        };
+        let (all, but_one, steady, one) = (to(SENSORS.len()), to(BUSY), to(STEADY), to(1));
+        let mut round = 0_u32;
+        let busy = Sender::new(&self.busy)?;
+        let others = self.others.iter().map(|wire| Sender::new(wire)).collect::<Result<Vec<_>>>()?;
+        while !self.stop.load(Ordering::SeqCst) {
+            busy.send(match self.silence.load(Ordering::SeqCst) {
+                false => &all,
+                true if round.is_multiple_of(SELDOM) => &but_one,
+                true => &steady,
+            })?;
+            round = round.wrapping_add(1);
+            others.iter().try_for_each(|other| other.send(&one))?;
+            thread::sleep(Duration::from_millis(250));
+        }
+        Ok(())
+    }
+}
+
+/// Ends traffic when it is dropped, in a panic too: the thread that sends would be waited for for ever.
+pub struct EndOf<'a>(pub &'a AtomicBool);
+
+impl Drop for EndOf<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
