@@ -8,9 +8,11 @@ mod compiler;
 mod engines;
 mod linker;
 mod record;
+pub mod suite;
 mod toolchain;
 mod tools;
 mod vm;
+mod zmap_4;
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::{Report, apt};
+use super::{Report, apt, zmap_4};
 use crate::{cargo, shell};
 
 /// Where the programs are that a test may be handed.
@@ -54,6 +54,9 @@ const TESTS: &Installed = &[
     // Says what was really sent.
     ("tcpdump", &["tcpdump"]),
     ("tshark", &["tshark"]),
+    // Make a disk that can be stalled.
+    ("mkfs.ext4", &["e2fsprogs"]),
+    ("fsfreeze", &["util-linux"]),
     // Looks at the report's page.
     ("chromium", &["chromium"]),
 ];
@@ -101,6 +104,7 @@ pub fn bring(report: &mut Report) -> Result<Tools> {
         installed(program, packages, report)?;
     }
     font(report)?;
+    zmap_4::bring(report);
     Ok(Tools {
         promtool: unpacked(&PROMTOOL, report)?,
         prometheus: unpacked(&PROMETHEUS, report)?,
