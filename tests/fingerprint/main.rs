@@ -1,7 +1,9 @@
 //! What made a packet: the rules on frames as tools and operating systems send them, and what the program in the kernel
 //! makes of the same frames.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod documented;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::SystemTime;
