@@ -21,11 +21,11 @@ pub(super) fn oldest_hour(now: Timestamp, max_age: Duration) -> i64 {
 
 /// The oldest hour of which something is kept.
 pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    // Of each table in the order of its key, so that no more than its first row is looked at.
     let query = "SELECT min(hour) FROM (
-        SELECT min(hour) AS hour FROM hour
-        UNION ALL SELECT min(time) / 3600 FROM count WHERE step = 3600
-        UNION ALL SELECT min(time) / 3600 FROM total WHERE step = 3600
-        UNION ALL SELECT min(start) / 3600 FROM windows)";
+        SELECT (SELECT hour FROM hour ORDER BY hour LIMIT 1) AS hour
+        UNION ALL SELECT (SELECT time FROM total WHERE step = 3600 ORDER BY time LIMIT 1) / 3600
+        UNION ALL SELECT (SELECT start FROM windows ORDER BY start LIMIT 1) / 3600)";
     connection.query_row(query, [], |row| row.get(0))
 }
 
@@ -36,8 +36,9 @@ pub(super) fn older(transaction: &Transaction<'_>, until: i64) -> rusqlite::Resu
     if oldest >= until {
         return Ok(());
     }
-    transaction.execute("DELETE FROM flow WHERE hour < ?1", [until])?;
-    transaction.execute("DELETE FROM hour WHERE hour < ?1", [until])?;
+    for table in ["flow", "seen", "hour"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE hour < ?1"), [until])?;
+    }
     for table in ["count", "total"] {
         for step in [MINUTE, HOUR] {
             let delete = format!("DELETE FROM {table} WHERE step = ?1 AND time < ?2");

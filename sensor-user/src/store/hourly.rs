@@ -197,8 +197,8 @@ impl Summary {
             let sketch = Some(hexadecimal(&sketch));
             return Ok(Self { length, observed, missed, sources, exact, set: None, sketch });
         }
-        let mut query = connection
-            .prepare("SELECT DISTINCT source FROM flow WHERE hour = ?1 AND sensor = ?2 AND slot >= 0")?;
+        let mut query =
+            connection.prepare("SELECT DISTINCT source FROM seen WHERE hour = ?1 AND sensor = ?2")?;
         let mut rows = query.query([hour, sensor])?;
         let (mut sources, mut set) = (0, Vec::new());
         while let Some(row) = rows.next()? {

@@ -40,6 +40,19 @@ CREATE TABLE flow (
 
 CREATE INDEX flow_by_source ON flow (hour / 24, source);
 
+-- Flows of a source and a tool in an hour, over all slots: much less, for questions that name no slot.
+CREATE TABLE seen (
+    hour INTEGER NOT NULL,
+    sensor INTEGER NOT NULL,
+    source BLOB NOT NULL,
+    tool INTEGER NOT NULL,
+    packets INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (hour, sensor, source, tool)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE hour (
     hour INTEGER NOT NULL,
     sensor INTEGER NOT NULL,

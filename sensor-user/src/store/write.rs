@@ -1,6 +1,6 @@
 //! What is written at once: flows, windows and events, in one transaction.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
@@ -9,7 +9,7 @@ use sensor_common::layout::Slot;
 use super::database::Writing;
 use super::event::Event;
 use super::feed::Batch;
-use super::flow::{Flow, REST, blob, hour_of, integer, tool_number};
+use super::flow::{Flow, Key, REST, blob, hour_of, integer, tool_number};
 use super::window::Window;
 
 /// Rows of flows of a sensor and an hour, at most, once the hour is full.
@@ -62,6 +62,7 @@ pub(super) fn flows(
         let (slot, tool) = (i64::from(key.slot.0), tool_number(key.tool));
         add(key.hour, number(key.sensor), slot, &blob(key.source), tool, flow)?;
     }
+    seen(transaction, sensors, batch)?;
     let mut refused = 0;
     for (&(hour, place), known) in &batch.gathered.hours {
         let sensor = number(place);
@@ -79,6 +80,25 @@ pub(super) fn flows(
         )?;
     }
     Ok(refused)
+}
+
+/// Adds to what is seen of sources over all slots.
+fn seen(transaction: &Transaction<'_>, sensors: &[i64], batch: &Batch) -> rusqlite::Result<()> {
+    let mut sums = BTreeMap::new();
+    for (Key { hour, sensor, source, tool, .. }, flow) in &batch.gathered.flows {
+        sums.entry((hour, sensor, source, tool)).and_modify(|sum: &mut Flow| sum.add(*flow)).or_insert(*flow);
+    }
+    let mut add = transaction.prepare(
+        "INSERT INTO seen VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
+             first = min(first, excluded.first), last = max(last, excluded.last)",
+    )?;
+    for ((hour, place, source, tool), Flow { packets, bytes, first, last }) in sums {
+        let sensor = sensors.get(*place as usize).copied().unwrap_or_default();
+        let (packets, bytes) = (integer(packets), integer(bytes));
+        add.execute(params![hour, sensor, blob(*source), tool_number(*tool), packets, bytes, first, last])?;
+    }
+    Ok(())
 }
 
 /// Sums up the lightest rows of an hour of a sensor that are too many; gives their packets.
@@ -112,6 +132,12 @@ pub(super) fn trim(
          ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
              first = min(first, excluded.first), last = max(last, excluded.last)",
         params![hour, sensor, REST, tool_number(None), rest.0, rest.1, rest.2, rest.3],
+    )?;
+    transaction.execute("DELETE FROM seen WHERE hour = ?1 AND sensor = ?2", [hour, sensor])?;
+    transaction.execute(
+        "INSERT INTO seen SELECT hour, sensor, source, tool, sum(packets), sum(bytes), min(first), max(last)
+         FROM flow WHERE hour = ?1 AND sensor = ?2 AND slot >= 0 GROUP BY source, tool",
+        [hour, sensor],
     )?;
     let update = "UPDATE hour SET rows = (SELECT count(*) FROM flow WHERE hour = ?1 AND sensor = ?2)
         WHERE hour = ?1 AND sensor = ?2";

@@ -1,7 +1,7 @@
 //! Questions about sources: which sent most, and everything that one did.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -9,15 +9,10 @@ use rusqlite::{Connection, Row, ToSql, params_from_iter};
 use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 
-use super::super::flow::{self, REST, blob, count, slot, time_of, tool, tool_number};
+use super::super::flow::{self, REST, SlotNumber, blob, count, slot, time_of, tool, tool_number};
 use super::{Ask, Reader, sensor};
 use crate::config::Prefix;
 use crate::sources::Source;
-
-/// Of what a source did, the heaviest are told.
-const MOST_WHAT: usize = 5;
-/// Sources of which it is told what they did, at most.
-const MOST_DETAILED: usize = 1_000;
 
 /// The sources that sent most.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,10 +67,6 @@ pub struct SourceRow {
     pub first: Timestamp,
     /// When the last was seen.
     pub last: Timestamp,
-    /// To how many slots, whatever was asked for: 0 where the answer is too long to tell.
-    pub slots: u64,
-    /// What most of it was, whatever was asked for.
-    pub what: Vec<What>,
 }
 
 /// Packets of a source to a slot with a tool.
@@ -119,14 +110,23 @@ impl Reader {
     /// The store cannot be read, or that takes too long.
     pub fn sources(&self, ask: &Ask) -> Result<TopSources> {
         self.read(|connection| {
-            let (mut rows, found, packets) = heaviest(connection, ask)?;
-            if rows.len() <= MOST_DETAILED {
-                for row in &mut rows {
-                    tell_what(connection, ask, row)?;
-                }
-            }
+            let (rows, found, packets) = heaviest(connection, ask)?;
             let basis = Basis { sources: found, packets, ..basis(connection, ask)? };
             Ok(TopSources { rows, basis })
+        })
+    }
+
+    /// What a source sent, by slot and tool, heaviest first; and to how many slots that was. No more than the ask's rows are
+    /// given.
+    ///
+    /// # Errors
+    /// As for [`Reader::sources`].
+    pub fn what(&self, source: Source, ask: &Ask) -> Result<(Vec<What>, usize)> {
+        self.read(|connection| {
+            let mut all = what(connection, ask, source)?;
+            let slots: BTreeSet<_> = all.iter().map(|what| SlotNumber::from(what.slot)).collect();
+            all.truncate(ask.most());
+            Ok((all, slots.len()))
         })
     }
 
@@ -164,9 +164,8 @@ fn conditions(connection: &Connection, ask: &Ask, hours: &str) -> rusqlite::Resu
         values.push(value);
         text.extend([" AND ", condition, " ?", &values.len().to_string()]);
     };
-    match ask.slot {
-        Some(kind) => add("f.slot =", flow::SlotNumber::from(kind).0.into()),
-        None => add("f.slot >=", 0),
+    if let Some(kind) = ask.slot {
+        add("f.slot =", SlotNumber::from(kind).0.into());
     }
     if let Some(name) = &ask.sensor {
         add(&format!("{hours}.sensor ="), sensor(connection, name)?);
@@ -183,10 +182,11 @@ type Found = (Reverse<(u64, Reverse<Source>)>, u64, i64, i64);
 /// The heaviest sources, how many there are in all and how many packets they sent.
 fn heaviest(connection: &Connection, ask: &Ask) -> rusqlite::Result<(Vec<SourceRow>, u64, u64)> {
     let (conditions, values) = conditions(connection, ask, "h")?;
+    let table = if ask.slot.is_some() { "flow" } else { "seen" };
     let mut query = connection.prepare(&format!(
         "SELECT f.source, sum(f.packets), sum(f.bytes), min(f.hour * 3600000 + f.first), \
              max(f.hour * 3600000 + f.last)
-         FROM hour AS h CROSS JOIN flow AS f ON f.hour = h.hour AND f.sensor = h.sensor
+         FROM hour AS h CROSS JOIN {table} AS f ON f.hour = h.hour AND f.sensor = h.sensor
          WHERE {conditions} GROUP BY f.source"
     ))?;
     let mut rows = query.query(params_from_iter(values))?;
@@ -212,8 +212,6 @@ fn heaviest(connection: &Connection, ask: &Ask) -> rusqlite::Result<(Vec<SourceR
         bytes,
         first: time_of(0, first),
         last: time_of(0, last),
-        slots: 0,
-        what: Vec::new(),
     };
     Ok((heap.into_sorted_vec().into_iter().map(row).collect(), found, packets))
 }
@@ -226,32 +224,33 @@ fn days(connection: &Connection, ask: &Ask) -> rusqlite::Result<Vec<i64>> {
     query.query_map([from, to], |row| row.get(0))?.collect()
 }
 
-/// What a source did in that time on those sensors.
-fn tell_what(connection: &Connection, ask: &Ask, of: &mut SourceRow) -> rusqlite::Result<()> {
-    let (from, to) = ask.hours();
+/// What a source did, by slot and tool, heaviest first.
+fn what(connection: &Connection, ask: &Ask, of: Source) -> rusqlite::Result<Vec<What>> {
+    let (conditions, values) = conditions(connection, ask, "f")?;
+    let at = values.len();
+    let mut query = connection.prepare(&format!(
+        "SELECT f.slot, f.tool, f.packets FROM flow AS f
+         WHERE f.hour / 24 = ?{} AND f.source = ?{} AND {conditions}",
+        at + 1,
+        at + 2
+    ))?;
     let mut sums: BTreeMap<(i64, i64), u64> = BTreeMap::new();
-    let mut query = connection.prepare(
-        "SELECT slot, tool, packets FROM flow
-         WHERE hour / 24 = ?1 AND source = ?2 AND hour >= ?3 AND hour < ?4 AND (?5 IS NULL OR sensor = ?5)",
-    )?;
-    let sensor = ask.sensor.as_ref().map(|name| sensor(connection, name)).transpose()?;
-    for day in of.first.as_second().div_euclid(86_400)..=of.last.as_second().div_euclid(86_400) {
-        let mut rows = query.query(rusqlite::params![day, blob(of.source), from, to, sensor])?;
+    for day in days(connection, ask)? {
+        let mut values = parameters(&values);
+        values.extend([Box::new(day) as Box<dyn ToSql>, Box::new(blob(of))]);
+        let mut rows = query.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
             *sums.entry((row.get(0)?, row.get(1)?)).or_default() += count(row.get(2)?);
         }
     }
-    let mut slots: Vec<i64> = sums.keys().map(|(slot, _)| *slot).collect();
-    slots.dedup();
-    of.slots = slots.len() as u64;
-    let mut what: Vec<What> = sums
-        .into_iter()
-        .filter_map(|((number, by), packets)| Some(What { slot: slot(number)?, tool: tool(by), packets }))
-        .collect();
-    what.sort_by_key(|what| Reverse(what.packets));
-    what.truncate(MOST_WHAT);
-    of.what = what;
-    Ok(())
+    let what = |((number, by), packets)| Some(What { slot: slot(number)?, tool: tool(by), packets });
+    let mut all: Vec<What> = sums.into_iter().filter_map(what).collect();
+    all.sort_by_key(|what| Reverse(what.packets));
+    Ok(all)
+}
+
+fn parameters(values: &[i64]) -> Vec<Box<dyn ToSql>> {
+    values.iter().map(|value| Box::new(*value) as Box<dyn ToSql>).collect()
 }
 
 /// Rows of a day, newest hour first.
@@ -276,8 +275,7 @@ fn of_day(
         conditions,
         at + 5
     ))?;
-    let mut values: Vec<Box<dyn ToSql>> =
-        values.into_iter().map(|it| Box::new(it) as Box<dyn ToSql>).collect();
+    let mut values = parameters(&values);
     let (length, left) = (first.len(), ask.most() - rows.len());
     values.extend([
         Box::new(day) as Box<dyn ToSql>,

@@ -99,3 +99,29 @@ fn what_has_no_room_goes_oldest_first() {
     assert_eq!(found.basis.rest, stats.refused(Refused::Size));
     assert!(found.basis.rest > 0 && stats.bytes() < 12 << 20, "{} bytes, {found:?}", stats.bytes());
 }
+
+#[test]
+fn a_clock_that_jumps_a_day_and_back_breaks_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut database, stats) = open(&Store { max_age: Duration::from_hours(2), ..settings(folder.path()) });
+    let day = 24 * 3_600;
+    // The time, and whether the clock is trusted by then.
+    let steps = [(HOUR, true), (HOUR + day, false), (HOUR + day + 60, false), (HOUR + 180, false)];
+    for (number, (time, is_trusted)) in (1..).zip(steps) {
+        database.write(&mut writing(number, "a", &[observation(A, 23, time)]), at(time)).unwrap();
+        database.tidy(at(time), is_trusted).unwrap();
+    }
+    let found =
+        Reader::new(&folder.path().join(DATABASE)).sources(&Ask::of(at(HOUR), at(HOUR + 2 * day))).unwrap();
+    assert_eq!((found.basis.packets, found.basis.sources, stats.rows()), (4, 1, 2));
+    // Of the hour that seemed to be over there was a file: there is one again once it is.
+    let files = || -> Vec<_> {
+        let files = fs::read_dir(folder.path().join(FLOWS)).unwrap().flatten();
+        files.map(|file| file.file_name().into_string().unwrap()).collect()
+    };
+    database.tidy(at(HOUR + 3_600 + 120), true).unwrap();
+    assert_eq!(files(), ["flows-a-20260510T08Z.jsonl.gz"]);
+    assert_eq!(stats.rows(), 2);
+    database.tidy(at(HOUR + day + 3_600 + 120), true).unwrap();
+    assert_eq!((files().len(), stats.rows()), (1, 1));
+}
