@@ -144,8 +144,9 @@ impl Writer {
         }
         let folder = Folder::open(&self.evidence.path)?;
         if let Some(newest) = folder.files().with_context(|| failed(&self.evidence.path))?.last() {
-            let mended =
-                mend(&newest.path).and_then(|()| recall(&newest.path, &self.sensors, &mut self.accounts));
+            let mended = mend(&newest.path).and_then(|is_there| {
+                if is_there { recall(&newest.path, &self.sensors, &mut self.accounts) } else { Ok(()) }
+            });
             if let Err(error) = mended {
                 // Nothing is written to it any more.
                 tracing::warn!("cannot read {}: {error}; what it has stays as it is", newest.path.display());
@@ -235,16 +236,21 @@ pub(crate) fn each(mut records: &[u8]) -> impl Iterator<Item = (Record, &[u8])> 
     })
 }
 
-/// Cuts a file back to its whole blocks.
-fn mend(path: &Path) -> io::Result<()> {
+/// Cuts a file back to its whole blocks, and removes one that has none; says whether there is still a file.
+fn mend(path: &Path) -> io::Result<bool> {
     let file = File::options().read(true).write(true).open(path)?;
     let whole = whole_blocks(&file)?;
     let length = file.metadata()?.len();
+    if whole == 0 {
+        tracing::info!("{} was not begun: it goes", path.display());
+        fs::remove_file(path)?;
+        return Ok(false);
+    }
     if whole < length {
         tracing::info!("{} ends within a block: its last {} bytes go", path.display(), length - whole);
         file.set_len(whole)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Notes what is in a file though the last agent did not get to remember that it had written it.
@@ -271,4 +277,24 @@ fn failed(path: &Path) -> String {
 /// The time, as it stands in names of files.
 fn utc_now() -> String {
     Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An agent that is killed between making a file and writing its first block leaves what others' programs refuse.
+    #[test]
+    fn what_was_not_begun_is_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evidence");
+        let whole = Blocks::new(128, None).unwrap().take();
+        for length in [0, 1, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(!mend(&path).unwrap() && !path.exists(), "{length} bytes");
+        }
+        fs::write(&path, [&whole[..], &[6]].concat()).unwrap();
+        assert!(mend(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
 }
