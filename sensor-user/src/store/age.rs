@@ -1,7 +1,7 @@
 //! Whether the clock is to be trusted when it says that something is old.
 //!
 //! A clock that jumps years ahead for a moment, as one without a battery does until it is set, must not have everything
-//! removed. So after a jump, and after a start that is long after the last write, nothing is removed for its age until
+//! removed. So after a jump, and after a start long after the clock was last trusted, nothing is removed for its age until
 //! the clock has run evenly for an hour.
 
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 const EVENLY: Duration = Duration::from_hours(1);
 /// A clock that goes ahead by more between two looks has jumped.
 const JUMP: SignedDuration = SignedDuration::from_mins(5);
-/// A start within so long after the last write is an ordinary one.
+/// A start within so long after the clock was last trusted is an ordinary one.
 const ORDINARY: SignedDuration = SignedDuration::from_hours(24);
 
 /// Since when the clock runs evenly.
@@ -24,19 +24,19 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// Looks at the clock, and says whether it is to be trusted. `written`: when something was last written before.
+    /// Looks at the clock, and says whether it is to be trusted. `trusted`: what it said when it last was.
     pub(super) fn is_trusted(
         &mut self,
         monotonic: Instant,
         now: Timestamp,
-        written: Option<Timestamp>,
+        trusted: Option<Timestamp>,
     ) -> bool {
         let is_even = match self.last.replace((monotonic, now)) {
             Some((then, wall)) => {
                 let passed = SignedDuration::try_from(monotonic.saturating_duration_since(then));
                 now.duration_since(wall) - passed.unwrap_or(SignedDuration::MAX) <= JUMP
             }
-            None => written.is_none_or(|written| now.duration_since(written) <= ORDINARY),
+            None => trusted.is_none_or(|trusted| now.duration_since(trusted) <= ORDINARY),
         };
         if !is_even {
             self.since = Some(monotonic);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_long_after_the_last_write_waits_an_hour() {
+    fn a_start_long_after_it_was_last_trusted_waits_an_hour() {
         let mut clock = Clock::default();
         let start = Instant::now();
         assert!(!clock.is_trusted(start, at(0), Some(at(-3 * 24 * 60))));

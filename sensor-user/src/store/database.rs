@@ -32,8 +32,8 @@ PRAGMA cache_size = -8192;
 PRAGMA journal_size_limit = 16777216;
 ";
 
-/// Files are written for so long at once, at most, and the one that was begun then.
-const FILING: Duration = Duration::from_secs(10);
+/// Old hours are removed, and files are written, for so long at once, at most, and the one that was begun then.
+const TIDYING: Duration = Duration::from_secs(10);
 
 /// Pages that are given back to the disk at once: 16 MiB.
 const GIVEN_BACK: u32 = 4096;
@@ -82,7 +82,7 @@ impl Database {
         self.meta("number").map(Option::unwrap_or_default)
     }
 
-    /// When something was last written.
+    /// What the clock said when it was last trusted.
     pub(super) fn last_time(&self) -> Result<Option<Timestamp>> {
         let seconds = self.meta("time")?;
         Ok(seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()))
@@ -121,7 +121,6 @@ impl Database {
                 write_growth(transaction, growth)?;
             }
             write::meta(transaction, "number", writing.number)?;
-            write::meta(transaction, "time", now.as_second())?;
             Ok(refused)
         });
         self.stats.refuse(Refused::Rows, written?);
@@ -131,28 +130,43 @@ impl Database {
     }
 
     /// Writes the files of hours that are full, removes what is older than it may be, and gives the disk back what is free;
-    /// as much of each as a moment allows. `may_forget`: whether the clock is to be trusted.
+    /// as much of each as a moment allows, and no more once nobody `waits_for_more`. `is_trusted`: whether the clock is.
     ///
     /// # Errors
     /// As for [`Database::write`].
-    pub(super) fn tidy(&mut self, now: Timestamp, may_forget: bool) -> Result<()> {
-        if may_forget {
+    pub(super) fn tidy(
+        &mut self,
+        now: Timestamp,
+        is_trusted: bool,
+        waits_for_more: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        if is_trusted {
             let until = forget::oldest_hour(now, self.settings.max_age);
-            let flows = self.place.flows();
-            self.transact(|transaction| forget::older(transaction, until))?;
-            hourly::forget(&flows, until)?;
-            self.transact(|transaction| forget::minutes(transaction, now))?;
+            // Files first: removing them takes no room.
+            hourly::forget(&self.place.flows(), until)?;
+            let begun = Instant::now();
+            while self.transact(|transaction| forget::older(transaction, until))? {
+                self.checkpoint()?;
+                if begun.elapsed() >= TIDYING || !waits_for_more() {
+                    break;
+                }
+            }
+            self.transact(|transaction| {
+                forget::minutes(transaction, now)?;
+                write::meta(transaction, "time", now.as_second())
+            })?;
         }
-        self.file(now)?;
+        self.file(now, waits_for_more)?;
         self.give_back()?;
         self.look()
     }
 
     /// Writes the files of full hours that have none.
-    fn file(&mut self, now: Timestamp) -> Result<()> {
+    fn file(&mut self, now: Timestamp, waits_for_more: &dyn Fn() -> bool) -> Result<()> {
         let flows = self.place.flows();
         let begun = Instant::now();
-        while begun.elapsed() < FILING
+        while begun.elapsed() < TIDYING
+            && waits_for_more()
             && let Some((hour, sensor, name)) = self.read(|it| hourly::due(it, now))?
         {
             let refused = self.transact(|transaction| write::trim(transaction, hour, sensor, 0))?;
@@ -177,8 +191,9 @@ impl Database {
             let Some(hour) = oldest.filter(|&hour| hour < super::flow::hour_of(now).0) else {
                 return Ok(self.size()? <= most);
             };
-            self.transact(|transaction| forget::older(transaction, hour + 1))?;
+            // Files first: removing them takes no room.
             hourly::forget(&flows, hour + 1)?;
+            self.transact(|transaction| forget::older(transaction, hour + 1))?;
             self.checkpoint()?;
         }
         self.give_back()?;
@@ -201,8 +216,14 @@ impl Database {
     }
 
     fn give_back(&self) -> Result<()> {
-        let give_back = format!("PRAGMA incremental_vacuum({GIVEN_BACK})");
-        self.connection.execute_batch(&give_back).map_err(|error| in_words(&self.path, &error))
+        self.read(|connection| {
+            let mut give_back = connection.prepare(&format!("PRAGMA incremental_vacuum({GIVEN_BACK})"))?;
+            // Each row that is asked for gives back one page.
+            let mut pages = give_back.query([])?;
+            while pages.next()?.is_some() {}
+            Ok(())
+        })?;
+        self.checkpoint()
     }
 
     /// Has metrics say how large it is.

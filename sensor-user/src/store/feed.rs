@@ -190,6 +190,11 @@ impl Feed {
         self.0.come.notify_all();
     }
 
+    /// Whether whoever writes is to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().stop
+    }
+
     /// Waits for a sample, for so long at most.
     pub(super) fn wait(&self, patience: Duration) -> Woken {
         self.wait_while(patience, |waiting| !waiting.stop && waiting.samples.is_empty())

@@ -8,8 +8,6 @@ use rusqlite::{Connection, Transaction, params};
 use super::counting::{HOUR, MINUTE};
 use super::flow::hour_of;
 
-/// Hours that are removed for their age at once, at most: a moment's work.
-const AT_ONCE: i64 = 24;
 /// How long counts by the minute are kept.
 const MINUTES: SignedDuration = SignedDuration::from_hours(48);
 
@@ -29,13 +27,10 @@ pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row(query, [], |row| row.get(0))
 }
 
-/// Removes what is of hours before this one: a day of it at once.
-pub(super) fn older(transaction: &Transaction<'_>, until: i64) -> rusqlite::Result<()> {
-    let Some(oldest) = oldest(transaction)? else { return Ok(()) };
-    let until = until.min(oldest.saturating_add(AT_ONCE));
-    if oldest >= until {
-        return Ok(());
-    }
+/// Removes the oldest hour, if it is before this one; says whether it was. An hour at once, so that the log stays small.
+pub(super) fn older(transaction: &Transaction<'_>, until: i64) -> rusqlite::Result<bool> {
+    let Some(oldest) = oldest(transaction)?.filter(|&oldest| oldest < until) else { return Ok(false) };
+    let until = oldest + 1;
     for table in ["flow", "seen", "hour"] {
         transaction.execute(&format!("DELETE FROM {table} WHERE hour < ?1"), [until])?;
     }
@@ -47,7 +42,7 @@ pub(super) fn older(transaction: &Transaction<'_>, until: i64) -> rusqlite::Resu
     }
     transaction.execute("DELETE FROM windows WHERE start < ?1", [until * HOUR])?;
     transaction.execute("DELETE FROM event WHERE until < ?1", [until * HOUR * 1_000])?;
-    Ok(())
+    Ok(true)
 }
 
 /// Removes counts by the minute that are older than they may be.

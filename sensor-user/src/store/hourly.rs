@@ -95,7 +95,10 @@ pub(super) fn write(
     let mut partial = path.clone().into_os_string();
     partial.push(PARTIAL);
     let partial = PathBuf::from(partial);
-    let failed = || format!("cannot write {}", path.display());
+    let failed = || {
+        let path = path.display();
+        format!("cannot write {path}: make room on its disk, and let the agent write to its folder")
+    };
     let begin = || {
         let mut options = File::options();
         let file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(&partial)?;
@@ -103,14 +106,12 @@ pub(super) fn write(
     };
     let mut file = begin().with_context(failed)?;
     let done = flows(connection, database, hour, sensor, name, &mut file).and_then(|()| {
-        let end = |file: GzEncoder<BufWriter<File>>| {
-            let file = file.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        end(file).with_context(failed)
+        let file = file.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        fs::rename(&partial, &path)?;
+        Ok(File::open(folder)?.sync_all()?)
     });
+    let done = done.with_context(failed);
     if done.is_err() {
         drop(fs::remove_file(&partial));
     }
@@ -135,7 +136,7 @@ fn flows(
     let mut rows = query.query([hour, sensor]).map_err(failed)?;
     let mut put = |line: &Line<'_>| -> Result<()> {
         serde_json::to_writer(&mut *file, line)?;
-        file.write_all(b"\n").context("cannot write the flows of an hour")
+        Ok(file.write_all(b"\n")?)
     };
     while let Some(row) = rows.next().map_err(failed)? {
         put(&Line::of(row, hour, name).map_err(failed)?)?;
@@ -292,7 +293,13 @@ pub(super) fn oldest(folder: &Path) -> Option<i64> {
 /// One cannot be removed.
 pub(super) fn forget(folder: &Path, until: i64) -> Result<()> {
     for (_, path, _) in files(folder).filter(|(hour, ..)| *hour < until) {
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        match fs::remove_file(&path) {
+            // Somebody has moved it away meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.with_context(|| {
+                format!("cannot remove {}: let the agent write to its folder", path.display())
+            })?,
+        }
     }
     Ok(())
 }

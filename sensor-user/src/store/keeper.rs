@@ -60,6 +60,7 @@ impl Keeper {
             counting: Counting::default(),
             clock: Clock::default(),
             failing: Repeated::default(),
+            untidy: Repeated::default(),
         };
         thread::Builder::new()
             .name("store".to_owned())
@@ -103,6 +104,8 @@ struct Writer {
     counting: Counting,
     clock: Clock,
     failing: Repeated,
+    /// Tidying that fails: what is written is written all the same.
+    untidy: Repeated,
 }
 
 impl Writer {
@@ -115,8 +118,13 @@ impl Writer {
             } else {
                 self.feed.wait_for_the_end(self.schedule.again)
             };
+            let is_late = self.writing.is_some();
             works = self.attempt();
             if woken == Woken::Stop {
+                if works && is_late {
+                    // What has come since that failed.
+                    self.attempt();
+                }
                 return;
             }
         }
@@ -130,6 +138,7 @@ impl Writer {
                 if let Some(times) = self.failing.worked() {
                     tracing::info!("the store is written again: {times} attempts had failed");
                 }
+                self.tidy();
                 true
             }
             Err(error) => {
@@ -144,15 +153,13 @@ impl Writer {
     }
 
     fn write(&mut self) -> Result<()> {
-        let now = Timestamp::now();
-        let (database, written) = match &mut self.database {
-            Some(database) => (database, None),
+        let database = match &mut self.database {
+            Some(database) => database,
             none => {
                 let database = Database::open(&self.settings, &self.stats)?;
-                let written = database.last_time()?;
                 // What is written there is what counts go on from.
                 self.counting = Counting::default();
-                (none.insert(database), written)
+                none.insert(database)
             }
         };
         let writing = match &mut self.writing {
@@ -166,9 +173,36 @@ impl Writer {
                 none.insert(Writing { number, batch: self.feed.take(), growth })
             }
         };
-        database.write(writing, now)?;
+        database.write(writing, Timestamp::now())?;
         self.writing = None;
-        let may_forget = self.clock.is_trusted(Instant::now(), now, written);
-        database.tidy(now, may_forget)
+        Ok(())
+    }
+
+    /// Files what is full and removes what is old, unless this is the end.
+    fn tidy(&mut self) {
+        let Self { database: Some(database), clock, feed, .. } = self else { return };
+        let goes_on = || !feed.is_stopped();
+        if !goes_on() {
+            return;
+        }
+        let now = Timestamp::now();
+        let tidied = database.last_time().and_then(|trusted| {
+            let is_trusted = clock.is_trusted(Instant::now(), now, trusted);
+            database.tidy(now, is_trusted, &goes_on)
+        });
+        match tidied {
+            Ok(()) => {
+                if let Some(times) = self.untidy.worked() {
+                    tracing::info!("the store is tidied again: {times} attempts had failed");
+                }
+            }
+            Err(error) => {
+                if let Some(reason) = self.untidy.failed(&error) {
+                    tracing::error!(
+                        "{reason}; until that works, old hours may stay and full ones lack files"
+                    );
+                }
+            }
+        }
     }
 }

@@ -160,9 +160,9 @@ fn a_full_hour_has_a_file() {
     let observations = [observation(A, 23, HOUR + 1), observation(A, 23, HOUR + 61), six];
     database.write(&mut writing(1, "a", &observations), at(HOUR + 3_500)).unwrap();
     let path = folder.path().join(FLOWS).join("flows-a-20260510T08Z.jsonl.gz");
-    database.tidy(at(HOUR + 3_600 + 119), true).unwrap();
+    database.tidy(at(HOUR + 3_600 + 119), true, &|| true).unwrap();
     assert!(!path.exists(), "what was seen at the end may not be written yet");
-    database.tidy(at(HOUR + 3_600 + 120), true).unwrap();
+    database.tidy(at(HOUR + 3_600 + 120), true, &|| true).unwrap();
     let read = || -> Vec<Value> {
         let mut text = String::new();
         GzDecoder::new(fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
@@ -196,7 +196,7 @@ fn a_full_hour_has_a_file() {
         sketch: vec![0, 255],
     });
     database.write(&mut late, at(HOUR + 3_800)).unwrap();
-    database.tidy(at(HOUR + 3_800), true).unwrap();
+    database.tidy(at(HOUR + 3_800), true, &|| true).unwrap();
     let lines = read();
     assert_eq!((lines.len(), &lines[0]["packets"]), (3, &json!(3)));
     let window = json!({"length": 3600, "observed": 4, "missed": 0, "sources": 2, "exact": false, "set": null,
@@ -253,7 +253,7 @@ fn counts_go_on_after_a_restart() {
     let gaps: Vec<_> = gaps.iter().map(|gap| (gap.start, gap.end, gap.packets)).collect();
     assert_eq!(gaps, [(at(HOUR + 121), at(HOUR + 7_321), 7)]);
     // Minutes are kept for two days, hours longer.
-    database.tidy(at(HOUR + 60 + 48 * 3_600), true).unwrap();
+    database.tidy(at(HOUR + 60 + 48 * 3_600), true, &|| true).unwrap();
     assert_eq!(counts(telnet, Step::Minute).len(), 2);
     assert_eq!(counts(telnet, Step::Hour).len(), 2);
 }

@@ -95,7 +95,7 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
             .collect();
         let batch = feed.take();
         database.write(&mut Writing { number: minute + 1, batch, growth }, at(now)).unwrap();
-        database.tidy(at(now), true).unwrap();
+        database.tidy(at(now), true, &|| true).unwrap();
         let took = cpu() - before;
         (spent, longest) = (spent + took, longest.max(took));
         if minute < DAY / 60 {
@@ -109,7 +109,7 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
             }
         }
     }
-    database.tidy(at(start + DAY + 120), true).unwrap();
+    database.tidy(at(start + DAY + 120), true, &|| true).unwrap();
     let files = fs::read_dir(folder.path().join(FLOWS)).unwrap().flatten();
     let (count, size) =
         files.fold((0, 0), |(count, size), file| (count + 1, size + file.metadata().unwrap().len()));
