@@ -3,14 +3,41 @@
 //! So looks never disturb one another, and who comes to work waits until a look has passed. The kernel releases a lock
 //! however its holder ends.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 /// How often a lock is tried, and the pause between.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(40);
+
+/// A file by which this process alone works with something, as long as this lives.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    file: File,
+}
+
+impl Lock {
+    /// By this file, which is open; `None` if somebody else works with it. Takes as long as [`take`].
+    ///
+    /// # Errors
+    /// As for [`take`].
+    pub fn by(path: PathBuf, file: File) -> io::Result<Option<Self>> {
+        Ok(take(&file)?.then_some(Self { path, file }))
+    }
+
+    /// Whether its file is still where it was: somebody may have cleaned up, or mounted another folder above its own.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let (held, found) = (self.file.metadata(), fs::metadata(&self.path));
+        matches!((held.map(identity), found.map(identity)), (Ok(held), Ok(found)) if held == found)
+    }
+}
 
 /// Locks it for this process alone, as long as the file is open; `false` if somebody else works with it. Takes at most
 /// 200 ms.

@@ -2,13 +2,13 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::lock;
+use crate::lock::Lock;
 
 /// The folder is for root, and for who is in its group.
 const FOLDER_MODE: u32 = 0o750;
@@ -18,8 +18,7 @@ const FILE_MODE: u32 = 0o640;
 /// A folder that one agent writes to.
 pub(super) struct Folder {
     path: PathBuf,
-    /// Held as long as this lives; the kernel lets go of it however the agent ends.
-    lock: File,
+    lock: Lock,
 }
 
 /// A file of evidence.
@@ -55,19 +54,19 @@ impl Folder {
             .mode(FILE_MODE)
             .open(&name)
             .with_context(|| format!("cannot write to {}: {remedy}", path.display()))?;
-        ensure!(
-            lock::take(&file).with_context(|| format!("cannot lock {}", name.display()))?,
-            "another agent keeps its evidence in {}: give this one another [evidence] path",
-            path.display()
-        );
-        Ok(Self { path: path.to_owned(), lock: file })
+        let held = format!("cannot lock {}", name.display());
+        let lock = Lock::by(name, file).context(held)?.with_context(|| {
+            format!(
+                "another agent keeps its evidence in {}: give this one another [evidence] path",
+                path.display()
+            )
+        })?;
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     /// Whether it is still where it was: somebody may have removed it, or mounted another above it.
     pub(super) fn is_there(&self) -> bool {
-        let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let (held, found) = (self.lock.metadata(), fs::metadata(self.path.join(LOCK)));
-        matches!((held.map(place), found.map(place)), (Ok(held), Ok(found)) if held == found)
+        self.lock.is_there()
     }
 
     /// Its files, oldest first.

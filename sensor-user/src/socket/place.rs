@@ -20,8 +20,9 @@ use tokio::net::{UnixListener, UnixSocket};
 
 use super::group::{self, GROUP};
 use super::path::{MAX_PATH, default_path};
+use crate::lock::{self, Lock};
 use crate::obstacle::Obstacle;
-use crate::{lock, writable};
+use crate::writable;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 64;
@@ -44,9 +45,8 @@ pub(super) struct Place {
     path: PathBuf,
     pub listener: UnixListener,
     socket: Identity,
-    lock: Identity,
     /// Released when this is dropped, after the socket's file has gone.
-    _locked: File,
+    lock: Lock,
 }
 
 /// Which file it is: its device and its number.
@@ -57,7 +57,7 @@ impl Place {
     pub(super) fn take(path: &Path, pins: &Path) -> Result<Self, Refusal> {
         let unusable = |error: io::Error| Refusal::Unusable(cannot_listen(path, &error).into());
         make_folder(path).map_err(unusable)?;
-        let Some(locked) = locked(path).map_err(unusable)? else {
+        let Some(lock) = locked(path).map_err(unusable)? else {
             return Err(Refusal::Taken(taken(path, pins)));
         };
         match fs::symlink_metadata(path) {
@@ -72,14 +72,12 @@ impl Place {
         }
         let listener = listen(path).map_err(unusable)?;
         let socket = identity(path).map_err(unusable)?;
-        let lock = identity(&lock_path(path)).map_err(unusable)?;
-        Ok(Self { path: path.to_owned(), listener, socket, lock, _locked: locked })
+        Ok(Self { path: path.to_owned(), listener, socket, lock })
     }
 
     /// Whether both files are still those of this agent: somebody may have cleaned up.
     pub(super) fn is_there(&self) -> bool {
-        let is = |path: &Path, known: Identity| identity(path).is_ok_and(|there| there == known);
-        is(&self.path, self.socket) && is(&lock_path(&self.path), self.lock)
+        identity(&self.path).is_ok_and(|there| there == self.socket) && self.lock.is_there()
     }
 }
 
@@ -171,12 +169,13 @@ fn make_folder(path: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o755))
 }
 
-/// The lock's file, locked; `None` if somebody has it.
-fn locked(path: &Path) -> io::Result<Option<File>> {
+/// The lock; `None` if somebody has it.
+fn locked(path: &Path) -> io::Result<Option<Lock>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    let file = options.open(lock_path(path))?;
-    Ok(lock::take(&file)?.then_some(file))
+    let path = lock_path(path);
+    let file = options.open(&path)?;
+    Lock::by(path, file)
 }
 
 /// Listens once the file is whose it should be: before, nobody can connect.

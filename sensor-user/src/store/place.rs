@@ -1,10 +1,12 @@
 //! The store's folder: one agent's at a time.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
+
+use crate::lock::Lock;
 
 /// The database's name.
 pub const DATABASE: &str = "sensor.db";
@@ -24,8 +26,7 @@ const REMEDY: &str = "name a folder on a disk with room in [store] path";
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
-    /// Held as long as this lives; the kernel lets go of it however the agent ends.
-    lock: File,
+    lock: Lock,
 }
 
 impl Place {
@@ -40,19 +41,12 @@ impl Place {
             .mode(FOLDER_MODE)
             .create(&folder)
             .with_context(|| format!("cannot make the folder {}: {REMEDY}", folder.display()))?;
-        let lock = make(&path.join(LOCK))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(anyhow!(
-                    "another agent keeps its store in {}: give this one another [store] path",
-                    path.display()
-                ));
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.join(LOCK).display()));
-            }
-        }
+        let name = path.join(LOCK);
+        let held = format!("cannot lock {}", name.display());
+        let file = make(&name)?;
+        let lock = Lock::by(name, file).context(held)?.with_context(|| {
+            format!("another agent keeps its store in {}: give this one another [store] path", path.display())
+        })?;
         // Its log and index get the modes that it has.
         let database = make(&path.join(DATABASE))?;
         if database.metadata().is_ok_and(|database| database.len() == 0) {
@@ -76,10 +70,7 @@ impl Place {
 
     /// Whether it is still where it was, database and all: somebody may have removed it, or mounted another above it.
     pub(super) fn is_there(&self) -> bool {
-        let is = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let (held, found) = (self.lock.metadata(), fs::metadata(self.path.join(LOCK)));
-        matches!((held.map(is), found.map(is)), (Ok(held), Ok(found)) if held == found)
-            && self.database().exists()
+        self.lock.is_there() && self.database().exists()
     }
 
     /// Bytes of the database, its log among them.
