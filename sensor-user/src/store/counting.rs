@@ -27,6 +27,10 @@ const SLACK: i64 = MOST_BY_HOUR / 8;
 /// What was not looked at for longer is told as a gap.
 const GAP: i64 = 2 * MINUTE;
 
+/// Adds to the row of a slot.
+const ADD: &str = "INSERT INTO count VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes";
+
 /// What a sensor's counters said, and when: slots that have counted something, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
@@ -190,10 +194,7 @@ fn add(
     sensor: i64,
     slots: &[(i64, Counter)],
 ) -> rusqlite::Result<()> {
-    let mut count = transaction.prepare(
-        "INSERT INTO count VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes",
-    )?;
+    let mut count = transaction.prepare(ADD)?;
     for (slot, Counter { packets, bytes }) in slots {
         count.execute(params![step, time, sensor, slot, integer(*packets), integer(*bytes)])?;
     }
@@ -225,12 +226,7 @@ fn trim_hour(transaction: &Transaction<'_>, hour: i64, sensor: i64) -> rusqlite:
         ),
         which,
     )?;
-    transaction.execute(
-        "INSERT INTO count VALUES (3600, ?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes",
-        params![hour, sensor, REST, packets, bytes],
-    )?;
-    Ok(())
+    transaction.execute(ADD, params![HOUR, hour, sensor, REST, packets, bytes]).map(drop)
 }
 
 #[cfg(test)]

@@ -19,6 +19,12 @@ const SLACK: i64 = MOST_ROWS / 8;
 /// Bytes of an event's detail, at most.
 const MOST_DETAIL: usize = 16 << 10;
 
+/// Adds to a row of flows.
+const ADD: &str = "INSERT INTO flow (hour, sensor, slot, source, tool, packets, bytes, first, last)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
+        first = min(first, excluded.first), last = max(last, excluded.last)";
+
 /// Has all sensors known that something is written of; gives the numbers of those that flows have places of.
 pub(super) fn sensors(transaction: &Transaction<'_>, writing: &Writing) -> rusqlite::Result<Vec<i64>> {
     let Writing { batch, growth, .. } = writing;
@@ -48,12 +54,7 @@ pub(super) fn flows(
     let number = |place: u32| sensors.get(place as usize).copied().unwrap_or_default();
     let mut sorted: Vec<_> = batch.gathered.flows.iter().collect();
     sorted.sort_unstable_by_key(|(key, _)| **key);
-    let mut add = transaction.prepare(
-        "INSERT INTO flow (hour, sensor, slot, source, tool, packets, bytes, first, last)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
-             first = min(first, excluded.first), last = max(last, excluded.last)",
-    )?;
+    let mut add = transaction.prepare(ADD)?;
     let mut add = |hour: i64, sensor: i64, slot: i64, source: &[u8], tool: i64, flow: &Flow| {
         let (packets, bytes) = (integer(flow.packets), integer(flow.bytes));
         add.execute(params![hour, sensor, slot, source, tool, packets, bytes, flow.first, flow.last])
@@ -62,7 +63,7 @@ pub(super) fn flows(
         let (slot, tool) = (i64::from(key.slot.0), tool_number(key.tool));
         add(key.hour, number(key.sensor), slot, &blob(key.source), tool, flow)?;
     }
-    seen(transaction, sensors, batch)?;
+    seen(transaction, number, batch)?;
     let mut refused = 0;
     for (&(hour, place), known) in &batch.gathered.hours {
         let sensor = number(place);
@@ -83,7 +84,7 @@ pub(super) fn flows(
 }
 
 /// Adds to what is seen of sources over all slots.
-fn seen(transaction: &Transaction<'_>, sensors: &[i64], batch: &Batch) -> rusqlite::Result<()> {
+fn seen(transaction: &Transaction<'_>, number: impl Fn(u32) -> i64, batch: &Batch) -> rusqlite::Result<()> {
     let mut sums = BTreeMap::new();
     for (Key { hour, sensor, source, tool, .. }, flow) in &batch.gathered.flows {
         sums.entry((hour, sensor, source, tool)).and_modify(|sum: &mut Flow| sum.add(*flow)).or_insert(*flow);
@@ -94,8 +95,7 @@ fn seen(transaction: &Transaction<'_>, sensors: &[i64], batch: &Batch) -> rusqli
              first = min(first, excluded.first), last = max(last, excluded.last)",
     )?;
     for ((hour, place, source, tool), Flow { packets, bytes, first, last }) in sums {
-        let sensor = sensors.get(*place as usize).copied().unwrap_or_default();
-        let (packets, bytes) = (integer(packets), integer(bytes));
+        let (sensor, packets, bytes) = (number(*place), integer(packets), integer(bytes));
         add.execute(params![hour, sensor, blob(*source), tool_number(*tool), packets, bytes, first, last])?;
     }
     Ok(())
@@ -126,12 +126,10 @@ pub(super) fn trim(
         ),
         which,
     )?;
+    let nobody: &[u8] = &[];
     transaction.execute(
-        "INSERT INTO flow (hour, sensor, slot, source, tool, packets, bytes, first, last)
-         VALUES (?1, ?2, ?3, x'', ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
-             first = min(first, excluded.first), last = max(last, excluded.last)",
-        params![hour, sensor, REST, tool_number(None), rest.0, rest.1, rest.2, rest.3],
+        ADD,
+        params![hour, sensor, REST, nobody, tool_number(None), rest.0, rest.1, rest.2, rest.3],
     )?;
     transaction.execute("DELETE FROM seen WHERE hour = ?1 AND sensor = ?2", [hour, sensor])?;
     transaction.execute(
