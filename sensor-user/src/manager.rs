@@ -56,11 +56,17 @@ impl ServiceManager {
         Ok(Self { messages, watchdog: sd_notify::watchdog_enabled(), status: String::new() })
     }
 
+    /// Whether there is one.
+    #[must_use]
+    pub const fn is_there(&self) -> bool {
+        self.messages.is_some()
+    }
+
     /// How often it wants to hear that the agent is alive, halved, so that one message may be late; `None` if it does
     /// not ask.
     #[must_use]
     pub fn watchdog_period(&self) -> Option<Duration> {
-        self.watchdog.filter(|_| self.messages.is_some()).map(|period| period / 2)
+        self.watchdog.filter(|_| self.is_there()).map(|period| period / 2)
     }
 
     /// The agent has begun, or has done with a reload.

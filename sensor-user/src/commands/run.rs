@@ -28,9 +28,6 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long threads that may block have to end.
 const END: Duration = Duration::from_secs(1);
 
-/// How often nobody asks whether the agent is alive: the pause of a timer that does nothing.
-const NEVER_ASKED: Duration = Duration::from_hours(1);
-
 /// How long after a change of an interface one looks at it.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -71,9 +68,10 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let mut looking = interval(agent.drain_interval());
     let mut confirming = interval(LOOK);
     confirming.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut proving = interval(manager.watchdog_period().unwrap_or(NEVER_ASKED));
+    let proof = manager.watchdog_period();
+    let mut proving = interval(proof.unwrap_or(LOOK));
     let agent = BlockingAgent(Arc::new(Mutex::new(agent)));
-    manager.ready(agent.doing().await);
+    agent.tell(&mut manager, ServiceManager::ready).await;
     let (mut keeping, mut asking) = (Repeated::default(), Repeated::default());
     let ended = loop {
         tokio::select! {
@@ -92,14 +90,10 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
             }
             changed = settled(&events) => {
                 changed.context("cannot wait for changes of interfaces")?;
-                agent.reconcile(&mut keeping).await;
-                manager.status(agent.doing().await);
+                agent.reconcile(&mut keeping, &mut manager).await;
             }
-            _ = looking.tick() => {
-                agent.reconcile(&mut keeping).await;
-                manager.status(agent.doing().await);
-            }
-            _ = proving.tick() => manager.alive(),
+            _ = looking.tick() => agent.reconcile(&mut keeping, &mut manager).await,
+            _ = proving.tick(), if proof.is_some() => manager.alive(),
             _ = confirming.tick(), if awaits_confirmation => match agent.have(Agent::confirmation).await {
                 Ok(Confirmation::Missed) => break Err(anyhow!(
                     "nobody ran `sensor confirm` in time, so the sensor has detached itself"
@@ -144,8 +138,8 @@ impl BlockingAgent {
         blocking(move || act(&mut agent.lock().unwrap_or_else(PoisonError::into_inner))).await
     }
 
-    /// Mends what is not as it should be.
-    async fn reconcile(&self, failing: &mut Repeated) {
+    /// Mends what is not as it should be, and tells what it is then.
+    async fn reconcile(&self, failing: &mut Repeated, manager: &mut ServiceManager) {
         match self.have(Agent::reconcile).await {
             Ok(()) => {
                 if let Some(times) = failing.worked() {
@@ -158,18 +152,22 @@ impl BlockingAgent {
                 }
             }
         }
+        self.tell(manager, ServiceManager::status).await;
     }
 
-    /// What it does, in a line.
-    async fn doing(&self) -> String {
-        self.have(|agent| agent.doing()).await.unwrap_or_else(|error| in_words(&error))
+    /// Has the service manager told what the agent does. Without one, nobody asks the kernel.
+    async fn tell(&self, manager: &mut ServiceManager, how: impl Fn(&mut ServiceManager, String)) {
+        if manager.is_there() {
+            let doing = self.have(|agent| agent.doing()).await;
+            how(manager, doing.unwrap_or_else(|error| in_words(&error)));
+        }
     }
 
     /// Reloads, and logs how it went.
     async fn reload(&self, manager: &mut ServiceManager) -> Result<String> {
         manager.reloading();
         let result = self.have(Agent::reload).await;
-        manager.ready(self.doing().await);
+        self.tell(manager, ServiceManager::ready).await;
         match &result {
             Ok(said) => tracing::info!("{said}"),
             Err(error) => tracing::error!("{}", in_words(error)),
