@@ -18,6 +18,9 @@ pub use read::{Ipv4Fields, Leading, Quoted, Segment};
 pub use short::Short;
 pub use upper::{TcpFlags, protocol};
 
+/// Bytes of an Ethernet header, which every frame has.
+pub const ETHERNET_LENGTH: usize = size_of::<Ethernet>();
+
 use crate::layout::Slot;
 use header::{Ethernet, VlanTag, ether_type};
 
@@ -122,7 +125,7 @@ pub fn parse<R: Read + ?Sized, S: Sensors>(frame: &R, sensors: &S) -> Frame {
         return Frame::NonIp;
     };
     let mut ether_type = ethernet.ether_type();
-    let mut at = size_of::<Ethernet>();
+    let mut at = ETHERNET_LENGTH;
     for _ in 0..MAX_VLAN_TAGS {
         if !matches!(ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) {
             break;

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::evidence::MAX_SNAP_LENGTH;
-use sensor_common::parse::{Read, Wire};
+use sensor_common::parse::{ETHERNET_LENGTH, Read, Wire};
 
 /// Reads a field of a context that the kernel handed over.
 macro_rules! context {
@@ -95,9 +95,6 @@ impl Read for Linear {
         blurred(at)
     }
 }
-
-/// Bytes of an Ethernet header.
-const ETHERNET: usize = 14;
 
 /// Words of eight bytes in the longest capture.
 const WORDS: usize = (MAX_SNAP_LENGTH as usize).div_ceil(8);
@@ -198,7 +195,7 @@ impl Capture for MultiBuffer<'_> {
     unsafe fn capture(&self, to: *mut u64, most: usize) -> usize {
         let length = if self.length < most { self.length } else { most };
         // No frame has less. Of what is not 0 the verifiers before Linux 6.8 do not learn that it is more.
-        if length < ETHERNET {
+        if length < ETHERNET_LENGTH {
             return 0;
         }
         // SAFETY: the context is the kernel's, and there is room for `most`, as the caller vouches.

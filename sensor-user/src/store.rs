@@ -30,8 +30,6 @@ pub use self::feed::Feed;
 pub use self::gather::MOST_FLOWS;
 pub use self::keeper::{Keeper, Schedule};
 pub use self::place::DATABASE;
-pub use self::read::{
-    Ask, Basis, Counted, FlowRow, Reader, SourceRow, Step, StoredEvent, StoredWindow, TopSources, What,
-};
+pub use self::read::{Ask, Basis, Counted, FlowRow, Reader, SourceRow, Step, TopSources, What};
 pub use self::stats::{Refused, Stats};
 pub use self::window::Window;

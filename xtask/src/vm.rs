@@ -130,8 +130,7 @@ pub fn usual(built: &[Executable], agent: PathBuf) -> Outcome {
     }
 }
 
-/// Builds the first process and gathers what goes into every machine. The agent is the one that is shipped: so that is
-/// what the kernels have run, and emulated processors start it in half the time.
+/// Builds the first process and gathers what goes into every machine. The agent is the one that is shipped.
 fn payload(built: &[Executable], agent: PathBuf) -> Result<Payload> {
     if !cfg!(target_arch = "x86_64") {
         bail!("the machines are x86-64 and run what was built for this host: use an x86-64 host");

@@ -2,9 +2,9 @@
 //! are looked at where they lie, before the general parser would go from header to header; all others it leaves
 //! alone.
 
-use super::header::{Ethernet, Headers, Ipv4, Leading, TcpRest, ether_type, number};
+use super::header::{Headers, Ipv4, Leading, TcpRest, ether_type, number};
 use super::upper::{TcpFlags, protocol};
-use super::{Address, Ipv4Fields, Pair, Segment};
+use super::{Address, ETHERNET_LENGTH, Ipv4Fields, Pair, Segment};
 
 /// Such a frame. What is asked of it is what the general parser finds too.
 #[derive(Clone, Copy)]
@@ -22,7 +22,7 @@ impl<'a> Short<'a> {
         let is_common = ethernet.ether_type() == ether_type::IPV4
             && ipv4.is_plain()
             && !ipv4.is_fragment()
-            && size_of::<Ethernet>() + ipv4.total_length() <= length;
+            && ETHERNET_LENGTH + ipv4.total_length() <= length;
         is_common.then_some(Self { headers })
     }
 

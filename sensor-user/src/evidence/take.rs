@@ -26,8 +26,8 @@ const BEGUN: Duration = Duration::from_secs(1);
 /// Up to which numbers records have been taken, by sensor and CPU.
 pub(super) type Numbers = HashMap<(SensorNumber, usize), u64>;
 
-/// Hands records on in batches until it is told to stop, to be written and to who looks at their sources; `before` has the numbers of the last ones that were handed over
-/// before.
+/// Hands records on in batches until it is told to stop, to be written and to who looks at their sources; `before` has the
+/// numbers of the last ones that were handed over before.
 pub(super) async fn take(
     mut ring: AsyncFd<Ring>,
     batches: SyncSender<Batch>,

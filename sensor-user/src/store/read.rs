@@ -13,8 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 
-pub use self::count::{Counted, Step, StoredWindow};
-pub use self::event::StoredEvent;
+pub use self::count::{Counted, Step};
 pub use self::source::{Basis, FlowRow, SourceRow, TopSources, What};
 
 use super::flow::HOUR_MS;

@@ -41,9 +41,6 @@ pub struct Counted {
     pub bytes: u64,
 }
 
-/// A window, as it is stored.
-pub type StoredWindow = Window;
-
 impl Reader {
     /// What a sensor has counted in a slot, or in all, by the minute or by the hour, from one time to before another; where
     /// nothing was, there is nothing. A slot that was not among the heaviest of its minute (1,000) or hour (10,000) is
@@ -90,7 +87,7 @@ impl Reader {
         of: Option<Slot>,
         length: u32,
         (from, to): (Timestamp, Timestamp),
-    ) -> Result<Vec<StoredWindow>> {
+    ) -> Result<Vec<Window>> {
         self.read(|connection| {
             let sensor = sensor(connection, name)?;
             let mut query = connection.prepare(

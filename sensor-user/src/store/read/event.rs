@@ -9,16 +9,13 @@ use super::super::flow::{blob, count, source};
 use super::{Ask, Reader, sensor};
 use crate::sources::Source;
 
-/// An event, as it is stored.
-pub type StoredEvent = Event;
-
 impl Reader {
     /// Events of a kind that went on in that time, newest first; of one source, if that is named. The ask's slot and tool
     /// do not matter.
     ///
     /// # Errors
     /// The store cannot be read, or that takes too long.
-    pub fn events(&self, kind: EventKind, of: Option<Source>, ask: &Ask) -> Result<Vec<StoredEvent>> {
+    pub fn events(&self, kind: EventKind, of: Option<Source>, ask: &Ask) -> Result<Vec<Event>> {
         self.read(|connection| {
             let sensor = ask.sensor.as_ref().map(|name| sensor(connection, name)).transpose()?;
             let mut query = connection.prepare(
