@@ -6,11 +6,13 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_harness::agent::{Launch, PublicCopy};
 use sensor_harness::bpf::XdpAction;
 use sensor_harness::cli::{self, Said, sensor};
 use sensor_harness::foreign::Foreign;
+use sensor_harness::pins::Pins;
 use sensor_harness::skip::Missing;
 use sensor_harness::wire::Wire;
 use sensor_harness::{needs, needs_root, skip};
@@ -71,8 +73,9 @@ fn where_an_agent_writes_is_looked_at() -> Result<()> {
     needs_root!();
     let wire = Wire::new()?;
     let folder = tempfile::tempdir()?;
-    let (there, read_only) = (folder.path().join("there"), folder.path().join("read-only"));
-    [&there, &read_only].into_iter().try_for_each(fs::create_dir)?;
+    let [there, memory, read_only] = ["there", "memory", "read-only"].map(|name| folder.path().join(name));
+    [&there, &memory, &read_only].into_iter().try_for_each(fs::create_dir)?;
+    mount(Some("disk"), &memory, Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
     mount(Some("disk"), &read_only, Some("tmpfs"), MsFlags::MS_RDONLY, None::<&str>)?;
     let file = folder.path().join("sensor.toml");
     let ask = |place: &Path, evidence: &str| -> Result<(Said, Value)> {
@@ -84,24 +87,44 @@ fn where_an_agent_writes_is_looked_at() -> Result<()> {
         let report = serde_json::from_str(&said.stdout).with_context(|| format!("{said:?}"))?;
         Ok((said, report))
     };
-    let evidence = |place: &Path| format!("[evidence]\npath = \"{}\"\n", place.join("evidence").display());
+    let evidence = |place: &Path| {
+        let place = place.display();
+        format!("[evidence]\npath = \"{place}/evidence\"\n[store]\npath = \"{place}/store\"\n")
+    };
     let looked = (|| -> Result<()> {
         let (said, report) = ask(&there, &evidence(&there))?;
         assert_eq!((said.code, &report["interfaces"][0]["name"]), (0, &"sensor0".into()), "{said:?}");
-        for (check, found) in
-            [("socket", "below/s.sock can be used"), ("evidence_folder", "evidence can be made")]
-        {
+        for (check, found) in [
+            ("socket", "below/s.sock can be used"),
+            ("evidence_folder", "evidence can be made"),
+            ("store_folder", "store can be made"),
+        ] {
             let finding = finding(&report, check)?;
             ensure!(finding["severity"] == "ok", "{finding}");
             ensure!(finding["found"].as_str().is_some_and(|it| it.ends_with(found)), "{finding}");
         }
         assert_eq!(fs::read_dir(&there)?.count(), 0, "nothing is made");
         let (_, report) = ask(&there, "")?;
-        assert_eq!(finding(&report, "evidence_folder")?["severity"], "ok");
+        for check in ["evidence_folder", "store_folder"] {
+            let finding = finding(&report, check)?;
+            ensure!(finding["found"].as_str().is_some_and(|it| it.starts_with("none: ")), "{finding}");
+        }
+        let huge = format!("[store]\npath = \"{}\"\nmax_size = \"1024TiB\"\n", there.display());
+        let (_, report) = ask(&there, &huge)?;
+        let room = finding(&report, "store_room")?;
+        ensure!(
+            room["severity"] == "note" && finding(&report, "store_file_system")?["found"] != "",
+            "{room}"
+        );
+        let (_, report) = ask(&there, &huge.replace("/there", "/memory"))?;
+        assert_eq!(finding(&report, "store_file_system")?["found"], "tmpfs");
         let (said, report) = ask(&read_only, &evidence(&read_only))?;
         assert_eq!(said.code, 0, "an agent runs all the same: {said:?}");
-        for (check, remedy) in [("socket", "`path` in [socket]"), ("evidence_folder", "`path` in [evidence]")]
-        {
+        for (check, remedy) in [
+            ("socket", "`path` in [socket]"),
+            ("evidence_folder", "`path` in [evidence]"),
+            ("store_folder", "`path` in [store]"),
+        ] {
             let finding = finding(&report, check)?;
             ensure!(finding["severity"] == "note", "{finding}");
             ensure!(finding["found"].as_str().is_some_and(|it| it.contains("Read-only")), "{finding}");
@@ -109,8 +132,36 @@ fn where_an_agent_writes_is_looked_at() -> Result<()> {
         }
         Ok(())
     })();
-    umount2(&read_only, MntFlags::MNT_DETACH)?;
+    [&memory, &read_only].into_iter().try_for_each(|folder| umount2(folder, MntFlags::MNT_DETACH))?;
     looked
+}
+
+/// What is attached is looked at for the pins that are named, and so is their socket.
+#[test]
+fn what_is_pinned_is_looked_at_by_its_pins() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let pins = Pins::new()?;
+    let path = pins.path().display().to_string();
+    let look = || -> Result<[(String, String); 2]> {
+        let arguments = ["doctor", "--interface", "sensor0", "--pins", &path, "--json"];
+        let said = sensor(&wire.near.namespace, &arguments)?;
+        let report = serde_json::from_str(&said.stdout).with_context(|| format!("{said:?}"))?;
+        let told =
+            |check| anyhow::Ok(finding(&report, check)?["found"].as_str().unwrap_or_default().to_owned());
+        let severity = finding(&report, "pins")?["severity"].as_str().unwrap_or_default().to_owned();
+        Ok([(told("pins")?, severity), (told("socket")?, String::new())])
+    };
+    let [(pinned, severity), _] = look()?;
+    ensure!(pinned.starts_with("nothing is attached") && severity == "ok", "{pinned}");
+    let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").pins(&pins).start()?;
+    let [(pinned, severity), (socket, _)] = look()?;
+    ensure!(pinned.starts_with("attached to sensor0") && severity == "ok", "{pinned}");
+    ensure!(pinned.ends_with("an agent works with it") && socket.contains("an agent listens on"), "{pinned}");
+    agent.stop(Signal::SIGKILL)?;
+    let [(pinned, severity), _] = look()?;
+    ensure!(pinned.ends_with("no agent works with it") && severity == "note", "{pinned}");
+    Ok(())
 }
 
 #[test]

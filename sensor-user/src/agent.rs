@@ -2,6 +2,7 @@
 //!
 //! Both change together when the configuration is reloaded; a page is made of the one or of the other.
 
+mod draining;
 mod evidence;
 mod pages;
 mod status;
@@ -19,7 +20,6 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
 
 use crate::config::{Config, ConfigError, Input};
 use crate::export::{Exporter, http};
@@ -32,6 +32,7 @@ use crate::preflight;
 use crate::socket::Questions;
 use crate::status::{AgentStatus, utc};
 
+use self::draining::drain;
 use self::evidence::Evidence;
 use self::pages::Pages;
 use self::store::Store;
@@ -83,7 +84,7 @@ impl Agent {
         drop(pages.drain()?);
         deployment.attach(&config, &options, &interfaces)?;
         pages.watch(deployment.watches());
-        let draining = tokio::spawn(drain_on_interval(Arc::clone(&pages), config.drain_interval));
+        let draining = drain(&pages, &config);
         let logging = deployment.take_log(config.kernel_log)?.map(forward_log);
         let confirmation = deployment.confirmation()?;
         let awaits_confirmation = matches!(confirmation, Confirmation::Awaited(_));
@@ -95,7 +96,7 @@ impl Agent {
         }
         deployment.settle();
         let mut store = Store::new(pages.lock().exporter.store_stats());
-        store.begin(&config, deployment.sensors());
+        store.begin(&config, &deployment);
         let mut evidence = Evidence::default();
         evidence.begin(&config, &mut deployment, &store);
         pages.keep(folder(&config), store.feed());
@@ -166,7 +167,7 @@ impl Agent {
         }
         self.pages.watch(self.deployment.watches());
         self.draining.abort();
-        self.draining = tokio::spawn(drain_on_interval(Arc::clone(&self.pages), config.drain_interval));
+        self.draining = drain(&self.pages, &config);
         let mut said = format!(
             "reloaded: {} sensors, {} allow rules, {} interfaces",
             config.sensors.len(),
@@ -183,7 +184,7 @@ impl Agent {
         self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
         // What the old programs handed over is of the old sensors.
         self.evidence.stop();
-        self.store.begin(&self.config, self.deployment.sensors());
+        self.store.begin(&self.config, &self.deployment);
         self.evidence.begin(&self.config, &mut self.deployment, &self.store);
         self.pages.keep(folder(&self.config), self.store.feed());
         self.restart_log()?;
@@ -197,6 +198,10 @@ impl Agent {
     pub fn reconcile(&mut self) -> Result<()> {
         if self.evidence.is_stopping() {
             self.evidence.begin(&self.config, &mut self.deployment, &self.store);
+        }
+        if self.store.is_stopping() {
+            self.store.begin(&self.config, &self.deployment);
+            self.pages.keep(folder(&self.config), self.store.feed());
         }
         let Self { config, options, deployment, told, .. } = self;
         let admit = |interface: &Interface| {
@@ -343,17 +348,6 @@ fn one_text(error: &ConfigError) -> String {
 fn present(config: &Config) -> Result<Vec<Interface>> {
     let found = config.interfaces.iter().map(|name| Interface::find(name));
     found.filter_map(Result::transpose).collect()
-}
-
-async fn drain_on_interval(pages: Arc<Pages>, interval: Duration) {
-    let mut ticks = tokio::time::interval(interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        ticks.tick().await;
-        let pages = Arc::clone(&pages);
-        // What fails is logged there, and tried again.
-        drop(tokio::task::spawn_blocking(move || pages.drain().map(drop)).await);
-    }
 }
 
 /// Hands on what the programs log, until it is aborted.

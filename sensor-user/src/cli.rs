@@ -96,13 +96,17 @@ pub struct Check {
 /// Arguments of `sensor doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct Doctor {
-    /// Configuration file (TOML): where its agent is asked and keeps evidence is looked at too.
+    /// Configuration file (TOML): where its agent is asked, keeps evidence and has its store is looked at too.
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// Network interfaces to look at instead of those of the file.
     #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required_unless_present = "config", value_parser = config::interface_name)]
     pub interfaces: Vec<String>,
+
+    /// Directory on a BPF file system where the agent's programs and counters are pinned.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
+    pub pins: PathBuf,
 
     /// Write the findings as JSON.
     #[arg(long)]

@@ -3,6 +3,7 @@
 //! Nothing is attached to find out, since attaching may reset a NIC. Findings are data, shown as a table for
 //! people or as JSON for machines.
 
+mod disk;
 mod host;
 mod nic;
 mod places;
@@ -92,7 +93,7 @@ pub fn examine(names: &[String], places: &Places) -> Result<Diagnosis> {
         };
         interfaces.push(InterfaceFindings { name: name.clone(), findings });
     }
-    let mut host = host::findings();
+    let mut host = host::findings(places.pins());
     host.extend(places.findings());
     let all = interfaces.iter().flat_map(|interface| &interface.findings).chain(&host);
     let severity = all.map(|finding| finding.severity).max().unwrap_or(Severity::Ok);

@@ -20,6 +20,8 @@ pub enum StatusLine {
     Passed(BTreeMap<String, u64>),
     /// What of the counted packets is kept as evidence.
     Evidence(EvidenceStatus),
+    /// Where sources and counts over time are stored, and how that goes.
+    Store(StoreStatus),
     /// How reading the counters goes.
     Counters(CountersStatus),
     /// Whether all is well.
@@ -90,6 +92,21 @@ pub struct EvidenceStatus {
     pub share: f64,
 }
 
+/// Where sources and counts over time are stored, and how that goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// The folder; `None` if nothing is stored.
+    pub path: Option<String>,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Rows of flows.
+    pub rows: u64,
+    /// Packets that were observed and have no row of their own, by reason, since the agent was started.
+    pub refused: BTreeMap<String, u64>,
+    /// Why it cannot be written now, and what to do.
+    pub trouble: Option<String>,
+}
+
 /// How reading the counters goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountersStatus {
@@ -142,6 +159,7 @@ pub fn for_people(lines: &[StatusLine]) -> String {
             StatusLine::Sensor(it) => rows.push((it.name.clone(), of_sensor(it, observes))),
             StatusLine::Passed(reasons) => rows.push(("passed".to_owned(), of_passed(reasons))),
             StatusLine::Evidence(it) => rows.push(("evidence".to_owned(), of_evidence(it))),
+            StatusLine::Store(it) => rows.push(("store".to_owned(), of_store(it))),
             StatusLine::Counters(it) => rows.push(("counters".to_owned(), of_counters(it))),
             StatusLine::Ready(it) => rows.push(("ready".to_owned(), of_readiness(it))),
         }
@@ -201,6 +219,19 @@ fn of_evidence(evidence: &EvidenceStatus) -> String {
     };
     let missing = by_reason(skipped.iter().chain(lost)).replacen(':', "; without", 1);
     format!("{} of {} packets kept {place}{missing}", Share(*kept, *packets), Grouped(*packets))
+}
+
+fn of_store(store: &StoreStatus) -> String {
+    let StoreStatus { path, bytes, rows, refused, trouble } = store;
+    let Some(path) = path else { return "nothing is stored".to_owned() };
+    // Before it was opened nobody knows.
+    let there = match (rows, trouble) {
+        (0, Some(_)) => String::new(),
+        _ => format!("{} rows, {} MiB ", Grouped(*rows), Grouped(bytes.div_ceil(1 << 20))),
+    };
+    let summed_up = by_reason(refused).replacen(':', "; packets in sums:", 1);
+    let trouble = trouble.as_ref().map(|trouble| format!("; not written now: {trouble}")).unwrap_or_default();
+    format!("{there}in {path}{summed_up}{trouble}")
 }
 
 /// A part of a whole in percent, rounded down: all is said of no less.
@@ -304,6 +335,27 @@ mod tests {
         );
     }
 
+    #[rstest]
+    #[case::none(StoreStatus::default(), "nothing is stored")]
+    #[case::well(stored(9, None), "9 rows, 3 MiB in /s; packets in sums: rows 5")]
+    #[case::failing(
+        stored(9, Some("it is full")),
+        "9 rows, 3 MiB in /s; packets in sums: rows 5; not written now: it is full"
+    )]
+    #[case::never(
+        stored(0, Some("it is full")),
+        "in /s; packets in sums: rows 5; not written now: it is full"
+    )]
+    fn people_read_what_is_stored(#[case] status: StoreStatus, #[case] text: &str) {
+        assert_eq!(of_store(&status), text);
+    }
+
+    fn stored(rows: u64, trouble: Option<&str>) -> StoreStatus {
+        let refused = BTreeMap::from([("memory".to_owned(), 0), ("rows".to_owned(), 5)]);
+        let (path, trouble) = (Some("/s".to_owned()), trouble.map(str::to_owned));
+        StoreStatus { path, bytes: (2 << 20) + 1, rows, refused, trouble }
+    }
+
     #[test]
     fn people_read_it() {
         let moment = || "2026-11-29T02:31:07Z".to_owned();
@@ -341,6 +393,12 @@ mod tests {
                 lost: BTreeMap::from([("disk".to_owned(), 7)]),
                 share: 0.972,
             }),
+            StatusLine::Store(StoreStatus {
+                path: Some("/var/lib/sensor".to_owned()),
+                bytes: 127_000_000,
+                rows: 1_010_692,
+                ..StoreStatus::default()
+            }),
             StatusLine::Counters(CountersStatus { read: Some(moment()), trouble: None }),
             StatusLine::Ready(Readiness { ready: false, trouble: Some(gone) }),
         ];
@@ -357,6 +415,7 @@ eth1          not attached: there is no interface eth1: `ip link` shows those th
 japan-1       1,234,567 packets counted and dropped, 74,074,020 bytes
 passed        12 packets: link 12
 evidence      97.2 % of 1,234,567 packets kept in /var/lib/sensor/evidence; without budget 34,560, disk 7
+store         1,010,692 rows, 122 MiB in /var/lib/sensor
 counters      read at 2026-11-29T02:31:07Z
 ready         no: there is no interface eth1: `ip link` shows those there are
 ";

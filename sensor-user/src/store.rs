@@ -29,7 +29,7 @@ pub use self::event::{Event, EventKind};
 pub use self::feed::Feed;
 pub use self::gather::MOST_FLOWS;
 pub use self::keeper::{Keeper, Schedule};
-pub use self::place::DATABASE;
+pub use self::place::{DATABASE, bytes_in};
 pub use self::read::{Ask, Basis, Counted, FlowRow, Reader, SourceRow, Step, TopSources, What};
 pub use self::stats::{Refused, Stats};
 pub use self::window::Window;

@@ -63,6 +63,7 @@ const TABLE: &[Row] = &[
     ),
     row("SensorClockOff", "the host's clock goes ahead by an hour", &["ahead"]),
     row("SensorDrainsFail", "the kernel refuses to read a map", &["failing"]),
+    row("SensorStoreFailing", "the folder of the store cannot be made", &["losing"]),
     row(
         "SensorRestarts",
         "the agent is killed and started again three times; others at most twice",
@@ -306,8 +307,11 @@ fn start(
     let sensor = format!("of-{name}");
     let evidence = match name {
         // Nobody makes a folder there.
-        "losing" => "[evidence]\npath = \"/proc/evidence\"\n".to_owned(),
-        "thin" => format!("[evidence]\npath = \"{}\"\nbudget = 1\n", evidence.display()),
+        "losing" => "[evidence]\npath = \"/proc/evidence\"\n[store]\npath = \"/proc/store\"\n".to_owned(),
+        "thin" => {
+            let folder = evidence.display();
+            format!("[evidence]\npath = \"{folder}\"\nbudget = 1\n[store]\npath = \"{folder}/store\"\n")
+        }
         _ => String::new(),
     };
     let config = config(&[(&sensor, "overseas")]) + &evidence;

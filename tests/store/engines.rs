@@ -65,7 +65,7 @@ fn check(engine: Result<Engine, Missing>, files: &str) -> Result<()> {
     feed.observe(&observations);
     settle(&stats)?;
     written(folder.path())?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     let reader = Reader::new(&folder.path().join(DATABASE));
     let now = Timestamp::now();
     let ask = Ask { most: 10, ..Ask::of(now - SignedDuration::from_hours(4), now) };

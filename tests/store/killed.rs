@@ -64,7 +64,7 @@ fn what_was_committed_outlives_kills_and_is_there_once() -> Result<()> {
     }
     let (keeper, _, stats) = keep(&settings(folder.path()))?;
     settle(&stats)?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     let found = stored(folder.path())?;
     for row in &found.rows {
         ensure!(row.packets == PACKETS as u64, "{row:?}: a source is there whole, and once");

@@ -31,7 +31,7 @@ pub(crate) fn keep(settings: &Store) -> Result<(Keeper, Feed, Arc<Stats>)> {
     let keeper = Keeper::start(settings, SCHEDULE, Arc::clone(&stats))?;
     let feed = keeper.feed();
     let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
-    feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }]);
+    feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }], None);
     Ok((keeper, feed, stats))
 }
 
@@ -90,7 +90,7 @@ fn a_full_disk_costs_nothing_once_there_is_room() -> Result<()> {
     disk.grow("64m")?;
     until(|| Ok(!stats.fails()), || "it fails on".to_owned())?;
     settle(&stats)?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     let found = stored(&folder)?;
     let packets: Vec<_> = found.rows.iter().map(|row| row.packets).collect();
     assert_eq!((packets.len(), packets.iter().max()), (sent as usize, Some(&1)), "all, and each once");
@@ -105,12 +105,12 @@ fn after(spoil: impl Fn(&Path) -> Result<()>) -> Result<String> {
     let observations: Vec<_> = (0..2_000).map(packet).collect();
     feed.observe(&observations);
     settle(&stats)?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     spoil(folder.path())?;
     let (keeper, _, stats) = keep(&settings)?;
     until(|| Ok(stats.fails()), || "it works".to_owned())?;
     // Others go on, and it ends when it is to.
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     let error = Database::open(&settings, &Arc::default()).err().context("it opens")?;
     Ok(format!("{error:#}"))
 }
@@ -167,7 +167,7 @@ fn a_database_that_is_held_is_written_once_it_is_let_go() -> Result<()> {
     other.execute_batch("ROLLBACK")?;
     until(|| Ok(!stats.fails()), || "it fails on".to_owned())?;
     settle(&stats)?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     let found = stored(folder.path())?;
     assert_eq!(found.rows.iter().map(|row| row.packets).collect::<Vec<_>>(), [2, 1]);
     Ok(())
@@ -182,14 +182,14 @@ fn a_database_that_somebody_removes_is_begun_anew() -> Result<()> {
     fs::copy(folder.path().join("sensor.db-wal"), folder.path().join("log"))?;
     fs::remove_file(folder.path().join(DATABASE))?;
     until(|| Ok(folder.path().join(DATABASE).exists()), || format!("{:?}", stats.trouble()))?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     // A log that was left is not taken for that of another database.
     fs::remove_file(folder.path().join(DATABASE))?;
     fs::rename(folder.path().join("log"), folder.path().join("sensor.db-wal"))?;
     let (keeper, feed, stats) = keep(&settings(folder.path()))?;
     feed.observe(&[packet(2)]);
     settle(&stats)?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     assert_eq!(stored(folder.path())?.rows.len(), 1);
     Ok(())
 }
@@ -207,6 +207,6 @@ fn a_folder_that_somebody_removes_is_made_again() -> Result<()> {
         || Ok(stored(&folder).is_ok_and(|found| found.rows.len() == 1)),
         || format!("{:?}", stored(&folder)),
     )?;
-    assert!(keeper.stop(Duration::from_mins(1)));
+    assert!(keeper.stop(Duration::from_mins(1)).is_ok());
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::socket::{Questions, Visit};
 use crate::status::{
     AgentStatus, CountersStatus, EvidenceStatus, InterfaceStatus, Readiness, StatusLine, utc,
 };
+use crate::store::Feed;
 
 /// Since when each interface has both programs, as far as this agent has seen.
 #[derive(Debug, Default)]
@@ -80,6 +81,8 @@ impl Questions for Pages {
             let path = state.evidence.as_ref().map(|path| path.display().to_string());
             lines.push(StatusLine::Evidence(EvidenceStatus { path, ..state.exporter.evidence() }));
         }
+        let store = state.store.as_ref().map(Feed::status);
+        lines.push(StatusLine::Store(store.unwrap_or_default()));
         let unread = drained.err().map(|error| in_words(&error));
         lines.push(StatusLine::Counters(CountersStatus {
             read: state.drained.map(utc),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::{Config, NumberedSensor};
+use crate::config::Config;
+use crate::kernel::{Deployment, Ledger};
 use crate::sources::{Observation, Sink};
 use crate::store::{Feed, Keeper, Schedule, Stats};
 
@@ -16,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(super) struct Store {
     keeper: Option<Keeper>,
+    /// What was to stop and waits for its disk: until it has, no other begins in its folder.
+    stopping: Option<Keeper>,
     stats: Arc<Stats>,
     stored: Stored,
 }
@@ -23,15 +26,22 @@ pub(super) struct Store {
 impl Store {
     /// Nothing is stored yet; `stats` is where metrics look.
     pub(super) fn new(stats: Arc<Stats>) -> Self {
-        Self { keeper: None, stats, stored: Stored::default() }
+        Self { keeper: None, stopping: None, stats, stored: Stored::default() }
     }
 
-    /// Begins, goes on or ends as configured, for these sensors. What stands in its way does not stop the counting.
-    pub(super) fn begin(&mut self, config: &Config, sensors: &[NumberedSensor]) {
+    /// Begins, goes on or ends as configured, for the sensors that are deployed; waits with it for what has not ended in the same folder.
+    /// What stands in its way does not stop the counting.
+    pub(super) fn begin(&mut self, config: &Config, deployment: &Deployment) {
         if self.keeper.as_ref().map(Keeper::settings) != config.store.as_ref() {
             self.end();
         }
-        if let (None, Some(settings)) = (&self.keeper, &config.store) {
+        if self.stopping.take_if(|stopping| stopping.has_ended()).is_some() && self.keeper.is_none() {
+            // It may have said since that it fails.
+            self.stats.reset();
+        }
+        if let (None, Some(settings)) = (&self.keeper, &config.store)
+            && self.stopping.as_ref().is_none_or(|stopping| stopping.settings().path != settings.path)
+        {
             match Keeper::start(settings, Schedule::default(), Arc::clone(&self.stats)) {
                 Ok(keeper) => self.keeper = Some(keeper),
                 Err(error) => {
@@ -43,9 +53,15 @@ impl Store {
         }
         let feed = self.feed();
         if let Some(feed) = &feed {
-            feed.sensors(sensors);
+            let ledger = deployment.ledger();
+            feed.sensors(deployment.sensors(), ledger.as_ref().ok().and_then(Ledger::life));
         }
         *self.stored.lock() = feed;
+    }
+
+    /// Whether a store that was to end had not when it was last begun.
+    pub(super) const fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
     }
 
     /// Where what is to be stored comes in, if anything is.
@@ -61,8 +77,11 @@ impl Store {
     /// Writes what there is, and ends.
     pub(super) fn end(&mut self) {
         *self.stored.lock() = None;
-        if self.keeper.take().is_some_and(|keeper| !keeper.stop(PATIENCE)) {
-            tracing::warn!("the disk does not take what is to be stored: the last minute of it is lost");
+        if let Some(Err(keeper)) = self.keeper.take().map(|keeper| keeper.stop(PATIENCE)) {
+            tracing::warn!(
+                "the disk does not take what is to be stored: the last minute of it is lost if the agent ends before it has"
+            );
+            self.stopping = Some(keeper);
         }
         self.stats.reset();
     }

@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use crate::cli;
 use crate::config::Config;
 use crate::doctor::{Finding, Places, Severity, examine, show};
+use crate::kernel::check_names;
 use crate::output;
 
 /// Looks at the host and the interfaces, those of the configuration if there is one, and prints what it finds.
@@ -13,7 +14,8 @@ use crate::output;
 /// Something prevents the sensor from running.
 pub fn run(arguments: &cli::Doctor, config: Option<&Config>) -> Result<()> {
     let interfaces = config.map_or(&arguments.interfaces, |config| &config.interfaces);
-    let diagnosis = examine(interfaces, &config.map(Places::of).unwrap_or_default())?;
+    check_names(&arguments.pins)?;
+    let diagnosis = examine(interfaces, &Places::of(&arguments.pins, config))?;
     let text = if arguments.json { show::json(&diagnosis)? } else { show::table(&diagnosis) };
     output::print(&text)?;
     let is_problem = |finding: &&Finding| finding.severity == Severity::Problem;

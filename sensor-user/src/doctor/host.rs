@@ -6,7 +6,7 @@ use std::{fs, io};
 use sensor_common::layout;
 
 use super::Finding;
-use crate::kernel::{DEFAULT_PINS, Sockets, Version, bpf_mount, check_capabilities, check_kernel};
+use crate::kernel::{Sockets, Version, bpf_mount, check_capabilities, check_kernel};
 use crate::obstacle::Obstacle;
 
 /// Kernel features by the version that brought them, and what it costs to do without.
@@ -32,7 +32,7 @@ const FEATURES: [(&str, Version, &str); 4] = [
 ];
 
 /// All findings.
-pub(super) fn findings() -> Vec<Finding> {
+pub(super) fn findings(pins: &Path) -> Vec<Finding> {
     let version = Version::running().ok();
     let mut findings = vec![kernel()];
     findings.extend(version.into_iter().flat_map(features));
@@ -41,7 +41,7 @@ pub(super) fn findings() -> Vec<Finding> {
         jit(&fs::read_to_string("/proc/sys/net/core/bpf_jit_enable")),
         unprivileged(&fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled")),
         capabilities(),
-        pins(Path::new(DEFAULT_PINS)),
+        bpf_file_system(pins),
         sockets(),
     ]);
     findings.extend(version.and_then(locked_memory));
@@ -104,7 +104,7 @@ fn capabilities() -> Finding {
 }
 
 /// Whether there is a BPF file system where the program is pinned, or above.
-fn pins(pins: &Path) -> Finding {
+fn bpf_file_system(pins: &Path) -> Finding {
     if let Some(mount) = bpf_mount(pins) {
         return Finding::ok("bpf_file_system", format!("mounted at {}", mount.display()));
     }
@@ -228,14 +228,14 @@ mod tests {
     #[test]
     fn pins_need_a_bpf_file_system() {
         let elsewhere = tempfile::tempdir().unwrap();
-        let finding = pins(&elsewhere.path().join("sensor"));
+        let finding = bpf_file_system(&elsewhere.path().join("sensor"));
         assert_eq!(finding.severity, Severity::Note);
         assert!(finding.found.contains(&elsewhere.path().display().to_string()), "{finding:?}");
     }
 
     #[test]
     fn every_check_is_named_once() {
-        let findings = findings();
+        let findings = findings(Path::new("/sys/fs/bpf/sensor"));
         let names: std::collections::HashSet<_> = findings.iter().map(|finding| finding.check).collect();
         assert_eq!(names.len(), findings.len());
         assert!(

@@ -35,6 +35,8 @@ const ADD: &str = "INSERT INTO count VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
     pub time: i64,
+    /// Whose life they are of, as a sample says.
+    pub life: String,
     pub slots: Vec<(u32, Counter)>,
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Growth {
     pub gap: Option<i64>,
     /// When the counters said it.
     pub time: i64,
+    /// Which counters they were.
+    life: String,
     /// Slots that have counted more, by how much and what they say now.
     slots: Vec<Grown>,
     /// Whether the counters had begun anew.
@@ -84,28 +88,42 @@ impl Counting {
                 self.known.insert(sensor.clone(), known);
             }
         }
-        let time = sample.time.as_second();
+        let (time, life) = (sample.time.as_second(), sample.life);
         let grow = |(sensor, slots): (String, Vec<(u32, Counter)>)| {
-            let growth = Growth::between(&sensor, self.known.get(&sensor), time, &slots);
-            self.known.insert(sensor, Known { time, slots });
+            let now = Known { time, life: life.clone(), slots };
+            let growth = Growth::between(&sensor, self.known.get(&sensor), &now);
+            self.known.insert(sensor, now);
             growth
         };
         Ok(sample.sensors.into_iter().map(grow).collect())
     }
 }
 
+impl Known {
+    /// Whether others have begun since, from 0: those of another life, or those of which one says less. A sensor that gets
+    /// a number that others had in between is of the same life.
+    fn has_ended(&self, now: &Self) -> bool {
+        let is_another = !self.life.is_empty() && !now.life.is_empty() && self.life != now.life;
+        let mut slots = now.slots.iter().peekable();
+        let says_less = |&(slot, before): &(u32, Counter)| {
+            while slots.next_if(|(other, _)| *other < slot).is_some() {}
+            slots.next_if(|(other, _)| *other == slot).is_none_or(|(_, now)| now.packets < before.packets)
+        };
+        is_another || self.slots.iter().any(says_less)
+    }
+}
+
 impl Growth {
-    fn between(sensor: &str, before: Option<&Known>, time: i64, now: &[(u32, Counter)]) -> Self {
+    fn between(sensor: &str, before: Option<&Known>, now: &Known) -> Self {
+        let time = now.time;
         let this = time.div_euclid(MINUTE) * MINUTE;
         // Of a long gap nobody knows when it was counted.
         let minute = before.map(|known| (known.time.div_euclid(MINUTE) * MINUTE).clamp(this - MINUTE, this));
         let gap = before.map(|known| known.time).filter(|before| time - before > GAP);
-        let sum = |slots: &[(u32, Counter)]| slots.iter().map(|(_, counter)| counter.packets).sum::<u64>();
-        let before = before.map_or(&[][..], |known| &known.slots);
-        let anew = sum(now) < sum(before);
-        let before = if anew { &[] } else { before };
-        let slots = grown(before, now);
-        Self { sensor: sensor.to_owned(), minute, gap, time, slots, anew }
+        let anew = before.is_some_and(|before| before.has_ended(now));
+        let before = before.filter(|_| !anew).map_or(&[][..], |known| &known.slots);
+        let slots = grown(before, &now.slots);
+        Self { sensor: sensor.to_owned(), minute, gap, time, life: now.life.clone(), slots, anew }
     }
 }
 
@@ -131,17 +149,18 @@ fn grown(before: &[(u32, Counter)], now: &[(u32, Counter)]) -> Vec<Grown> {
 
 /// What a sensor's counters said when they were last written.
 pub(super) fn known(connection: &Connection, sensor: &str) -> rusqlite::Result<Option<Known>> {
-    let query = "SELECT time, sensor FROM sampled JOIN sensor ON number = sensor WHERE name = ?1";
-    let found: Option<(i64, i64)> =
-        connection.query_row(query, [sensor], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((time, number)) = found else { return Ok(None) };
+    let query = "SELECT time, life, sensor FROM sampled JOIN sensor ON number = sensor WHERE name = ?1";
+    let found: Option<(i64, String, i64)> = connection
+        .query_row(query, [sensor], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((time, life, number)) = found else { return Ok(None) };
     let mut query =
         connection.prepare("SELECT slot, packets, bytes FROM counter WHERE sensor = ?1 ORDER BY slot")?;
     let slots = query.query_map([number], |row| {
         let count = |column| row.get(column).map(super::flow::count);
         Ok((row.get(0)?, Counter { packets: count(1)?, bytes: count(2)? }))
     })?;
-    Ok(Some(Known { time, slots: slots.collect::<rusqlite::Result<_>>()? }))
+    Ok(Some(Known { time, life, slots: slots.collect::<rusqlite::Result<_>>()? }))
 }
 
 /// Adds to the counts of a sensor, and notes what its counters say.
@@ -159,7 +178,10 @@ pub(super) fn write_growth(transaction: &Transaction<'_>, growth: &Growth) -> ru
         for Grown { slot, to, .. } in &growth.slots {
             set.execute(params![sensor, slot, integer(to.packets), integer(to.bytes)])?;
         }
-        transaction.execute("INSERT OR REPLACE INTO sampled VALUES (?1, ?2)", [sensor, growth.time])?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO sampled (sensor, time, life) VALUES (?1, ?2, ?3)",
+            params![sensor, growth.time, growth.life],
+        )?;
     }
     let Some(minute) = growth.minute else { return Ok(()) };
     if let Some(since) = growth.gap {
@@ -243,7 +265,8 @@ mod tests {
 
     fn sample(time: i64, slots: &[(u32, u64)]) -> Sample {
         let slots = slots.iter().map(|&(slot, packets)| (slot, counter(packets))).collect();
-        Sample { time: Timestamp::from_second(time).unwrap(), sensors: vec![("a".to_owned(), slots)] }
+        let sensors = vec![("a".to_owned(), slots)];
+        Sample { time: Timestamp::from_second(time).unwrap(), life: String::new(), sensors }
     }
 
     fn grow(counting: &mut Counting, time: i64, slots: &[(u32, u64)]) -> Growth {
@@ -280,8 +303,26 @@ mod tests {
     fn counters_that_begin_anew_are_counted_from_zero() {
         let mut counting = Counting::default();
         grow(&mut counting, 600, &[(23, 5), (80, 3)]);
-        let anew = grow(&mut counting, 660, &[(22, 1), (23, 4)]);
-        assert_eq!((anew.anew, by(&anew)), (true, vec![(22, 1), (23, 4)]));
+        let anew = grow(&mut counting, 660, &[(22, 9), (23, 4), (80, 3)]);
+        assert_eq!((anew.anew, by(&anew)), (true, vec![(22, 9), (23, 4), (80, 3)]), "one says less");
+        let anew = grow(&mut counting, 720, &[(22, 9), (80, 9)]);
+        assert_eq!((anew.anew, by(&anew)), (true, vec![(22, 9), (80, 9)]), "one is not there");
+    }
+
+    #[test]
+    fn counters_of_another_life_are_counted_from_zero_though_each_says_more() {
+        let mut counting = Counting::default();
+        let mut grow = |life: &str, time, packets| {
+            let sample = Sample { life: life.to_owned(), ..sample(time, &[(23, packets)]) };
+            let nothing = |_: &str| Ok::<_, Infallible>(None);
+            let growth = counting.grow(sample, nothing).unwrap().pop().unwrap();
+            (growth.anew, by(&growth)[0].1)
+        };
+        assert_eq!(grow("a", 600, 5), (false, 5));
+        assert_eq!(grow("a", 660, 7), (false, 2));
+        assert_eq!(grow("b", 720, 9), (true, 9));
+        assert_eq!(grow("", 780, 10), (false, 1), "nobody knows");
+        assert_eq!(grow("b", 840, 12), (false, 2));
     }
 
     #[test]

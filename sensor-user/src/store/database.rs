@@ -23,14 +23,21 @@ use crate::config::Store;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the database is kept: freed pages can be given back; what was committed survives a loss of power; memory for 8 MiB
-/// of pages; the log is cut back to 16 MiB.
+/// of pages; what does not fit elsewhere waits in memory, and not in a folder that everybody can write to; the log is cut
+/// back to 16 MiB.
 const SETTINGS: &str = "
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA cache_size = -8192;
+PRAGMA temp_store = MEMORY;
 PRAGMA journal_size_limit = 16777216;
 ";
+
+/// Bytes that the log has at most while nobody keeps it from being cut back: see [`SETTINGS`].
+const LOG: u64 = 16 << 20;
+/// Bytes beyond that it grows to where somebody does: so many, or a quarter of what the store may have.
+const MORE_LOG: u64 = 256 << 20;
 
 /// Old hours are removed, and files are written, for so long at once, at most, and the one that was begun then.
 const TIDYING: Duration = Duration::from_secs(10);
@@ -55,6 +62,8 @@ pub(super) struct Writing {
     pub number: i64,
     pub batch: Batch,
     pub growth: Vec<Growth>,
+    /// Packets that had a row of their own before there was no room for it.
+    pub summed_up: u64,
 }
 
 impl Database {
@@ -105,13 +114,19 @@ impl Database {
     /// The disk is full or fails, the database is damaged, or somebody has removed it or holds it.
     pub(super) fn write(&mut self, writing: &mut Writing, now: Timestamp) -> Result<()> {
         if !self.place.is_there() {
-            return Err(anyhow!("somebody has removed {}: it is begun anew", self.path.display()));
+            return Err(anyhow!(
+                "somebody has removed or replaced {}: what is there now is opened, or another begun",
+                self.path.display()
+            ));
         }
         if self.last_number()? == writing.number {
             // The transaction was said to have failed, and had not.
+            self.stats.refuse(Refused::Size, writing.summed_up);
             return Ok(());
         }
-        let refused_for_size = if self.make_room(now)? { 0 } else { writing.batch.gathered.sum_up() };
+        if !self.make_room(now)? {
+            writing.summed_up += writing.batch.gathered.sum_up();
+        }
         let written = self.transact(|transaction| {
             let sensors = write::sensors(transaction, writing)?;
             let refused = write::flows(transaction, &sensors, &writing.batch, now)?;
@@ -125,7 +140,7 @@ impl Database {
         });
         self.stats.refuse(Refused::Rows, written?);
         self.stats.wrote();
-        self.stats.refuse(Refused::Size, refused_for_size);
+        self.stats.refuse(Refused::Size, writing.summed_up);
         self.look()
     }
 
@@ -177,13 +192,15 @@ impl Database {
         Ok(())
     }
 
-    /// Removes the oldest hours until there is room for more; says whether there is.
+    /// Removes the oldest hours until there is room for more; says whether there is. Where somebody holds the log, removing
+    /// makes no room.
     fn make_room(&mut self, now: Timestamp) -> Result<bool> {
         let flows = self.place.flows();
         let most = self.settings.max_size;
         if self.size()? <= most {
             return Ok(true);
         }
+        self.cut_log(LOG)?;
         // A little more than has to go, so that it is not done each minute.
         let until = most - most / 16;
         while self.size()? > until {
@@ -194,19 +211,48 @@ impl Database {
             // Files first: removing them takes no room.
             hourly::forget(&flows, hour + 1)?;
             self.transact(|transaction| forget::older(transaction, hour + 1))?;
-            self.checkpoint()?;
+            self.cut_log(LOG)?;
         }
         self.give_back()?;
         Ok(true)
     }
 
-    /// Bytes that are in use: of what is free in the database, new rows are made.
+    /// Bytes that are in use, without what the log always may have: of what is free in the database, new rows are made.
     fn size(&self) -> Result<u64> {
         let pages = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let used = pages("page_count")
             .and_then(|all| Ok((all - pages("freelist_count")?) * pages("page_size")?))
             .map_err(|error| in_words(&self.path, &error))?;
-        Ok(u64::try_from(used).unwrap_or_default() + hourly::bytes(&self.place.flows()))
+        let log = self.place.log_bytes().saturating_sub(LOG);
+        Ok(u64::try_from(used).unwrap_or_default() + log + hourly::bytes(&self.place.flows()))
+    }
+
+    /// Cuts the log back where it has more than it always may have.
+    ///
+    /// # Errors
+    /// Somebody who reads keeps it from that, and it has more bytes than `most`.
+    fn cut_log(&self, most: u64) -> Result<()> {
+        if self.place.log_bytes() <= LOG {
+            return Ok(());
+        }
+        let cut = self.read(|connection| {
+            // Whoever asks the agent has read in a moment; nobody waits here for others.
+            connection.busy_timeout(Duration::ZERO)?;
+            let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+            connection.busy_timeout(PATIENCE)?;
+            cut.map(|busy| busy == 0)
+        })?;
+        let log = self.place.log_bytes();
+        if cut || log <= most {
+            return Ok(());
+        }
+        Err(anyhow!(
+            "another program reads {} and does not end, so that its log has grown to {} MiB: end that program; `fuser {}` \
+             shows which",
+            self.path.display(),
+            log >> 20,
+            self.path.display()
+        ))
     }
 
     fn checkpoint(&self) -> Result<()> {
@@ -230,8 +276,7 @@ impl Database {
     fn look(&self) -> Result<()> {
         let query = "SELECT coalesce(sum(rows), 0) FROM hour";
         let rows: i64 = self.read(|connection| connection.query_row(query, [], |row| row.get(0)))?;
-        let bytes = self.place.database_bytes() + hourly::bytes(&self.place.flows());
-        self.stats.is(bytes, u64::try_from(rows).unwrap_or_default());
+        self.stats.is(self.place.bytes(), u64::try_from(rows).unwrap_or_default());
         Ok(())
     }
 
@@ -240,6 +285,7 @@ impl Database {
     }
 
     fn transact<T>(&mut self, act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.cut_log(LOG + MORE_LOG.min(self.settings.max_size / 4))?;
         let done = self.connection.transaction().and_then(|transaction| {
             let done = act(&transaction)?;
             transaction.commit()?;

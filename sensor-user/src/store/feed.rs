@@ -18,6 +18,7 @@ use super::window::{Window, WindowKey};
 use crate::config::{NumberedSensor, SensorNumber};
 use crate::counters::Slots;
 use crate::sources::Observation;
+use crate::status::StoreStatus;
 
 /// Bytes of sketches that wait, at most.
 const MOST_SKETCHES: usize = 64 << 20;
@@ -49,6 +50,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     names: Vec<String>,
+    /// Which counters there are.
+    life: String,
     /// Their places, by the sensors' numbers.
     sensors: BTreeMap<SensorNumber, u32>,
     gathered: Gathered,
@@ -74,6 +77,8 @@ pub(super) struct Batch {
 #[derive(Debug)]
 pub(super) struct Sample {
     pub time: Timestamp,
+    /// Which counters they are: see [`Feed::sensors`].
+    pub life: String,
     /// Sensors by name, with the slots that have counted something, ascending.
     pub sensors: Vec<(String, Vec<(u32, Counter)>)>,
 }
@@ -117,10 +122,12 @@ impl Feed {
         }
     }
 
-    /// The sensors that observations are of from now on.
-    pub fn sensors(&self, sensors: &[NumberedSensor]) {
+    /// The sensors that observations are of from now on, and the name of their counters' life, which no others have or had:
+    /// those begin from 0. `None` if that is not known.
+    pub fn sensors(&self, sensors: &[NumberedSensor], life: Option<&str>) {
         let waiting = &mut *self.lock();
         waiting.sensors.clear();
+        life.unwrap_or_default().clone_into(&mut waiting.life);
         for NumberedSensor { number, sensor } in sensors {
             if let Some(place) = waiting.place(&sensor.name) {
                 waiting.sensors.insert(*number, place);
@@ -167,7 +174,8 @@ impl Feed {
         let sensors = sensors.map(|(name, slots)| (name.to_owned(), counted(slots))).collect();
         let mut waiting = self.lock();
         waiting.samples.truncate(MOST_SAMPLES - 1);
-        waiting.samples.push(Sample { time: now, sensors });
+        let sample = Sample { time: now, life: waiting.life.clone(), sensors };
+        waiting.samples.push(sample);
         drop(waiting);
         self.0.come.notify_all();
     }
@@ -176,6 +184,20 @@ impl Feed {
     #[must_use]
     pub fn stats(&self) -> Arc<Stats> {
         Arc::clone(&self.0.stats)
+    }
+
+    /// Where it is and how it goes, for `sensor status`.
+    #[must_use]
+    pub fn status(&self) -> StoreStatus {
+        let stats = &self.0.stats;
+        let refused = Refused::ALL.map(|reason| (reason.label().to_owned(), stats.refused(reason)));
+        StoreStatus {
+            path: self.0.database.parent().map(|folder| folder.display().to_string()),
+            bytes: stats.bytes(),
+            rows: stats.rows(),
+            refused: refused.into(),
+            trouble: stats.trouble(),
+        }
     }
 
     /// What reads the store.

@@ -18,6 +18,7 @@ use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 use serde::Serialize;
 
+use super::counting::HOUR;
 use super::flow::{REST, count, hour_of, slot, source, time_of, tool};
 use super::place::FILE_MODE;
 use super::trouble::in_words;
@@ -185,11 +186,11 @@ impl Summary {
         let query = "SELECT observed, missed FROM hour WHERE hour = ?1 AND sensor = ?2";
         let (observed, missed) = connection
             .query_row(query, [hour, sensor], |row| Ok((count(row.get(0)?), count(row.get(1)?))))?;
-        let length = 3_600;
+        let length = u32::try_from(HOUR).unwrap_or_default();
         let query = "SELECT sources, exact, sketch FROM windows
             WHERE start = ?1 AND length = ?2 AND sensor = ?3 AND slot = ?4";
         let stored = connection
-            .query_row(query, params![hour * 3_600, length, sensor, REST], |row| {
+            .query_row(query, params![hour * HOUR, length, sensor, REST], |row| {
                 let sketch: Vec<u8> = row.get(2)?;
                 Ok((count(row.get(0)?), row.get(1)?, sketch))
             })

@@ -1,11 +1,13 @@
 //! The thread that writes, and what happens when it cannot.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
 
 use super::age::Clock;
@@ -48,20 +50,9 @@ impl Keeper {
     /// # Errors
     /// There are no threads left.
     pub fn start(settings: &Store, schedule: Schedule, stats: Arc<Stats>) -> Result<Self> {
-        let feed = Feed::new(&settings.path.join(DATABASE), Arc::clone(&stats));
+        let writer = Writer::new(settings, schedule, stats);
+        let feed = writer.feed.clone();
         let (at_work, ended) = channel();
-        let writer = Writer {
-            settings: settings.clone(),
-            schedule,
-            stats,
-            feed: feed.clone(),
-            database: None,
-            writing: None,
-            counting: Counting::default(),
-            clock: Clock::default(),
-            failing: Repeated::default(),
-            untidy: Repeated::default(),
-        };
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
@@ -84,11 +75,22 @@ impl Keeper {
         &self.settings
     }
 
-    /// Writes what there is, and ends: waits so long for it, and says whether it has ended.
-    #[must_use]
-    pub fn stop(self, patience: Duration) -> bool {
+    /// Writes what there is, and ends. Waits so long for it.
+    ///
+    /// # Errors
+    /// It has not ended by then: itself, which goes on until its disk has taken what there is.
+    pub fn stop(self, patience: Duration) -> Result<(), Self> {
         self.feed.stop();
-        self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected)
+        match self.ended.recv_timeout(patience) {
+            Err(RecvTimeoutError::Timeout) => Err(self),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it has ended, which it does once it is to stop: until then nobody else can write there.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.try_recv() == Err(TryRecvError::Disconnected)
     }
 }
 
@@ -109,6 +111,21 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(settings: &Store, schedule: Schedule, stats: Arc<Stats>) -> Self {
+        Self {
+            settings: settings.clone(),
+            schedule,
+            feed: Feed::new(&settings.path.join(DATABASE), Arc::clone(&stats)),
+            stats,
+            database: None,
+            writing: None,
+            counting: Counting::default(),
+            clock: Clock::default(),
+            failing: Repeated::default(),
+            untidy: Repeated::default(),
+        }
+    }
+
     fn run(mut self) {
         // Obstacles are told at once, and not in a minute.
         let mut works = self.attempt();
@@ -132,7 +149,7 @@ impl Writer {
 
     /// Writes what there is; says whether that worked.
     fn attempt(&mut self) -> bool {
-        match self.write() {
+        match caught(|| self.write()) {
             Ok(()) => {
                 self.stats.worked();
                 if let Some(times) = self.failing.worked() {
@@ -170,7 +187,7 @@ impl Writer {
                     growth.extend(self.counting.grow(sample, |sensor| database.known(sensor))?);
                 }
                 let number = database.last_number()? + 1;
-                none.insert(Writing { number, batch: self.feed.take(), growth })
+                none.insert(Writing { number, batch: self.feed.take(), growth, summed_up: 0 })
             }
         };
         database.write(writing, Timestamp::now())?;
@@ -186,8 +203,8 @@ impl Writer {
             return;
         }
         let now = Timestamp::now();
-        let tidied = database.last_time().and_then(|trusted| {
-            let is_trusted = clock.is_trusted(Instant::now(), now, trusted);
+        let tidied = caught(|| {
+            let is_trusted = clock.is_trusted(Instant::now(), now, database.last_time()?);
             database.tidy(now, is_trusted, &goes_on)
         });
         match tidied {
@@ -204,5 +221,52 @@ impl Writer {
                 }
             }
         }
+    }
+}
+
+/// Does something; a fault of the agent's own in it fails like anything else, and does not end the thread unnoticed.
+fn caught(act: impl FnOnce() -> Result<()>) -> Result<()> {
+    let words = |panic: Box<dyn Any + Send>| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+        anyhow!(
+            "the store is not written by a fault of the agent itself ({said}): report it, with the agent's log"
+        )
+    };
+    // What was halfway is given up: a transaction that is open is undone as its database is closed.
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|panic| Err(words(panic)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::feed::Batch;
+    use super::super::flow::{Flow, Key, SlotNumber};
+    use super::*;
+    use crate::sources::Source;
+
+    /// Flows of a source whose packets have no sum, which nothing that is observed comes near.
+    fn impossible() -> Writing {
+        let mut batch = Batch { names: vec!["a".to_owned()], ..Batch::default() };
+        for slot in [22, 23] {
+            let source = Source::V6(1);
+            let key = Key { hour: 494_000, sensor: 0, slot: SlotNumber(slot), source, tool: None };
+            let flow = Flow { packets: u64::MAX, ..Flow::packet(0, 60) };
+            batch.gathered.flows.insert(key, flow);
+        }
+        Writing { number: 1, batch, ..Writing::default() }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_fault_of_its_own_is_told_and_does_not_end_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Store { path: folder.path().to_owned(), ..Store::default() };
+        let mut writer = Writer::new(&settings, Schedule::default(), Arc::default());
+        writer.writing = Some(impossible());
+        assert!(!writer.attempt());
+        let said = writer.stats.trouble().unwrap();
+        assert!(said.contains("fault of the agent itself (attempt to add with overflow)"), "{said}");
+        writer.writing = None;
+        assert!(writer.attempt() && !writer.stats.fails());
     }
 }

@@ -1,11 +1,12 @@
 //! The store's folder: one agent's at a time.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+use super::hourly;
 use crate::lock::Lock;
 
 /// The database's name.
@@ -27,6 +28,8 @@ const REMEDY: &str = "name a folder on a disk with room in [store] path";
 pub(super) struct Place {
     path: PathBuf,
     lock: Lock,
+    /// The database's file, by its device and number.
+    database: (u64, u64),
 }
 
 impl Place {
@@ -55,7 +58,9 @@ impl Place {
                 drop(fs::remove_file(path.join(format!("{DATABASE}{end}"))));
             }
         }
-        Ok(Self { path: path.to_owned(), lock })
+        let database =
+            database.metadata().map(|file| identity(&file)).context("cannot look at the database")?;
+        Ok(Self { path: path.to_owned(), lock, database })
     }
 
     /// The database.
@@ -68,16 +73,38 @@ impl Place {
         self.path.join(FLOWS)
     }
 
-    /// Whether it is still where it was, database and all: somebody may have removed it, or mounted another above it.
+    /// Whether it is still where it was, with the very database: somebody may have removed or replaced it, or mounted another
+    /// folder above it.
     pub(super) fn is_there(&self) -> bool {
-        self.lock.is_there() && self.database().exists()
+        let found = fs::metadata(self.database()).map(|file| identity(&file));
+        self.lock.is_there() && found.is_ok_and(|found| found == self.database)
     }
 
-    /// Bytes of the database, its log among them.
-    pub(super) fn database_bytes(&self) -> u64 {
-        let names = ["", "-wal", "-shm"].map(|end| self.path.join(format!("{DATABASE}{end}")));
-        names.iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum()
+    /// Bytes of the database's log.
+    pub(super) fn log_bytes(&self) -> u64 {
+        length(&self.path, "-wal")
     }
+
+    /// Bytes of it all.
+    pub(super) fn bytes(&self) -> u64 {
+        bytes_in(&self.path)
+    }
+}
+
+/// Bytes of the store in a folder, as far as this user may look: of its database and of its files by the hour.
+#[must_use]
+pub fn bytes_in(path: &Path) -> u64 {
+    let database: u64 = ["", "-wal", "-shm"].map(|end| length(path, end)).iter().sum();
+    database + hourly::bytes(&path.join(FLOWS))
+}
+
+/// Bytes of the database, or of what belongs to it.
+fn length(path: &Path, end: &str) -> u64 {
+    fs::metadata(path.join(format!("{DATABASE}{end}"))).map_or(0, |file| file.len())
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 fn make(path: &Path) -> Result<File> {

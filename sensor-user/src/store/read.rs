@@ -2,6 +2,7 @@
 
 mod count;
 mod event;
+mod heaviest;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -95,6 +96,7 @@ impl Reader {
         let deadline = Instant::now() + self.patience;
         let opened = Connection::open_with_flags(&self.path, flags).and_then(|mut connection| {
             connection.busy_timeout(self.patience)?;
+            connection.execute_batch("PRAGMA temp_store = MEMORY")?;
             connection.progress_handler(LOOK, Some(move || Instant::now() >= deadline))?;
             Ok(connection)
         });
@@ -103,9 +105,11 @@ impl Reader {
         Ok(connection)
     }
 
+    /// Reads what was there at one moment: an answer and what it rests on are of the same rows.
     fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let connection = self.open()?;
-        act(&connection).map_err(|error| in_words(&self.path, &error))
+        let mut connection = self.open()?;
+        let read = connection.transaction().and_then(|transaction| act(&transaction));
+        read.map_err(|error| in_words(&self.path, &error))
     }
 }
 

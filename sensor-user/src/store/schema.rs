@@ -16,7 +16,7 @@ pub const VERSION: usize = STEPS.len();
 /// In each database of ours, so that it is told from another program's.
 const APPLICATION: i64 = 0x53_4e_53_52;
 
-const STEPS: [&str; 1] = [FIRST];
+const STEPS: [&str; 2] = [FIRST, SECOND];
 
 const FIRST: &str = "
 CREATE TABLE sensor (
@@ -168,6 +168,22 @@ SELECT
 FROM flow AS f JOIN sensor AS s ON s.number = f.sensor;
 ";
 
+const SECOND: &str = "
+-- Whose the counters were when they were last looked at: others begin from 0. Empty if nobody knows.
+ALTER TABLE sampled ADD COLUMN life TEXT NOT NULL DEFAULT '';
+
+-- How far records of evidence had come with what was written last, by sensor and CPU: those between it and the next one
+-- that comes were missed.
+CREATE TABLE reached (
+    sensor INTEGER NOT NULL,
+    cpu INTEGER NOT NULL,
+    life TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    skipped INTEGER NOT NULL,
+    PRIMARY KEY (sensor, cpu)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Brings a database to [`VERSION`].
 ///
 /// # Errors
@@ -233,7 +249,7 @@ fn version(connection: &Connection) -> rusqlite::Result<usize> {
 mod tests {
     use super::*;
 
-    const SECOND: &str = "ALTER TABLE sensor ADD COLUMN region TEXT; UPDATE sensor SET region = 'x' || name;";
+    const THIRD: &str = "ALTER TABLE sensor ADD COLUMN region TEXT; UPDATE sensor SET region = 'x' || name;";
 
     fn text(connection: &Connection, query: &str) -> String {
         connection.query_row(query, [], |row| row.get(0)).unwrap()
@@ -243,14 +259,19 @@ mod tests {
     fn an_older_database_becomes_the_newest_and_keeps_what_it_has() {
         let path = Path::new("s.db");
         let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, path, &[FIRST]).unwrap();
+        connection
+            .execute_batch("INSERT INTO sensor VALUES (1, 'a'); INSERT INTO sampled VALUES (1, 60)")
+            .unwrap();
+        assert!(check(&connection, path).is_err());
         bring_up_to_date(&mut connection, path).unwrap();
-        connection.execute("INSERT INTO sensor VALUES (1, 'a')", []).unwrap();
         bring_up_to_date(&mut connection, path).unwrap();
         assert!(check(&connection, path).is_ok());
-        migrate(&mut connection, path, &[FIRST, SECOND]).unwrap();
+        assert_eq!(text(&connection, "SELECT sensor || time || life FROM sampled"), "160");
+        migrate(&mut connection, path, &[FIRST, SECOND, THIRD]).unwrap();
         assert_eq!(text(&connection, "SELECT name || region FROM sensor"), "axa");
         let error = bring_up_to_date(&mut connection, path).unwrap_err().to_string();
-        assert!(error.contains("was written by a newer agent (version 2, and this one knows 1)"), "{error}");
+        assert!(error.contains("was written by a newer agent (version 3, and this one knows 2)"), "{error}");
         assert!(check(&connection, path).is_err());
     }
 
@@ -261,7 +282,7 @@ mod tests {
         bring_up_to_date(&mut connection, path).unwrap();
         connection.execute("INSERT INTO sensor VALUES (1, 'a')", []).unwrap();
         let broken = "UPDATE sensor SET name = 'b'; SELECT nothing;";
-        assert!(migrate(&mut connection, path, &[FIRST, broken]).is_err());
+        assert!(migrate(&mut connection, path, &[FIRST, SECOND, broken]).is_err());
         assert_eq!(text(&connection, "SELECT name FROM sensor"), "a");
         assert!(check(&connection, path).is_ok());
     }

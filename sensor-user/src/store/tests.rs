@@ -214,6 +214,7 @@ fn counts_go_on_after_a_restart() {
     let mut sample =
         |database: &mut Database, counting: &mut counting::Counting, time: i64, slots: &Slots| {
             let feed = Feed::new(Path::new("nowhere"), Arc::default());
+            feed.sensors(&[], Some(if time < HOUR + 10_000 { "a" } else { "b" }));
             assert!(feed.wants_counts(at(time)));
             feed.counts(at(time), [("a", slots)].into_iter());
             assert!(!feed.wants_counts(at(time)));
@@ -252,6 +253,14 @@ fn counts_go_on_after_a_restart() {
     let gaps = reader.events(EventKind::Gap, None, &Ask::of(range.0, range.1)).unwrap();
     let gaps: Vec<_> = gaps.iter().map(|gap| (gap.start, gap.end, gap.packets)).collect();
     assert_eq!(gaps, [(at(HOUR + 121), at(HOUR + 7_321), 7)]);
+    // The host was booted: others count, and have counted more.
+    drop(database);
+    let (mut database, _) = open(&settings);
+    slots.add(Slot::tcp(23), 100, 6_000);
+    sample(&mut database, &mut counting::Counting::default(), HOUR + 10_870, &slots);
+    let range = (at(HOUR + 10_800), at(HOUR + 14_400));
+    let counted = reader.counts("a", telnet, Step::Hour, range).unwrap();
+    assert_eq!(counted.iter().map(|it| it.packets).collect::<Vec<_>>(), [214]);
     // Minutes are kept for two days, hours longer.
     database.tidy(at(HOUR + 60 + 48 * 3_600), true, &|| true).unwrap();
     assert_eq!(counts(telnet, Step::Minute).len(), 2);
@@ -284,6 +293,33 @@ fn windows_are_found_with_their_sketches() {
     assert_eq!(reader.windows("a", None, 86_400, range).unwrap(), [window(5, None)]);
     assert_eq!(reader.windows("a", telnet, 86_400, range).unwrap(), [window(2, telnet)]);
     assert_eq!(reader.windows("a", telnet, 3_600, range).unwrap(), []);
+}
+
+#[test]
+fn packets_without_room_are_counted_once_though_it_is_written_at_the_second_attempt() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Store { max_size: 1, ..settings(folder.path()) };
+    let (mut database, stats) = open(&settings);
+    let mut once = writing(1, "a", &[observation(A, 23, HOUR), observation(B, 23, HOUR)]);
+    let other = rusqlite::Connection::open(folder.path().join(DATABASE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    database.write(&mut once, at(HOUR)).unwrap_err();
+    other.execute_batch("ROLLBACK").unwrap();
+    database.write(&mut once, at(HOUR)).unwrap();
+    assert_eq!(stats.refused(Refused::Size), 2);
+}
+
+#[test]
+fn a_database_that_was_replaced_is_not_written_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let (mut database, _) = open(&settings);
+    database.write(&mut writing(1, "a", &[observation(A, 23, HOUR)]), at(HOUR)).unwrap();
+    let path = folder.path().join(DATABASE);
+    fs::copy(&path, folder.path().join("copy")).unwrap();
+    fs::rename(folder.path().join("copy"), &path).unwrap();
+    let error = database.write(&mut writing(2, "a", &[observation(A, 23, HOUR)]), at(HOUR)).unwrap_err();
+    assert!(error.to_string().contains("somebody has removed or replaced"), "{error}");
 }
 
 #[test]

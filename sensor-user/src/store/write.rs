@@ -23,7 +23,8 @@ const MOST_DETAIL: usize = 16 << 10;
 const ADD: &str = "INSERT INTO flow (hour, sensor, slot, source, tool, packets, bytes, first, last)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT DO UPDATE SET packets = packets + excluded.packets, bytes = bytes + excluded.bytes,
-        first = min(first, excluded.first), last = max(last, excluded.last)";
+        first = min(first, excluded.first), last = max(last, excluded.last)
+    RETURNING packets";
 
 /// Has all sensors known that something is written of; gives the numbers of those that flows have places of.
 pub(super) fn sensors(transaction: &Transaction<'_>, writing: &Writing) -> rusqlite::Result<Vec<i64>> {
@@ -55,30 +56,34 @@ pub(super) fn flows(
     let mut sorted: Vec<_> = batch.gathered.flows.iter().collect();
     sorted.sort_unstable_by_key(|(key, _)| **key);
     let mut add = transaction.prepare(ADD)?;
+    // Says whether that is a row more: one that was there had packets before.
     let mut add = |hour: i64, sensor: i64, slot: i64, source: &[u8], tool: i64, flow: &Flow| {
         let (packets, bytes) = (integer(flow.packets), integer(flow.bytes));
-        add.execute(params![hour, sensor, slot, source, tool, packets, bytes, flow.first, flow.last])
+        let values = params![hour, sensor, slot, source, tool, packets, bytes, flow.first, flow.last];
+        add.query_row(values, |row| Ok(row.get::<_, i64>(0)? == packets)).map(i64::from)
     };
+    let mut rows: BTreeMap<(i64, u32), i64> = BTreeMap::new();
     for (key, flow) in sorted {
         let (slot, tool) = (i64::from(key.slot.0), tool_number(key.tool));
-        add(key.hour, number(key.sensor), slot, &blob(key.source), tool, flow)?;
+        let more = add(key.hour, number(key.sensor), slot, &blob(key.source), tool, flow)?;
+        *rows.entry((key.hour, key.sensor)).or_default() += more;
     }
     seen(transaction, number, batch)?;
     let mut refused = 0;
     for (&(hour, place), known) in &batch.gathered.hours {
         let sensor = number(place);
+        let mut more = rows.get(&(hour, place)).copied().unwrap_or_default();
         if let Some(rest) = &known.rest {
-            add(hour, sensor, REST, &[], tool_number(None), rest)?;
+            more += add(hour, sensor, REST, &[], tool_number(None), rest)?;
         }
+        transaction.execute(
+            "INSERT INTO hour (hour, sensor, rows, observed, missed, filed) VALUES (?1, ?2, ?3, ?4, ?5, 0)
+             ON CONFLICT DO UPDATE SET rows = rows + excluded.rows, observed = observed + excluded.observed,
+                 missed = missed + excluded.missed, filed = 0",
+            params![hour, sensor, more, integer(known.observed), integer(known.missed)],
+        )?;
         let slack = if hour < hour_of(now).0 { 0 } else { SLACK };
         refused += trim(transaction, hour, sensor, slack)?;
-        transaction.execute(
-            "INSERT INTO hour (hour, sensor, rows, observed, missed, filed)
-             VALUES (?1, ?2, (SELECT count(*) FROM flow WHERE hour = ?1 AND sensor = ?2), ?3, ?4, 0)
-             ON CONFLICT DO UPDATE SET rows = excluded.rows, observed = observed + excluded.observed,
-                 missed = missed + excluded.missed, filed = 0",
-            params![hour, sensor, integer(known.observed), integer(known.missed)],
-        )?;
     }
     Ok(refused)
 }
@@ -110,9 +115,15 @@ pub(super) fn trim(
 ) -> rusqlite::Result<u64> {
     const LIGHTEST: &str = "FROM flow WHERE hour = ?1 AND sensor = ?2 AND slot >= 0
         ORDER BY packets, first DESC, slot, source, tool LIMIT ?3";
+    let most = MOST_ROWS + slack;
+    // The row of the rest is among these; counting them one by one takes long.
+    let all = "SELECT rows FROM hour WHERE hour = ?1 AND sensor = ?2";
+    if transaction.query_row(all, [hour, sensor], |row| row.get::<_, i64>(0))? <= most {
+        return Ok(0);
+    }
     let count = "SELECT count(*) FROM flow WHERE hour = ?1 AND sensor = ?2 AND slot >= 0";
     let rows: i64 = transaction.query_row(count, [hour, sensor], |row| row.get(0))?;
-    if rows <= MOST_ROWS + slack {
+    if rows <= most {
         return Ok(0);
     }
     let which = [hour, sensor, rows - MOST_ROWS];
@@ -127,10 +138,8 @@ pub(super) fn trim(
         which,
     )?;
     let nobody: &[u8] = &[];
-    transaction.execute(
-        ADD,
-        params![hour, sensor, REST, nobody, tool_number(None), rest.0, rest.1, rest.2, rest.3],
-    )?;
+    let values = params![hour, sensor, REST, nobody, tool_number(None), rest.0, rest.1, rest.2, rest.3];
+    transaction.query_row(ADD, values, |_| Ok(()))?;
     transaction.execute("DELETE FROM seen WHERE hour = ?1 AND sensor = ?2", [hour, sensor])?;
     transaction.execute(
         "INSERT INTO seen SELECT hour, sensor, source, tool, sum(packets), sum(bytes), min(first), max(last)

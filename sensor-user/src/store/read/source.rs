@@ -1,7 +1,7 @@
 //! Questions about sources: which sent most, and everything that one did.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 
 use super::super::flow::{self, REST, SlotNumber, blob, count, slot, time_of, tool, tool_number};
+use super::heaviest::heaviest;
 use super::{Ask, Reader, sensor};
 use crate::config::Prefix;
 use crate::sources::Source;
@@ -156,7 +157,11 @@ impl Reader {
 }
 
 /// Conditions on flows `f`, on the hours and sensors of a table of this name, and their values.
-fn conditions(connection: &Connection, ask: &Ask, hours: &str) -> rusqlite::Result<(String, Vec<i64>)> {
+pub(super) fn conditions(
+    connection: &Connection,
+    ask: &Ask,
+    hours: &str,
+) -> rusqlite::Result<(String, Vec<i64>)> {
     let (from, to) = ask.hours();
     let mut text = format!("{hours}.hour >= ?1 AND {hours}.hour < ?2");
     let mut values = vec![from, to];
@@ -174,46 +179,6 @@ fn conditions(connection: &Connection, ask: &Ask, hours: &str) -> rusqlite::Resu
         add("f.tool =", tool_number(Some(tool)));
     }
     Ok((text, values))
-}
-
-/// A source by its place among all: packets and who; with bytes, and when it was first and last seen.
-type Found = (Reverse<(u64, Reverse<Source>)>, u64, i64, i64);
-
-/// The heaviest sources, how many there are in all and how many packets they sent.
-fn heaviest(connection: &Connection, ask: &Ask) -> rusqlite::Result<(Vec<SourceRow>, u64, u64)> {
-    let (conditions, values) = conditions(connection, ask, "h")?;
-    let table = if ask.slot.is_some() { "flow" } else { "seen" };
-    let mut query = connection.prepare(&format!(
-        "SELECT f.source, sum(f.packets), sum(f.bytes), min(f.hour * 3600000 + f.first), \
-             max(f.hour * 3600000 + f.last)
-         FROM hour AS h CROSS JOIN {table} AS f ON f.hour = h.hour AND f.sensor = h.sensor
-         WHERE {conditions} GROUP BY f.source"
-    ))?;
-    let mut rows = query.query(params_from_iter(values))?;
-    // Those of most packets so far, the lightest on top; of equal ones the lower address stays.
-    let mut heap: BinaryHeap<Found> = BinaryHeap::new();
-    let (mut found, mut packets) = (0, 0);
-    while let Some(row) = rows.next()? {
-        let Some(source) = flow::source(row.get_ref(0)?.as_blob()?) else { continue };
-        found += 1;
-        let of_source = count(row.get(1)?);
-        packets += of_source;
-        let place = Reverse((of_source, Reverse(source)));
-        if heap.len() < ask.most() || heap.peek().is_some_and(|(lightest, ..)| place < *lightest) {
-            heap.push((place, count(row.get(2)?), row.get::<_, i64>(3)?, row.get::<_, i64>(4)?));
-            if heap.len() > ask.most() {
-                heap.pop();
-            }
-        }
-    }
-    let row = |(Reverse((packets, Reverse(source))), bytes, first, last): Found| SourceRow {
-        source,
-        packets,
-        bytes,
-        first: time_of(0, first),
-        last: time_of(0, last),
-    };
-    Ok((heap.into_sorted_vec().into_iter().map(row).collect(), found, packets))
 }
 
 /// Days of which there are flows.
@@ -249,7 +214,7 @@ fn what(connection: &Connection, ask: &Ask, of: Source) -> rusqlite::Result<Vec<
     Ok(all)
 }
 
-fn parameters(values: &[i64]) -> Vec<Box<dyn ToSql>> {
+pub(super) fn parameters(values: &[i64]) -> Vec<Box<dyn ToSql>> {
     values.iter().map(|value| Box::new(*value) as Box<dyn ToSql>).collect()
 }
 

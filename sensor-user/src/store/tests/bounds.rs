@@ -139,3 +139,29 @@ fn a_clock_that_jumps_a_day_and_back_breaks_nothing() {
     database.tidy(at(HOUR + day + 3_600 + 120), true, &|| true).unwrap();
     assert_eq!((files().len(), stats.rows()), (1, 1));
 }
+
+#[test]
+fn a_reader_that_does_not_end_does_not_let_the_log_grow_without_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    // Sixteen MiB of log, and a quarter of that.
+    let (mut database, stats) = open(&Store { max_size: 64 << 20, ..settings(folder.path()) });
+    let path = folder.path().join(DATABASE);
+    database.write(&mut writing(1, "a", &[observation(A, 23, HOUR)]), at(HOUR)).unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM flow").unwrap();
+    let log = || fs::metadata(folder.path().join("sensor.db-wal")).unwrap().len();
+    let mut write = |round: u32| {
+        let first = 20_000 * round;
+        let observations: Vec<_> =
+            (first..first + 20_000).map(|number| observation(Ipv4Addr::from(number), 23, HOUR)).collect();
+        database.write(&mut writing(i64::from(round) + 2, "a", &observations), at(HOUR))
+    };
+    let (round, error) = (0..40).find_map(|round| Some((round, write(round).err()?))).unwrap();
+    let said = error.to_string();
+    assert!(said.contains("another program reads") && said.contains("`fuser"), "{said}");
+    assert!((32 << 20..48 << 20).contains(&log()), "{} bytes", log());
+    assert!(stats.bytes() > log(), "metrics tell of it");
+    reader.execute_batch("ROLLBACK").unwrap();
+    write(round).unwrap();
+    assert!(log() <= 16 << 20, "{} bytes", log());
+}

@@ -78,7 +78,7 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
     let (mut database, stats) = open(&settings(folder.path()));
     let feed = Feed::new(&folder.path().join(DATABASE), Arc::clone(&stats));
     let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
-    feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }]);
+    feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }], None);
     let mut traffic = Traffic::new();
     let mut counting = counting::Counting::default();
     let (mut slots, mut truth) = (Slots::default(), HashMap::<(Source, SlotKind), u64>::new());
@@ -94,7 +94,7 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
             .flat_map(|sample| counting.grow(sample, |name| database.known(name)).unwrap())
             .collect();
         let batch = feed.take();
-        database.write(&mut Writing { number: minute + 1, batch, growth }, at(now)).unwrap();
+        database.write(&mut Writing { number: minute + 1, batch, growth, summed_up: 0 }, at(now)).unwrap();
         database.tidy(at(now), true, &|| true).unwrap();
         let took = cpu() - before;
         (spent, longest) = (spent + took, longest.max(took));
