@@ -99,7 +99,7 @@ impl Agent {
         store.begin(&config, &deployment);
         let mut evidence = Evidence::default();
         evidence.begin(&config, &mut deployment, &store);
-        pages.keep(folder(&config), store.feed());
+        pages.keep(folder(&config), store.feed(), evidence.register());
         let names = http::Names::new(&config.hosts);
         Ok(Self {
             config,
@@ -186,7 +186,7 @@ impl Agent {
         self.evidence.stop();
         self.store.begin(&self.config, &self.deployment);
         self.evidence.begin(&self.config, &mut self.deployment, &self.store);
-        self.pages.keep(folder(&self.config), self.store.feed());
+        self.pages.keep(folder(&self.config), self.store.feed(), self.evidence.register());
         self.restart_log()?;
         Ok(said)
     }
@@ -198,10 +198,11 @@ impl Agent {
     pub fn reconcile(&mut self) -> Result<()> {
         if self.evidence.is_stopping() {
             self.evidence.begin(&self.config, &mut self.deployment, &self.store);
+            self.pages.keep(folder(&self.config), self.store.feed(), self.evidence.register());
         }
         if self.store.is_stopping() {
             self.store.begin(&self.config, &self.deployment);
-            self.pages.keep(folder(&self.config), self.store.feed());
+            self.pages.keep(folder(&self.config), self.store.feed(), self.evidence.register());
         }
         let Self { config, options, deployment, told, .. } = self;
         let admit = |interface: &Interface| {

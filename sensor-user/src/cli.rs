@@ -3,6 +3,7 @@
 //! What a value means by itself is checked here, so that wrong use ends with exit code 2; what depends on the
 //! configuration file is checked by [`crate::config`].
 
+mod sources;
 mod value;
 
 use std::net::SocketAddr;
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
+
+pub use self::sources::{Events, Form, Period, Source, Sources, Tuples};
 
 use crate::config::{self, KernelLog, Mode, Port, Prefix};
 use crate::kernel::{AttachOptions, DEFAULT_PINS};
@@ -26,6 +29,7 @@ Examples:
   sensor confirm
   sensor status
   sensor evidence --last 1h --port 23/tcp
+  sensor sources --port 37215/tcp
   sensor reload
   sensor detach --interface eth0
 
@@ -71,6 +75,16 @@ pub enum Command {
     Status(Status),
     /// Show packets that the running agent keeps as evidence, or write them to a pcapng file.
     Evidence(Evidence),
+    /// Show who sent most of the last hours, or what most was sent to, as far as evidence tells.
+    Sources(Sources),
+    /// Show everything that is known of one source.
+    Source(Source),
+    /// Show who scanned: one source that asked many ports, or many addresses.
+    Scans(Events),
+    /// Show who is under denial of service, as their answers to forged sources tell.
+    Victims(Events),
+    /// Show what SYNs have in common: window, options, MSS, window scale and TTL.
+    Tuples(Tuples),
     /// Have the running agent apply its changed configuration file; a bad one is refused whole.
     Reload(Reload),
     /// Remove the sensor from interfaces, whoever attached it. Needs no configuration and no agent.

@@ -7,4 +7,5 @@ pub mod doctor;
 pub mod evidence;
 pub mod reload;
 pub mod run;
+pub mod sources;
 pub mod status;

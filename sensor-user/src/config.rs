@@ -10,6 +10,7 @@ mod file;
 mod overlap;
 mod prefix;
 mod sensor;
+mod sources;
 mod store;
 mod syntax;
 mod validate;
@@ -35,6 +36,9 @@ pub use self::error::ConfigError;
 pub use self::evidence::Evidence;
 pub use self::prefix::{Prefix, PrefixError};
 pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
+#[cfg(test)]
+pub(crate) use self::sources::LEAST_MEMORY;
+pub use self::sources::{Sources, VictimDefinition};
 pub use self::store::Store;
 pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name};
 
@@ -107,6 +111,8 @@ pub struct Config {
     pub evidence: Option<Evidence>,
     /// How what was seen is kept; `None` if it is not: without evidence, unless it is asked for.
     pub store: Option<Store>,
+    /// What is to be known of sources, where evidence is kept.
+    pub sources: Sources,
 }
 
 /// Which ports get a series of their own, per sensor.
@@ -229,6 +235,7 @@ impl Config {
             allow: settings.allow,
             evidence,
             store,
+            sources: settings.sources,
         })
     }
 }

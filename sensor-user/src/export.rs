@@ -11,13 +11,14 @@ pub mod http;
 mod metrics;
 mod own;
 mod slots;
+mod sources;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::exporter::Exporter;
-pub use self::families::FAMILIES;
+pub use self::families::{FAMILIES, SOURCE_FAMILIES};
 pub use self::http::{Documents, HttpStats};
 pub use crate::counters::select::Scraper;
 use crate::kernel::AttachedMode;

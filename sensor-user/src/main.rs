@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sensor_user::cli::{Cli, Command};
-use sensor_user::commands::{check, confirm, detach, doctor, evidence, reload, run, status};
+use sensor_user::commands::{check, confirm, detach, doctor, evidence, reload, run, sources, status};
 use sensor_user::config::{Config, Input};
 use sensor_user::obstacle::{WrongUse, in_words};
 use sensor_user::{log, output};
@@ -40,6 +40,11 @@ fn dispatch() -> ExitCode {
         Command::Confirm(arguments) => finish(confirm::run(&arguments)),
         Command::Status(arguments) => finish(status::run(&arguments)),
         Command::Evidence(arguments) => finish(evidence::run(&arguments)),
+        Command::Sources(arguments) => finish(sources::sources(&arguments)),
+        Command::Source(arguments) => finish(sources::source(&arguments)),
+        Command::Scans(arguments) => finish(sources::scans(&arguments)),
+        Command::Victims(arguments) => finish(sources::victims(&arguments)),
+        Command::Tuples(arguments) => finish(sources::tuples(&arguments)),
         Command::Reload(arguments) => finish(reload::run(&arguments)),
         Command::Detach(arguments) => finish(detach::run(&arguments)),
     }

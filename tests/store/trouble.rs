@@ -51,6 +51,8 @@ pub(crate) fn packet(from: u32) -> Observation {
         reply: None,
         length: 90,
         missed: 0,
+        lost: 0,
+        before: Timestamp::now(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::store::Store;
 use crate::config::{Config, Evidence as Settings};
 use crate::evidence::{Keeper, forgo};
 use crate::kernel::Deployment;
-use crate::sources::Observer;
+use crate::sources::{Observer, Register};
 
 /// How long a stop waits until what is known of sources is kept.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -19,8 +19,15 @@ pub(super) struct Evidence {
     keeper: Option<Keeper>,
     /// What was to stop and waits for its disk: until it has, no other begins.
     stopping: Option<Keeper>,
-    /// A reload does not forget what it knows.
-    sources: Option<Observer>,
+    /// A reload does not forget what is known.
+    sources: Option<Sources>,
+}
+
+/// What looks at sources.
+#[derive(Debug)]
+struct Sources {
+    register: Register,
+    observer: Observer,
 }
 
 impl Evidence {
@@ -36,7 +43,7 @@ impl Evidence {
             self.stop_sources();
             return;
         };
-        match self.keep(settings, deployment, store) {
+        match self.keep(settings, config, deployment, store) {
             Ok(keeper) => self.keeper = Some(keeper),
             Err(error) => {
                 tracing::error!(
@@ -46,14 +53,29 @@ impl Evidence {
         }
     }
 
-    fn keep(&mut self, settings: &Settings, deployment: &mut Deployment, store: &Store) -> Result<Keeper> {
+    fn keep(
+        &mut self,
+        settings: &Settings,
+        config: &Config,
+        deployment: &mut Deployment,
+        store: &Store,
+    ) -> Result<Keeper> {
         let ring = deployment.ring()?.context("the kernel hands nothing over")?;
-        let observer = match self.sources.take() {
-            Some(observer) => observer,
-            None => Observer::start(vec![store.sink()])?,
+        let sources = if let Some(sources) = self.sources.take() {
+            sources.register.configure(&config.sources, deployment.sensors());
+            sources
+        } else {
+            let register = Register::new(&config.sources, deployment.sensors())?;
+            let observer = Observer::start(vec![register.sink(), store.sink()], register.missed_records())?;
+            Sources { register, observer }
         };
-        let feed = self.sources.insert(observer).feed();
+        let feed = self.sources.insert(sources).observer.feed();
         Keeper::start(settings, deployment.sensors(), ring, deployment.ledger()?, feed)
+    }
+
+    /// What is known of sources, while they are looked at.
+    pub(super) fn register(&self) -> Option<Register> {
+        self.sources.as_ref().map(|sources| sources.register.clone())
     }
 
     /// Whether what kept evidence before was to stop, and nothing has begun since.
@@ -76,7 +98,7 @@ impl Evidence {
     }
 
     fn stop_sources(&mut self) {
-        if self.sources.take().is_some_and(|observer| !observer.stop(PATIENCE)) {
+        if self.sources.take().is_some_and(|sources| !sources.observer.stop(PATIENCE)) {
             tracing::warn!("what was observed of sources last is not kept: its disk does not take it");
         }
     }

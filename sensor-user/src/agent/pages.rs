@@ -12,6 +12,7 @@ use super::status::Since;
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
 use crate::repeated::Repeated;
+use crate::sources::Register;
 use crate::status::AgentStatus;
 use crate::store::Feed;
 
@@ -66,12 +67,13 @@ impl Pages {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where evidence is kept from now on, and what is stored, if they are.
-    pub(super) fn keep(&self, evidence: Option<PathBuf>, store: Option<Feed>) {
+    /// Where evidence is kept from now on, what is stored, and what is known of sources, if they are.
+    pub(super) fn keep(&self, evidence: Option<PathBuf>, store: Option<Feed>, sources: Option<Register>) {
         {
             let mut state = self.lock();
             state.evidence = evidence;
             state.store = store;
+            state.exporter.tell_of(sources);
         }
         // Counts go on from now.
         self.store_counts();

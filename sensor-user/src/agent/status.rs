@@ -10,6 +10,7 @@ use crate::evidence::{Basis, Search, find};
 use crate::export::AttachStatus;
 use crate::obstacle::in_words;
 use crate::socket::{Questions, Visit};
+use crate::sources::Register;
 use crate::status::{
     AgentStatus, CountersStatus, EvidenceStatus, InterfaceStatus, Readiness, StatusLine, utc,
 };
@@ -99,5 +100,14 @@ impl Questions for Pages {
             "this agent keeps no evidence: add [evidence] to its configuration, then `sensor reload`",
         )?;
         find(&folder, search, visit)
+    }
+
+    fn register(&self) -> Result<Register> {
+        // What was not observed is known by the counters, as of now. That they cannot be read is in the log.
+        drop(self.drain());
+        self.lock().exporter.told_of().context(
+            "this agent keeps no evidence, of which sources are told: add [evidence] to its configuration, then \
+             `sensor reload`",
+        )
     }
 }

@@ -56,7 +56,8 @@ impl Default for Evidence {
 /// Checks the table.
 pub(super) fn evidence(table: &file::Evidence, problems: &mut Problems<'_>) -> Evidence {
     let usual = Evidence::default();
-    let path = table.path.as_ref().and_then(|text| one("path", text, folder, problems));
+    let path =
+        table.path.as_ref().and_then(|text| one("path", text, |text| whole_path(text, "folder"), problems));
     let budget = table.budget.as_ref().and_then(|it| bounded("budget", it, &BUDGETS, problems));
     let snap_length =
         table.snap_length.as_ref().and_then(|it| bounded("snap_length", it, &SNAP_LENGTHS, problems));
@@ -73,16 +74,17 @@ pub(super) fn evidence(table: &file::Evidence, problems: &mut Problems<'_>) -> E
     }
 }
 
-pub(super) fn folder(text: &str) -> Result<PathBuf, &'static str> {
+/// The path of a file or a folder, from `/` on.
+pub(super) fn whole_path(text: &str, what: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     if path.is_absolute() && !text.contains(char::is_control) {
         Ok(path.to_owned())
     } else {
-        Err("is not the whole path of a folder: write it from / on")
+        Err(format!("is not the whole path of a {what}: write it from / on"))
     }
 }
 
-fn bounded(
+pub(super) fn bounded(
     what: &str,
     number: &Spanned<i64>,
     bounds: &RangeInclusive<i64>,

@@ -35,6 +35,7 @@ pub(super) struct File {
     pub allow: Vec<Spanned<Allow>>,
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
+    pub sources: Option<Spanned<Sources>>,
 }
 
 /// A `[[sensor]]` table.
@@ -80,6 +81,20 @@ pub(super) struct Store {
     pub path: Option<Spanned<String>>,
     pub max_age: Option<Spanned<String>>,
     pub max_size: Option<Spanned<String>>,
+}
+
+/// The `[sources]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sources {
+    pub countries: Option<Spanned<String>>,
+    pub autonomous_systems: Option<Spanned<String>>,
+    pub known_scanners: Option<Spanned<String>>,
+    pub memory: Option<Spanned<String>>,
+    pub max_labels: Option<Spanned<i64>>,
+    pub victim_packets: Option<Spanned<i64>>,
+    pub victim_time: Option<Spanned<String>>,
+    pub victim_packets_per_minute: Option<Spanned<i64>>,
 }
 
 /// An `[[allow]]` table.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::Problems;
-use super::evidence::folder;
+use super::evidence::whole_path;
 use super::validate::one;
 use super::{file, value};
 
@@ -39,7 +39,8 @@ impl Default for Store {
 /// Checks the table.
 pub(super) fn store(table: &file::Store, problems: &mut Problems<'_>) -> Store {
     let usual = Store::default();
-    let path = table.path.as_ref().and_then(|text| one("path", text, folder, problems));
+    let path =
+        table.path.as_ref().and_then(|text| one("path", text, |text| whole_path(text, "folder"), problems));
     let max_age = table.max_age.as_ref().and_then(|text| one("max_age", text, value::age, problems));
     let max_size = table
         .max_size

@@ -3,7 +3,7 @@
 use super::error::cut;
 
 /// Which keys are where: those of the whole file stand above the first heading.
-const PLACES: [(&str, &[&str]); 7] = [
+const PLACES: [(&str, &[&str]); 8] = [
     ("", &["interfaces", "listen", "hosts", "drain_interval", "mode", "observe", "kernel_log"]),
     ("[[sensor]]", &["name", "region", "prefixes"]),
     ("[export]", &["ports", "max_ports"]),
@@ -11,6 +11,19 @@ const PLACES: [(&str, &[&str]); 7] = [
     ("[[allow]]", &["from", "tcp", "udp", "icmp_echo"]),
     ("[evidence]", &["path", "budget", "snap_length", "max_size", "observe"]),
     ("[store]", &["path", "max_age", "max_size"]),
+    (
+        "[sources]",
+        &[
+            "countries",
+            "autonomous_systems",
+            "known_scanners",
+            "memory",
+            "max_labels",
+            "victim_packets",
+            "victim_time",
+            "victim_packets_per_minute",
+        ],
+    ),
 ];
 
 /// Says it of the parser's message.

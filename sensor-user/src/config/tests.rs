@@ -53,6 +53,7 @@ fn example() -> Config {
         allow: vec![],
         evidence: None,
         store: None,
+        sources: Sources::default(),
     }
 }
 
@@ -97,6 +98,15 @@ fn every_key_is_read() {
         path = "/srv/store"
         max_age = "36h"
         max_size = "64MiB"
+        [sources]
+        countries = "/srv/countries.mmdb"
+        autonomous_systems = "/srv/systems.mmdb"
+        known_scanners = "/srv/scanners.csv"
+        memory = "8MiB"
+        max_labels = 7
+        victim_packets = 5
+        victim_time = "2m"
+        victim_packets_per_minute = 10
     "#;
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
@@ -127,6 +137,14 @@ fn every_key_is_read() {
             max_age: Duration::from_hours(36),
             max_size: 64 << 20,
         }),
+        sources: Sources {
+            countries: Some("/srv/countries.mmdb".into()),
+            autonomous_systems: Some("/srv/systems.mmdb".into()),
+            known_scanners: Some("/srv/scanners.csv".into()),
+            memory: 8 << 20,
+            max_labels: 7,
+            victims: VictimDefinition { packets: 5, time: Duration::from_mins(2), packets_per_minute: 10 },
+        },
     };
     assert_eq!(load(content, Input::default()), Ok(expected));
 }

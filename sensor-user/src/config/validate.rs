@@ -20,7 +20,8 @@ use super::error::{Problems, shown};
 use super::overlap::{Overlap, overlaps};
 use super::{
     Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Evidence, Export, KernelLog, MAX_PREFIXES,
-    MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, Store, allow, evidence, file, store, value,
+    MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, Sources, Store, allow, evidence, file, sources, store,
+    value,
 };
 
 /// What a file says; what it leaves out is `None`, or empty for sensors.
@@ -39,6 +40,7 @@ pub(super) struct Settings {
     pub allow: Vec<Allow>,
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
+    pub sources: Sources,
 }
 
 /// Reads and checks the content of the file at `path`, which only serves to name it.
@@ -53,6 +55,13 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         file::File::default()
     });
     let sensors = sensors(file.sensor, &mut problems);
+    if let (Some(table), None) = (&file.sources, &file.evidence) {
+        problems.add(
+            table.span().start,
+            "[sources] without [evidence], of which sources are told: add an [evidence] table, or remove this one",
+        );
+    }
+    let number = sensors.len().max(1);
     let settings = Settings {
         interfaces: file.interfaces.map(|names| interfaces(&names, &mut problems)),
         listen: file.listen.and_then(|text| one("listen", &text, listen, &mut problems)),
@@ -72,6 +81,10 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         allow: allow::rules(&file.allow, &mut problems),
         evidence: file.evidence.map(|table| evidence::evidence(&table, &mut problems)),
         store: file.store.map(|table| store::store(&table, &mut problems)),
+        sources: file
+            .sources
+            .map(|table| sources::sources(table.get_ref(), number, &mut problems))
+            .unwrap_or_default(),
     };
     problems.check(settings)
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use jiff::Timestamp;
 use prometheus::{Encoder, TextEncoder};
 use sensor_common::layout::side::Side;
 use sensor_common::layout::{Counter, Passed};
@@ -16,12 +17,13 @@ use sensor_common::layout::{Counter, Passed};
 use super::buffer::Buffer;
 use super::exported::Exported;
 use super::own::Own;
-use super::{AttachStatus, HttpStats, Scraper, metrics, slots};
+use super::{AttachStatus, HttpStats, Scraper, metrics, slots, sources};
 use crate::config::{Export, NumberedSensor, SensorNumber};
 use crate::counters::details::{self, Details};
 use crate::counters::select::Scrapers;
 use crate::counters::store::{Records, Restored};
 use crate::counters::{SeriesStore, Slots, Snapshot};
+use crate::sources::Register;
 use crate::status::{EvidenceStatus, SensorStatus};
 use crate::store::Stats;
 
@@ -37,6 +39,8 @@ pub struct Exporter {
     scrapers: Option<Scrapers>,
     own: Own,
     page: Buffer,
+    /// What is known of sources, if they are looked at.
+    sources: Option<Register>,
 }
 
 impl Exporter {
@@ -57,6 +61,7 @@ impl Exporter {
             scrapers: None,
             own: Own::new(),
             page: Buffer::default(),
+            sources: None,
         };
         exporter.reconfigure(sensors, export)?;
         Ok(exporter)
@@ -110,7 +115,19 @@ impl Exporter {
             failure = failure.or(records.failure());
         }
         self.note_store(failure.as_ref());
-        self.snapshot.replace(snapshot)
+        let before = self.snapshot.replace(snapshot);
+        self.tell_skipped();
+        before
+    }
+
+    /// Tells what looks at sources how many packets there are by now that it is not shown.
+    fn tell_skipped(&self) {
+        if let (Some(register), Some(snapshot)) = (&self.sources, &self.snapshot) {
+            let skipped = |slots| details::skipped(slots).into_iter().map(|(_, packets)| packets).sum();
+            let sensors = self.sensors.iter().zip(&snapshot.sensors);
+            register
+                .counted(Timestamp::now(), sensors.map(|(sensor, slots)| (sensor.number, skipped(slots))));
+        }
     }
 
     /// Logs the first of a row of failures, and its end.
@@ -123,6 +140,18 @@ impl Exporter {
             _ => {}
         }
         self.store_failed = failure.is_some();
+    }
+
+    /// Exports what is known of sources from now on, or nothing of them.
+    pub fn tell_of(&mut self, sources: Option<Register>) {
+        self.sources = sources;
+        self.tell_skipped();
+    }
+
+    /// What is known of sources, if it is exported.
+    #[must_use]
+    pub fn told_of(&self) -> Option<Register> {
+        self.sources.clone()
     }
 
     /// Notes that a drain failed.
@@ -138,6 +167,9 @@ impl Exporter {
         let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
         let page = self.page.start();
         metrics::write(page, &self.sensors, snapshot);
+        if let Some(register) = &self.sources {
+            sources::write(page, &self.sensors, snapshot, register);
+        }
         let own = self.own.families(attached);
         TextEncoder.encode(&own, page).context("cannot write the metrics page")?;
         if let Some(scrapers) = &mut self.scrapers {

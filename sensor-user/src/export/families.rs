@@ -48,7 +48,7 @@ impl Family {
     }
 }
 
-/// Every metric of the agent but the process metrics.
+/// Every metric of the agent but those of sources and the process metrics.
 pub static FAMILIES: [&Family; 27] = [
     &PACKETS,
     &BYTES,
@@ -77,6 +77,22 @@ pub static FAMILIES: [&Family; 27] = [
     &STORE_FAILING,
     &TIME,
     &BUILD_INFO,
+];
+
+/// Those of sources, which are on the page where evidence is kept, as far as there is something to say.
+pub static SOURCE_FAMILIES: [&Family; 12] = [
+    &SOURCES,
+    &SOURCES_OBSERVED,
+    &SOURCES_MISSED,
+    &COUNTRY,
+    &COUNTRY_SOURCES,
+    &AS,
+    &AS_INFO,
+    &SCANNER,
+    &SCANNER_PORT,
+    &VICTIMS,
+    &LIST,
+    &MISSED_RECORDS,
 ];
 
 pub(super) static PACKETS: Family = Family {
@@ -203,6 +219,91 @@ pub(super) static PORTS: Family = Family {
     kind: Kind::Gauge,
     labels: &["sensor"],
     help: "Ports that have a series of their own.",
+};
+
+pub(super) static SOURCES: Family = Family {
+    name: "sensor_sources",
+    kind: Kind::Gauge,
+    labels: &["sensor", "protocol", "port", "window"],
+    help: "Distinct sources in the last full UTC hour or day, exact up to 256, then with a standard error of 1.6 %: \
+           of all packets with an empty protocol and port, and by exported port; where packets were missed, at least so many.",
+};
+
+pub(super) static SOURCES_OBSERVED: Family = Family {
+    name: "sensor_sources_observed_packets",
+    kind: Kind::Gauge,
+    labels: &["sensor", "window"],
+    help: "Packets that the numbers of sources in the last full window rest on.",
+};
+
+pub(super) static SOURCES_MISSED: Family = Family {
+    name: "sensor_sources_missed_packets",
+    kind: Kind::Gauge,
+    labels: &["sensor", "window"],
+    help: "Packets of the last full window that were counted, and whose sources were not looked at.",
+};
+
+pub(super) static COUNTRY: Family = Family {
+    name: "sensor_country_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "country"],
+    help: "Packets whose sources were looked at, by their country.",
+};
+
+pub(super) static COUNTRY_SOURCES: Family = Family {
+    name: "sensor_country_sources",
+    kind: Kind::Gauge,
+    labels: &["sensor", "country", "window"],
+    help: "Distinct sources in the last full UTC hour or day, by their country.",
+};
+
+pub(super) static AS: Family = Family {
+    name: "sensor_as_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "as"],
+    help: "Packets whose sources were looked at, by the number of their autonomous system.",
+};
+
+pub(super) static AS_INFO: Family = Family {
+    name: "sensor_as_info",
+    kind: Kind::Gauge,
+    labels: &["as", "name"],
+    help: "Always 1; tells whose an autonomous system is.",
+};
+
+pub(super) static SCANNER: Family = Family {
+    name: "sensor_known_scanner_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "scanner"],
+    help: "Packets whose sources were looked at and are of known scanners, by organisation.",
+};
+
+pub(super) static SCANNER_PORT: Family = Family {
+    name: "sensor_known_scanner_port_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "protocol", "port"],
+    help: "Packets whose sources were looked at and are of known scanners, by exported port.",
+};
+
+pub(super) static VICTIMS: Family = Family {
+    name: "sensor_victims",
+    kind: Kind::Gauge,
+    labels: &["sensor", "window"],
+    help: "Distinct addresses that were under denial of service in the last full UTC hour or day, as their answers tell.",
+};
+
+pub(super) static LIST: Family = Family {
+    name: "sensor_list_current",
+    kind: Kind::Gauge,
+    labels: &["list"],
+    help: "Whether what is in use of a list of countries, autonomous systems or known scanners is its file as it is now.",
+};
+
+pub(super) static MISSED_RECORDS: Family = Family {
+    name: "sensor_sources_missed_records_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Records of evidence that there was no time to look at the sources of.",
 };
 
 pub(super) static DRAIN_DURATION: Family = Family {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::evidence::Search;
+use crate::sources::{Ask, AskEvents, AskSource};
 
 /// The protocol's version. An agent refuses others; what is added to an answer takes no new one.
 pub const VERSION: u64 = 1;
@@ -20,6 +21,16 @@ pub enum Question {
     Status,
     /// Packets that are kept as evidence.
     Evidence(Search),
+    /// Who sent most, or what most was sent to.
+    Sources(Ask),
+    /// Everything that is known of one source.
+    Source(AskSource),
+    /// Scans.
+    Scans(AskEvents),
+    /// Addresses under denial of service.
+    Victims(AskEvents),
+    /// What SYNs show of the stacks that made them.
+    Tuples(Ask),
     /// To apply the configuration as it is written now.
     Reload,
     /// To detach from an interface, and to leave it detached.
@@ -41,7 +52,7 @@ struct Nothing {}
 
 impl Question {
     /// What `ask` may be.
-    const NAMES: &str = "status, evidence, reload and detach";
+    const NAMES: &str = "status, evidence, sources, source, scans, victims, tuples, reload and detach";
 
     /// The question on a line.
     ///
@@ -65,6 +76,11 @@ impl Question {
         match ask.as_str() {
             Some("status") => details(rest).map(|Nothing {}| Self::Status),
             Some("evidence") => details(rest).map(Self::Evidence),
+            Some("sources") => details(rest).map(Self::Sources),
+            Some("source") => details(rest).map(Self::Source),
+            Some("scans") => details(rest).map(Self::Scans),
+            Some("victims") => details(rest).map(Self::Victims),
+            Some("tuples") => details(rest).map(Self::Tuples),
             Some("reload") => details(rest).map(|Nothing {}| Self::Reload),
             Some("detach") => details(rest).map(Self::Detach),
             _ => Err(format!(
@@ -121,6 +137,16 @@ mod tests {
     #[rstest]
     #[case::status(Question::Status, r#"{"version":1,"ask":"status"}"#)]
     #[case::reload(Question::Reload, r#"{"version":1,"ask":"reload"}"#)]
+    #[case::sources(
+        Question::Sources(Ask { slot: Some("23/tcp".to_owned()), limit: 5, ..Ask::default() }),
+        r#"{"version":1,"ask":"sources","slot":"23/tcp","by":"source","limit":5}"#
+    )]
+    #[case::source(
+        Question::Source(AskSource { source: "2001:db8::7".parse().unwrap() }),
+        r#"{"version":1,"ask":"source","source":"2001:db8::/64"}"#
+    )]
+    #[case::scans(Question::Scans(AskEvents::default()), r#"{"version":1,"ask":"scans"}"#)]
+    #[case::victims(Question::Victims(AskEvents::default()), r#"{"version":1,"ask":"victims"}"#)]
     #[case::detach(Question::Detach(Detach { interface: 7 }), r#"{"version":1,"ask":"detach","interface":7}"#)]
     fn questions_are_read_as_they_are_written(#[case] question: Question, #[case] line: &str) {
         assert_eq!(question.line().unwrap(), format!("{line}\n"));

@@ -18,6 +18,8 @@ use super::question::{Detach, LONGEST, Question};
 use super::{Answer, PATIENCE};
 use crate::evidence::{Basis, Found, Search};
 use crate::repeated::Repeated;
+use crate::sources::Register;
+use crate::sources::answer::Line;
 use crate::status::StatusLine;
 
 /// Connections at a time, of all who may connect.
@@ -45,6 +47,12 @@ pub trait Questions: Send + Sync + 'static {
     /// # Errors
     /// No evidence is kept, or it cannot be read.
     fn evidence(&self, search: &Search, visit: &mut Visit<'_>) -> Result<Basis>;
+
+    /// What is known of sources.
+    ///
+    /// # Errors
+    /// No evidence is kept, of which they are told.
+    fn register(&self) -> Result<Register>;
 }
 
 /// Takes a packet that was found, or nothing while the search goes on; says whether it is to.
@@ -288,12 +296,42 @@ impl Hall {
                 }
             }
             Question::Evidence(search) => return self.evidence(search, answer).await,
+            Question::Sources(ask) => {
+                return self.lines(answer, move |register| register.sources(&ask)).await;
+            }
+            Question::Source(ask) => return self.lines(answer, move |register| register.source(&ask)).await,
+            Question::Scans(ask) => return self.lines(answer, move |register| register.scans(&ask)).await,
+            Question::Victims(ask) => {
+                return self.lines(answer, move |register| register.victims(&ask)).await;
+            }
+            Question::Tuples(ask) => return self.lines(answer, move |register| register.tuples(&ask)).await,
             Question::Reload => return self.change(Change::Reload, answer).await,
             Question::Detach(Detach { interface }) => {
                 return self.change(Change::Detach(interface), answer).await;
             }
         }
         Ok(Ok(()))
+    }
+
+    /// What is known of sources takes memory while it is put together: no more are than may search.
+    async fn lines(
+        &self,
+        answer: &mut Answer<'_>,
+        ask: impl FnOnce(&Register) -> Result<Vec<Line>> + Send + 'static,
+    ) -> io::Result<Result<()>> {
+        let Ok(_turn) = Arc::clone(&self.searches).try_acquire_owned() else {
+            return Ok(Err(anyhow!("{SEARCHES} searches are answered already: ask again in a moment")));
+        };
+        let questions = Arc::clone(&self.questions);
+        match blocking(move || ask(&questions.register()?)).await {
+            Ok(lines) => {
+                for line in lines {
+                    answer.line(&line).await?;
+                }
+                Ok(Ok(()))
+            }
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     /// A search reads files as long as its peer takes what it finds, and no more is held than a few packets.

@@ -1,5 +1,6 @@
 //! Where records of evidence come in, and the thread that looks at them. Who hands them over never waits for it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
@@ -49,8 +50,7 @@ impl Feed {
         if let Err(TrySendError::Full(records) | TrySendError::Disconnected(records)) =
             self.batches.try_send(records.clone())
         {
-            let count = each(&records).count() as u64;
-            self.missed.fetch_add(count, Ordering::Relaxed);
+            miss(&self.missed, &records);
         }
     }
 }
@@ -64,33 +64,28 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Begins to look, for these sinks.
+    /// Begins to look, for these sinks. What there is no time for is counted in `missed`, in records.
     ///
     /// # Errors
     /// There are no threads left.
-    pub fn start(sinks: Vec<Box<dyn Sink>>) -> Result<Self> {
+    pub fn start(sinks: Vec<Box<dyn Sink>>, missed: Arc<AtomicU64>) -> Result<Self> {
         let (batches, waiting) = sync_channel(WAITING);
         let (at_work, ended) = channel::<()>();
+        let of_thread = Arc::clone(&missed);
         thread::Builder::new()
             .name("sources".to_owned())
             .spawn(move || {
-                observe(&waiting, sinks);
+                observe(&waiting, sinks, &of_thread);
                 drop(at_work);
             })
             .context("cannot start the thread that looks at sources")?;
-        Ok(Self { feed: Feed { batches, missed: Arc::default() }, ended })
+        Ok(Self { feed: Feed { batches, missed }, ended })
     }
 
     /// Where records come in.
     #[must_use]
     pub fn feed(&self) -> Feed {
         self.feed.clone()
-    }
-
-    /// Records that it had no time for.
-    #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.feed.missed.load(Ordering::Relaxed)
     }
 
     /// Ends, once nobody has a feed any more, and waits so long for the sinks to have ended; says whether they have.
@@ -102,17 +97,38 @@ impl Observer {
     }
 }
 
+/// Counts records that nobody looks at.
+fn miss(missed: &AtomicU64, records: &[u8]) {
+    missed.fetch_add(each(records).count() as u64, Ordering::Relaxed);
+}
+
+/// Does something of which a bug costs what it was done for, and not the thread; says whether it was done.
+fn survived(work: impl FnOnce()) -> bool {
+    let survived = catch_unwind(AssertUnwindSafe(work)).is_ok();
+    if !survived {
+        tracing::error!(
+            "the agent has a bug, told above: what it looked at is not known of sources; all else goes on"
+        );
+    }
+    survived
+}
+
 /// Looks at what comes, until nobody is left who could send more.
-fn observe(batches: &Receiver<Bytes>, mut sinks: Vec<Box<dyn Sink>>) {
+fn observe(batches: &Receiver<Bytes>, mut sinks: Vec<Box<dyn Sink>>, missed: &AtomicU64) {
     let mut reader = Reader::default();
     let mut observations = Vec::new();
     let mut due = Instant::now();
     loop {
         match batches.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(records) => {
-                reader.read(&records, since_1970(), |observation| observations.push(observation));
-                for sink in &mut sinks {
-                    sink.observe(&observations);
+                let looked = survived(|| {
+                    reader.read(&records, since_1970(), |observation| observations.push(observation));
+                    for sink in &mut sinks {
+                        sink.observe(&observations);
+                    }
+                });
+                if !looked {
+                    miss(missed, &records);
                 }
                 observations.clear();
             }
@@ -122,10 +138,47 @@ fn observe(batches: &Receiver<Bytes>, mut sinks: Vec<Box<dyn Sink>>) {
         if due <= Instant::now() {
             let now = Timestamp::now();
             for sink in &mut sinks {
-                sink.tick(now);
+                survived(|| sink.tick(now));
             }
             due = Instant::now() + TICK;
         }
     }
     sinks.into_iter().for_each(Sink::end);
+}
+
+#[cfg(test)]
+mod tests {
+    use sensor_common::layout::Slot;
+    use sensor_common::layout::side::Side;
+
+    use super::super::reader::tests::record;
+    use super::*;
+
+    /// Breaks down over the first batch.
+    struct Fragile {
+        batches: Arc<AtomicU64>,
+    }
+
+    impl Sink for Fragile {
+        fn observe(&mut self, _: &[Observation]) {
+            assert!(self.batches.fetch_add(1, Ordering::Relaxed) > 0, "a bug, as a test wants it");
+        }
+
+        fn tick(&mut self, _: Timestamp) {}
+
+        fn end(self: Box<Self>) {}
+    }
+
+    #[test]
+    fn a_bug_costs_what_it_was_met_at_and_is_counted() {
+        let (batches, missed) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let fragile = Fragile { batches: Arc::clone(&batches) };
+        let observer = Observer::start(vec![Box::new(fragile)], Arc::clone(&missed)).unwrap();
+        for number in 1..=3 {
+            let record = record(number, 0, 0, Slot::tcp(23), Side::NONE, &[0; 60]);
+            observer.feed().offer(&record.into());
+        }
+        assert!(observer.stop(Duration::from_mins(1)));
+        assert_eq!((batches.load(Ordering::Relaxed), missed.load(Ordering::Relaxed)), (3, 1));
+    }
 }

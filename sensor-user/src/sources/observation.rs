@@ -42,6 +42,21 @@ pub struct Observation {
     /// Packets of the same sensor that its CPU counted since the last one that was observed, and that are not observed:
     /// skipped, or lost on the way. Observed and missed are all that were counted, but for frames too broken to have a source.
     pub missed: u64,
+    /// Of these, those that were handed over and are lost on the way.
+    pub lost: u64,
+    /// When the record before it was seen, of the same sensor and CPU; the same as `time` of the first.
+    pub before: Timestamp,
+}
+
+/// What is between two observations of a sensor and CPU.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gap {
+    /// See [`Observation::missed`].
+    pub missed: u64,
+    /// See [`Observation::lost`].
+    pub lost: u64,
+    /// See [`Observation::before`].
+    pub since: Timestamp,
 }
 
 /// What backscatter answers: a packet that somebody has sent to a victim, with the sensor's address as a forged source.
@@ -57,7 +72,7 @@ pub struct Reply {
 
 impl Observation {
     /// What a record tells, seen at this time; `None` if its frame is too broken to say where it comes from.
-    pub(super) fn of(record: &Record, frame: &[u8], time: Timestamp, missed: u64) -> Option<Self> {
+    pub(super) fn of(record: &Record, frame: &[u8], time: Timestamp, gap: Gap) -> Option<Self> {
         let frame = Captured::new(frame, record.length);
         let packet = frame.packet()?;
         let pair = packet.pair(&frame)?;
@@ -77,7 +92,9 @@ impl Observation {
             tuple: tool.and_then(|_| Tuple::of(frame, &packet)),
             reply,
             length: record.length,
-            missed,
+            missed: gap.missed,
+            lost: gap.lost,
+            before: gap.since,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sensor_common::evidence::Record;
 
-use super::observation::Observation;
+use super::observation::{Gap, Observation};
 use crate::config::SensorNumber;
 use crate::evidence::each;
 
@@ -19,8 +19,8 @@ pub(super) struct Reader {
 struct Last {
     number: u64,
     skipped: u64,
-    /// What was missed, and no observation has said yet.
-    unsaid: u64,
+    /// What was missed since then, and no observation has said yet.
+    gap: Gap,
 }
 
 impl Reader {
@@ -28,36 +28,41 @@ impl Reader {
     /// nanoseconds.
     pub(super) fn read(&mut self, records: &[u8], since_1970: u64, mut visit: impl FnMut(Observation)) {
         for (record, frame) in each(records) {
-            let missed = self.reach(&record);
             let time = i128::from(record.time.wrapping_add(since_1970));
             let Ok(time) = Timestamp::from_nanosecond(time) else { continue };
-            if let Some(observation) = Observation::of(&record, frame, time, *missed) {
-                *missed = 0;
+            let gap = self.reach(&record, time);
+            if let Some(observation) = Observation::of(&record, frame, time, *gap) {
+                *gap = Gap { missed: 0, lost: 0, since: time };
                 visit(observation);
             }
         }
     }
 
     /// What was missed since the last observation of the record's sensor and CPU.
-    fn reach(&mut self, record: &Record) -> &mut u64 {
+    fn reach(&mut self, record: &Record, time: Timestamp) -> &mut Gap {
         let &Record { number, skipped, .. } = record;
         let of_cpu = (SensorNumber(record.sensor), record.cpu);
-        let last = self.last.entry(of_cpu).or_insert_with(|| match number {
-            // All that was skipped so far was skipped before it.
-            1 => Last { number: 0, skipped: 0, unsaid: 0 },
-            // What was before it was before this agent.
-            _ => Last { number: number - 1, skipped, unsaid: 0 },
+        let last = self.last.entry(of_cpu).or_insert_with(|| {
+            let gap = Gap { missed: 0, lost: 0, since: time };
+            match number {
+                // All that was skipped so far was skipped before it.
+                1 => Last { number: 0, skipped: 0, gap },
+                // What was before it was before this agent.
+                _ => Last { number: number - 1, skipped, gap },
+            }
         });
         // Counters that were made anew begin from 0.
         let between = number.checked_sub(last.number + 1).unwrap_or(number - 1);
         let skipped_since = skipped.checked_sub(last.skipped).unwrap_or(skipped);
-        *last = Last { number, skipped, unsaid: last.unsaid + between + skipped_since };
-        &mut last.unsaid
+        let Gap { missed, lost, since } = last.gap;
+        let gap = Gap { missed: missed + between + skipped_since, lost: lost + between, since };
+        *last = Last { number, skipped, gap };
+        &mut last.gap
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::IpAddr;
 
     use sensor_common::layout::side::{Backscatter, Side, TcpKind, Tool};
@@ -71,7 +76,14 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     /// What the kernel hands over of a frame.
-    fn record(number: u64, skipped: u64, cpu: u16, slot: Slot, side: Side, frame: &[u8]) -> Vec<u8> {
+    pub(in super::super) fn record(
+        number: u64,
+        skipped: u64,
+        cpu: u16,
+        slot: Slot,
+        side: Side,
+        frame: &[u8],
+    ) -> Vec<u8> {
         let captured = u32::try_from(frame.len()).unwrap();
         let record = Record {
             number,

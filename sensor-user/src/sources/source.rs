@@ -38,6 +38,15 @@ impl Source {
         }
     }
 
+    /// A number for it, which sketches hash: the address of IPv4, the first 64 bits of IPv6.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        match self {
+            Self::V4(address) => address.to_bits().into(),
+            Self::V6(bits) => bits,
+        }
+    }
+
     /// Its first address.
     #[must_use]
     pub const fn first(self) -> IpAddr {

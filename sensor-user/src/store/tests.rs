@@ -45,6 +45,8 @@ pub(super) fn observation(from: Ipv4Addr, port: u16, seconds: i64) -> Observatio
         reply: None,
         length: 60,
         missed: 0,
+        lost: 0,
+        before: Timestamp::from_second(seconds).unwrap(),
     }
 }
 

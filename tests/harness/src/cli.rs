@@ -18,6 +18,9 @@ pub struct Said {
     pub stderr: String,
 }
 
+/// Commands that ask an agent.
+const ASK: [&str; 8] = ["evidence", "reload", "scans", "source", "sources", "status", "tuples", "victims"];
+
 /// Runs `sensor` with these arguments in a namespace; where they ask an agent, and name no pins, the one that was
 /// started in this namespace without.
 ///
@@ -26,7 +29,7 @@ pub struct Said {
 pub fn sensor(namespace: &Namespace, arguments: &[&str]) -> Result<Said> {
     let mut command = Command::new(built::sensor()?);
     command.args(arguments).env_remove("SSH_CONNECTION");
-    let asks = matches!(arguments.first(), Some(&("evidence" | "reload" | "status")));
+    let asks = arguments.first().is_some_and(|command| ASK.contains(command));
     if asks && !arguments.iter().any(|it| matches!(*it, "--pins" | "--socket")) {
         command.args(namespace.pins());
     }

@@ -28,7 +28,7 @@ fn many_sensors(count: u8) -> String {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`, `sources`"
 )]
 #[case::host_with_a_port(
     "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",
@@ -338,6 +338,27 @@ fn many_sensors(count: u8) -> String {
 #[case::store_path(
     "[store]\npath = \"x\"",
     r#"f:2: path "x" is not the whole path of a folder: write it from / on"#
+)]
+#[case::sources_of_nothing(
+    "[sources]\nmax_labels = 5",
+    "f:1: [sources] without [evidence], of which sources are told: add an [evidence] table, or remove this one"
+)]
+#[case::sources_path(
+    "[evidence]\n[sources]\ncountries = \"GeoLite2.mmdb\"",
+    "f:3: countries \"GeoLite2.mmdb\" is not the whole path of a file: write it from / on"
+)]
+#[case::no_labels(
+    "[evidence]\n[sources]\nmax_labels = 0",
+    "f:3: max_labels 0 is out of bounds: write 1 to 1000"
+)]
+#[case::victim_time(
+    "[evidence]\n[sources]\nvictim_time = \"60\"",
+    "f:3: victim_time \"60\" is not a time: write a whole number and s, m or h, such as 10s"
+)]
+#[case::little_memory(
+    "[[sensor]]\nname = \"a\"\nprefixes = [\"192.0.2.0/24\"]\n[[sensor]]\nname = \"b\"\nprefixes = [\"198.51.100.0/24\"]\n\
+     [evidence]\n[sources]\nmemory = \"3MiB\"",
+    "f:9: memory \"3MiB\" is less than 2MiB for each of 2 sensors: raise it"
 )]
 #[case::no_budget("[evidence]\nbudget = 0", "f:2: budget 0 is out of bounds: write 1 to 1000000")]
 #[case::snap_length("[evidence]\nsnap_length = 63", "f:2: snap_length 63 is out of bounds: write 64 to 1514")]

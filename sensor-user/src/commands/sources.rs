@@ -1,0 +1,112 @@
+//! `sensor sources`, `source`, `scans`, `victims` and `tuples`: what the agent knows of sources.
+
+mod cells;
+mod show;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use jiff::Timestamp;
+use serde::Deserialize as _;
+
+use self::show::Shown;
+use crate::cli::{self, Form, Period};
+use crate::kernel::check_names;
+use crate::output;
+use crate::socket::{self, Client, Question};
+use crate::sources::answer::Line;
+use crate::sources::{Ask, AskEvents, AskSource};
+
+/// How long the agent may take: it puts the whole answer together first.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `sensor sources`.
+///
+/// # Errors
+/// No agent answers, or it cannot tell.
+pub fn sources(arguments: &cli::Sources) -> Result<()> {
+    let cli::Sources { period, sensor, port, tool, country, by, limit, form, agent, .. } = arguments.clone();
+    let (from, to) = times(period)?;
+    let ask = Ask {
+        from,
+        to,
+        sensor,
+        slot: port.map(|port| port.to_string()),
+        tool,
+        country,
+        without_known_scanners: arguments.without_known_scanners,
+        by,
+        order_by_sources: arguments.order_by_sources,
+        limit,
+    };
+    asked(&Question::Sources(ask), &agent, form)
+}
+
+/// `sensor source`.
+///
+/// # Errors
+/// No agent answers.
+pub fn source(arguments: &cli::Source) -> Result<()> {
+    let question = Question::Source(AskSource { source: arguments.address });
+    asked(&question, &arguments.agent, arguments.form)
+}
+
+/// `sensor scans`.
+///
+/// # Errors
+/// No agent answers.
+pub fn scans(arguments: &cli::Events) -> Result<()> {
+    asked(&Question::Scans(events(arguments)?), &arguments.agent, arguments.form)
+}
+
+/// `sensor victims`.
+///
+/// # Errors
+/// No agent answers.
+pub fn victims(arguments: &cli::Events) -> Result<()> {
+    asked(&Question::Victims(events(arguments)?), &arguments.agent, arguments.form)
+}
+
+/// `sensor tuples`.
+///
+/// # Errors
+/// No agent answers.
+pub fn tuples(arguments: &cli::Tuples) -> Result<()> {
+    let cli::Tuples { period, sensor, order_by_sources, limit, form, agent } = arguments.clone();
+    let (from, to) = times(period)?;
+    let ask = Ask { from, to, sensor, order_by_sources, limit, ..Ask::default() };
+    asked(&Question::Tuples(ask), &agent, form)
+}
+
+fn events(arguments: &cli::Events) -> Result<AskEvents> {
+    let (from, to) = times(arguments.period)?;
+    let without_known_scanners = arguments.without_known_scanners;
+    Ok(AskEvents { from, to, sensor: arguments.sensor.clone(), without_known_scanners })
+}
+
+fn times(Period { from, to, last }: Period) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+    let since = |last| Timestamp::now().checked_sub(last).context("--last is before all time");
+    Ok((last.map(since).transpose()?.or(from), to))
+}
+
+/// Asks the agent, and prints what it says.
+fn asked(question: &Question, agent: &cli::Asked, form: Form) -> Result<()> {
+    let cli::Asked { pins, socket } = agent;
+    check_names(pins)?;
+    let mut agent = Client::connect(pins, socket.as_deref())?;
+    agent.ask(question, PATIENCE)?;
+    let mut shown = Shown::new(form);
+    while let Some(line) = agent.next_line()? {
+        let socket::Line::Object(object) = line else { continue };
+        if form.json {
+            output::print(&format!("{object}\n"))?;
+        } else if let Ok(line) = Line::deserialize(&object) {
+            // What a newer agent says beside is left out.
+            shown.add(&line);
+        }
+    }
+    if form.json {
+        return output::print("{\"end\":true}\n");
+    }
+    output::print(&shown.text(question))
+}

@@ -1,0 +1,192 @@
+//! An answer as a table with words about what it rests on, or as CSV.
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::cells::{Basis, Cells, For, belongs, cells, time};
+use crate::cli::Form;
+use crate::socket::Question;
+use crate::sources::Count;
+use crate::sources::answer::{DefinitionLine, Line, Total, VictimDefinitionLine, WindowLine};
+
+/// An answer as it comes in.
+pub(super) struct Shown {
+    form: Form,
+    words: Vec<String>,
+    rows: Vec<Cells>,
+    /// Packets of all windows: those that were observed, and those that were not.
+    packets: (u64, u64),
+    /// Whether there may be more than the answer has.
+    at_least: bool,
+}
+
+impl Shown {
+    pub(super) const fn new(form: Form) -> Self {
+        Self { form, words: Vec::new(), rows: Vec::new(), packets: (0, 0), at_least: false }
+    }
+
+    pub(super) fn add(&mut self, line: &Line) {
+        let by = if self.form.csv { For::Programs } else { For::People };
+        match line {
+            Line::Window(window) => {
+                let (observed, missed) = self.packets;
+                self.packets = (observed + window.observed, missed + window.missed);
+                self.at_least |= window.missed > 0;
+                self.words.push(self.window(window));
+            }
+            Line::Total(of_all) => {
+                self.at_least |= of_all.at_least;
+                self.words.push(total(of_all));
+            }
+            Line::Definition(of_sensor) => self.words.push(definition(of_sensor)),
+            Line::VictimDefinition(of_sensor) => self.words.push(victim_definition(of_sensor)),
+            Line::Belongs(whose) => {
+                let known = belongs(whose).into_iter().filter(|(_, text)| !text.is_empty());
+                let known: Vec<_> = known.map(|(name, text)| format!("{name} {text}")).collect();
+                if !known.is_empty() {
+                    self.words.push(known.join(", "));
+                }
+            }
+            row => self.rows.extend(cells(row, self.form.time_zone, by, self.basis())),
+        }
+    }
+
+    /// What all windows together rest on.
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn basis(&self) -> Basis {
+        let (observed, missed) = self.packets;
+        let share = if missed == 0 { 1.0 } else { observed as f64 / (observed + missed) as f64 };
+        Basis { share, at_least: self.at_least }
+    }
+
+    /// All of it.
+    pub(super) fn text(self, question: &Question) -> String {
+        if self.form.csv {
+            return csv(&self.rows);
+        }
+        let mut text: String = self.words.iter().map(|words| words.clone() + "\n").collect();
+        if self.rows.is_empty() {
+            let nothing = match question {
+                Question::Scans(_) => "no scan is known of that time",
+                Question::Victims(_) => "no victim is known of that time",
+                _ => "nothing is known of that",
+            };
+            return text + nothing + "\n";
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text + &tables(self.rows)
+    }
+
+    fn window(&self, window: &WindowLine) -> String {
+        let WindowLine { sensor, from, to, observed, missed, share, sources } = window;
+        let (from, to) = (time(*from, self.form.time_zone), time(*to, self.form.time_zone));
+        let rests = if *missed == 0 {
+            "all that was counted".to_owned()
+        } else {
+            format!("{:.1} % of what was counted: every number of sources is at least so many", share * 100.0)
+        };
+        format!("{sensor}, {from} to {to}: {observed} packets from {}; {rests}", many(*sources, "sources"))
+    }
+}
+
+fn many(count: Count, what: &str) -> String {
+    if count.exact {
+        format!("{} {what}", count.count)
+    } else {
+        format!("about {} {what} (±5 %)", count.count)
+    }
+}
+
+fn total(total: &Total) -> String {
+    let Total { packets, from_known_scanners, sources, at_least, row_error } = total;
+    let at_least = if *at_least { "at least " } else { "" };
+    let sources = many(*sources, "sources");
+    let mut words = vec![format!("asked for: {at_least}{packets} packets from {at_least}{sources}")];
+    words.extend(from_known_scanners.map(|known| format!("{known} from known scanners")));
+    if *row_error > 0 {
+        words.push(format!("who is not followed has sent {row_error} packets at most"));
+    }
+    words.join("; ")
+}
+
+fn definition(of_sensor: &DefinitionLine) -> String {
+    let DefinitionLine { sensor, definition, forgotten } = of_sensor;
+    let ports = definition.ports;
+    let of = |many: Option<u64>, version| many.map(|many| format!(", or {many} {version} addresses or more"));
+    let addresses = [of(definition.ipv4_addresses, "IPv4"), of(definition.ipv6_addresses, "IPv6")];
+    let addresses: String = addresses.into_iter().flatten().collect();
+    let few = if addresses.is_empty() { "; it has too few addresses to tell by them" } else { "" };
+    format!("{sensor}: a scan is {ports} ports or more{addresses}{few}{}", left_out(*forgotten))
+}
+
+fn victim_definition(of_sensor: &VictimDefinitionLine) -> String {
+    let VictimDefinitionLine { sensor, packets, seconds, packets_per_minute, forgotten } = of_sensor;
+    let words = format!(
+        "{sensor}: a victim has {packets} packets or more, over {seconds} s or more, {packets_per_minute} or more of \
+         them in some minute"
+    );
+    words + &left_out(*forgotten)
+}
+
+fn left_out(forgotten: u64) -> String {
+    if forgotten > 0 { format!("; {forgotten} older ones are forgotten") } else { String::new() }
+}
+
+/// Rows of the same columns in one table. Columns in which nothing stands are left out.
+fn tables(rows: Vec<Cells>) -> String {
+    let mut text = String::new();
+    let mut rows = rows.into_iter().peekable();
+    while let Some(first) = rows.next() {
+        let names: Vec<_> = first.iter().map(|(name, _)| *name).collect();
+        let mut same = vec![first];
+        while let Some(row) = rows.next_if(|row| row.iter().map(|(name, _)| *name).eq(names.iter().copied()))
+        {
+            same.push(row);
+        }
+        let filled: Vec<_> = (0..names.len())
+            .filter(|&at| same.iter().any(|row| row.get(at).is_some_and(|(_, text)| !text.is_empty())))
+            .collect();
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(filled.iter().filter_map(|&at| names.get(at)));
+        for row in &same {
+            table.add_row(filled.iter().filter_map(|&at| row.get(at).map(|(_, text)| text)));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        for line in table.lines() {
+            text += line.trim_end();
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// RFC 4180. Where the columns change, a new head begins.
+fn csv(rows: &[Cells]) -> String {
+    let mut text = String::new();
+    let mut head = Vec::new();
+    for row in rows {
+        let names: Vec<_> = row.iter().map(|(name, _)| *name).collect();
+        if names != head {
+            text += &(names.iter().map(|name| name.replace(' ', "_")).collect::<Vec<_>>().join(",") + "\r\n");
+            head = names;
+        }
+        let cells: Vec<_> = row.iter().map(|(_, text)| quoted(text)).collect();
+        text += &(cells.join(",") + "\r\n");
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,104 @@
+//! What the metrics page says of sources: those of each sensor, where evidence is kept.
+
+use super::exported::Exported;
+use super::families::{
+    AS, AS_INFO, COUNTRY, COUNTRY_SOURCES, LIST, MISSED_RECORDS, SCANNER, SCANNER_PORT, SOURCES,
+    SOURCES_MISSED, SOURCES_OBSERVED, VICTIMS,
+};
+use super::text::Samples;
+use crate::config::Port;
+use crate::counters::{Snapshot, names};
+use crate::sources::{Labelled, Register, Told};
+
+/// Writes the families of sources, in the order of the list.
+pub(super) fn write(page: &mut Vec<u8>, sensors: &[Exported], snapshot: &Snapshot, register: &Register) {
+    let told = |(sensor, slots): (&Exported, _)| {
+        let ports: Vec<Port> = sensor.selection.ports(slots).map(|(slot, _)| slot.port()).collect();
+        Some((sensor.name.clone(), register.told(sensor.number, &ports)?))
+    };
+    let told: Vec<_> = sensors.iter().zip(&snapshot.sensors).filter_map(told).collect();
+    windows(page, &told);
+    let countries = told.iter().filter_map(|(name, told)| Some((name, told.countries.as_ref()?)));
+    let mut samples = Samples::new(page, &COUNTRY);
+    for (name, labelled) in countries {
+        add(&mut samples, name, labelled, true);
+    }
+    country_sources(page, &told);
+    let mut samples = Samples::new(page, &AS);
+    for (name, labelled) in told.iter().filter_map(|(name, told)| Some((name, told.systems.as_ref()?))) {
+        add(&mut samples, name, labelled, true);
+    }
+    let mut systems: Vec<_> = told.iter().flat_map(|(_, told)| &told.names).collect();
+    systems.sort_unstable();
+    systems.dedup_by_key(|(system, _)| *system);
+    let mut samples = Samples::new(page, &AS_INFO);
+    for (system, name) in systems {
+        samples.add([&system.to_string(), name], 1);
+    }
+    let mut samples = Samples::new(page, &SCANNER);
+    for (name, labelled) in told.iter().filter_map(|(name, told)| Some((name, told.scanners.as_ref()?))) {
+        add(&mut samples, name, labelled, false);
+    }
+    let mut samples = Samples::new(page, &SCANNER_PORT);
+    for (name, told) in &told {
+        for (port, packets) in &told.ports {
+            samples.add([name, names::transport(port.transport), &port.number.to_string()], *packets);
+        }
+    }
+    let mut samples = Samples::new(page, &VICTIMS);
+    for (name, window) in told.iter().flat_map(|(name, told)| told.windows.iter().map(move |it| (name, it))) {
+        samples.add([name, window.span.label()], window.victims);
+    }
+    let mut samples = Samples::new(page, &LIST);
+    for status in register.list_status() {
+        samples.add([status.list], status.current.into());
+    }
+    Samples::new(page, &MISSED_RECORDS).add([], register.missed());
+}
+
+fn windows(page: &mut Vec<u8>, told: &[(String, Told)]) {
+    let windows =
+        || told.iter().flat_map(|(name, told)| told.windows.iter().map(move |window| (name, window)));
+    let mut samples = Samples::new(page, &SOURCES);
+    for (name, window) in windows() {
+        samples.add([name, "", "", window.span.label()], window.sources);
+        for (port, sources) in &window.ports {
+            let (protocol, number) = (names::transport(port.transport), port.number.to_string());
+            samples.add([name, protocol, &number, window.span.label()], *sources);
+        }
+    }
+    let mut samples = Samples::new(page, &SOURCES_OBSERVED);
+    for (name, window) in windows() {
+        samples.add([name, window.span.label()], window.observed);
+    }
+    let mut samples = Samples::new(page, &SOURCES_MISSED);
+    for (name, window) in windows() {
+        samples.add([name, window.span.label()], window.missed);
+    }
+}
+
+fn country_sources(page: &mut Vec<u8>, told: &[(String, Told)]) {
+    let mut samples = Samples::new(page, &COUNTRY_SOURCES);
+    for (name, told) in told {
+        for window in &told.windows {
+            let Some(countries) = &window.countries else { continue };
+            let span = window.span.label();
+            for (country, sources) in &countries.series {
+                samples.add([name, &country.to_string(), span], *sources);
+            }
+            samples.add([name, "other", span], countries.other);
+            samples.add([name, "unknown", span], countries.unknown);
+        }
+    }
+}
+
+/// By each that has a series, then of the others.
+fn add<K: ToString>(samples: &mut Samples<'_>, sensor: &str, labelled: &Labelled<K>, may_be_unknown: bool) {
+    for (of, value) in &labelled.series {
+        samples.add([sensor, &of.to_string()], *value);
+    }
+    samples.add([sensor, "other"], labelled.other);
+    if may_be_unknown {
+        samples.add([sensor, "unknown"], labelled.unknown);
+    }
+}

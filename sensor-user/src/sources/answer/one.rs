@@ -1,0 +1,44 @@
+//! Everything that is known of one source.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+
+use super::super::ask::AskSource;
+use super::super::register::Register;
+use super::super::window::Span;
+use super::filter::{ports, row_of};
+use super::windows::end;
+use super::{Belongs, Did, Line};
+
+impl Register {
+    /// Everything that is known of a source: whose it is, what it did in each window, its scans, and itself as a victim.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn source(&self, ask: &AskSource) -> Result<Vec<Line>> {
+        let source = ask.source;
+        let lists = self.lists();
+        let mut answer = vec![Line::Belongs(Belongs::of(source, &lists))];
+        {
+            let memory = self.memory();
+            for of_sensor in memory.sensors.values() {
+                for window in Span::ALL.into_iter().flat_map(|span| of_sensor.windows(span).both()) {
+                    let place = window.sources.get(&source);
+                    let ports = ports(std::iter::once(window), &HashSet::from([source]));
+                    let ports = ports.get(&source).map(Vec::as_slice).unwrap_or_default();
+                    answer.push(Line::Did(Did {
+                        sensor: of_sensor.name.clone(),
+                        from: window.since,
+                        to: end(window),
+                        share: window.account().share(),
+                        row: place.map(|place| row_of(source, place, ports, &lists)),
+                        unseen: place.map_or(window.sources.error(), |place| place.before),
+                    }));
+                }
+            }
+        }
+        answer.extend(self.events_of(source)?);
+        Ok(answer)
+    }
+}

@@ -1,0 +1,201 @@
+//! Rankings: networks, ports, countries, autonomous systems and tuples, over the windows that are asked for.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use anyhow::Result;
+
+use super::super::ask::{self, Ask, MAX_LIMIT};
+use super::super::counted::{Counted, Part};
+use super::super::heavy::{Heavy, Place};
+use super::super::lists::Lists;
+use super::super::register::Register;
+use super::super::source::Source;
+use super::super::tuple::Tuple;
+use super::super::window::{Network, Shown, Window};
+use super::filter::{Filter, sources};
+use super::windows::{Chosen, lines};
+use super::{Belongs, Line, PartRow, Row, TupleRow};
+use crate::config::Prefix;
+use crate::counters::names::slot_name;
+
+impl Register {
+    /// Who sent most of what is asked for, or what most was sent to.
+    ///
+    /// # Errors
+    /// What is asked for cannot be told, or there is no such sensor.
+    pub fn sources(&self, ask: &Ask) -> Result<Vec<Line>> {
+        let lists = self.lists();
+        let filter = Filter::of(ask, &lists)?;
+        let memory = self.memory();
+        let chosen = memory.chosen(ask)?;
+        let mut answer: Vec<_> = lines(&chosen).collect();
+        let mut found = filter.found(&chosen);
+        answer.push(Line::Total(filter.total(&chosen, &found)));
+        let most = ask.limit.min(MAX_LIMIT) as usize;
+        found.truncate(most);
+        let parts = |answer: &mut Vec<Line>, parts| answer.extend(top_parts(parts, ask, most));
+        let without = ask.without_known_scanners;
+        match ask.by {
+            ask::By::Source => answer.extend(filter.rows(&chosen, &found)),
+            ask::By::Network => answer.extend(networks(&chosen, &lists, without, most)),
+            ask::By::Port => {
+                parts(&mut answer, by(&chosen, |window| &window.slots, |slot| slot_name(*slot), without));
+            }
+            ask::By::Country => {
+                let name = |country: &Option<_>| country.map_or("unknown".to_owned(), |it| format!("{it}"));
+                parts(&mut answer, by(&chosen, |window| &window.countries, name, without));
+            }
+            ask::By::As => {
+                let name = |system: &Option<u32>| system.map_or("unknown".to_owned(), |it| it.to_string());
+                parts(&mut answer, by(&chosen, |window| &window.systems, name, without));
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Which tuples most SYNs have, or most sources.
+    ///
+    /// # Errors
+    /// There is no such sensor.
+    pub fn tuples(&self, ask: &Ask) -> Result<Vec<Line>> {
+        let memory = self.memory();
+        let chosen = memory.chosen(ask)?;
+        let mut rows: Vec<TupleRow> = merged(
+            &chosen,
+            |window| &window.tuples,
+            |_| true,
+            |mine: &mut Shown, theirs| {
+                mine.seen.merge(theirs.seen);
+                mine.sources.merge(&theirs.sources);
+            },
+        )
+        .into_iter()
+        .map(|(tuple, place)| tuple_row(tuple, &place))
+        .collect();
+        rows.sort_by_key(|row| {
+            let (by_packets, by_sources) = (Reverse(row.packets), Reverse(row.sources.count));
+            if ask.order_by_sources { (by_sources, by_packets) } else { (by_packets, by_sources) }
+        });
+        rows.truncate(ask.limit.min(MAX_LIMIT) as usize);
+        Ok(lines(&chosen).chain(rows.into_iter().map(Line::Tuple)).collect())
+    }
+}
+
+/// The places of those that are wanted, in all windows together. A key that has none in a window may have come as often there as is that window's
+/// error.
+pub(super) fn merged<K: Copy + Eq + Hash, V: Clone>(
+    chosen: &Chosen<'_>,
+    table: impl Fn(&Window) -> &Heavy<K, V>,
+    is_wanted: impl Fn(&K) -> bool,
+    merge: impl Fn(&mut V, &V),
+) -> HashMap<K, Place<V>> {
+    let errors: u64 = chosen.iter().map(|(_, window)| table(window).error()).sum();
+    let mut places = HashMap::<K, Place<V>>::new();
+    for (_, window) in chosen {
+        let error = table(window).error();
+        for (key, place) in table(window).iter().filter(|(key, _)| is_wanted(key)) {
+            if let Some(mine) = places.get_mut(key) {
+                mine.seen += place.seen;
+                mine.before = mine.before - error + place.before;
+                merge(&mut mine.value, &place.value);
+            } else {
+                let before = errors - error + place.before;
+                places.insert(*key, Place { seen: place.seen, before, value: place.value.clone() });
+            }
+        }
+    }
+    places
+}
+
+fn networks(chosen: &Chosen<'_>, lists: &Lists, without_known_scanners: bool, most: usize) -> Vec<Line> {
+    let places = merged(
+        chosen,
+        |window| &window.networks,
+        |_| true,
+        |mine: &mut Network, theirs| {
+            mine.seen.merge(theirs.seen);
+            mine.known += theirs.known;
+        },
+    );
+    let mut ranked: Vec<(Prefix, u64, Place<Network>)> = places
+        .into_iter()
+        .map(|(network, place)| {
+            let known = if without_known_scanners { place.value.known } else { 0 };
+            (network, place.seen - known, place)
+        })
+        .filter(|(_, packets, _)| *packets > 0)
+        .collect();
+    ranked.sort_unstable_by_key(|(network, packets, _)| (Reverse(*packets), *network));
+    ranked.truncate(most);
+    let row = |(network, packets, place): (Prefix, u64, Place<Network>)| {
+        Line::Source(Row {
+            source: network.to_string(),
+            packets,
+            more: place.before,
+            first: place.value.seen.first(),
+            last: place.value.seen.last(),
+            did: None,
+            belongs: Belongs::of(Source::of(network.address()), lists),
+        })
+    };
+    ranked.into_iter().map(row).collect()
+}
+
+/// Everything that is counted by something, in all windows together; without known scanners, if so.
+fn by<K: Copy + Eq + Hash>(
+    chosen: &Chosen<'_>,
+    table: impl Fn(&Window) -> &Counted<K>,
+    name: impl Fn(&K) -> String,
+    without_known_scanners: bool,
+) -> Vec<PartRow> {
+    let mut parts = HashMap::<K, Vec<(&Part, bool)>>::new();
+    let mut some_gone = false;
+    for (_, window) in chosen {
+        some_gone |= table(window).gone() > 0;
+        for (of, part) in table(window).iter() {
+            parts.entry(*of).or_default().push((part, window.missed > 0));
+        }
+    }
+    let windows = chosen.len();
+    let row = |(of, parts): (K, Vec<(&Part, bool)>)| {
+        let sets = parts.iter().map(|(part, _)| (&part.sources, &part.known_sources));
+        let packets: u64 = parts.iter().map(|(part, _)| part.packets).sum();
+        let known: u64 = parts.iter().map(|(part, _)| part.known).sum();
+        PartRow {
+            of: name(&of),
+            packets: if without_known_scanners { packets - known } else { packets },
+            from_known_scanners: known,
+            sources: sources(sets, without_known_scanners),
+            at_least: parts.iter().any(|(part, missed)| part.partial || *missed)
+                || some_gone && parts.len() < windows,
+        }
+    };
+    parts.into_iter().map(row).filter(|row| row.packets > 0).collect()
+}
+
+fn top_parts(mut rows: Vec<PartRow>, ask: &Ask, most: usize) -> Vec<Line> {
+    rows.sort_by(|a, b| {
+        let (packets, sources) = (b.packets.cmp(&a.packets), b.sources.count.cmp(&a.sources.count));
+        let order = if ask.order_by_sources { sources.then(packets) } else { packets.then(sources) };
+        order.then_with(|| a.of.cmp(&b.of))
+    });
+    rows.truncate(most);
+    rows.into_iter().map(Line::Part).collect()
+}
+
+fn tuple_row(tuple: Tuple, place: &Place<Shown>) -> TupleRow {
+    TupleRow {
+        window: tuple.window,
+        options: tuple.options.to_string(),
+        mss: tuple.mss,
+        scale: tuple.scale,
+        ttl: tuple.ttl,
+        packets: place.seen,
+        more: place.before,
+        sources: place.value.sources.count(),
+        first: place.value.seen.first(),
+        last: place.value.seen.last(),
+    }
+}

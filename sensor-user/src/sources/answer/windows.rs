@@ -1,0 +1,105 @@
+//! Which windows an answer rests on.
+
+use anyhow::{Result, anyhow};
+use jiff::Timestamp;
+
+use super::super::ask::Ask;
+use super::super::distinct::Distinct;
+use super::super::memory::{Memory, OfSensor};
+use super::super::window::{Span, Window};
+use super::{Line, WindowLine};
+use crate::obstacle::WrongUse;
+
+/// Windows, each with its sensor's name.
+pub(super) type Chosen<'a> = Vec<(&'a str, &'a Window)>;
+
+impl Memory {
+    /// The sensors that are asked for.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub(super) fn named<'a>(
+        &'a self,
+        name: Option<&'a str>,
+    ) -> Result<impl Iterator<Item = &'a OfSensor> + Clone> {
+        let is_it = move |of_sensor: &&OfSensor| name.is_none_or(|name| name == of_sensor.name);
+        let found = self.sensors.values().filter(is_it);
+        match name {
+            Some(name) if found.clone().next().is_none() => Err(anyhow!(WrongUse(format!(
+                "there is no sensor {name:?}: `sensor status` shows those there are"
+            )))),
+            _ => Ok(found),
+        }
+    }
+
+    /// The windows of the time that is asked for: hours, if they reach back to its begin, else days. Without one, the
+    /// current hour and the last.
+    ///
+    /// # Errors
+    /// There is no such sensor, or that is no time.
+    pub(super) fn chosen<'a>(&'a self, ask: &'a Ask) -> Result<Chosen<'a>> {
+        in_order(ask.from, ask.to)?;
+        if ask.from.is_none() && ask.to.is_some() {
+            let words = "an end alone is no time: say from when on, too";
+            return Err(WrongUse(words.to_owned()).into());
+        }
+        let sensors = self.named(ask.sensor.as_deref())?;
+        let first = |span| {
+            let windows = sensors.clone().flat_map(|of_sensor| of_sensor.windows(span).both());
+            windows.map(|window| window.start).min()
+        };
+        let reaches_back = |span| match (ask.from, first(span)) {
+            (Some(from), Some(first)) => first <= from.as_second(),
+            _ => true,
+        };
+        let span = if reaches_back(Span::Hour) { Span::Hour } else { Span::Day };
+        let is_touched = |window: &Window| {
+            ask.to.is_none_or(|to| window.start < to.as_second())
+                && ask.from.is_none_or(|from| window.end() > from.as_second())
+        };
+        let windows = sensors.flat_map(|of_sensor| {
+            of_sensor.windows(span).both().map(|window| (of_sensor.name.as_str(), window))
+        });
+        Ok(windows.filter(|(_, window)| is_touched(window)).collect())
+    }
+}
+
+/// A line for each window.
+pub(super) fn lines(chosen: &Chosen<'_>) -> impl Iterator<Item = Line> {
+    chosen.iter().map(|(sensor, window)| {
+        Line::Window(WindowLine {
+            sensor: (*sensor).to_owned(),
+            from: window.since,
+            to: end(window),
+            observed: window.observed,
+            missed: window.missed,
+            share: window.account().share(),
+            sources: window.distinct.count(),
+        })
+    })
+}
+
+/// When a window ends.
+pub(super) fn end(window: &Window) -> Timestamp {
+    Timestamp::from_second(window.end()).unwrap_or(Timestamp::MAX)
+}
+
+/// Whether a time ends after it begins.
+///
+/// # Errors
+/// It does not.
+pub(super) fn in_order(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<()> {
+    match (from, to) {
+        (Some(from), Some(to)) if to <= from => {
+            Err(WrongUse(format!("{to} is not after {from}: say the earlier time first")).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// All of these sources together.
+pub(super) fn together<'a>(parts: impl Iterator<Item = &'a Distinct>) -> Distinct {
+    let mut all = Distinct::default();
+    parts.for_each(|part| all.merge(part));
+    all
+}

@@ -1,0 +1,140 @@
+//! A file that is read again when it changes, and what is in use of it.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Error, Result, anyhow, bail};
+
+use super::ListStatus;
+
+/// No list is larger.
+const MAX_SIZE: u64 = 1 << 30;
+
+/// A file, and what was last good in it.
+pub(super) struct Watched<T> {
+    list: &'static str,
+    path: PathBuf,
+    used: Option<Arc<T>>,
+    /// What it was when it was looked at last; `None` if it could not be looked at.
+    seen: Option<Stamp>,
+    trouble: Option<String>,
+    looked: bool,
+}
+
+/// What tells a file that has changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl<T> Watched<T> {
+    /// Watches the file that is named from now on: one that was watched before goes on, and of another what was in use stays
+    /// so until the new one has proved good.
+    pub(super) fn settle(place: &mut Option<Self>, path: Option<&Path>, list: &'static str) {
+        let is_watched = |file: &Self| Some(file.path.as_path()) == path;
+        if !place.as_ref().is_some_and(is_watched) {
+            let used = place.take().and_then(|before| before.used);
+            *place = path.map(|path| Self {
+                list,
+                path: path.to_owned(),
+                used,
+                seen: None,
+                trouble: None,
+                looked: false,
+            });
+        }
+    }
+
+    /// Reads it if it has changed, and says whether anything is different by now. What is bad is logged once.
+    pub(super) fn look(&mut self, read: impl FnOnce(Vec<u8>) -> Result<T>) -> bool {
+        let stamp = std::fs::metadata(&self.path).map(|metadata| Stamp::of(&metadata));
+        if self.looked && self.seen == stamp.as_ref().ok().copied() {
+            return false;
+        }
+        self.looked = true;
+        self.seen = None;
+        let (path, list) = (self.path.display().to_string(), self.list);
+        match stamp.map_err(Error::from).and_then(|stamp| self.read(stamp, read)) {
+            Ok((stamp, good)) => {
+                self.seen = Some(stamp);
+                if self.used.is_some() || self.trouble.is_some() {
+                    tracing::info!("{list}: {path} is read anew");
+                }
+                self.used = Some(Arc::new(good));
+                self.trouble = None;
+            }
+            Err(error) => {
+                let stays =
+                    if self.used.is_some() { "the old one stays in use" } else { "it is done without" };
+                let trouble = format!("{list}: {path}: {error:#}; {stays}");
+                if self.trouble.as_ref() != Some(&trouble) {
+                    tracing::warn!("{trouble}");
+                }
+                self.trouble = Some(trouble);
+            }
+        }
+        true
+    }
+
+    fn read(&mut self, before: Stamp, read: impl FnOnce(Vec<u8>) -> Result<T>) -> Result<(Stamp, T)> {
+        // Opening a pipe would wait for somebody who writes to it.
+        let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            bail!("it is no file");
+        }
+        if metadata.len() > MAX_SIZE {
+            bail!("it is larger than 1 GiB");
+        }
+        let mut bytes = Vec::new();
+        file.by_ref().take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+        let after = Stamp::of(&std::fs::metadata(&self.path).context("it has gone")?);
+        if after != before {
+            bail!("it is being written");
+        }
+        // Even if it is bad: it is not read again before it changes.
+        self.seen = Some(before);
+        let good = read(bytes)?;
+        Ok((before, good))
+    }
+
+    /// What is in use.
+    pub(super) fn used(&self) -> Option<Arc<T>> {
+        self.used.clone()
+    }
+
+    pub(super) fn status(&self) -> ListStatus {
+        ListStatus {
+            list: self.list,
+            current: self.used.is_some() && self.trouble.is_none(),
+            trouble: self.trouble.clone(),
+        }
+    }
+}
+
+/// The text of a file.
+pub(super) fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        anyhow!(io::Error::other(format!("it is not UTF-8 from byte {at} on: save it in that encoding")))
+    })
+}

@@ -1,0 +1,144 @@
+//! Rankings by port, without known scanners, and what they rest on.
+
+use super::super::super::answer::{Line, Total, WindowLine};
+use super::super::super::ask::{Ask, By};
+use super::super::super::distinct::Count;
+use super::super::super::observation::Observation;
+use super::super::super::register::Register;
+use super::{at, observe, register, rows, sensors, syn};
+use crate::config::{SensorNumber, Sources};
+
+fn total(answer: &[Line]) -> Total {
+    let total = |line: &Line| if let Line::Total(total) = line { Some(total.clone()) } else { None };
+    answer.iter().find_map(total).unwrap()
+}
+
+fn windows(register: &Register) -> Vec<WindowLine> {
+    let answer = register.sources(&Ask::default()).unwrap().into_iter();
+    answer.filter_map(|line| if let Line::Window(window) = line { Some(window) } else { None }).collect()
+}
+
+const HOUR: i64 = 3_600_000;
+
+#[test]
+fn a_port_has_all_of_its_sources() {
+    let register = register(64 << 20);
+    // In each of two hours, twenty ports before the one that is asked for, which is in none of the first eight.
+    let mut observations = Vec::new();
+    for hour in 0..2 {
+        for port in 0..20 {
+            observations.push(syn(
+                at(hour * HOUR + port),
+                5,
+                1,
+                100 + u16::try_from(port + 30 * hour).unwrap(),
+            ));
+        }
+        observations.push(syn(at(hour * HOUR + 21), 5, 1, 37_215));
+    }
+    observations.push(syn(at(HOUR + 50), 6, 1, 37_215));
+    observe(&register, &observations);
+    let ask = Ask { slot: Some("37215/tcp".to_owned()), ..Ask::default() };
+    let answer = register.sources(&ask).unwrap();
+    let Some(Line::Source(row)) = answer.iter().find(|line| matches!(line, Line::Source(_))) else {
+        panic!("{answer:?}")
+    };
+    // Of the port that is asked for, not of all.
+    assert_eq!((row.first, row.last), (at(21), at(HOUR + 21)));
+    assert_eq!(row.did.as_ref().unwrap().ports[0].packets, 2);
+    assert_eq!(total(&answer).sources, Count { count: 2, exact: true });
+    let found = [("203.0.0.5".to_owned(), 2, 0), ("203.0.0.6".to_owned(), 1, 0)];
+    assert_eq!(rows(answer), found);
+    let port = Ask { slot: Some("100/tcp".to_owned()), ..Ask::default() };
+    assert_eq!(rows(register.sources(&port).unwrap()), [("203.0.0.5".to_owned(), 1, 0)]);
+}
+
+#[test]
+fn rankings_can_be_had_without_known_scanners() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("scanners");
+    std::fs::write(&list, "203.0.0.0/29,Example Scan\n203.0.9.0/24,Example Scan\n").unwrap();
+    let settings = Sources { known_scanners: Some(list), ..Sources::default() };
+    let register = Register::new(&settings, &sensors()).unwrap();
+    while !register.lists().know_scanners() {
+        std::thread::yield_now();
+    }
+    let mut observations = Vec::new();
+    // Of 203.0.0.0/24 eight known scanners, and four others; of 203.0.9.0/24 known scanners alone.
+    for (source, packets) in
+        (0..12).map(|source| (source, 10)).chain((0..300).map(|source| (0x900 + source % 256, 1)))
+    {
+        observations.extend((0..packets).map(|number| syn(at(number), source, 1, 23)));
+    }
+    observe(&register, &observations);
+    let ask = |by, without_known_scanners| {
+        let ask = Ask { without_known_scanners, by, ..Ask::default() };
+        let answer = register.sources(&ask).unwrap();
+        (total(&answer), rows(answer))
+    };
+    let (total, networks) = ask(By::Network, false);
+    assert_eq!(networks, [("203.0.9.0/24".to_owned(), 300, 0), ("203.0.0.0/24".to_owned(), 120, 0)]);
+    assert_eq!((total.packets, total.sources.exact), (420, false));
+    let (total, networks) = ask(By::Network, true);
+    assert_eq!(networks, [("203.0.0.0/24".to_owned(), 40, 0)]);
+    assert_eq!((total.packets, total.from_known_scanners), (40, Some(380)));
+    // Estimated, for known scanners alone are more than 256.
+    assert!(total.sources.count.abs_diff(4) <= 13, "{total:?}");
+    let (_, ports) = ask(By::Port, true);
+    let [(port, packets, sources)] = &ports[..] else { panic!("{ports:?}") };
+    assert_eq!((port.as_str(), *packets), ("23/tcp", 40));
+    assert!(sources.abs_diff(4) <= 13, "{ports:?}");
+}
+
+#[test]
+fn sources_without_known_scanners_are_exact_while_they_are_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("scanners");
+    std::fs::write(&list, "203.0.0.0/29,Example Scan\n").unwrap();
+    let settings = Sources { known_scanners: Some(list), ..Sources::default() };
+    let register = Register::new(&settings, &sensors()).unwrap();
+    while !register.lists().know_scanners() {
+        std::thread::yield_now();
+    }
+    observe(&register, &(0..100).map(|number| syn(at(i64::from(number)), number, 1, 23)).collect::<Vec<_>>());
+    let ask = Ask { by: By::Port, without_known_scanners: true, ..Ask::default() };
+    let answer = register.sources(&ask).unwrap();
+    assert_eq!(total(&answer).sources, Count { count: 92, exact: true });
+    assert_eq!(rows(answer), [("23/tcp".to_owned(), 92, 92)]);
+}
+
+#[test]
+fn what_was_missed_makes_numbers_lower_bounds() {
+    let register = register(64 << 20);
+    observe(&register, &[syn(at(0), 1, 1, 23), syn(at(10), 2, 1, 23)]);
+    // What was skipped before it was looked at is of no window.
+    register.counted(at(10), [(SensorNumber(0), 70)]);
+    register.counted(at(20), [(SensorNumber(0), 73)]);
+    let answer = register.sources(&Ask::default()).unwrap();
+    let Line::Window(window) = &answer[0] else { panic!("{answer:?}") };
+    assert_eq!((window.observed, window.missed, window.sources.count), (2, 3, 2));
+    assert!((window.share - 0.4).abs() < 1e-9);
+    assert!(total(&answer).at_least);
+}
+
+#[test]
+fn what_was_missed_is_known_without_another_record() {
+    let register = register(64 << 20);
+    observe(&register, &[syn(at(0), 1, 1, 23)]);
+    register.counted(at(0), [(SensorNumber(0), 0)]);
+    // A flood in the last seconds of an hour, then nothing but the first record of the next hour, whose number and account
+    // of what was skipped say what was before it.
+    register.counted(at(HOUR - 20_000), [(SensorNumber(0), 0)]);
+    register.counted(at(HOUR - 10_000), [(SensorNumber(0), 1_000)]);
+    let known: Vec<_> = windows(&register).iter().map(|window| window.missed).collect();
+    assert_eq!(known, [1_000], "before anything else comes");
+    let lost =
+        Observation { missed: 1_005, lost: 5, before: at(HOUR - 9_000), ..syn(at(HOUR + 60_000), 1, 1, 23) };
+    observe(&register, &[lost]);
+    register.counted(at(HOUR + 60_000), [(SensorNumber(0), 1_000)]);
+    let known: Vec<_> = windows(&register).iter().map(|window| (window.missed, window.share)).collect();
+    assert_eq!(known, [(1_005, 1.0 / 1_006.0), (0, 1.0)]);
+    // Counters that were made anew.
+    register.counted(at(HOUR + 70_000), [(SensorNumber(0), 7)]);
+    assert_eq!(windows(&register)[1].missed, 7);
+}

@@ -1,0 +1,122 @@
+//! Everything that is known of sources by now, for whoever asks; and where observations come in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use anyhow::Result;
+use jiff::Timestamp;
+
+use super::feed::Sink;
+use super::lists::{ListStatus, Lists, Reader};
+use super::memory::{Counted, Memory};
+use super::observation::Observation;
+use crate::config::{NumberedSensor, SensorNumber, Sources};
+
+/// What is known of sources. A copy is the same.
+#[derive(Clone)]
+pub struct Register(Arc<Shared>);
+
+impl fmt::Debug for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Register").finish_non_exhaustive()
+    }
+}
+
+type Counts = BTreeMap<SensorNumber, Vec<Counted>>;
+
+struct Shared {
+    memory: Mutex<Memory>,
+    lists: Reader,
+    /// What the counters said last, until memory has it: whoever reads them does not wait for an answer to be put together.
+    counted: Mutex<Counts>,
+    /// Records that there was no time to look at.
+    missed: Arc<AtomicU64>,
+}
+
+impl Register {
+    /// One that knows nothing yet.
+    ///
+    /// # Errors
+    /// There are no threads left.
+    pub fn new(settings: &Sources, sensors: &[NumberedSensor]) -> Result<Self> {
+        let lists = Reader::start(settings)?;
+        let memory = Mutex::new(Memory::new(settings, sensors));
+        Ok(Self(Arc::new(Shared { memory, lists, counted: Mutex::default(), missed: Arc::default() })))
+    }
+
+    /// Knows of these sensors from now on, by these settings. What was known of sensors that were there before, by name and
+    /// number, stays known.
+    pub fn configure(&self, settings: &Sources, sensors: &[NumberedSensor]) {
+        self.0.lists.settings(settings);
+        self.memory().configure(settings, sensors);
+    }
+
+    /// Where observations come in.
+    #[must_use]
+    pub fn sink(&self) -> Box<dyn Sink> {
+        Box::new(self.clone())
+    }
+
+    /// Takes how many packets of each sensor were counted by now and not handed over as evidence: what is observed rests on
+    /// the share of all others.
+    pub fn counted(&self, time: Timestamp, skipped: impl IntoIterator<Item = (SensorNumber, u64)>) {
+        let mut counted = self.lock_counted();
+        for (sensor, skipped) in skipped {
+            // Of those that memory does not have yet, the oldest and this one stay.
+            let waiting = counted.entry(sensor).or_default();
+            waiting.truncate(1);
+            waiting.push(Counted { time, skipped });
+        }
+    }
+
+    /// How the lists of countries, autonomous systems and known scanners stand that the settings name.
+    #[must_use]
+    pub fn list_status(&self) -> Vec<ListStatus> {
+        self.0.lists.status()
+    }
+
+    /// Where it is counted how many records of evidence there was no time to look at.
+    #[must_use]
+    pub fn missed_records(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0.missed)
+    }
+
+    pub(super) fn lists(&self) -> Lists {
+        self.0.lists.lists()
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        // What a panic may leave half done are counts of one packet.
+        let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        for (sensor, waiting) in std::mem::take(&mut *self.lock_counted()) {
+            for counted in waiting {
+                memory.count(sensor, counted);
+            }
+        }
+        memory
+    }
+
+    fn lock_counted(&self) -> MutexGuard<'_, Counts> {
+        // What a panic may leave out is told by the next.
+        self.0.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Register {
+    fn observe(&mut self, observations: &[Observation]) {
+        let lists = self.lists();
+        let mut memory = self.memory();
+        for observation in observations {
+            memory.add(observation, &lists);
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.memory().tick(now, Instant::now());
+    }
+
+    fn end(self: Box<Self>) {}
+}

@@ -1,0 +1,303 @@
+//! Full hours and days in UTC: what was observed of one sensor in the current one, and in the last.
+
+use jiff::Timestamp;
+use sensor_common::layout::SlotKind;
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+use super::clock::Doubt;
+use super::counted::Counted;
+use super::distinct::{Distinct, Key};
+use super::doing::Doing;
+use super::heavy::{Heavy, forgotten};
+use super::lists::Country;
+use super::observation::Observation;
+use super::pair::Pair;
+use super::seen::Seen;
+use super::source::Source;
+use super::tuple::Tuple;
+use crate::config::Prefix;
+
+/// How far a clock may be behind a window that it has begun: CPUs hand over a little out of order.
+const SLACK: i64 = 60;
+
+/// How long a window is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Span {
+    /// An hour.
+    #[serde(rename = "1h")]
+    Hour,
+    /// A day.
+    #[serde(rename = "1d")]
+    Day,
+}
+
+impl Span {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Hour, Self::Day];
+
+    /// As metrics name it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Hour => "1h",
+            Self::Day => "1d",
+        }
+    }
+
+    /// Seconds.
+    pub(super) const fn seconds(self) -> i64 {
+        match self {
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        }
+    }
+
+    /// When the window that a time lies in began, in seconds since 1970.
+    fn start(self, time: Timestamp) -> i64 {
+        let second = time.as_second();
+        second - second.rem_euclid(self.seconds())
+    }
+}
+
+/// What is known of a packet's source, beside the packet.
+#[derive(Clone, Copy)]
+pub(super) struct About {
+    pub key: Key,
+    pub country: Option<Country>,
+    pub system: Option<u32>,
+    pub known: bool,
+}
+
+/// What was observed in one hour or day.
+#[derive(Clone)]
+pub(super) struct Window {
+    pub span: Span,
+    /// When it begins, in seconds since 1970.
+    pub start: i64,
+    /// Since when it was observed.
+    pub since: Timestamp,
+    /// Whether it was observed from then on without a break, as far as can be told.
+    pub whole: bool,
+    /// Packets that were observed.
+    pub observed: u64,
+    /// Packets that were counted and not observed.
+    pub missed: u64,
+    /// Of those observed, those from known scanners.
+    pub known: u64,
+    pub distinct: Distinct,
+    /// Of those, known scanners.
+    pub known_distinct: Distinct,
+    pub slots: Counted<SlotKind>,
+    pub countries: Counted<Option<Country>>,
+    pub systems: Counted<Option<u32>>,
+    pub sources: Heavy<Source, Doing>,
+    pub pairs: Heavy<Pair, Seen>,
+    pub networks: Heavy<Prefix, Network>,
+    pub tuples: Heavy<Tuple, Shown>,
+    /// Addresses under denial of service.
+    pub victims: Distinct,
+}
+
+/// What is known of a network of sources.
+#[derive(Clone, Copy)]
+pub(super) struct Network {
+    pub seen: Seen,
+    /// Packets from known scanners.
+    pub known: u64,
+}
+
+/// Who has shown a tuple, and when.
+#[derive(Clone)]
+pub(super) struct Shown {
+    pub seen: Seen,
+    pub sources: Distinct,
+}
+
+/// A window's bytes are so many parts, of which each table has some.
+const PARTS: usize = 16;
+
+impl Window {
+    /// In so many bytes.
+    fn new(span: Span, start: i64, since: Timestamp, bytes: usize) -> Self {
+        let part = bytes / PARTS;
+        Self {
+            span,
+            start,
+            since,
+            whole: true,
+            observed: 0,
+            missed: 0,
+            known: 0,
+            distinct: Distinct::default(),
+            known_distinct: Distinct::default(),
+            slots: Counted::within(3 * part),
+            countries: Counted::within(part),
+            systems: Counted::within(part),
+            sources: Heavy::within(4 * part, 0),
+            pairs: Heavy::within(4 * part, 0),
+            networks: Heavy::within(part, 0),
+            tuples: Heavy::within(2 * part, Distinct::MOST_BYTES),
+            victims: Distinct::default(),
+        }
+    }
+
+    /// Has so many bytes from now on.
+    fn bound(&mut self, bytes: usize) {
+        let part = bytes / PARTS;
+        self.slots.bound(3 * part);
+        self.countries.bound(part);
+        self.systems.bound(part);
+        self.sources.bound(4 * part, 0, forgotten);
+        self.pairs.bound(4 * part, 0, forgotten);
+        self.networks.bound(part, 0, forgotten);
+        self.tuples.bound(2 * part, Distinct::MOST_BYTES, forgotten);
+    }
+
+    /// When it ends, likewise.
+    pub(super) const fn end(&self) -> i64 {
+        self.start + self.span.seconds()
+    }
+
+    pub(super) fn add(&mut self, it: &Observation, about: &About) {
+        self.observed += 1;
+        self.known += u64::from(about.known);
+        self.distinct.add(about.key);
+        if about.known {
+            self.known_distinct.add(about.key);
+        }
+        self.slots.add(it.slot, about.key, about.known);
+        self.countries.add(about.country, about.key, about.known);
+        self.systems.add(about.system, about.key, about.known);
+        self.sources.add(it.source, || Doing::since(it.time), forgotten).add(it);
+        let seen = Seen::at(it.time);
+        self.pairs.add(Pair::new(it.source, it.slot), || seen, forgotten).add(it.time);
+        let network = self.networks.add(it.source.network(), || Network { seen, known: 0 }, forgotten);
+        network.seen.add(it.time);
+        network.known += u64::from(about.known);
+        if let Some(tuple) = it.tuple {
+            let new = || Shown { seen, sources: Distinct::default() };
+            let shown = self.tuples.add(tuple, new, forgotten);
+            shown.seen.add(it.time);
+            shown.sources.add(about.key);
+        }
+    }
+
+    pub(super) const fn account(&self) -> Account {
+        Account { observed: self.observed, missed: self.missed }
+    }
+
+    /// How much of a time lies within it, in microseconds.
+    fn overlap(&self, from: Timestamp, to: Timestamp) -> i64 {
+        let within = |time: Timestamp| time.as_microsecond().clamp(self.start * MICRO, self.end() * MICRO);
+        within(to) - within(from)
+    }
+
+    fn contains(&self, time: Timestamp) -> bool {
+        (self.start..self.end()).contains(&time.as_second())
+    }
+}
+
+/// Microseconds of a second.
+const MICRO: i64 = 1_000_000;
+
+/// The current window, and the one before.
+#[derive(Clone)]
+pub(super) struct Windows {
+    span: Span,
+    /// For each of the two.
+    bytes: usize,
+    current: Option<Window>,
+    last: Option<Window>,
+}
+
+impl Windows {
+    /// In so many bytes together.
+    pub(super) const fn new(span: Span, bytes: usize) -> Self {
+        Self { span, bytes: bytes / 2, current: None, last: None }
+    }
+
+    /// They have so many bytes together from now on.
+    pub(super) fn bound(&mut self, bytes: usize) {
+        self.bytes = bytes / 2;
+        for window in self.current.iter_mut().chain(&mut self.last) {
+            window.bound(self.bytes);
+        }
+    }
+
+    /// Tells the time, so that windows end though nothing comes, and what was not watched of it.
+    pub(super) fn tick(&mut self, now: Timestamp, doubt: Option<Doubt>) {
+        let was_set_back = |window: &Window| now.as_second() + SLACK < window.start;
+        if self.current.as_ref().is_some_and(was_set_back) {
+            self.current = self.last.take().filter(|last| !was_set_back(last));
+        }
+        self.at(now);
+        if let Some(doubt) = doubt {
+            self.doubt(doubt);
+        }
+    }
+
+    /// No window is whole that a time lies in which was not watched.
+    fn doubt(&mut self, Doubt { before, now }: Doubt) {
+        let (from, to) = (before.min(now), before.max(now));
+        for window in self.last.iter_mut().chain(&mut self.current) {
+            if window.overlap(from, to) > 0 || window.contains(to) {
+                window.whole = false;
+            }
+            // One that a leap has begun was not observed from its begin on.
+            if before < now && window.start > before.as_second() && window.contains(now) {
+                window.since = window.since.max(now);
+            }
+        }
+    }
+
+    /// The window of this time; a new one, if its time has come. What comes later than a window late is of the last one
+    /// that is known.
+    pub(super) fn at(&mut self, time: Timestamp) -> &mut Window {
+        let start = self.span.start(time);
+        let (span, bytes) = (self.span, self.bytes);
+        if self.current.as_ref().is_some_and(|current| start < current.start) {
+            // It was not observed from the begin on: else it would be there.
+            return self.last.get_or_insert_with(|| Window::new(span, start, time, bytes));
+        }
+        if let Some(mut before) = self.current.take_if(|current| current.start < start) {
+            let follows = before.end() == start;
+            before.whole &= follows;
+            self.last = Some(before);
+            let since = if follows { Timestamp::from_second(start).unwrap_or(time) } else { time };
+            self.current = Some(Window::new(span, start, since, bytes));
+        }
+        self.current.get_or_insert_with(|| Window::new(span, start, time, bytes))
+    }
+
+    /// Notes that packets were counted between two moments which were not observed: so many in each window as it has of the
+    /// time between. Those of a window that is no longer there are left out.
+    pub(super) fn miss(&mut self, from: Timestamp, to: Timestamp, packets: u64) {
+        let all = to.as_microsecond() - from.as_microsecond();
+        for window in self.last.iter_mut().chain(&mut self.current) {
+            if all <= 0 {
+                window.missed += if window.contains(from) { packets } else { 0 };
+                continue;
+            }
+            // Rounded so that two windows that share it have all of it.
+            let until = |end: i64| {
+                let part = end.clamp(from.as_microsecond(), to.as_microsecond()) - from.as_microsecond();
+                (i128::from(packets) * i128::from(part) / i128::from(all)).try_into().unwrap_or(packets)
+            };
+            window.missed += until(window.end() * MICRO) - until(window.start * MICRO);
+        }
+    }
+
+    /// The last one, if it was observed from its begin to its end.
+    pub(super) fn last_full(&self) -> Option<&Window> {
+        self.last.as_ref().filter(|last| last.whole && last.since.as_second() <= last.start)
+    }
+
+    /// The last one and the current one, as far as there are.
+    pub(super) fn both(&self) -> impl Iterator<Item = &Window> {
+        self.last.iter().chain(&self.current)
+    }
+}
+
+#[cfg(test)]
+mod tests;

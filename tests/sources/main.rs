@@ -1,0 +1,384 @@
+//! Sources: what the commands and metrics say of them is the truth of the traffic that was sent.
+
+mod mmdb;
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use sensor_harness::agent::{AgentProcess, Launch};
+use sensor_harness::cli::{Said, sensor};
+use sensor_harness::frame::frame;
+use sensor_harness::metrics::Page;
+use sensor_harness::needs_root;
+use sensor_harness::pace::{amount, until};
+use sensor_harness::sender::Sender;
+use sensor_harness::wire::Wire;
+use serde_json::Value;
+
+use self::mmdb::{country, mmdb, system};
+
+/// An agent with a sensor of a /24, which looks at sources.
+struct Scene {
+    wire: Wire,
+    folder: tempfile::TempDir,
+    agent: AgentProcess,
+}
+
+/// Victims are under attack for two seconds here, not for a minute.
+const SOURCES: &str = "[sources]\nvictim_time = \"2s\"\n";
+
+impl Scene {
+    fn new(sources: impl FnOnce(&Path) -> String) -> Result<Self> {
+        let (wire, folder) = (Wire::new()?, tempfile::tempdir()?);
+        let config = config(folder.path(), &sources(folder.path()));
+        let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config).start()?;
+        Ok(Self { wire, folder, agent })
+    }
+
+    fn send(&self, frames: &[Vec<u8>]) -> Result<()> {
+        Sender::new(&self.wire)?.send(frames)
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Result<Said> {
+        sensor(&self.wire.near.namespace, arguments)
+    }
+
+    /// The lines of an answer about `what`.
+    fn lines(&self, arguments: &[&str], what: &str) -> Result<Vec<Value>> {
+        let said = self.ask(&[arguments, &["--json"]].concat())?;
+        ensure!(said.code == 0, "{said:?}");
+        let lines: Vec<Value> = said.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        ensure!(lines.last() == Some(&serde_json::json!({"end": true})), "{lines:?}");
+        Ok(lines.iter().filter_map(|line| line.get(what).cloned()).collect())
+    }
+
+    /// Waits until so many packets were looked at.
+    fn settled(&self, packets: u64) -> Result<()> {
+        let observed = || -> Result<u64> {
+            let windows = self.lines(&["sources"], "window")?;
+            Ok(windows.iter().filter_map(|window| window["observed"].as_u64()).sum())
+        };
+        until(|| Ok(observed()? == packets), || format!("{:?} of {packets}", observed()))
+    }
+
+    /// Waits until the log says so.
+    fn logged(&self, words: &str) -> Result<()> {
+        until(|| Ok(self.agent.stderr().contains(words)), || self.agent.stderr())
+    }
+
+    fn list_is_current(&self, list: &str) -> Result<bool> {
+        Ok(Page::parse(&self.agent.metrics()?)?.sum("sensor_list_current", &[("list", list)]) == 1)
+    }
+}
+
+fn config(folder: &Path, sources: &str) -> String {
+    format!(
+        "[[sensor]]\nname = \"a\"\nprefixes = [\"198.51.100.0/24\", \"2001:db8:7::/64\"]\n[evidence]\npath = \"{}\"\n{sources}",
+        folder.join("evidence").display()
+    )
+}
+
+fn syn(source: impl Into<IpAddr>, last: u8, port: u16) -> Vec<u8> {
+    let to = Ipv4Addr::new(198, 51, 100, last);
+    frame().ipv4().from(source).to(to).tcp(port).syn().window(1024).bytes()
+}
+
+fn texts<'a>(rows: &'a [Value], key: &str) -> Vec<&'a str> {
+    rows.iter().filter_map(|row| row[key].as_str()).collect()
+}
+
+fn numbers(rows: &[Value], key: &str) -> Vec<u64> {
+    rows.iter().filter_map(|row| row[key].as_u64()).collect()
+}
+
+#[test]
+fn planted_sources_are_found_as_they_were_sent() -> Result<()> {
+    needs_root!();
+    let scene = Scene::new(|_| SOURCES.to_owned())?;
+    let mut frames = Vec::new();
+    // Ten heavy ones: 20, 40, … 200 packets; 300 light ones, of one packet each, to another port; one over IPv6.
+    for number in 1..=10_u8 {
+        let packets = usize::from(number) * 20;
+        frames.extend(std::iter::repeat_n(syn(Ipv4Addr::new(203, 0, 113, number), 7, 23), packets));
+    }
+    for number in 0..300_u16 {
+        let [high, low] = number.to_be_bytes();
+        frames.push(syn(Ipv4Addr::new(192, 0, high, low), 7, 37_215));
+    }
+    for last in 1..=3_u16 {
+        let source = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0xbad, 1, 0, 0, 0, last);
+        frames.push(frame().ipv6().from(source).tcp(443).syn().bytes());
+    }
+    scene.send(&frames)?;
+    scene.settled(frames.len() as u64)?;
+
+    let rows = scene.lines(&["sources", "--limit", "10"], "source")?;
+    let expected: Vec<_> = (1..=10).rev().map(|number| format!("203.0.113.{number}")).collect();
+    assert_eq!(texts(&rows, "source"), expected);
+    assert_eq!(numbers(&rows, "packets"), (1..=10).rev().map(|number| number * 20).collect::<Vec<_>>());
+    assert_eq!(numbers(&rows, "more"), [0; 10]);
+    assert_eq!(rows[0]["ports"], serde_json::json!([{"slot": "23/tcp", "packets": 200}]));
+
+    let windows = scene.lines(&["sources"], "window")?;
+    assert!(windows.iter().all(|window| window["missed"] == 0 && window["share"] == 1.0), "{windows:?}");
+    let totals = scene.lines(&["sources", "--port", "37215/tcp"], "total")?;
+    let sources = totals[0]["sources"]["count"].as_u64().context("no number of sources")?;
+    assert!((285..=315).contains(&sources) && totals[0]["packets"] == 300, "{totals:?}");
+    assert_eq!(totals[0]["sources"]["exact"], false);
+    let of_telnet = scene.lines(&["sources", "--port", "23/tcp"], "total")?;
+    assert_eq!(of_telnet[0]["sources"], serde_json::json!({"count": 10, "exact": true}));
+    let ports = scene.lines(&["sources", "--by", "port"], "part")?;
+    assert_eq!(texts(&ports, "of"), ["23/tcp", "37215/tcp", "443/tcp"]);
+    assert_eq!(numbers(&ports, "packets"), [1_100, 300, 3]);
+    let networks = scene.lines(&["sources", "--by", "network"], "source")?;
+    assert_eq!(networks[0]["source"], "203.0.113.0/24");
+    assert_eq!(networks[0]["packets"], 1_100);
+
+    // One packet in a quiet hour; and a /64, whichever of its addresses is asked for.
+    let did = scene.lines(&["source", "192.0.0.77"], "did")?;
+    assert_eq!(numbers(&did, "packets"), [1, 1], "{did:?}");
+    let did = scene.lines(&["source", "2001:db8:bad:1::99"], "did")?;
+    assert_eq!((numbers(&did, "packets"), &did[0]["source"]), (vec![3, 3], &"2001:db8:bad:1::/64".into()));
+
+    let tuples = scene.lines(&["tuples"], "tuple")?;
+    assert_eq!(numbers(&tuples, "packets").iter().sum::<u64>(), frames.len() as u64, "{tuples:?}");
+    assert!(tuples.iter().any(|tuple| tuple["window"] == 1024 && tuple["packets"] == 1_400), "{tuples:?}");
+
+    let table = scene.ask(&["sources", "--limit", "1", "--time-zone", "+09:00"])?.stdout;
+    assert!(table.contains("203.0.113.10") && table.contains("+09:00"), "{table}");
+    let csv = scene.ask(&["sources", "--csv", "--limit", "2"])?.stdout;
+    let mut lines = csv.lines();
+    assert_eq!(
+        lines.next(),
+        Some(
+            "source,packets,more,first,last,bytes,ports,tools,kinds,country,as,as_name,known_scanner,share,at_least"
+        )
+    );
+    assert!(
+        lines
+            .next()
+            .is_some_and(|line| line.starts_with("203.0.113.10,200,0,") && line.ends_with(",1.000000,no")),
+        "{csv}"
+    );
+    let no_time = scene.ask(&["sources", "--to", "2026-11-29"])?;
+    assert!(no_time.code == 2 && no_time.stderr.contains("say from when on"), "{no_time:?}");
+    let nobody = scene.ask(&["sources", "--country", "JP"])?;
+    assert_eq!(nobody.code, 2, "{nobody:?}");
+    Ok(())
+}
+
+#[test]
+fn attacks_and_scans_are_events() -> Result<()> {
+    needs_root!();
+    let scene = Scene::new(|_| SOURCES.to_owned())?;
+    let answer = |victim: u8| {
+        frame().ipv4().from(Ipv4Addr::new(192, 0, 2, victim)).tcp(40_000).source_port(443).syn_ack().bytes()
+    };
+    let mut packets = 0;
+    let mut send = |frames: &[Vec<u8>]| -> Result<()> {
+        packets += frames.len() as u64;
+        scene.send(frames)
+    };
+    for round in 0..8_u8 {
+        // Ten at a time: 80 in all, over more than two seconds. The other victim answers once each: 8 are too few.
+        send(&vec![answer(1); 10])?;
+        send(&[answer(2)])?;
+        if round == 0 {
+            // A scan of twelve ports, and one of thirty addresses; nine ports, and twenty addresses, are none.
+            let ports = (0..12).map(|port| syn(Ipv4Addr::new(203, 0, 113, 1), 7, 8_000 + port));
+            let addresses = (0..30).map(|last| syn(Ipv4Addr::new(203, 0, 113, 2), last, 23));
+            let few = (0..9).map(|port| syn(Ipv4Addr::new(203, 0, 113, 3), 7, 8_000 + port));
+            let also_few = (0..20).map(|last| syn(Ipv4Addr::new(203, 0, 113, 4), last, 23));
+            send(&ports.chain(addresses).chain(few).chain(also_few).collect::<Vec<_>>())?;
+        }
+        thread::sleep(Duration::from_millis(350));
+    }
+    scene.settled(packets)?;
+
+    let victims = scene.lines(&["victims"], "victim")?;
+    assert_eq!(texts(&victims, "victim"), ["192.0.2.1"], "{victims:?}");
+    let victim = &victims[0];
+    assert_eq!((&victim["packets"], &victim["ongoing"]), (&80.into(), &true.into()));
+    assert_eq!(
+        (&victim["ports"], &victim["kinds"]),
+        (&serde_json::json!(["443/tcp"]), &serde_json::json!(["syn_ack"]))
+    );
+    // All came within a minute.
+    assert_eq!(victim["peak_per_minute"], 80);
+
+    let definitions = scene.lines(&["scans"], "definition")?;
+    assert_eq!(
+        ["ports", "ipv4_addresses", "ipv6_addresses", "forgotten"].map(|key| definitions[0][key].as_u64()),
+        [Some(10), Some(25), Some(100), Some(0)]
+    );
+    let scans = scene.lines(&["scans"], "scan")?;
+    assert_eq!(texts(&scans, "source"), ["203.0.113.1", "203.0.113.2"], "{scans:?}");
+    assert_eq!((&scans[1]["addresses"]["count"], &scans[1]["packets"]), (&30.into(), &30.into()));
+    assert_eq!((&scans[0]["ports"]["count"], &scans[0]["packets"]), (&12.into(), &12.into()));
+    let table = scene.ask(&["scans"])?.stdout;
+    assert!(
+        table.contains(
+            "a scan is 10 ports or more, or 25 IPv4 addresses or more, or 100 IPv6 addresses or more"
+        ),
+        "{table}"
+    );
+    // Known of one: its scan, too.
+    let of_one = scene.lines(&["source", "203.0.113.1"], "scan")?;
+    assert_eq!(of_one.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn lists_say_whose_sources_are_and_are_exchanged() -> Result<()> {
+    needs_root!();
+    let countries = |letters| mmdb("Countries", &[("203.0.113.0/24".parse().unwrap(), country(letters))]);
+    let systems = mmdb("Systems", &[("203.0.113.0/24".parse()?, system(64_496, "Example"))]);
+    let scene = Scene::new(|folder| {
+        let file = |name: &str| folder.join(name).display().to_string();
+        fs::write(file("countries"), countries("JP")).unwrap();
+        fs::write(file("systems"), systems).unwrap();
+        fs::write(file("scanners"), "prefix,organisation\n203.0.113.9,Example Scan\n").unwrap();
+        format!(
+            "[sources]\ncountries = {:?}\nautonomous_systems = {:?}\nknown_scanners = {:?}\n",
+            file("countries"),
+            file("systems"),
+            file("scanners")
+        )
+    })?;
+    let file = |name: &str| scene.folder.path().join(name);
+    let lists = ["countries", "autonomous_systems", "known_scanners"];
+    for list in lists {
+        until(|| scene.list_is_current(list), || scene.agent.stderr())?;
+    }
+    let frames = [
+        vec![syn(Ipv4Addr::new(203, 0, 113, 1), 7, 23); 3],
+        vec![syn(Ipv4Addr::new(203, 0, 113, 9), 7, 23); 5],
+        vec![syn(Ipv4Addr::new(192, 0, 2, 1), 7, 80); 2],
+    ]
+    .concat();
+    scene.send(&frames)?;
+    scene.settled(10)?;
+
+    let rows = scene.lines(&["sources"], "source")?;
+    assert_eq!(texts(&rows, "source"), ["203.0.113.9", "203.0.113.1", "192.0.2.1"]);
+    assert_eq!(
+        (&rows[0]["country"], &rows[0]["as"], &rows[0]["as_name"]),
+        (&"JP".into(), &64_496.into(), &"Example".into())
+    );
+    assert_eq!((&rows[0]["scanner"], &rows[2]["country"]), (&"Example Scan".into(), &Value::Null));
+    let rows = scene.lines(&["sources", "--without-known-scanners"], "source")?;
+    assert_eq!(texts(&rows, "source"), ["203.0.113.1", "192.0.2.1"]);
+    let totals = scene.lines(&["sources", "--without-known-scanners"], "total")?;
+    assert_eq!((&totals[0]["packets"], &totals[0]["from_known_scanners"]), (&5.into(), &5.into()));
+    let ports = scene.lines(&["sources", "--by", "port", "--without-known-scanners"], "part")?;
+    assert_eq!((texts(&ports, "of"), numbers(&ports, "packets")), (vec!["23/tcp", "80/tcp"], vec![3, 2]));
+    let by_country = scene.lines(&["sources", "--by", "country"], "part")?;
+    assert_eq!(
+        (texts(&by_country, "of"), numbers(&by_country, "packets")),
+        (vec!["JP", "unknown"], vec![8, 2])
+    );
+    let by_system = scene.lines(&["sources", "--by", "as"], "part")?;
+    assert_eq!(texts(&by_system, "of"), ["64496", "unknown"]);
+    let of_country = scene.lines(&["sources", "--country", "JP"], "total")?;
+    assert_eq!(of_country[0]["sources"], serde_json::json!({"count": 2, "exact": true}));
+
+    let page = Page::parse(&scene.agent.metrics()?)?;
+    let sum = |name, labels: &[(&str, &str)]| page.sum(name, labels);
+    assert_eq!(sum("sensor_country_packets_total", &[]), 10);
+    assert_eq!(sum("sensor_country_packets_total", &[("country", "unknown")]), 2);
+    assert_eq!(sum("sensor_as_packets_total", &[]), 10);
+    assert_eq!(sum("sensor_known_scanner_packets_total", &[]), 5);
+
+    // Cut off, and rewritten in place as one of another kind: the old one stays in use.
+    for bad in [&countries("US")[..40], &mmdb("Systems", &[("203.0.113.0/24".parse()?, system(1, ""))])] {
+        let before = scene.agent.stderr().len();
+        fs::write(file("countries"), bad)?;
+        until(
+            || Ok(scene.agent.stderr()[before..].contains("the old one stays in use")),
+            || scene.agent.stderr(),
+        )?;
+        assert!(!scene.list_is_current("countries")?);
+        assert_eq!(scene.lines(&["sources"], "source")?[0]["country"], "JP");
+    }
+    fs::write(file("countries"), countries("US"))?;
+    until(|| scene.list_is_current("countries"), || scene.agent.stderr())?;
+    assert_eq!(scene.lines(&["sources"], "source")?[0]["country"], "US");
+    let wrong: Vec<_> = (0..1_000).map(|line| format!("203.0.113.{line}/40,A\n")).collect();
+    fs::write(file("scanners"), wrong.concat())?;
+    scene.logged("line 1: prefix \"203.0.113.0/40\" has more than 32 bits; 999 more lines are wrong too; the old one stays in use")?;
+    assert_eq!(scene.lines(&["sources"], "source")?[0]["scanner"], "Example Scan");
+    Ok(())
+}
+
+/// What the agent holds in memory may grow by.
+const GROWTH: u64 = 48 << 20;
+
+#[test]
+fn a_flood_of_forged_sources_takes_no_memory() -> Result<()> {
+    needs_root!();
+    // Unbounded, 400,000 sources to as many ports would take hundreds of MiB.
+    let scene = Scene::new(|_| "budget = 1000000\n[sources]\nmemory = \"2MiB\"\n".to_owned())?;
+    let resident = || -> Result<u64> {
+        Ok(Page::parse(&scene.agent.metrics()?)?.sum("process_resident_memory_bytes", &[]))
+    };
+    let before = resident()?;
+    let (mut random, mut sent, mut largest) = (1_u64, 0, 0);
+    for _ in 0..amount(80) {
+        let frames: Vec<_> = (0..5_000)
+            .map(|_| {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let [a, b, c, d, high, low, ..] = random.rotate_left(24).to_be_bytes();
+                syn(Ipv4Addr::new(a | 1, b, c, d), 7, u16::from_be_bytes([high, low]))
+            })
+            .collect();
+        scene.send(&frames)?;
+        sent += frames.len() as u64;
+        largest = largest.max(resident()?);
+    }
+    assert!(largest < before + GROWTH, "{before} grew to {largest} bytes");
+    let windows = || scene.lines(&["sources"], "window");
+    let all = || -> Result<u64> {
+        Ok(windows()?
+            .iter()
+            .flat_map(|window| [&window["observed"], &window["missed"]])
+            .filter_map(Value::as_u64)
+            .sum())
+    };
+    // What there was no time to look at is known once a later packet of its CPU comes.
+    let page = || Page::parse(&scene.agent.metrics()?);
+    let accounted = || -> Result<_> { Ok((all()?, page()?.sum("sensor_sources_missed_records_total", &[]))) };
+    let are_all = |(all, unknown)| all <= sent && sent <= all + unknown;
+    until(|| accounted().map(are_all), || format!("{:?} of {sent}", accounted()))?;
+    let windows = windows()?;
+    for window in &windows {
+        let observed = window["observed"].as_u64().context("no packets")?;
+        let sources = window["sources"]["count"].as_u64().context("no sources")?;
+        // All but a few differ: 2³¹ addresses.
+        assert!(sources.abs_diff(observed) * 20 < observed, "{window}");
+    }
+    Ok(())
+}
+
+#[test]
+fn without_evidence_nothing_is_known() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let agent = Launch::new(&wire.near.namespace)
+        .interface("sensor0")
+        .config("[[sensor]]\nname = \"a\"\n")
+        .start()?;
+    for command in [&["sources"][..], &["source", "203.0.113.1"], &["scans"], &["victims"], &["tuples"]] {
+        let said = sensor(&wire.near.namespace, command)?;
+        assert!(said.code == 1 && said.stderr.contains("keeps no evidence"), "{said:?}");
+    }
+    let page = agent.metrics()?;
+    for family in sensor_user::export::SOURCE_FAMILIES {
+        assert!(!page.contains(family.name), "{}", family.name);
+    }
+    Ok(())
+}
