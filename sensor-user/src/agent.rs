@@ -184,6 +184,7 @@ impl Agent {
         self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
         // What the old programs handed over is of the old sensors.
         self.evidence.stop();
+        self.evidence.settle();
         self.store.begin(&self.config, &self.deployment);
         self.evidence.begin(&self.config, &mut self.deployment, &self.store);
         self.pages.keep(folder(&self.config), self.store.feed(), self.evidence.register());
@@ -202,6 +203,7 @@ impl Agent {
         }
         if self.store.is_stopping() {
             self.store.begin(&self.config, &self.deployment);
+            self.evidence.store_in(&self.store);
             self.pages.keep(folder(&self.config), self.store.feed(), self.evidence.register());
         }
         let Self { config, options, deployment, told, .. } = self;

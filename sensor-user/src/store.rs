@@ -30,6 +30,9 @@ pub use self::feed::Feed;
 pub use self::gather::MOST_FLOWS;
 pub use self::keeper::{Keeper, Schedule};
 pub use self::place::{DATABASE, bytes_in};
-pub use self::read::{Ask, Basis, Counted, FlowRow, Reader, SourceRow, Step, TopSources, What};
+pub(crate) use self::read::Heaviest;
+pub use self::read::{
+    Ask, Basis, Counted, FlowRow, Flowed, HourRow, Kept, Reader, SourceRow, Step, TopSources, What,
+};
 pub use self::stats::{Refused, Stats};
 pub use self::window::Window;

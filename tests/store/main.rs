@@ -6,7 +6,7 @@ mod trouble;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
 use sensor_common::layout::SlotKind;
@@ -18,9 +18,10 @@ use sensor_harness::metrics::Page;
 use sensor_harness::needs_root;
 use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
-use sensor_harness::sender::Sender;
+use sensor_harness::sender::{Sender, cpus, pin_to_cpu};
 use sensor_harness::wire::Wire;
 use sensor_user::store::{Ask, DATABASE, Reader, Step};
+use serde_json::Value;
 
 /// A sensor that monitors everything, keeps evidence and stores what that tells.
 fn config(folder: &Path) -> String {
@@ -81,6 +82,44 @@ fn what_an_agent_observes_and_counts_is_stored_over_restarts() -> Result<()> {
         assert_eq!(totals.iter().map(|count| count.packets).sum::<u64>(), 6 * round);
     }
     Ok(())
+}
+
+/// An agent that is killed has taken records that it has not stored: they were missed, and nothing else was.
+#[test]
+fn what_a_killed_agent_has_not_stored_was_missed() -> Result<()> {
+    needs_root!();
+    let wire = Wire::new()?;
+    let folder = tempfile::tempdir()?;
+    let pins = Pins::new()?;
+    let launch =
+        Launch::new(&wire.near.namespace).interface("sensor0").config(&config(folder.path())).pins(&pins);
+    // What is missing of a CPU's records is known by its next one.
+    pin_to_cpu(cpus()?[0])?;
+    let sent = frames();
+    let each = sent.len() as u64;
+    for (round, signal) in (1..).zip([Signal::SIGTERM, Signal::SIGKILL, Signal::SIGTERM]) {
+        let mut agent = launch.clone().start()?;
+        Sender::new(&wire)?.send(&sent)?;
+        counted(&agent, round * each)?;
+        // What is known of this hour goes on from what is stored.
+        let looked_at = || observed(&wire, &pins);
+        let expected = round.min(2) * each;
+        until(|| Ok(looked_at()? >= expected), || format!("{:?} of {expected}", looked_at()))?;
+        agent.stop(signal)?;
+    }
+    let basis = Reader::new(&folder.path().join(DATABASE)).sources(&now())?.basis;
+    assert_eq!(basis.observed + basis.missed, 3 * each);
+    // If the minute was over just then, it had all been stored.
+    ensure!([0, each].contains(&basis.missed), "{basis:?}");
+    Ok(())
+}
+
+/// Packets that an agent has observed in this hour and the last.
+fn observed(wire: &Wire, pins: &Pins) -> Result<u64> {
+    let pins = pins.path().display().to_string();
+    let said = cli::sensor(&wire.near.namespace, &["sources", "--json", "--pins", &pins])?;
+    let lines = said.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(lines.filter_map(|line| line["window"]["observed"].as_u64()).sum())
 }
 
 #[test]

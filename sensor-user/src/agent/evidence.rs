@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use jiff::{SignedDuration, Timestamp};
 
 use super::store::Store;
 use crate::config::{Config, Evidence as Settings};
@@ -12,6 +13,11 @@ use crate::sources::{Observer, Register};
 
 /// How long a stop waits until what is known of sources is kept.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a start may take to read what was known of sources before.
+const RESTORE: Duration = Duration::from_secs(5);
+/// How far records had come when they were looked at before that is of no use: what was missed since was in other hours.
+const STILL_OF_USE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What runs while evidence is kept.
 #[derive(Debug, Default)]
@@ -28,6 +34,25 @@ pub(super) struct Evidence {
 struct Sources {
     register: Register,
     observer: Observer,
+}
+
+impl Sources {
+    /// Begins to look, with what an earlier agent has stored.
+    fn begin(config: &Config, deployment: &Deployment, store: &Store) -> Result<Self> {
+        let register = Register::new(&config.sources, deployment.sensors())?;
+        register.keep_in(store.feed());
+        let mut before = Vec::new();
+        if let Some(feed) = store.feed().filter(|feed| feed.is_open_within(PATIENCE)) {
+            register.restore(RESTORE);
+            let ledger = deployment.ledger()?;
+            let life = ledger.life().unwrap_or_default();
+            let then = Timestamp::now() - STILL_OF_USE;
+            before = feed.reader().reached(deployment.sensors(), life, then).unwrap_or_default();
+        }
+        let sinks = vec![register.sink(), store.sink()];
+        let observer = Observer::start(sinks, register.missed_records(), before)?;
+        Ok(Self { register, observer })
+    }
 }
 
 impl Evidence {
@@ -63,14 +88,29 @@ impl Evidence {
         let ring = deployment.ring()?.context("the kernel hands nothing over")?;
         let sources = if let Some(sources) = self.sources.take() {
             sources.register.configure(&config.sources, deployment.sensors());
+            sources.register.keep_in(store.feed());
             sources
         } else {
-            let register = Register::new(&config.sources, deployment.sensors())?;
-            let observer = Observer::start(vec![register.sink(), store.sink()], register.missed_records())?;
-            Sources { register, observer }
+            Sources::begin(config, deployment, store)?
         };
         let feed = self.sources.insert(sources).observer.feed();
         Keeper::start(settings, deployment.sensors(), ring, deployment.ledger()?, feed)
+    }
+
+    /// Waits until all that was taken is looked at, of the sensors that there are.
+    pub(super) fn settle(&self) {
+        if self.sources.as_ref().is_some_and(|sources| !sources.observer.settle(PATIENCE)) {
+            tracing::warn!(
+                "what was taken as evidence last is looked at late: what is of sensors that go is not stored"
+            );
+        }
+    }
+
+    /// Has another store from now on.
+    pub(super) fn store_in(&self, store: &Store) {
+        if let Some(sources) = &self.sources {
+            sources.register.keep_in(store.feed());
+        }
     }
 
     /// What is known of sources, while they are looked at.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::kernel::{Deployment, Ledger};
-use crate::sources::{Observation, Sink};
+use crate::sources::{Observation, Position, Sink};
 use crate::store::{Feed, Keeper, Schedule, Stats};
 
 /// How long a stop waits for the disk.
@@ -101,6 +101,12 @@ impl Sink for Stored {
     fn observe(&mut self, observations: &[Observation]) {
         if let Some(feed) = &*self.lock() {
             feed.observe(observations);
+        }
+    }
+
+    fn reached(&mut self, positions: &[Position]) {
+        if let Some(feed) = &*self.lock() {
+            feed.reached(positions);
         }
     }
 

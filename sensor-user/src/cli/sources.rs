@@ -96,6 +96,10 @@ pub struct Source {
     #[arg(value_name = "ADDRESS")]
     pub address: Address,
 
+    /// When: what the store has of those hours; without it, what is in memory.
+    #[command(flatten)]
+    pub period: Period,
+
     /// How it is printed.
     #[command(flatten)]
     pub form: Form,

@@ -45,9 +45,10 @@ pub fn sources(arguments: &cli::Sources) -> Result<()> {
 /// `sensor source`.
 ///
 /// # Errors
-/// No agent answers.
+/// No agent answers, or it cannot tell.
 pub fn source(arguments: &cli::Source) -> Result<()> {
-    let question = Question::Source(AskSource { source: arguments.address });
+    let (from, to) = times(arguments.period)?;
+    let question = Question::Source(AskSource { source: arguments.address, from, to });
     asked(&question, &arguments.agent, arguments.form)
 }
 

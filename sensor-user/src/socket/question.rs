@@ -142,7 +142,7 @@ mod tests {
         r#"{"version":1,"ask":"sources","slot":"23/tcp","by":"source","limit":5}"#
     )]
     #[case::source(
-        Question::Source(AskSource { source: "2001:db8::7".parse().unwrap() }),
+        Question::Source(AskSource { source: "2001:db8::7".parse().unwrap(), from: None, to: None }),
         r#"{"version":1,"ask":"source","source":"2001:db8::/64"}"#
     )]
     #[case::scans(Question::Scans(AskEvents::default()), r#"{"version":1,"ask":"scans"}"#)]

@@ -4,6 +4,7 @@ mod events;
 mod filter;
 mod one;
 mod rows;
+mod stored;
 mod windows;
 
 use std::sync::Arc;
@@ -60,8 +61,17 @@ pub struct WindowLine {
     pub missed: u64,
     /// Which share of what was counted was observed: below 1, every number of sources is at least so many.
     pub share: f64,
-    /// Distinct sources.
-    pub sources: Count,
+    /// Distinct sources; `None` of what the store tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Count>,
+    /// Packets that were observed and are only known as a sum, not by their sources.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub summed_up: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Packets and sources of what is asked for.

@@ -84,6 +84,12 @@ pub enum By {
 pub struct AskSource {
     /// Which.
     pub source: Source,
+    /// From the hour of this time on, as far as the store has it; without it, what is in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Until the hour of this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
 }
 
 /// Events of a time.

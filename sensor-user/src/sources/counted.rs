@@ -66,6 +66,11 @@ impl<K: Copy + Eq + Hash> Counted<K> {
 
     /// Notes a packet of `of` from a source.
     pub(super) fn add(&mut self, of: K, source: Key, known: bool) {
+        self.add_all(of, source, known, 1);
+    }
+
+    /// Likewise, so many packets.
+    pub(super) fn add_all(&mut self, of: K, source: Key, known: bool, packets: u64) {
         if self.bytes + Self::PLACE + Self::SETS > self.most && !self.parts.contains_key(&of) {
             self.make_room();
         }
@@ -74,8 +79,8 @@ impl<K: Copy + Eq + Hash> Counted<K> {
             *bytes += Self::PLACE;
             Part { partial, ..Part::default() }
         });
-        part.packets += 1;
-        part.known += u64::from(known);
+        part.packets += packets;
+        part.known += if known { packets } else { 0 };
         let before = part.bytes();
         part.sources.add(source);
         if known {

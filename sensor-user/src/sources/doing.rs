@@ -5,6 +5,7 @@ use sensor_common::layout::side::{TcpKind, Tool};
 
 use super::observation::Observation;
 use super::seen::Seen;
+use crate::store::Flowed;
 
 const TOOLS: usize = Tool::ALL.len();
 const KINDS: usize = TcpKind::ALL.len();
@@ -33,6 +34,16 @@ impl Doing {
         }
         if let Some(count) = it.kind.and_then(|kind| self.kinds.get_mut(kind as usize)) {
             *count = count.saturating_add(1);
+        }
+    }
+
+    /// Adds what the store has of it: which kinds its TCP segments were is not there.
+    pub(super) fn restore(&mut self, it: &Flowed) {
+        self.seen.add(it.first);
+        self.seen.add(it.last);
+        self.bytes += it.bytes;
+        if let Some(count) = it.tool.and_then(|tool| self.tools.get_mut(tool as usize)) {
+            *count = count.saturating_add(u32::try_from(it.packets).unwrap_or(u32::MAX));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::observation::Observation;
+use super::observation::{Observation, Position};
 use super::reader::Reader;
 use crate::evidence::each;
 use crate::kernel::since_1970;
@@ -27,6 +27,9 @@ pub trait Sink: Send {
     /// Takes what was observed. Times may go back a little, and clocks may be set.
     fn observe(&mut self, observations: &[Observation]);
 
+    /// Tells how far records have come, of which it has taken all that they tell.
+    fn reached(&mut self, _: &[Position]) {}
+
     /// Tells the time, about each second.
     fn tick(&mut self, now: Timestamp);
 
@@ -37,8 +40,17 @@ pub trait Sink: Send {
 /// Where records come in. A copy leads to the same place.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    batches: SyncSender<Bytes>,
+    batches: SyncSender<Batch>,
     missed: Arc<AtomicU64>,
+}
+
+/// What the thread takes.
+#[derive(Debug)]
+enum Batch {
+    /// Records to look at.
+    Records(Bytes),
+    /// All before it is looked at once this is gone.
+    Settled(Sender<()>),
 }
 
 impl Feed {
@@ -47,10 +59,8 @@ impl Feed {
         if records.is_empty() {
             return;
         }
-        if let Err(TrySendError::Full(records) | TrySendError::Disconnected(records)) =
-            self.batches.try_send(records.clone())
-        {
-            miss(&self.missed, &records);
+        if self.batches.try_send(Batch::Records(records.clone())).is_err() {
+            miss(&self.missed, records);
         }
     }
 }
@@ -64,18 +74,19 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Begins to look, for these sinks. What there is no time for is counted in `missed`, in records.
+    /// Begins to look, for these sinks. What there is no time for is counted in `missed`, in records. `before`: how far an
+    /// earlier agent had come with what it has kept.
     ///
     /// # Errors
     /// There are no threads left.
-    pub fn start(sinks: Vec<Box<dyn Sink>>, missed: Arc<AtomicU64>) -> Result<Self> {
+    pub fn start(sinks: Vec<Box<dyn Sink>>, missed: Arc<AtomicU64>, before: Vec<Position>) -> Result<Self> {
         let (batches, waiting) = sync_channel(WAITING);
         let (at_work, ended) = channel::<()>();
         let of_thread = Arc::clone(&missed);
         thread::Builder::new()
             .name("sources".to_owned())
             .spawn(move || {
-                observe(&waiting, sinks, &of_thread);
+                observe(&waiting, Reader::new(before), sinks, &of_thread);
                 drop(at_work);
             })
             .context("cannot start the thread that looks at sources")?;
@@ -86,6 +97,15 @@ impl Observer {
     #[must_use]
     pub fn feed(&self) -> Feed {
         self.feed.clone()
+    }
+
+    /// Waits so long until all that was offered is looked at; says whether it is.
+    #[must_use]
+    pub fn settle(&self, patience: Duration) -> bool {
+        let (settled, is_settled) = channel();
+        // It waits where there is no room, and there will be as long as the thread lives.
+        self.feed.batches.send(Batch::Settled(settled)).is_ok()
+            && is_settled.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected)
     }
 
     /// Ends, once nobody has a feed any more, and waits so long for the sinks to have ended; says whether they have.
@@ -114,17 +134,19 @@ fn survived(work: impl FnOnce()) -> bool {
 }
 
 /// Looks at what comes, until nobody is left who could send more.
-fn observe(batches: &Receiver<Bytes>, mut sinks: Vec<Box<dyn Sink>>, missed: &AtomicU64) {
-    let mut reader = Reader::default();
+fn observe(batches: &Receiver<Batch>, mut reader: Reader, mut sinks: Vec<Box<dyn Sink>>, missed: &AtomicU64) {
     let mut observations = Vec::new();
     let mut due = Instant::now();
     loop {
         match batches.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(records) => {
+            Ok(Batch::Settled(settled)) => drop(settled),
+            Ok(Batch::Records(records)) => {
                 let looked = survived(|| {
                     reader.read(&records, since_1970(), |observation| observations.push(observation));
+                    let positions = reader.positions();
                     for sink in &mut sinks {
                         sink.observe(&observations);
+                        sink.reached(&positions);
                     }
                 });
                 if !looked {
@@ -170,10 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_offered_is_looked_at_once_it_is_settled() {
+        let batches = Arc::<AtomicU64>::default();
+        let fragile = Fragile { batches: Arc::clone(&batches) };
+        let observer = Observer::start(vec![Box::new(fragile)], Arc::default(), Vec::new()).unwrap();
+        for number in 1..=20 {
+            let record = record(number, 0, 0, Slot::tcp(23), Side::NONE, &[0; 60]);
+            observer.feed().offer(&record.into());
+        }
+        assert!(observer.settle(Duration::from_mins(1)));
+        assert_eq!(batches.load(Ordering::Relaxed), 20);
+    }
+
+    #[test]
     fn a_bug_costs_what_it_was_met_at_and_is_counted() {
         let (batches, missed) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let fragile = Fragile { batches: Arc::clone(&batches) };
-        let observer = Observer::start(vec![Box::new(fragile)], Arc::clone(&missed)).unwrap();
+        let observer = Observer::start(vec![Box::new(fragile)], Arc::clone(&missed), Vec::new()).unwrap();
         for number in 1..=3 {
             let record = record(number, 0, 0, Slot::tcp(23), Side::NONE, &[0; 60]);
             observer.feed().offer(&record.into());

@@ -71,10 +71,21 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     /// Notes that a key came, and gives what is known of it: of one that had no place, what `new` makes. Gives to `gone`
     /// what has to make room.
     pub(super) fn add(&mut self, key: K, new: impl FnOnce() -> V, gone: impl FnMut(K, &V)) -> &mut V {
+        self.add_all(key, 1, new, gone)
+    }
+
+    /// Likewise, that it came so often.
+    pub(super) fn add_all(
+        &mut self,
+        key: K,
+        times: u64,
+        new: impl FnOnce() -> V,
+        gone: impl FnMut(K, &V),
+    ) -> &mut V {
         let found = self.index.get(&key).map(|&at| at as usize);
         let at = found.unwrap_or_else(|| self.enter(key, new(), gone));
         let place = &mut self.places[at].1;
-        place.seen += 1;
+        place.seen += times;
         &mut place.value
     }
 

@@ -16,6 +16,7 @@ use super::totals::Totals;
 use super::victims::Victims;
 use super::window::{About, Span, Window, Windows};
 use crate::config::{NumberedSensor, SensorNumber, Sources};
+use crate::store::{Event, EventKind};
 
 /// All sensors.
 pub(super) struct Memory {
@@ -157,6 +158,39 @@ impl Memory {
         }
     }
 
+    /// What keys are made by.
+    pub(super) const fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// Scans and victims that were seen then or later, in seconds since 1970, as the store has them.
+    pub(super) fn events(&self, since: i64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for of_sensor in self.sensors.values() {
+            let scans = of_sensor.scans.all(of_sensor.account).map(|scan| Event {
+                kind: EventKind::Scan,
+                start: scan.start,
+                end: scan.end,
+                sensor: of_sensor.name.clone(),
+                source: Some(scan.source),
+                packets: scan.packets,
+                detail: serde_json::to_value(&scan).unwrap_or_default(),
+            });
+            events.extend(scans.filter(|event| event.end.as_second() >= since));
+            let victims = of_sensor.victims.all(of_sensor.account).map(|victim| Event {
+                kind: EventKind::Victim,
+                start: victim.start,
+                end: victim.end,
+                sensor: of_sensor.name.clone(),
+                source: Some(victim.victim),
+                packets: victim.packets,
+                detail: serde_json::to_value(&victim).unwrap_or_default(),
+            });
+            events.extend(victims.filter(|event| event.end.as_second() >= since));
+        }
+        events
+    }
+
     /// Tells the time, by the clock and by one that nobody sets.
     pub(super) fn tick(&mut self, now: Timestamp, monotonic: Instant) {
         let doubt = self.clock.look(now, monotonic);
@@ -173,6 +207,15 @@ impl Memory {
 }
 
 impl OfSensor {
+    /// Likewise, to be put in.
+    pub(super) fn windows_mut(&mut self, span: Span) -> &mut Windows {
+        let [hours, days] = &mut self.windows;
+        match span {
+            Span::Hour => hours,
+            Span::Day => days,
+        }
+    }
+
     /// The windows of a span.
     pub(super) fn windows(&self, span: Span) -> &Windows {
         let [hours, days] = &self.windows;

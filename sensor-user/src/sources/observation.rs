@@ -48,6 +48,19 @@ pub struct Observation {
     pub before: Timestamp,
 }
 
+/// How far the records of a sensor and CPU have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The sensor.
+    pub sensor: SensorNumber,
+    /// The CPU.
+    pub cpu: u16,
+    /// The number of the last record.
+    pub number: u64,
+    /// Packets that had been skipped by then, since the counters were made.
+    pub skipped: u64,
+}
+
 /// What is between two observations of a sensor and CPU.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gap {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sensor_common::evidence::Record;
 
-use super::observation::{Gap, Observation};
+use super::observation::{Gap, Observation, Position};
 use crate::config::SensorNumber;
 use crate::evidence::each;
 
@@ -13,6 +13,8 @@ use crate::evidence::each;
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     last: HashMap<(SensorNumber, u16), Last>,
+    /// How far those had come that an earlier agent has looked at and kept.
+    before: HashMap<(SensorNumber, u16), Position>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,33 @@ struct Last {
 }
 
 impl Reader {
+    /// One that goes on from where an earlier agent had come, by sensor and CPU: what came since and does not come again was
+    /// missed.
+    pub(super) fn new(before: Vec<Position>) -> Self {
+        let before = before.into_iter().map(|position| ((position.sensor, position.cpu), position)).collect();
+        Self { last: HashMap::new(), before }
+    }
+
+    /// How far the records have come of which all is given that they tell, by this agent or an earlier one.
+    pub(super) fn positions(&self) -> Vec<Position> {
+        let position = |(&(sensor, cpu), last): (&(SensorNumber, u16), &Last)| Position {
+            sensor,
+            cpu,
+            number: last.number,
+            skipped: last.skipped,
+        };
+        let earlier = self.before.iter().filter(|(of_cpu, _)| !self.last.contains_key(of_cpu));
+        self.last.iter().map(position).chain(earlier.map(|(_, position)| *position)).collect()
+    }
+
+    /// How far those of a sensor and CPU had come before this agent, as far as that is known. Where it is known of another
+    /// CPU, none of this one was kept.
+    fn before(&self, sensor: SensorNumber, cpu: u16) -> Option<Position> {
+        let of_sensor = || self.before.keys().any(|(known, _)| *known == sensor);
+        let none = || of_sensor().then_some(Position { sensor, cpu, number: 0, skipped: 0 });
+        self.before.get(&(sensor, cpu)).copied().or_else(none)
+    }
+
     /// Gives `visit` what a batch of records tells; `since_1970` is what to add to the monotonic clock for the time, in
     /// nanoseconds.
     pub(super) fn read(&mut self, records: &[u8], since_1970: u64, mut visit: impl FnMut(Observation)) {
@@ -42,8 +71,13 @@ impl Reader {
     fn reach(&mut self, record: &Record, time: Timestamp) -> &mut Gap {
         let &Record { number, skipped, .. } = record;
         let of_cpu = (SensorNumber(record.sensor), record.cpu);
+        let before = if self.last.contains_key(&of_cpu) { None } else { self.before(of_cpu.0, of_cpu.1) };
+        let before = before.filter(|before| before.number < number && before.skipped <= skipped);
         let last = self.last.entry(of_cpu).or_insert_with(|| {
             let gap = Gap { missed: 0, lost: 0, since: time };
+            if let Some(before) = before {
+                return Last { number: before.number, skipped: before.skipped, gap };
+            }
             match number {
                 // All that was skipped so far was skipped before it.
                 1 => Last { number: 0, skipped: 0, gap },
@@ -201,5 +235,27 @@ pub(super) mod tests {
         assert_eq!(missed(&[of(10, 70, 1, &frame)]), [0]);
         // Counters that were made anew.
         assert_eq!(missed(&[of(2, 3, 0, &frame)]), [4]);
+    }
+
+    #[test]
+    fn what_an_earlier_agent_took_and_has_not_kept_was_missed() {
+        let frame = ipv4(6, &tcp(1, 23, 2));
+        let of = |number, skipped, cpu| {
+            record(number, skipped, cpu, Slot::tcp(23), Side::tool(Tool::Other), &frame)
+        };
+        let position = |cpu, number| Position { sensor: SensorNumber(3), cpu, number, skipped: 5 };
+        let mut reader = Reader::new(vec![position(0, 10), position(1, 20)]);
+        let mut missed = |records: &[Vec<u8>]| -> Vec<_> {
+            read(&mut reader, &records.concat()).into_iter().map(|found| found.missed).collect()
+        };
+        // Of a CPU that nothing is known of, nothing was kept.
+        assert_eq!(missed(&[of(14, 8, 0), of(15, 8, 0), of(7, 1, 2)]), [6, 0, 7]);
+        let mut reached = reader.positions();
+        reached.sort_by_key(|position| position.cpu);
+        let at = |cpu, number, skipped| Position { skipped, ..position(cpu, number) };
+        assert_eq!(reached, [at(0, 15, 8), position(1, 20), at(2, 7, 1)], "one has none yet");
+        // Counters that were made anew have not come so far.
+        let mut reader = Reader::new(vec![position(0, 10)]);
+        assert_eq!(read(&mut reader, &of(1, 0, 0))[0].missed, 0);
     }
 }

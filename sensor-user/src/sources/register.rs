@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -14,6 +14,12 @@ use super::lists::{ListStatus, Lists, Reader};
 use super::memory::{Counted, Memory};
 use super::observation::Observation;
 use crate::config::{NumberedSensor, SensorNumber, Sources};
+use crate::store;
+
+/// How often events are stored, in seconds.
+const EVENTS_EACH: i64 = 60;
+/// For so long beyond that they are told again, in seconds: a clock may be set, and records come a little late.
+const MARGIN: i64 = 60;
 
 /// What is known of sources. A copy is the same.
 #[derive(Clone)]
@@ -34,6 +40,10 @@ struct Shared {
     counted: Mutex<Counts>,
     /// Records that there was no time to look at.
     missed: Arc<AtomicU64>,
+    /// Where events are stored, and what was before memory is asked; `None` without a store.
+    store: Mutex<Option<store::Feed>>,
+    /// When events were stored last, in seconds since 1970.
+    stored: AtomicI64,
 }
 
 impl Register {
@@ -44,7 +54,14 @@ impl Register {
     pub fn new(settings: &Sources, sensors: &[NumberedSensor]) -> Result<Self> {
         let lists = Reader::start(settings)?;
         let memory = Mutex::new(Memory::new(settings, sensors));
-        Ok(Self(Arc::new(Shared { memory, lists, counted: Mutex::default(), missed: Arc::default() })))
+        Ok(Self(Arc::new(Shared {
+            memory,
+            lists,
+            counted: Mutex::default(),
+            missed: Arc::default(),
+            store: Mutex::default(),
+            stored: AtomicI64::new(0),
+        })))
     }
 
     /// Knows of these sensors from now on, by these settings. What was known of sensors that were there before, by name and
@@ -52,6 +69,44 @@ impl Register {
     pub fn configure(&self, settings: &Sources, sensors: &[NumberedSensor]) {
         self.0.lists.settings(settings);
         self.memory().configure(settings, sensors);
+    }
+
+    /// Has this store from now on, or none: for events, and for what is asked of a time that memory does not reach back to.
+    pub fn keep_in(&self, store: Option<store::Feed>) {
+        *self.0.store.lock().unwrap_or_else(PoisonError::into_inner) = store;
+    }
+
+    /// What reads the store, if there is one.
+    pub(super) fn reader(&self) -> Option<store::Reader> {
+        self.feed().map(|feed| feed.reader())
+    }
+
+    fn feed(&self) -> Option<store::Feed> {
+        self.0.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes from the store what it has of the current and the last hour and day, as long as there is time.
+    pub fn restore(&self, patience: Duration) {
+        if let Some(reader) = self.reader() {
+            let lists = self.lists();
+            self.memory().restore(&reader, &lists, Timestamp::now(), patience);
+        }
+    }
+
+    /// Stores the events that have begun, gone on or ended since that was last done: once a minute, and at the end.
+    fn store_events(&self, now: Timestamp, at_the_end: bool) {
+        let Some(feed) = self.feed() else { return };
+        let last = self.0.stored.load(Ordering::Relaxed);
+        if !at_the_end && now.as_second() - last < EVENTS_EACH && now.as_second() >= last {
+            return;
+        }
+        self.0.stored.store(now.as_second(), Ordering::Relaxed);
+        // One that was seen since is told again, and one that ended meanwhile for the last time.
+        let since = last - MARGIN;
+        let events = self.memory().events(since);
+        for event in events {
+            feed.event(event);
+        }
     }
 
     /// Where observations come in.
@@ -116,7 +171,10 @@ impl Sink for Register {
 
     fn tick(&mut self, now: Timestamp) {
         self.memory().tick(now, Instant::now());
+        self.store_events(now, false);
     }
 
-    fn end(self: Box<Self>) {}
+    fn end(self: Box<Self>) {
+        self.store_events(Timestamp::now(), true);
+    }
 }

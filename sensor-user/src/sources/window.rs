@@ -17,6 +17,7 @@ use super::seen::Seen;
 use super::source::Source;
 use super::tuple::Tuple;
 use crate::config::Prefix;
+use crate::store::Flowed;
 
 /// How far a clock may be behind a window that it has begun: CPUs hand over a little out of order.
 const SLACK: i64 = 60;
@@ -54,7 +55,7 @@ impl Span {
     }
 
     /// When the window that a time lies in began, in seconds since 1970.
-    fn start(self, time: Timestamp) -> i64 {
+    pub(super) fn start(self, time: Timestamp) -> i64 {
         let second = time.as_second();
         second - second.rem_euclid(self.seconds())
     }
@@ -183,6 +184,27 @@ impl Window {
         }
     }
 
+    /// Adds what the store has of a source in an hour.
+    pub(super) fn restore(&mut self, it: &Flowed, about: &About) {
+        let (packets, known) = (it.packets, if about.known { it.packets } else { 0 });
+        self.known += known;
+        self.distinct.add(about.key);
+        if about.known {
+            self.known_distinct.add(about.key);
+        }
+        self.slots.add_all(it.slot, about.key, about.known, packets);
+        self.countries.add_all(about.country, about.key, about.known, packets);
+        self.systems.add_all(about.system, about.key, about.known, packets);
+        let mut seen = Seen::at(it.first);
+        seen.add(it.last);
+        self.sources.add_all(it.source, packets, || Doing::since(it.first), forgotten).restore(it);
+        self.pairs.add_all(Pair::new(it.source, it.slot), packets, || seen, forgotten).merge(seen);
+        let network =
+            self.networks.add_all(it.source.network(), packets, || Network { seen, known: 0 }, forgotten);
+        network.seen.merge(seen);
+        network.known += known;
+    }
+
     pub(super) const fn account(&self) -> Account {
         Account { observed: self.observed, missed: self.missed }
     }
@@ -268,6 +290,25 @@ impl Windows {
             self.current = Some(Window::new(span, start, since, bytes));
         }
         self.current.get_or_insert_with(|| Window::new(span, start, time, bytes))
+    }
+
+    /// One of these windows, of this start, with nothing in it.
+    pub(super) fn empty(&self, start: i64) -> Window {
+        let since = Timestamp::from_second(start).unwrap_or_default();
+        Window::new(self.span, start, since, self.bytes)
+    }
+
+    /// Puts a window in its place, unless something was observed there already.
+    pub(super) fn put(&mut self, window: Window) {
+        let is_free = |place: &Option<Window>| place.as_ref().is_none_or(|there| there.observed == 0);
+        let newest = self.current.as_ref().map_or(i64::MIN, |current| current.start);
+        if window.start >= newest {
+            if is_free(&self.current) {
+                self.current = Some(window);
+            }
+        } else if is_free(&self.last) {
+            self.last = Some(window);
+        }
     }
 
     /// Notes that packets were counted between two moments which were not observed: so many in each window as it has of the

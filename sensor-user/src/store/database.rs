@@ -130,6 +130,7 @@ impl Database {
         let written = self.transact(|transaction| {
             let sensors = write::sensors(transaction, writing)?;
             let refused = write::flows(transaction, &sensors, &writing.batch, now)?;
+            write::reached(transaction, &sensors, &writing.batch, now)?;
             write::windows(transaction, &writing.batch.windows)?;
             write::events(transaction, &writing.batch.events)?;
             for growth in &writing.growth {

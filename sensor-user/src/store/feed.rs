@@ -5,7 +5,8 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sensor_common::layout::{Counter, Slot};
@@ -17,7 +18,7 @@ use super::stats::{Refused, Stats};
 use super::window::{Window, WindowKey};
 use crate::config::{NumberedSensor, SensorNumber};
 use crate::counters::Slots;
-use crate::sources::Observation;
+use crate::sources::{Observation, Position};
 use crate::status::StoreStatus;
 
 /// Bytes of sketches that wait, at most.
@@ -55,6 +56,7 @@ struct Waiting {
     /// Their places, by the sensors' numbers.
     sensors: BTreeMap<SensorNumber, u32>,
     gathered: Gathered,
+    reached: Positions,
     windows: BTreeMap<WindowKey, Window>,
     sketches: usize,
     events: BTreeMap<EventKey, Event>,
@@ -68,10 +70,17 @@ struct Waiting {
 pub(super) struct Batch {
     /// Sensors' names: flows have their places in it.
     pub names: Vec<String>,
+    /// Which counters there were.
+    pub life: String,
     pub gathered: Gathered,
+    /// How far records had come with that.
+    pub reached: Positions,
     pub windows: Vec<Window>,
     pub events: Vec<Event>,
 }
+
+/// The last record of a sensor, by its place among the names, and of a CPU: its number, and how many packets had been skipped.
+pub(super) type Positions = BTreeMap<(u32, u16), (u64, u64)>;
 
 /// All counters of all sensors at one moment.
 #[derive(Debug)]
@@ -110,6 +119,16 @@ impl Feed {
             // A sensor that has just gone has no name to be stored under.
             if let Some(&sensor) = sensors.get(&observation.sensor) {
                 gathered.add(sensor, observation);
+            }
+        }
+    }
+
+    /// Notes how far records have come, of which all is known that they tell.
+    pub fn reached(&self, positions: &[Position]) {
+        let Waiting { sensors, reached, .. } = &mut *self.lock();
+        for &Position { sensor, cpu, number, skipped } in positions {
+            if let Some(&place) = sensors.get(&sensor) {
+                reached.insert((place, cpu), (number, skipped));
             }
         }
     }
@@ -200,6 +219,16 @@ impl Feed {
         }
     }
 
+    /// Waits so long at most until the database was opened, or could not be; says whether it was.
+    #[must_use]
+    pub fn is_open_within(&self, patience: Duration) -> bool {
+        let begun = Instant::now();
+        while self.0.stats.written() == 0 && !self.0.stats.fails() && begun.elapsed() < patience {
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.0.stats.written() > 0 && !self.0.stats.fails()
+    }
+
     /// What reads the store.
     #[must_use]
     pub fn reader(&self) -> Reader {
@@ -253,6 +282,8 @@ impl Feed {
         waiting.sketches = 0;
         let batch = Batch {
             names: waiting.names.clone(),
+            life: waiting.life.clone(),
+            reached: mem::take(&mut waiting.reached),
             windows: mem::take(&mut waiting.windows).into_values().collect(),
             events: mem::take(&mut waiting.events).into_values().collect(),
             gathered,

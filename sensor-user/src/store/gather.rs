@@ -35,9 +35,16 @@ pub(super) struct Hour {
     pub observed: u64,
     /// Packets that were counted and not observed.
     pub missed: u64,
+    /// From when to when it was observed, in milliseconds of it.
+    pub seen: Option<(u32, u32)>,
 }
 
 impl Hour {
+    fn see(&mut self, at: u32) {
+        let (since, until) = self.seen.unwrap_or((at, at));
+        self.seen = Some((since.min(at), until.max(at)));
+    }
+
     fn add_rest(&mut self, flow: Flow) {
         match &mut self.rest {
             Some(rest) => rest.add(flow),
@@ -56,6 +63,7 @@ impl Gathered {
             return;
         }
         let known = self.hours.entry(place).or_default();
+        known.see(within);
         known.observed += 1;
         known.missed += observation.missed;
         let Observation { source, tool, .. } = *observation;
@@ -73,8 +81,9 @@ impl Gathered {
 
     /// Notes that a sensor is observed now, though it may see nothing.
     pub(super) fn attend(&mut self, sensor: u32, now: Timestamp) {
+        let (hour, within) = hour_of(now);
         if self.hours.len() < MOST_HOURS {
-            self.hours.entry((hour_of(now).0, sensor)).or_default();
+            self.hours.entry((hour, sensor)).or_default().see(within);
         }
     }
 

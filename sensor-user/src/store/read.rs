@@ -4,6 +4,7 @@ mod count;
 mod event;
 mod heaviest;
 mod source;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 
 pub use self::count::{Counted, Step};
+pub(crate) use self::heaviest::Heaviest;
 pub use self::source::{Basis, FlowRow, SourceRow, TopSources, What};
+pub use self::whole::{Flowed, HourRow, Kept};
 
 use super::flow::HOUR_MS;
 use super::schema;

@@ -172,14 +172,19 @@ const SECOND: &str = "
 -- Whose the counters were when they were last looked at: others begin from 0. Empty if nobody knows.
 ALTER TABLE sampled ADD COLUMN life TEXT NOT NULL DEFAULT '';
 
--- How far records of evidence had come with what was written last, by sensor and CPU: those between it and the next one
--- that comes were missed.
+-- From when to when an hour was observed, in milliseconds of it: not at all where the one is behind the other.
+ALTER TABLE hour ADD COLUMN since INTEGER NOT NULL DEFAULT 3600000;
+ALTER TABLE hour ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+
+-- How far records of evidence had come with what was written last, by sensor and CPU, and when that was: those between it
+-- and the next one that comes were missed.
 CREATE TABLE reached (
     sensor INTEGER NOT NULL,
     cpu INTEGER NOT NULL,
     life TEXT NOT NULL,
     number INTEGER NOT NULL,
     skipped INTEGER NOT NULL,
+    time INTEGER NOT NULL,
     PRIMARY KEY (sensor, cpu)
 ) STRICT, WITHOUT ROWID;
 ";

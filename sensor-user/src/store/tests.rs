@@ -25,7 +25,7 @@ use super::place::{DATABASE, FLOWS};
 use super::*;
 use crate::config::{NumberedSensor, Sensor, SensorNumber, Store};
 use crate::counters::Slots;
-use crate::sources::{Observation, Source};
+use crate::sources::{Observation, Position, Source};
 
 /// When the tests' hour begins: 2026-05-10T08:00:00Z.
 const HOUR: i64 = 494_000 * 3_600;
@@ -151,6 +151,28 @@ fn nothing_is_written_twice() {
     database.write(&mut once, at(HOUR)).unwrap();
     let found = Reader::new(&folder.path().join(DATABASE)).sources(&day(None)).unwrap();
     assert_eq!(found.basis.packets, 1);
+}
+
+#[test]
+fn how_far_records_had_come_is_stored_with_what_they_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut database, _) = open(&settings(folder.path()));
+    let feed = Feed::new(&folder.path().join(DATABASE), Arc::default());
+    let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
+    let sensors = [NumberedSensor { number: SensorNumber(0), sensor }];
+    feed.sensors(&sensors, Some("x"));
+    let position = |cpu, number| Position { sensor: SensorNumber(0), cpu, number, skipped: 2 };
+    feed.observe(&[observation(A, 23, HOUR)]);
+    feed.reached(&[position(0, 7), position(1, 8)]);
+    feed.reached(&[position(0, 9), Position { sensor: SensorNumber(5), ..position(0, 1) }]);
+    let batch = feed.take();
+    database.write(&mut Writing { number: 1, batch, ..Writing::default() }, at(HOUR)).unwrap();
+    database.write(&mut Writing { number: 2, batch: feed.take(), ..Writing::default() }, at(HOUR)).unwrap();
+    let reader = feed.reader();
+    let reached = |life, then| reader.reached(&sensors, life, at(then)).unwrap();
+    assert_eq!(reached("x", HOUR), [position(0, 9), position(1, 8)]);
+    assert_eq!(reached("y", HOUR), [], "others begin anew");
+    assert_eq!(reached("x", HOUR + 1), [], "that was long ago");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sensor_common::layout::Slot;
 use super::database::Writing;
 use super::event::Event;
 use super::feed::Batch;
-use super::flow::{Flow, Key, REST, blob, hour_of, integer, tool_number};
+use super::flow::{Flow, HOUR_MS, Key, REST, blob, hour_of, integer, tool_number};
 use super::window::Window;
 
 /// Rows of flows of a sensor and an hour, at most, once the hour is full.
@@ -76,11 +76,15 @@ pub(super) fn flows(
         if let Some(rest) = &known.rest {
             more += add(hour, sensor, REST, &[], tool_number(None), rest)?;
         }
+        let (since, until) =
+            known.seen.map_or((HOUR_MS, 0_i64), |(since, until)| (since.into(), until.into()));
         transaction.execute(
-            "INSERT INTO hour (hour, sensor, rows, observed, missed, filed) VALUES (?1, ?2, ?3, ?4, ?5, 0)
+            "INSERT INTO hour (hour, sensor, rows, observed, missed, filed, since, until)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)
              ON CONFLICT DO UPDATE SET rows = rows + excluded.rows, observed = observed + excluded.observed,
-                 missed = missed + excluded.missed, filed = 0",
-            params![hour, sensor, more, integer(known.observed), integer(known.missed)],
+                 missed = missed + excluded.missed, filed = 0, since = min(since, excluded.since),
+                 until = max(until, excluded.until)",
+            params![hour, sensor, more, integer(known.observed), integer(known.missed), since, until],
         )?;
         let slack = if hour < hour_of(now).0 { 0 } else { SLACK };
         refused += trim(transaction, hour, sensor, slack)?;
@@ -190,6 +194,29 @@ pub(super) fn events(transaction: &Transaction<'_>, events: &[Event]) -> rusqlit
             event.end.as_millisecond(),
             integer(event.packets),
             detail,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Notes how far records of evidence have come.
+pub(super) fn reached(
+    transaction: &Transaction<'_>,
+    sensors: &[i64],
+    batch: &Batch,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut replace =
+        transaction.prepare("INSERT OR REPLACE INTO reached VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for (&(place, cpu), &(number, skipped)) in &batch.reached {
+        let sensor = sensors.get(place as usize);
+        replace.execute(params![
+            sensor,
+            cpu,
+            batch.life,
+            integer(number),
+            integer(skipped),
+            now.as_second()
         ])?;
     }
     Ok(())

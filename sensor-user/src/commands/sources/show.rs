@@ -79,14 +79,20 @@ impl Shown {
     }
 
     fn window(&self, window: &WindowLine) -> String {
-        let WindowLine { sensor, from, to, observed, missed, share, sources } = window;
+        let WindowLine { sensor, from, to, observed, missed, share, sources, summed_up } = window;
         let (from, to) = (time(*from, self.form.time_zone), time(*to, self.form.time_zone));
         let rests = if *missed == 0 {
             "all that was counted".to_owned()
         } else {
             format!("{:.1} % of what was counted: every number of sources is at least so many", share * 100.0)
         };
-        format!("{sensor}, {from} to {to}: {observed} packets from {}; {rests}", many(*sources, "sources"))
+        let sources =
+            sources.map(|sources| format!(" from {}", many(sources, "sources"))).unwrap_or_default();
+        let sums = match summed_up {
+            0 => String::new(),
+            packets => format!(", {packets} of them known as a sum alone"),
+        };
+        format!("{sensor}, {from} to {to}: {observed} packets{sources}{sums}; {rests}")
     }
 }
 

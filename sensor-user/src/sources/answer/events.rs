@@ -1,16 +1,23 @@
 //! Scans and victims.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use jiff::Timestamp;
 
-use super::super::ask::AskEvents;
+use super::super::ask::{AskEvents, AskSource};
 use super::super::lists::Lists;
 use super::super::register::Register;
-use super::super::source::Source;
+use super::super::scans::{self, Scan};
+use super::super::victims::{self, Victim};
 use super::windows::in_order;
 use super::{Belongs, DefinitionLine, Line, ScanRow, VictimDefinitionLine, VictimRow};
 use crate::config::VictimDefinition;
 use crate::obstacle::WrongUse;
+use crate::store::{self, Event, EventKind};
+
+/// Events of the store that an answer has, at most: the latest.
+const MOST: usize = 10_000;
 
 impl Register {
     /// Scans, the oldest first, and how they are defined.
@@ -36,6 +43,18 @@ impl Register {
                 scan,
             }));
         }
+        drop(memory);
+        let is_there: HashSet<_> =
+            rows.iter().map(|row| (row.sensor.clone(), row.scan.source, row.scan.start)).collect();
+        let earlier = self.earlier(EventKind::Scan, ask)?.into_iter().filter_map(|event| {
+            let mut scan: Scan = serde_json::from_value(event.detail).ok()?;
+            scan.ongoing &= is_recent(scan.end, scans::SILENCE);
+            let belongs = Belongs::of(scan.source, &lists);
+            Some(ScanRow { sensor: event.sensor, belongs, scan })
+        });
+        rows.extend(
+            earlier.filter(|row| !is_there.contains(&(row.sensor.clone(), row.scan.source, row.scan.start))),
+        );
         rows.retain(|row| !ask.without_known_scanners || row.belongs.scanner.is_none());
         rows.sort_by_key(|row| (row.scan.start, row.scan.source));
         answer.extend(rows.into_iter().map(Line::Scan));
@@ -71,21 +90,48 @@ impl Register {
                 victim,
             }));
         }
+        drop(memory);
+        let is_there: HashSet<_> =
+            rows.iter().map(|row| (row.sensor.clone(), row.victim.victim, row.victim.start)).collect();
+        let earlier = self.earlier(EventKind::Victim, ask)?.into_iter().filter_map(|event| {
+            let mut victim: Victim = serde_json::from_value(event.detail).ok()?;
+            victim.ongoing &= is_recent(victim.end, victims::SILENCE);
+            let belongs = Belongs::of(victim.victim, &lists);
+            Some(VictimRow { sensor: event.sensor, belongs, victim })
+        });
+        rows.extend(
+            earlier
+                .filter(|row| !is_there.contains(&(row.sensor.clone(), row.victim.victim, row.victim.start))),
+        );
         rows.retain(|row| !ask.without_known_scanners || row.belongs.scanner.is_none());
         rows.sort_by_key(|row| (row.victim.start, row.victim.victim));
         answer.extend(rows.into_iter().map(Line::Victim));
         Ok(answer)
     }
 
+    /// What the store has of a time that is asked for: all that memory has, up to a minute ago, and what was before.
+    fn earlier(&self, kind: EventKind, ask: &AskEvents) -> Result<Vec<Event>> {
+        let (Some(from), Some(reader)) = (ask.from, self.reader()) else { return Ok(Vec::new()) };
+        let to = ask.to.unwrap_or_else(Timestamp::now);
+        let ask = store::Ask { sensor: ask.sensor.clone(), most: MOST, ..store::Ask::of(from, to) };
+        reader.events(kind, None, &ask)
+    }
+
     /// Scans by a source, and of it as a victim.
-    pub(super) fn events_of(&self, source: Source) -> Result<Vec<Line>> {
-        let everything = AskEvents::default();
+    pub(super) fn events_of(&self, ask: &AskSource) -> Result<Vec<Line>> {
+        let source = ask.source;
+        let everything = AskEvents { from: ask.from, to: ask.to, ..AskEvents::default() };
         let scans = self.scans(&everything)?.into_iter();
         let scans = scans.filter(|line| matches!(line, Line::Scan(row) if row.scan.source == source));
         let victims = self.victims(&everything)?.into_iter();
         let victims = victims.filter(|line| matches!(line, Line::Victim(row) if row.victim.victim == source));
         Ok(scans.chain(victims).collect())
     }
+}
+
+/// Whether that was so short ago that it may go on.
+fn is_recent(end: Timestamp, silence: i64) -> bool {
+    Timestamp::now().as_second() - end.as_second() <= silence
 }
 
 fn check(ask: &AskEvents, lists: &Lists) -> Result<()> {

@@ -85,8 +85,18 @@ impl<'a> Filter<'a> {
         Ok(Self { ask, lists, slot, tool })
     }
 
+    /// The slot that is asked for.
+    pub(super) const fn slot(&self) -> Option<SlotKind> {
+        self.slot
+    }
+
+    /// The tool that is asked for.
+    pub(super) const fn tool(&self) -> Option<Tool> {
+        self.tool
+    }
+
     /// Whether a source is one of those that are asked for.
-    fn admits(&self, source: Source) -> bool {
+    pub(super) fn admits(&self, source: Source) -> bool {
         let address = source.first();
         self.ask.country.is_none_or(|country| self.lists.country(address) == Some(country))
             && !(self.ask.without_known_scanners && self.lists.scanner(address).is_some())

@@ -8,11 +8,13 @@ use super::super::ask::AskSource;
 use super::super::register::Register;
 use super::super::window::Span;
 use super::filter::{ports, row_of};
-use super::windows::end;
+use super::stored;
+use super::windows::{end, in_order};
 use super::{Belongs, Did, Line};
 
 impl Register {
-    /// Everything that is known of a source: whose it is, what it did in each window, its scans, and itself as a victim.
+    /// Everything that is known of a source: whose it is, what it did in each window, its scans, and itself as a victim; from
+    /// some time on, what the store has of that.
     ///
     /// # Errors
     /// It cannot be told.
@@ -20,7 +22,12 @@ impl Register {
         let source = ask.source;
         let lists = self.lists();
         let mut answer = vec![Line::Belongs(Belongs::of(source, &lists))];
+        in_order(ask.from, ask.to)?;
+        if let Some(from) = ask.from
+            && let Some(reader) = self.reader()
         {
+            answer.extend(stored::source(&reader, from, ask, &lists)?);
+        } else {
             let memory = self.memory();
             for of_sensor in memory.sensors.values() {
                 for window in Span::ALL.into_iter().flat_map(|span| of_sensor.windows(span).both()) {
@@ -38,7 +45,7 @@ impl Register {
                 }
             }
         }
-        answer.extend(self.events_of(source)?);
+        answer.extend(self.events_of(ask)?);
         Ok(answer)
     }
 }

@@ -15,6 +15,7 @@ use super::super::source::Source;
 use super::super::tuple::Tuple;
 use super::super::window::{Network, Shown, Window};
 use super::filter::{Filter, sources};
+use super::stored;
 use super::windows::{Chosen, lines};
 use super::{Belongs, Line, PartRow, Row, TupleRow};
 use crate::config::Prefix;
@@ -30,6 +31,13 @@ impl Register {
         let filter = Filter::of(ask, &lists)?;
         let memory = self.memory();
         let chosen = memory.chosen(ask)?;
+        if let Some(from) = ask.from.filter(|&from| !memory.reaches_back_to(from))
+            && let Some(reader) = self.reader()
+        {
+            drop(chosen);
+            drop(memory);
+            return stored::sources(&reader, from, ask, &filter, &lists);
+        }
         let mut answer: Vec<_> = lines(&chosen).collect();
         let mut found = filter.found(&chosen);
         answer.push(Line::Total(filter.total(&chosen, &found)));
@@ -175,7 +183,7 @@ fn by<K: Copy + Eq + Hash>(
     parts.into_iter().map(row).filter(|row| row.packets > 0).collect()
 }
 
-fn top_parts(mut rows: Vec<PartRow>, ask: &Ask, most: usize) -> Vec<Line> {
+pub(super) fn top_parts(mut rows: Vec<PartRow>, ask: &Ask, most: usize) -> Vec<Line> {
     rows.sort_by(|a, b| {
         let (packets, sources) = (b.packets.cmp(&a.packets), b.sources.count.cmp(&a.sources.count));
         let order = if ask.order_by_sources { sources.then(packets) } else { packets.then(sources) };

@@ -64,6 +64,17 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Whether it was watched from then on, or somewhat earlier, on some sensor.
+    pub(super) fn reaches_back_to(&self, from: Timestamp) -> bool {
+        let windows = self
+            .sensors
+            .values()
+            .flat_map(|of_sensor| Span::ALL.into_iter().flat_map(|span| of_sensor.windows(span).both()));
+        windows.map(|window| window.since).min().is_some_and(|first| first <= from)
+    }
+}
+
 /// A line for each window.
 pub(super) fn lines(chosen: &Chosen<'_>) -> impl Iterator<Item = Line> {
     chosen.iter().map(|(sensor, window)| {
@@ -74,7 +85,8 @@ pub(super) fn lines(chosen: &Chosen<'_>) -> impl Iterator<Item = Line> {
             observed: window.observed,
             missed: window.missed,
             share: window.account().share(),
-            sources: window.distinct.count(),
+            sources: Some(window.distinct.count()),
+            summed_up: 0,
         })
     })
 }

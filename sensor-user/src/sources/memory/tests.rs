@@ -2,6 +2,7 @@
 
 mod events;
 mod rankings;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -146,7 +147,7 @@ fn a_port_a_tool_and_one_source_are_found() {
     let found = rows(register.sources(&of_tool).unwrap());
     assert_eq!(found.len(), 15);
     assert!(found.iter().all(|(_, packets, _)| *packets == 10));
-    let one = AskSource { source: "203.0.0.77".parse().unwrap() };
+    let one = AskSource { source: "203.0.0.77".parse().unwrap(), from: None, to: None };
     let did: Vec<_> = register
         .source(&one)
         .unwrap()

@@ -137,15 +137,8 @@ impl Reader {
     /// # Errors
     /// As for [`Reader::sources`].
     pub fn source(&self, network: Prefix, ask: &Ask) -> Result<(Vec<FlowRow>, Basis)> {
-        let (first, last) = bounds(network);
         self.read(|connection| {
-            let mut rows = Vec::new();
-            for day in days(connection, ask)?.into_iter().rev() {
-                of_day(connection, ask, day, (&first, &last), &mut rows)?;
-                if rows.len() >= ask.most() {
-                    break;
-                }
-            }
+            let rows = of_network(connection, network, ask)?;
             let mut sources: Vec<Source> = rows.iter().map(|row| row.source).collect();
             sources.sort_unstable();
             sources.dedup();
@@ -154,6 +147,23 @@ impl Reader {
             Ok((rows, basis))
         })
     }
+}
+
+/// Rows of the sources in a network, newest hour first.
+pub(super) fn of_network(
+    connection: &Connection,
+    network: Prefix,
+    ask: &Ask,
+) -> rusqlite::Result<Vec<FlowRow>> {
+    let (first, last) = bounds(network);
+    let mut rows = Vec::new();
+    for day in days(connection, ask)?.into_iter().rev() {
+        of_day(connection, ask, day, (&first, &last), &mut rows)?;
+        if rows.len() >= ask.most() {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 /// Conditions on flows `f`, on the hours and sensors of a table of this name, and their values.

@@ -12,6 +12,10 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use sensor_common::layout::side::Tool;
 
 use super::*;
+use crate::config::Sources;
+use crate::counters::names::slot_name;
+use crate::sources::answer::Line;
+use crate::sources::{self, AskSource, By, Register};
 
 /// Packets of a second.
 const RATE: i64 = 20;
@@ -78,7 +82,8 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
     let (mut database, stats) = open(&settings(folder.path()));
     let feed = Feed::new(&folder.path().join(DATABASE), Arc::clone(&stats));
     let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
-    feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }], None);
+    let sensors = [NumberedSensor { number: SensorNumber(0), sensor }];
+    feed.sensors(&sensors, None);
     let mut traffic = Traffic::new();
     let mut counting = counting::Counting::default();
     let (mut slots, mut truth) = (Slots::default(), HashMap::<(Source, SlotKind), u64>::new());
@@ -167,4 +172,45 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
     assert_eq!(counted, of_busiest);
     let totals = timed("all by the hour", || reader.counts("a", None, Step::Hour, range).unwrap());
     assert_eq!(totals.iter().map(|count| count.packets).sum::<u64>(), (DAY * RATE).unsigned_abs());
+    let register = Register::new(&Sources::default(), &sensors).unwrap();
+    register.keep_in(Some(feed));
+    let (by_source, of_port) = (most(&by_source), most(&of_port));
+    people_ask(&register, start, (&by_source, &of_port), busiest);
+    timed("all that a start reads of a day", || reader.hours("a", &all, |_| {}).unwrap());
+}
+
+/// Sources with their packets, the heaviest first.
+type Ranking = [(u64, Source)];
+
+/// As people ask it, of a time before all that is in memory.
+fn people_ask(
+    register: &Register,
+    start: i64,
+    (by_source, of_port): (&Ranking, &Ranking),
+    busiest: SlotKind,
+) {
+    let (from, to) = (Some(at(start)), Some(at(start + DAY)));
+    let told = |lines: Vec<Line>| -> Vec<(u64, String)> {
+        let row = |line| match line {
+            Line::Source(row) => Some((row.packets, row.source)),
+            Line::Part(row) => Some((row.packets, row.of)),
+            _ => None,
+        };
+        lines.into_iter().filter_map(row).collect()
+    };
+    let named = |most: &[(u64, Source)]| -> Vec<(u64, String)> {
+        most.iter().map(|(packets, source)| (*packets, source.to_string())).collect()
+    };
+    let ask = |what: &str, by, slot: Option<SlotKind>| {
+        let ask =
+            sources::Ask { from, to, by, slot: slot.map(slot_name), limit: 100, ..sources::Ask::default() };
+        timed(what, || told(register.sources(&ask).unwrap()))
+    };
+    assert_eq!(ask("sensor sources", By::Source, None), named(by_source));
+    assert_eq!(ask("sensor sources --port", By::Source, Some(busiest)), named(of_port));
+    ask("sensor sources --by network", By::Network, None);
+    let ports = ask("sensor sources --by port", By::Port, None);
+    assert_eq!(ports[0].1, slot_name(busiest));
+    let source = AskSource { source: by_source[0].1, from, to };
+    timed("sensor source", || register.source(&source).unwrap());
 }

@@ -116,7 +116,7 @@ fn what_was_missed_makes_numbers_lower_bounds() {
     register.counted(at(20), [(SensorNumber(0), 73)]);
     let answer = register.sources(&Ask::default()).unwrap();
     let Line::Window(window) = &answer[0] else { panic!("{answer:?}") };
-    assert_eq!((window.observed, window.missed, window.sources.count), (2, 3, 2));
+    assert_eq!((window.observed, window.missed, window.sources.unwrap().count), (2, 3, 2));
     assert!((window.share - 0.4).abs() < 1e-9);
     assert!(total(&answer).at_least);
 }

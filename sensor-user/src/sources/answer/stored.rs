@@ -1,0 +1,292 @@
+//! Answers about a time that memory does not reach back to: what the [store](crate::store) has of it, hour by hour.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
+
+use anyhow::{Result, bail};
+use jiff::Timestamp;
+
+use super::super::account::Account;
+use super::super::ask::{self, Ask, AskSource, MAX_LIMIT};
+use super::super::distinct::Count;
+use super::super::lists::Lists;
+use super::super::pair::Pair;
+use super::super::source::Source;
+use super::filter::Filter;
+use super::rows::top_parts;
+use super::{Belongs, By, Did, Line, PartRow, Row, To, Total, What, WindowLine};
+use crate::config::Prefix;
+use crate::counters::names::slot_name;
+use crate::store::{self, FlowRow, Heaviest, Kept, Reader, SourceRow};
+
+/// Networks, or sources of ports, that are told apart at most: some 64 MiB.
+const MOST: usize = 1 << 20;
+/// So many ports of a source are named.
+const NAMED: usize = 8;
+
+/// What the store is asked: full hours, and those that the time begins and ends in.
+fn of(from: Timestamp, to: Option<Timestamp>, sensor: Option<&str>) -> store::Ask {
+    let to = to.unwrap_or_else(Timestamp::now);
+    store::Ask { sensor: sensor.map(str::to_owned), ..store::Ask::of(from, to) }
+}
+
+/// Who sent most of what is asked for, or what most was sent to, from then on.
+pub(super) fn sources(
+    reader: &Reader,
+    from: Timestamp,
+    ask: &Ask,
+    filter: &Filter<'_>,
+    lists: &Lists,
+) -> Result<Vec<Line>> {
+    let stored =
+        store::Ask { slot: filter.slot(), tool: filter.tool(), ..of(from, ask.to, ask.sensor.as_deref()) };
+    let most = ask.limit.min(MAX_LIMIT) as usize;
+    let mut all = All::default();
+    let mut rows = Vec::new();
+    let is_known = |source: Source| lists.scanner(source.first()).is_some();
+    let without = ask.without_known_scanners;
+    let kept = match ask.by {
+        ask::By::Source => {
+            let mut heaviest = Heaviest::new(most);
+            let kept = reader.each_source(&stored, |row| {
+                if filter.admits(row.source) {
+                    all.add(row.packets);
+                    heaviest.push(row);
+                }
+            })?;
+            rows.extend(heaviest.rows().into_iter().map(|row| of_source(&row, lists)));
+            kept
+        }
+        ask::By::Network => {
+            let mut networks = HashMap::new();
+            let kept = reader.each_source(&stored, |row| {
+                if filter.admits(row.source)
+                    && (networks.len() < MOST || networks.contains_key(&row.source.network()))
+                {
+                    all.add(row.packets);
+                    let network: &mut SourceRow =
+                        networks.entry(row.source.network()).or_insert(SourceRow { packets: 0, ..row });
+                    network.packets += row.packets;
+                    network.first = network.first.min(row.first);
+                    network.last = network.last.max(row.last);
+                }
+            })?;
+            few(networks.len())?;
+            rows.extend(top_networks(networks, most, lists));
+            kept
+        }
+        ask::By::Country => {
+            let name = |country: &Option<_>| country.map_or("unknown".to_owned(), |it| format!("{it}"));
+            let mut parts = Parts::new(without);
+            let kept = reader.each_source(&stored, |row| {
+                all.add(row.packets);
+                parts.add(lists.country(row.source.first()), row.packets, is_known(row.source));
+            })?;
+            rows.extend(parts.rows(name, &kept, ask, most));
+            kept
+        }
+        ask::By::As => {
+            let name = |system: &Option<u32>| system.map_or("unknown".to_owned(), |it| it.to_string());
+            let mut parts = Parts::new(without);
+            let kept = reader.each_source(&stored, |row| {
+                all.add(row.packets);
+                parts.add(lists.system_number(row.source.first()), row.packets, is_known(row.source));
+            })?;
+            rows.extend(parts.rows(name, &kept, ask, most));
+            kept
+        }
+        ask::By::Port => {
+            let mut parts = Parts::new(without);
+            let (mut pairs, mut sources) = (HashSet::new(), HashSet::new());
+            let kept = reader.each_flow(&stored, |flow| {
+                if pairs.len() < MOST {
+                    let is_new = pairs.insert(Pair::new(flow.source, flow.slot));
+                    all.packets += flow.packets;
+                    all.sources += u64::from(sources.insert(flow.source));
+                    parts.add_more(flow.slot, flow.packets, is_new, is_known(flow.source));
+                }
+            })?;
+            few(pairs.len())?;
+            rows.extend(parts.rows(|slot| slot_name(*slot), &kept, ask, most));
+            kept
+        }
+    };
+    let mut answer: Vec<Line> = windows(&kept).collect();
+    let rest = kept.iter().map(|kept| kept.rest).sum();
+    answer.push(Line::Total(Total {
+        packets: all.packets,
+        from_known_scanners: None,
+        sources: Count { count: all.sources, exact: true },
+        at_least: at_least(&kept),
+        row_error: rest,
+    }));
+    answer.extend(rows);
+    Ok(answer)
+}
+
+/// What a source did in the time that is asked for, by sensor.
+pub(super) fn source(reader: &Reader, from: Timestamp, ask: &AskSource, lists: &Lists) -> Result<Vec<Line>> {
+    let stored = store::Ask { most: usize::MAX, ..of(from, ask.to, None) };
+    let (rows, kept) = reader.everything_of(ask.source.prefix(), &stored)?;
+    let mut by_sensor: BTreeMap<&str, Vec<&FlowRow>> = BTreeMap::new();
+    for row in &rows {
+        by_sensor.entry(&row.sensor).or_default().push(row);
+    }
+    let did = |kept: &Kept| {
+        let rows = by_sensor.get(kept.sensor.as_str()).map(Vec::as_slice).unwrap_or_default();
+        Line::Did(Did {
+            sensor: kept.sensor.clone(),
+            from: kept.from,
+            to: kept.to,
+            share: account(kept).share(),
+            row: together(ask.source, rows, lists),
+            unseen: kept.rest,
+        })
+    };
+    Ok(kept.iter().map(did).collect())
+}
+
+/// Rows of a source as one; `None` of nothing.
+fn together(source: Source, rows: &[&FlowRow], lists: &Lists) -> Option<Row> {
+    let (mut ports, mut tools) = (BTreeMap::new(), BTreeMap::new());
+    for row in rows {
+        *ports.entry(slot_name(row.slot)).or_default() += row.packets;
+        if let Some(tool) = row.tool {
+            *tools.entry(tool.label()).or_default() += row.packets;
+        }
+    }
+    let packets = rows.iter().map(|row| row.packets).sum();
+    let mut ports: Vec<To> = ports.into_iter().map(|(slot, packets)| To { slot, packets }).collect();
+    ports.sort_by_key(|to| std::cmp::Reverse(to.packets));
+    let elsewhere = ports.iter().skip(NAMED).map(|to| to.packets).sum();
+    ports.truncate(NAMED);
+    let by = |(name, packets): (&str, u64)| By { name: name.to_owned(), packets };
+    Some(Row {
+        source: source.to_string(),
+        packets,
+        more: 0,
+        first: rows.iter().map(|row| row.first).min()?,
+        last: rows.iter().map(|row| row.last).max()?,
+        did: Some(What {
+            bytes: rows.iter().map(|row| row.bytes).sum(),
+            ports,
+            elsewhere,
+            tools: tools.into_iter().map(by).collect(),
+            kinds: Vec::new(),
+        }),
+        belongs: Belongs::of(source, lists),
+    })
+}
+
+/// A line for each sensor.
+fn windows(kept: &[Kept]) -> impl Iterator<Item = Line> {
+    kept.iter().map(|kept| {
+        let account = account(kept);
+        Line::Window(WindowLine {
+            sensor: kept.sensor.clone(),
+            from: kept.from,
+            to: kept.to,
+            observed: account.observed,
+            missed: account.missed,
+            share: account.share(),
+            sources: None,
+            summed_up: kept.rest,
+        })
+    })
+}
+
+fn account(kept: &Kept) -> Account {
+    Account { observed: kept.observed, missed: kept.missed }
+}
+
+/// Whether there may be more than is told.
+fn at_least(kept: &[Kept]) -> bool {
+    kept.iter().any(|kept| kept.missed > 0 || kept.rest > 0)
+}
+
+/// # Errors
+/// There were too many to tell apart.
+fn few(found: usize) -> Result<()> {
+    if found >= MOST {
+        bail!("there are too many in that time to tell apart: ask for less of it, or for one sensor");
+    }
+    Ok(())
+}
+
+/// Everything that is asked for.
+#[derive(Default)]
+struct All {
+    packets: u64,
+    sources: u64,
+}
+
+impl All {
+    fn add(&mut self, packets: u64) {
+        self.packets += packets;
+        self.sources += 1;
+    }
+}
+
+/// Packets and sources by something.
+struct Parts<K> {
+    /// Packets, sources, and those of known scanners.
+    parts: HashMap<K, [u64; 4]>,
+    without_known_scanners: bool,
+}
+
+impl<K: Copy + Eq + Hash> Parts<K> {
+    fn new(without_known_scanners: bool) -> Self {
+        Self { parts: HashMap::new(), without_known_scanners }
+    }
+
+    /// A source's packets.
+    fn add(&mut self, of: K, packets: u64, is_known: bool) {
+        self.add_more(of, packets, true, is_known);
+    }
+
+    /// Packets of a source, which may have come before.
+    fn add_more(&mut self, of: K, packets: u64, is_new: bool, is_known: bool) {
+        let part = self.parts.entry(of).or_default();
+        part[0] += packets;
+        part[1] += u64::from(is_new);
+        if is_known {
+            part[2] += packets;
+            part[3] += u64::from(is_new);
+        }
+    }
+
+    fn rows(self, name: impl Fn(&K) -> String, kept: &[Kept], ask: &Ask, most: usize) -> Vec<Line> {
+        let without = u64::from(self.without_known_scanners);
+        let row = |(of, [packets, sources, known, known_sources]): (K, [u64; 4])| PartRow {
+            of: name(&of),
+            packets: packets - without * known,
+            from_known_scanners: known,
+            sources: Count { count: sources - without * known_sources, exact: true },
+            at_least: at_least(kept),
+        };
+        top_parts(self.parts.into_iter().map(row).filter(|row| row.packets > 0).collect(), ask, most)
+    }
+}
+
+fn of_source(row: &SourceRow, lists: &Lists) -> Line {
+    Line::Source(Row {
+        source: row.source.to_string(),
+        packets: row.packets,
+        more: 0,
+        first: row.first,
+        last: row.last,
+        did: None,
+        belongs: Belongs::of(row.source, lists),
+    })
+}
+
+fn top_networks(networks: HashMap<Prefix, SourceRow>, most: usize, lists: &Lists) -> Vec<Line> {
+    let mut ranked: Vec<(Prefix, SourceRow)> = networks.into_iter().collect();
+    ranked.sort_unstable_by_key(|(network, row)| (std::cmp::Reverse(row.packets), *network));
+    ranked.truncate(most);
+    let row = |(network, row): (Prefix, SourceRow)| {
+        let Line::Source(of) = of_source(&row, lists) else { return Line::Belongs(Belongs::default()) };
+        Line::Source(Row { source: network.to_string(), ..of })
+    };
+    ranked.into_iter().map(row).collect()
+}

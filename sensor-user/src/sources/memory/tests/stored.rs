@@ -1,0 +1,165 @@
+//! What the store gives back: windows after a restart, and times that memory does not reach back to.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tempfile::TempDir;
+
+use super::super::super::answer::Line;
+use super::super::super::ask::AskEvents;
+use super::*;
+use crate::config::Store;
+use crate::store::{Feed, Keeper, Schedule, Stats};
+
+/// A store that is written to all the time.
+struct Kept {
+    _folder: TempDir,
+    keeper: Keeper,
+    stats: Arc<Stats>,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Store { path: folder.path().to_owned(), ..Store::default() };
+        let moment = Duration::from_millis(10);
+        let stats = Arc::<Stats>::default();
+        let keeper =
+            Keeper::start(&settings, Schedule { every: moment, again: moment }, Arc::clone(&stats)).unwrap();
+        keeper.feed().sensors(&sensors(), None);
+        assert!(keeper.feed().is_open_within(Duration::from_mins(1)));
+        Self { _folder: folder, keeper, stats }
+    }
+
+    fn feed(&self) -> Feed {
+        self.keeper.feed()
+    }
+
+    /// Waits until what has come is written: the second write from now has begun after it.
+    fn settle(&self) {
+        let before = self.stats.written();
+        while self.stats.written() < before + 2 {
+            assert!(!self.stats.fails(), "{:?}", self.stats.trouble());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// A register of an agent that has just been started.
+    fn register(&self) -> Register {
+        let register = register(64 << 20);
+        register.keep_in(Some(self.feed()));
+        register
+    }
+}
+
+/// Sources that send the more packets, to the more ports, the higher their number.
+fn packets(time: Timestamp) -> Vec<Observation> {
+    let of = |source: u32| {
+        (0..source).map(move |copy| syn(time, source * 77, 1, u16::try_from(20 + copy % 12).unwrap()))
+    };
+    (1..40).flat_map(of).collect()
+}
+
+fn asks() -> [Ask; 4] {
+    let ask = Ask { limit: 10_000, ..Ask::default() };
+    let slot = Some("23/tcp".to_owned());
+    [
+        Ask { by: By::Network, ..ask.clone() },
+        Ask { by: By::Port, order_by_sources: true, ..ask.clone() },
+        Ask { slot, ..ask.clone() },
+        ask,
+    ]
+}
+
+#[test]
+fn this_hour_and_day_go_on_after_a_restart() {
+    let kept = Kept::new();
+    let now = Timestamp::now();
+    let packets = packets(now);
+    let before = kept.register();
+    observe(&before, &packets);
+    kept.feed().attend(now);
+    kept.feed().observe(&packets);
+    kept.settle();
+    let after = kept.register();
+    after.restore(Duration::from_mins(1));
+    observe(&before, &packets[..50]);
+    observe(&after, &packets[..50]);
+    for ask in asks() {
+        let [before, after] = [&before, &after].map(|register| rows(register.sources(&ask).unwrap()));
+        assert!(after == before && !after.is_empty(), "{ask:?}: {after:?}, not {before:?}");
+    }
+    let answer = after.sources(&Ask::default()).unwrap();
+    let [Line::Window(window), ..] = &answer[..] else { panic!("{answer:?}") };
+    assert_eq!((window.missed, window.summed_up), (0, 0));
+    // Nobody else's are taken for it.
+    let other = register(64 << 20);
+    other.restore(Duration::from_mins(1));
+    assert_eq!(rows(other.sources(&Ask::default()).unwrap()), []);
+}
+
+#[test]
+fn a_time_before_memory_is_asked_of_the_store() {
+    let kept = Kept::new();
+    let then = Timestamp::now() - SignedDuration::from_hours(72);
+    let mut packets = packets(then);
+    // Memory that reaches back so far tells the same.
+    let memory = register(64 << 20);
+    observe(&memory, &packets);
+    packets.push(Observation { missed: 20, ..syn(then, 77, 1, 23) });
+    observe(&memory, &packets[packets.len() - 1..]);
+    kept.feed().observe(&packets);
+    kept.settle();
+    let register = kept.register();
+    register.sink().tick(Timestamp::now());
+    let hour = SignedDuration::from_hours(1);
+    for ask in asks() {
+        let expected = rows(memory.sources(&ask).unwrap());
+        let ask = Ask { from: Some(then - hour), to: Some(then + hour), ..ask };
+        let answer = register.sources(&ask).unwrap();
+        let [Line::Window(window), Line::Total(total), ..] = &answer[..] else { panic!("{answer:?}") };
+        assert_eq!((window.observed, window.missed, window.sources), (781, 20, None));
+        assert!(total.at_least && total.sources.exact && (window.share - 781.0 / 801.0).abs() < 1e-9);
+        assert_eq!(rows(answer), expected, "{ask:?}");
+    }
+    assert_eq!(rows(register.sources(&Ask::default()).unwrap()), [], "nothing of it is of this hour");
+    let ask = AskSource { source: packets[700].source, from: Some(then - hour), to: None };
+    let answer = register.source(&ask).unwrap();
+    let row = answer.iter().find_map(|line| match line {
+        Line::Did(did) => did.row.as_ref(),
+        _ => None,
+    });
+    let row = row.expect("it was there");
+    let sent = packets.iter().filter(|packet| packet.source == ask.source).count() as u64;
+    let did = row.did.as_ref().expect("it is known what it did");
+    assert_eq!((row.packets, did.bytes, did.ports.len()), (sent, 60 * sent, 8));
+    assert_eq!(did.elsewhere + did.ports.iter().map(|to| to.packets).sum::<u64>(), sent);
+}
+
+#[test]
+fn events_are_stored_and_found_after_a_restart() {
+    let kept = Kept::new();
+    let now = Timestamp::now();
+    let before = kept.register();
+    let scan: Vec<_> = (1..=20).map(|port| syn(now, 7, 1, port)).collect();
+    observe(&before, &scan);
+    before.sink().end();
+    kept.settle();
+    let after = kept.register();
+    let scans = |ask: &AskEvents| {
+        let answer = after.scans(ask).unwrap().into_iter();
+        answer
+            .filter_map(|line| if let Line::Scan(row) = line { Some(row.scan) } else { None })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(scans(&AskEvents::default()), []);
+    let from = Some(now - SignedDuration::from_hours(1));
+    let found = scans(&AskEvents { from, ..AskEvents::default() });
+    assert_eq!((found.len(), found[0].source, found[0].packets), (1, scan[0].source, 20));
+    assert_eq!((found[0].ports.count, found[0].ongoing), (20, true));
+    // Whoever has it in memory too tells it once.
+    let ask = AskEvents { from, ..AskEvents::default() };
+    assert_eq!(before.scans(&ask).unwrap().iter().filter(|line| matches!(line, Line::Scan(_))).count(), 1);
+}
