@@ -43,7 +43,7 @@ use Limit::{AtLeast, AtMost};
 use Measure::{AboveDrop, Difference, Ratio, TimesDrop, TimesReading, Value as Itself};
 
 /// All of them.
-pub const TARGETS: [Target; 24] = [
+pub const TARGETS: [Target; 27] = [
     target("bare SYN, random ports: above XDP_DROP", AboveDrop("path.syn.untold"), AtMost(6.0), "ns"),
     target("bare SYN, one port: above XDP_DROP", AboveDrop("path.syn_one_port.untold"), AtMost(4.0), "ns"),
     target("SYN-ACK: above XDP_DROP", AboveDrop("path.syn_ack.untold"), AtMost(10.0), "ns"),
@@ -92,7 +92,25 @@ pub const TARGETS: [Target; 24] = [
         AtMost(3.0),
         "ns",
     ),
+    target(
+        "bare SYN, random ports: what evidence costs whose budget is spent",
+        Difference("path.syn.exhausted", "path.syn.one"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "bare SYN, one port: what evidence costs whose budget is spent",
+        Difference("path.syn_one_port.exhausted", "path.syn_one_port.one"),
+        AtMost(3.0),
+        "ns",
+    ),
     target("veth, random ports: against XDP_DROP", TimesDrop("veth.sensor"), AtMost(1.2), "times"),
+    target(
+        "veth, random ports, evidence kept: against XDP_DROP",
+        TimesDrop("veth.evidence"),
+        AtMost(1.35),
+        "times",
+    ),
     target(
         "veth, random ports: against XDP_DROP after reading the ports",
         TimesReading("veth.sensor"),

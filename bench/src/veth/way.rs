@@ -23,6 +23,8 @@ pub enum Way {
     Reading,
     /// The sensor.
     Sensor,
+    /// The sensor with everything on: it tells tools, and keeps evidence while its budget lasts, which is soon spent.
+    Evidence,
     /// The sensor, behind the driver.
     Generic,
     /// The sensor of another build of the agent.
@@ -42,6 +44,7 @@ pub struct Programs {
     bare: OwnedFd,
     reading: OwnedFd,
     sensor: Subject,
+    evidence: Subject,
     other: Option<Subject>,
 }
 
@@ -55,6 +58,7 @@ impl Programs {
             bare: programs::only(XdpAction::Drop)?,
             reading: programs::reading()?,
             sensor: Configuration::One.load(against)?,
+            evidence: Configuration::Exhausted.load(against)?,
             other: against.map(|_| Configuration::Other.load(against)).transpose()?,
         })
     }
@@ -63,6 +67,7 @@ impl Programs {
     fn counted(&mut self, way: Way) -> Result<u64> {
         let sensor = match way {
             Way::Sensor | Way::Generic => Some(&mut self.sensor),
+            Way::Evidence => Some(&mut self.evidence),
             Way::Other => self.other.as_mut(),
             _ => None,
         };
@@ -81,6 +86,7 @@ impl Way {
             Self::Bare => "bare",
             Self::Reading => "reading",
             Self::Sensor => "sensor",
+            Self::Evidence => "evidence",
             Self::Generic => "generic",
             Self::Other => "other",
             Self::Nft => "nft",
@@ -96,6 +102,7 @@ impl Way {
             Self::Bare => "XDP_DROP alone",
             Self::Reading => "XDP_DROP after reading the ports",
             Self::Sensor => "sensor",
+            Self::Evidence => "sensor, evidence kept",
             Self::Generic => "sensor, generic mode",
             Self::Other => "the other build's sensor",
             Self::Nft => "nftables, netdev ingress: counter drop",
@@ -107,7 +114,7 @@ impl Way {
 
     /// Whether it must run everywhere; others may not be installed.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Bare | Self::Reading | Self::Sensor | Self::Other)
+        matches!(self, Self::Bare | Self::Reading | Self::Sensor | Self::Evidence | Self::Other)
     }
 
     /// Floods the bed, and gives the CPU time of a packet in nanoseconds. `thorough`: counts are compared even
@@ -189,6 +196,7 @@ impl Way {
             Self::Bare => xdp(programs.bare.as_fd(), Mode::Native),
             Self::Reading => xdp(programs.reading.as_fd(), Mode::Native),
             Self::Sensor => xdp(programs.sensor.program(), Mode::Native),
+            Self::Evidence => xdp(programs.evidence.program(), Mode::Native),
             Self::Other => xdp(programs.other()?.program(), Mode::Native),
             Self::Generic => xdp(programs.sensor.program(), Mode::Generic),
             Self::Nft => rules(Filter::Nft),
