@@ -7,7 +7,10 @@ use crate::fingerprint::{self, Clock};
 use crate::flow::{self, Memory, Stamp, Use};
 use crate::layout::side::Side;
 use crate::layout::{Passed, Slot, SlotKind};
-use crate::parse::{Address, Frame, Packet, Quoted, Read, Sensors, Short, parse, protocol};
+use crate::parse::{
+    Address, Ethernet, Frame, Headers, IpHeader, Ipv4, Ipv6, Packet, Quoted, Read, Sensors, Short,
+    VLAN_TAG_LENGTH, Wire, ether_type, parse, protocol,
+};
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,20 +103,63 @@ pub fn verdict<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, me
 /// Decides what becomes of a frame, and which side counter it adds to.
 #[inline(always)]
 pub fn judge<R: Read + ?Sized, P: Policy, M: Memory>(frame: &R, policy: &P, memory: &M) -> Judgement {
-    let short = frame
-        .look_at(0, |headers| short_judgement(frame, Short::new(headers, frame.length())?, policy, memory));
-    match short.flatten() {
+    if let Some(judgement) = short_judgement(frame, policy, memory) {
+        return judgement;
+    }
+    match second_short_judgement(frame, policy, memory) {
         Some(judgement) => judgement,
         None => general_judgement(frame, policy, memory),
     }
 }
 
+/// Decides what becomes of a frame of the most common kind, IPv4; `None` for every other.
+#[inline(always)]
+pub fn short_judgement<R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    policy: &P,
+    memory: &M,
+) -> Option<Judgement> {
+    short_at::<Ipv4, 0, R, P, M>(frame, policy, memory)
+}
+
+/// Likewise, of the second most common kinds: IPv6, and IPv4 behind one VLAN tag.
+#[inline(always)]
+pub fn second_short_judgement<R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    policy: &P,
+    memory: &M,
+) -> Option<Judgement> {
+    match frame.look_at(0, Ethernet::ether_type)? {
+        ether_type::IPV6 => short_at::<Ipv6, 0, R, P, M>(frame, policy, memory),
+        tag if ether_type::is_tag(tag) => short_at::<Ipv4, VLAN_TAG_LENGTH, R, P, M>(frame, policy, memory),
+        _ => None,
+    }
+}
+
+/// The headers are looked at so many bytes behind the start of the frame: what has a tag ends as one that has none.
+#[inline(always)]
+fn short_at<N: IpHeader, const AT: usize, R: Read + ?Sized, P: Policy, M: Memory>(
+    frame: &R,
+    policy: &P,
+    memory: &M,
+) -> Option<Judgement>
+where
+    Headers<N>: Wire,
+{
+    frame
+        .look_at(AT, |headers: &Headers<N>| {
+            let packet = Short::new(headers, AT, frame.length())?;
+            decide(frame, packet, policy, memory)
+        })
+        .flatten()
+}
+
 /// Decides what becomes of a packet that is let in by nothing; `None` if something may let it in, or if it is
 /// neither TCP nor UDP.
 #[inline(always)]
-fn short_judgement<R: Read + ?Sized, P: Policy, M: Memory>(
+fn decide<R: Read + ?Sized, N: IpHeader, P: Policy, M: Memory>(
     frame: &R,
-    packet: Short<'_>,
+    packet: Short<'_, N>,
     policy: &P,
     memory: &M,
 ) -> Option<Judgement> {
@@ -121,28 +167,27 @@ fn short_judgement<R: Read + ?Sized, P: Policy, M: Memory>(
         return Some(Judgement::pass(Passed::NotMonitored));
     };
     let port = packet.port();
-    let slot = if let Some(flags) = packet.tcp() {
+    if let Some(flags) = packet.tcp() {
         let slot = Slot::tcp(port);
         // Nothing that the host has sent is answered by a request.
         let may_answer = !flags.is_request() && memory.stamp(Use::tcp(port)) != Stamp::NEVER;
         if may_answer || policy.may_allow(packet.source(), slot) {
             return None;
         }
-        slot
-    } else {
-        let slot = Slot::udp(port);
-        let may_answer =
-            !packet.is_udp() || port == DHCP_CLIENT || memory.stamp(Use::udp(port)) != Stamp::NEVER;
-        if may_answer || policy.may_allow(packet.source(), slot) {
-            return None;
-        }
-        slot
-    };
-    let side = if policy.tells_tools() {
-        fingerprint::of_short(frame, packet, &WallClock { policy, memory })
-    } else {
-        Side::NONE
-    };
+        let side = if policy.tells_tools() {
+            fingerprint::of_short_segment(frame, packet, flags, &WallClock { policy, memory })
+        } else {
+            Side::NONE
+        };
+        return Some(Judgement::count(sensor, slot, side));
+    }
+    let slot = Slot::udp(port);
+    let may_answer =
+        !packet.is_udp() || port == N::DHCP_CLIENT || memory.stamp(Use::udp(port)) != Stamp::NEVER;
+    if may_answer || policy.may_allow(packet.source(), slot) {
+        return None;
+    }
+    let side = if policy.tells_tools() { fingerprint::of_udp(packet.source_port()) } else { Side::NONE };
     Some(Judgement::count(sensor, slot, side))
 }
 
@@ -263,10 +308,12 @@ const fn service(sent: &Quoted) -> Option<Slot> {
 pub fn is_link_control<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
     match packet.slot.kind() {
         // Answers to this host as a DHCP client (RFC 2131 §4.1, RFC 8415 §7.2).
-        SlotKind::Udp(DHCP_CLIENT) if !packet.is_ipv6() => {
+        SlotKind::Udp(Ipv4::DHCP_CLIENT) if !packet.is_ipv6() => {
             packet.leading(frame).is_some_and(|ports| ports.first == 67)
         }
-        SlotKind::Udp(546) => packet.pair(frame).is_some_and(|pair| pair.destination().is_link_local()),
+        SlotKind::Udp(Ipv6::DHCP_CLIENT) => {
+            packet.pair(frame).is_some_and(|pair| pair.destination().is_link_local())
+        }
         // RFC 4861 §6.1, §7.1: a hop limit of 255 shows that no router forwarded it.
         SlotKind::Icmpv6(ROUTER_SOLICITATION..=REDIRECT, _) => packet.hop_limit(frame) == Some(255),
         // RFC 3810 §5: hop limit 1, from a link-local or, before there is one, the unspecified address.
@@ -290,9 +337,6 @@ pub fn is_link_control<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
         _ => false,
     }
 }
-
-/// A DHCP client's UDP port (RFC 2131 §4.1).
-const DHCP_CLIENT: u16 = 68;
 
 // ICMP types (IANA "ICMP Parameters").
 const ECHO_REPLY: u8 = 0;

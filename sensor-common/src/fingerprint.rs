@@ -22,8 +22,8 @@ pub use self::tool::{Clock, WITHIN_SECONDS};
 
 use crate::layout::SlotKind;
 use crate::layout::side::{Backscatter, Side, TcpKind};
-use crate::parse::{Everything, Frame, Packet, Read, Short, TcpFlags, parse};
-use tool::{Network, tool};
+use crate::parse::{Everything, Frame, IpHeader, Packet, Read, Short, TcpFlags, parse};
+use tool::{Parsed, tool};
 
 /// UDP ports of services that answer more than they are asked, and are misused for that: RFC 864, DNS, RFC 868 and so on
 /// (CISA, "UDP-Based Amplification Attacks", TA14-017A).
@@ -39,12 +39,13 @@ impl TcpKind {
         const PSH: u8 = 0x08;
         const URG: u8 = 0x20;
         let all = flags.0 & 0x3f;
-        if flags.rst() {
+        // First what is most common: these are one comparison.
+        if flags.is_request() && !flags.rst() && !flags.fin() {
+            Self::Syn
+        } else if flags.rst() {
             Self::Rst
         } else if flags.syn() && flags.ack() {
             Self::SynAck
-        } else if flags.syn() && !flags.fin() {
-            Self::Syn
         } else if flags.ack() {
             Self::Ack
         } else if all == 0 {
@@ -59,18 +60,17 @@ impl TcpKind {
     }
 }
 
-/// The side counter of a packet of the common kind.
+/// The side counter of a TCP segment of the common kind, with these flags.
 #[inline(always)]
-pub fn of_short<R: Read + ?Sized, C: Clock>(frame: &R, packet: Short<'_>, clock: &C) -> Side {
-    match packet.tcp() {
-        Some(flags) => match TcpKind::of(flags) {
-            TcpKind::Syn => {
-                let network = Network::v4(packet.ipv4());
-                Side::tool(tool(frame, network, packet.segment(), Short::TCP_OPTIONS, clock))
-            }
-            kind => Side::tcp(kind),
-        },
-        None => of_udp(packet.source_port()),
+pub fn of_short_segment<R: Read + ?Sized, N: IpHeader, C: Clock>(
+    frame: &R,
+    packet: Short<'_, N>,
+    flags: TcpFlags,
+    clock: &C,
+) -> Side {
+    match TcpKind::of(flags) {
+        TcpKind::Syn => Side::tool(tool(frame, &packet, clock)),
+        kind => Side::tcp(kind),
     }
 }
 
@@ -98,16 +98,15 @@ pub fn of_packet<R: Read + ?Sized, C: Clock>(frame: &R, packet: &Packet, clock: 
 fn of_tcp<R: Read + ?Sized, C: Clock>(frame: &R, packet: &Packet, clock: &C) -> Option<Side> {
     let segment = packet.segment(frame)?;
     Some(match TcpKind::of(segment.flags) {
-        TcpKind::Syn => {
-            let network = Network::of(frame, packet)?;
-            Side::tool(tool(frame, network, segment, packet.tcp_options(), clock))
-        }
+        TcpKind::Syn => Side::tool(tool(frame, &Parsed::new(frame, packet, segment)?, clock)),
         kind => Side::tcp(kind),
     })
 }
 
+/// The side counter of a UDP datagram from this port.
+#[must_use]
 #[inline(always)]
-fn of_udp(source: u16) -> Side {
+pub const fn of_udp(source: u16) -> Side {
     if is_reflector(source) { Side::UDP_REFLECTOR } else { Side::NONE }
 }
 

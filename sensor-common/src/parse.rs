@@ -12,17 +12,20 @@ mod short;
 mod upper;
 
 pub use address::{Address, Pair, halves, padded};
-pub use header::{Headers, Options, Wire};
+pub use header::{Ethernet, Headers, Ipv4, Ipv6, Options, Wire, ether_type};
 pub use ip::MAX_EXTENSIONS;
 pub use read::{Ipv4Fields, Leading, Quoted, Segment};
-pub use short::Short;
+pub use short::{IpHeader, Short};
 pub use upper::{TcpFlags, protocol};
 
 /// Bytes of an Ethernet header, which every frame has.
 pub const ETHERNET_LENGTH: usize = size_of::<Ethernet>();
 
+/// Bytes of a VLAN tag (IEEE 802.1Q §9.3).
+pub const VLAN_TAG_LENGTH: usize = size_of::<VlanTag>();
+
 use crate::layout::Slot;
-use header::{Ethernet, VlanTag, ether_type};
+use header::VlanTag;
 
 /// A received frame.
 pub trait Read {
@@ -127,7 +130,7 @@ pub fn parse<R: Read + ?Sized, S: Sensors>(frame: &R, sensors: &S) -> Frame {
     let mut ether_type = ethernet.ether_type();
     let mut at = ETHERNET_LENGTH;
     for _ in 0..MAX_VLAN_TAGS {
-        if !matches!(ether_type, ether_type::VLAN | ether_type::SERVICE_VLAN) {
+        if !ether_type::is_tag(ether_type) {
             break;
         }
         let Some(tag) = frame.read::<VlanTag>(at) else {

@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
+use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::evidence::MAX_SNAP_LENGTH;
@@ -42,6 +43,12 @@ fn blurred(at: usize) -> usize {
 
 /// A frame whose bytes can be copied.
 pub trait Capture: Read {
+    /// The frame that the kernel hands over.
+    fn new(ctx: &XdpContext) -> Self;
+
+    /// The same frame, from its context again, so that little of this one has to be kept until then.
+    fn again(&self, ctx: &XdpContext) -> Self;
+
     /// Copies its first bytes, as many as `most` says, and says how many there were.
     ///
     /// # Safety
@@ -54,17 +61,6 @@ pub struct Linear {
     data: usize,
     end: usize,
     length: usize,
-}
-
-impl Linear {
-    #[inline(always)]
-    pub fn new(ctx: &XdpContext) -> Self {
-        // The length comes from reads of its own, and all of them are volatile: a compiler that sees how
-        // it relates to `end` proves the comparison in `read` superfluous, and the verifier, which does
-        // not, refuses the program.
-        let length = context!(ctx.ctx, data_end) - context!(ctx.ctx, data);
-        Self { data: context!(ctx.ctx, data), end: context!(ctx.ctx, data_end), length }
-    }
 }
 
 impl Read for Linear {
@@ -100,6 +96,20 @@ impl Read for Linear {
 const WORDS: usize = (MAX_SNAP_LENGTH as usize).div_ceil(8);
 
 impl Capture for Linear {
+    #[inline(always)]
+    fn new(ctx: &XdpContext) -> Self {
+        // The length comes from reads of its own, and all of them are volatile: a compiler that sees how
+        // it relates to `end` proves the comparison in `read` superfluous, and the verifier, which does
+        // not, refuses the program.
+        let length = context!(ctx.ctx, data_end) - context!(ctx.ctx, data);
+        Self { data: context!(ctx.ctx, data), end: context!(ctx.ctx, data_end), length }
+    }
+
+    #[inline(always)]
+    fn again(&self, ctx: &XdpContext) -> Self {
+        Self::new(ctx)
+    }
+
     // Each word's bounds are compared, since 5.10 has no helper that copies.
     #[inline(always)]
     unsafe fn capture(&self, to: *mut u64, most: usize) -> usize {
@@ -146,22 +156,13 @@ unsafe fn copied<T: Wire>(helper: impl FnOnce(*mut c_void, u32) -> i64) -> Optio
 }
 
 /// A frame whose first buffer is at hand and whose others are reached through a helper.
-pub struct MultiBuffer<'a> {
+pub struct MultiBuffer {
     first: Linear,
-    ctx: &'a XdpContext,
+    ctx: *mut xdp_md,
     length: usize,
 }
 
-impl<'a> MultiBuffer<'a> {
-    #[inline(always)]
-    pub fn new(ctx: &'a XdpContext) -> Self {
-        // SAFETY: the helper only reads the context that the kernel handed over.
-        let length = unsafe { bpf_xdp_get_buff_len(ctx.ctx) };
-        Self { first: Linear::new(ctx), ctx, length: length as usize }
-    }
-}
-
-impl Read for MultiBuffer<'_> {
+impl Read for MultiBuffer {
     #[inline(always)]
     fn length(&self) -> usize {
         self.length
@@ -173,7 +174,7 @@ impl Read for MultiBuffer<'_> {
             return Some(header);
         }
         // SAFETY: the context is the kernel's, and `copied` gives room for what it asks for.
-        let helper = |to, length| unsafe { bpf_xdp_load_bytes(self.ctx.ctx, at as u32, to, length) };
+        let helper = |to, length| unsafe { bpf_xdp_load_bytes(self.ctx, at as u32, to, length) };
         // SAFETY: this helper writes as many bytes as it is told, or fails.
         unsafe { copied(helper) }
     }
@@ -189,7 +190,20 @@ impl Read for MultiBuffer<'_> {
     }
 }
 
-impl Capture for MultiBuffer<'_> {
+impl Capture for MultiBuffer {
+    #[inline(always)]
+    fn new(ctx: &XdpContext) -> Self {
+        // SAFETY: the helper only reads the context that the kernel handed over.
+        let length = unsafe { bpf_xdp_get_buff_len(ctx.ctx) };
+        Self { first: Linear::new(ctx), ctx: ctx.ctx, length: length as usize }
+    }
+
+    #[inline(always)]
+    fn again(&self, ctx: &XdpContext) -> Self {
+        // Not its length, for which the helper would be called again.
+        Self { first: Linear::new(ctx), ctx: ctx.ctx, length: self.length }
+    }
+
     // By a helper, whichever buffer the bytes lie in: some drivers leave nothing in the first.
     #[inline(always)]
     unsafe fn capture(&self, to: *mut u64, most: usize) -> usize {
@@ -199,7 +213,7 @@ impl Capture for MultiBuffer<'_> {
             return 0;
         }
         // SAFETY: the context is the kernel's, and there is room for `most`, as the caller vouches.
-        let failed = unsafe { bpf_xdp_load_bytes(self.ctx.ctx, 0, to.cast(), length as u32) } != 0;
+        let failed = unsafe { bpf_xdp_load_bytes(self.ctx, 0, to.cast(), length as u32) } != 0;
         if failed { 0 } else { length }
     }
 }

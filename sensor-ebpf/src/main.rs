@@ -30,7 +30,9 @@ use aya_ebpf::bindings::TC_ACT_UNSPEC;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use sensor_common::classify::{Judgement, Policy, Verdict, judge};
+use sensor_common::classify::{
+    Judgement, Policy, Verdict, general_judgement, second_short_judgement, short_judgement,
+};
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
 use sensor_common::layout::side::Side;
@@ -44,14 +46,14 @@ use policy::LoadTime;
 #[xdp]
 #[inline(always)]
 pub fn sensor(ctx: XdpContext) -> u32 {
-    handle(&ctx, &Linear::new(&ctx))
+    handle::<Linear>(&ctx)
 }
 
 /// For frames that may lie in several buffers (Linux 5.18, commit 2e88d4ff0301): jumbo frames.
 #[xdp(frags)]
 #[inline(always)]
 pub fn sensor_frags(ctx: XdpContext) -> u32 {
-    handle(&ctx, &MultiBuffer::new(&ctx))
+    handle::<MultiBuffer>(&ctx)
 }
 
 /// On what the host sends. Whatever it is, it goes on its way, and to the next filter.
@@ -62,13 +64,33 @@ pub fn sensor_egress(ctx: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
+/// Decides by the short way, if the frame is of the most common kind.
+///
+/// All ways are one BPF function. Where the kernel guards returns (SRSO, Linux 6.5, commit fb3bd914b3ec), returning from
+/// another costs more than the whole short way.
 #[inline(always)]
-fn handle<F: Capture>(ctx: &XdpContext, frame: &F) -> u32 {
+fn handle<F: Capture>(ctx: &XdpContext) -> u32 {
+    let frame = F::new(ctx);
     if guard::is_unconfirmed() {
         count::passed(Passed::Unconfirmed, frame.length());
         return XDP_PASS;
     }
-    let Judgement { verdict, side } = judge(frame, &LoadTime, &Maps);
+    match short_judgement(&frame, &LoadTime, &Maps) {
+        Some(judgement) => carry_out(ctx, &frame, judgement),
+        None => handle_others(ctx, &frame.again(ctx)),
+    }
+}
+
+#[inline(always)]
+fn handle_others<F: Capture>(ctx: &XdpContext, frame: &F) -> u32 {
+    match second_short_judgement(frame, &LoadTime, &Maps) {
+        Some(judgement) => carry_out(ctx, frame, judgement),
+        None => carry_out(ctx, frame, general_judgement(frame, &LoadTime, &Maps)),
+    }
+}
+
+#[inline(always)]
+fn carry_out<F: Capture>(ctx: &XdpContext, frame: &F, Judgement { verdict, side }: Judgement) -> u32 {
     match verdict {
         Verdict::Pass(reason) => {
             count::passed(reason, frame.length());

@@ -12,11 +12,14 @@ use anyhow::{Context as _, Result};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 use rstest::rstest;
-use sensor_common::classify::Verdict;
+use sensor_common::classify::{Verdict, general_judgement, judge};
 use sensor_common::fingerprint::{Clock, of_frame};
+use sensor_common::flow::Forgetful;
 use sensor_common::layout::Slot;
 use sensor_common::layout::side::{Side, TcpKind, Tool};
+use sensor_common::parse::Everything;
 use sensor_harness::frame::{Extension, Frame, frame};
+use sensor_harness::table::WithoutRules;
 use sensor_harness::{needs, pace};
 use sensor_user::kernel::Variant;
 
@@ -133,7 +136,13 @@ fn masscan(frame: Frame, sequence: u32) -> Frame {
 #[case::ipv6_plain(syn_v6(), Tool::Other)]
 #[case::ipv6_behind_a_header(syn_v6().extension(Extension::hop_by_hop()).window(1_024).tcp_options(MSS), Tool::NmapLikely)]
 fn a_syn_is_told_by_its_headers(#[case] frame: Frame, #[case] tool: Tool) {
-    assert_eq!(of_frame(frame.bytes().as_slice(), &Stopped(NOW)), Side::tool(tool));
+    let (plain, tagged) = (frame.clone().bytes(), frame.vlan(7).bytes());
+    assert_eq!(of_frame(plain.as_slice(), &Stopped(NOW)), Side::tool(tool));
+    let host = WithoutRules(Everything);
+    for bytes in [plain, tagged] {
+        let general = general_judgement(bytes.as_slice(), &host, &Forgetful);
+        assert_eq!(judge(bytes.as_slice(), &host, &Forgetful), general);
+    }
 }
 
 #[rstest]
@@ -176,7 +185,7 @@ fn the_program_tells_the_same(
         syn_v6().tcp_options(&bsd(now, 0)),
     ];
     for frame in frames {
-        // In the common way, and in the general one.
+        // By the short ways, and by the general one.
         for frame in [frame.clone(), frame.clone().vlan(7), frame.vlan(7).vlan(8)] {
             let bytes = frame.padded(60).bytes();
             let expected = Verdict::Count { sensor: 0, slot: Slot::tcp(PORT) };

@@ -1,7 +1,7 @@
 //! What made a SYN, by the rules in [`super`].
 
 use crate::layout::side::Tool;
-use crate::parse::{Ipv4Fields, Options, Packet, Read, Segment};
+use crate::parse::{IpHeader, Ipv4Fields, Options, Packet, Read, Segment, Short, ether_type};
 
 /// Tells the time.
 pub trait Clock {
@@ -13,84 +13,193 @@ pub trait Clock {
 /// loaded.
 pub const WITHIN_SECONDS: u32 = 86_400;
 
-/// What the network layer tells of a tool.
-#[derive(Clone, Copy)]
-pub(super) struct Network {
+/// A SYN, of which is read what a rule asks for.
+pub(super) trait Syn {
+    /// Whether it came over IPv4.
+    fn is_ipv4(&self) -> bool;
+    /// The destination address as a number.
+    fn destination(&self) -> u32;
+    /// The datagram's identification.
+    fn identification(&self) -> u16;
+    /// DF: no router may fragment it.
+    fn dont_fragment(&self) -> bool;
+    /// The time to live, or the hop limit.
+    fn time_to_live(&self) -> u8;
+    /// The destination port.
+    fn port(&self) -> u16;
+    /// The sequence number.
+    fn sequence(&self) -> u32;
+    /// The window, as it is written.
+    fn window(&self) -> u16;
+    /// Bytes of options.
+    fn options_length(&self) -> usize;
+    /// Offset in the frame of the options.
+    fn options(&self) -> usize;
+}
+
+impl<N: IpHeader> Syn for Short<'_, N> {
+    #[inline(always)]
+    fn is_ipv4(&self) -> bool {
+        N::ETHER_TYPE == ether_type::IPV4
+    }
+
+    #[inline(always)]
+    fn destination(&self) -> u32 {
+        self.ip().destination_number()
+    }
+
+    #[inline(always)]
+    fn identification(&self) -> u16 {
+        self.ip().identification()
+    }
+
+    #[inline(always)]
+    fn dont_fragment(&self) -> bool {
+        self.ip().dont_fragment()
+    }
+
+    #[inline(always)]
+    fn time_to_live(&self) -> u8 {
+        self.ip().time_to_live()
+    }
+
+    #[inline(always)]
+    fn port(&self) -> u16 {
+        Self::port(*self)
+    }
+
+    #[inline(always)]
+    fn sequence(&self) -> u32 {
+        Self::sequence(*self)
+    }
+
+    #[inline(always)]
+    fn window(&self) -> u16 {
+        Self::window(*self)
+    }
+
+    #[inline(always)]
+    fn options_length(&self) -> usize {
+        Self::options_length(*self)
+    }
+
+    #[inline(always)]
+    fn options(&self) -> usize {
+        self.tcp_options()
+    }
+}
+
+/// A SYN that the general parser has found.
+pub(super) struct Parsed {
     is_ipv4: bool,
-    /// Of IPv6: no destination and identification that a rule asks for, no DF, since no router fragments, and the hop limit.
-    fields: Ipv4Fields,
-}
-
-impl Network {
-    #[inline(always)]
-    pub(super) const fn v4(fields: Ipv4Fields) -> Self {
-        Self { is_ipv4: true, fields }
-    }
-
-    #[inline(always)]
-    pub(super) fn of<R: Read + ?Sized>(frame: &R, packet: &Packet) -> Option<Self> {
-        if !packet.is_ipv6() {
-            return Some(Self::v4(packet.ipv4(frame)?));
-        }
-        let time_to_live = packet.hop_limit(frame)?;
-        let fields = Ipv4Fields { destination: 0, identification: 0, dont_fragment: false, time_to_live };
-        Some(Self { is_ipv4: false, fields })
-    }
-}
-
-/// The tool that made a SYN, whose options are at this offset.
-#[inline(always)]
-pub(super) fn tool<R: Read + ?Sized, C: Clock>(
-    frame: &R,
-    network: Network,
-    syn: Segment,
+    network: Ipv4Fields,
+    segment: Segment,
     options: usize,
-    clock: &C,
-) -> Tool {
-    if network.is_ipv4 && syn.sequence == network.fields.destination {
+}
+
+impl Parsed {
+    #[inline(always)]
+    pub(super) fn new<R: Read + ?Sized>(frame: &R, packet: &Packet, segment: Segment) -> Option<Self> {
+        let network = if packet.is_ipv6() {
+            Ipv4Fields::of_v6(packet.hop_limit(frame)?)
+        } else {
+            packet.ipv4(frame)?
+        };
+        Some(Self { is_ipv4: !packet.is_ipv6(), network, segment, options: packet.tcp_options() })
+    }
+}
+
+impl Syn for Parsed {
+    #[inline(always)]
+    fn is_ipv4(&self) -> bool {
+        self.is_ipv4
+    }
+
+    #[inline(always)]
+    fn destination(&self) -> u32 {
+        self.network.destination
+    }
+
+    #[inline(always)]
+    fn identification(&self) -> u16 {
+        self.network.identification
+    }
+
+    #[inline(always)]
+    fn dont_fragment(&self) -> bool {
+        self.network.dont_fragment
+    }
+
+    #[inline(always)]
+    fn time_to_live(&self) -> u8 {
+        self.network.time_to_live
+    }
+
+    #[inline(always)]
+    fn port(&self) -> u16 {
+        self.segment.destination
+    }
+
+    #[inline(always)]
+    fn sequence(&self) -> u32 {
+        self.segment.sequence
+    }
+
+    #[inline(always)]
+    fn window(&self) -> u16 {
+        self.segment.window
+    }
+
+    #[inline(always)]
+    fn options_length(&self) -> usize {
+        self.segment.options
+    }
+
+    #[inline(always)]
+    fn options(&self) -> usize {
+        self.options
+    }
+}
+
+/// The tool that made a SYN.
+#[inline(always)]
+pub(super) fn tool<R: Read + ?Sized, C: Clock>(frame: &R, syn: &impl Syn, clock: &C) -> Tool {
+    if syn.is_ipv4() && syn.sequence() == syn.destination() {
         return Tool::Mirai;
     }
     // No tool here sets it, and every operating system does.
-    if network.fields.dont_fragment {
+    if syn.dont_fragment() {
         return Tool::Other;
     }
-    if network.is_ipv4 {
-        let mark = network.fields.destination ^ u32::from(syn.destination) ^ syn.sequence;
+    if syn.is_ipv4() {
         // By its window and options too: Nmap's identifications are random.
-        let is_masscan = matches!((syn.window, syn.options), (1024, 0) | (1025, 4));
-        if is_masscan && u32::from(network.fields.identification) == mark & 0xffff {
+        let is_masscan = matches!((syn.window(), syn.options_length()), (1024, 0) | (1025, 4));
+        let mark = || syn.destination() ^ u32::from(syn.port()) ^ syn.sequence();
+        if is_masscan && u32::from(syn.identification()) == mark() & 0xffff {
             return Tool::Masscan;
         }
-        if syn.window == 65_535 && network.fields.identification == 54_321 {
+        if syn.window() == 65_535 && syn.identification() == 54_321 {
             return Tool::Zmap;
         }
     }
-    by_options(frame, network, syn, options, clock)
+    by_options(frame, syn, clock)
 }
 
 #[inline(always)]
-fn by_options<R: Read + ?Sized, C: Clock>(
-    frame: &R,
-    network: Network,
-    syn: Segment,
-    at: usize,
-    clock: &C,
-) -> Tool {
+fn by_options<R: Read + ?Sized, C: Clock>(frame: &R, syn: &impl Syn, clock: &C) -> Tool {
     // Fewer than these no rule asks for, and no other numbers.
-    match syn.options {
-        4 => match frame.read::<Options<2>>(at) {
-            Some(options) if is_mss(&options) => by_window(network, syn.window),
+    match syn.options_length() {
+        4 => match frame.read::<Options<2>>(syn.options()) {
+            Some(options) if is_mss(&options) => by_window(syn),
             _ => Tool::Other,
         },
-        12 => match frame.read::<Options<6>>(at) {
-            Some(options)
-                if syn.window == 65_535 && is_zmap(&options) && is_near(network.fields.time_to_live) =>
-            {
+        12 => match frame.read::<Options<6>>(syn.options()) {
+            Some(options) if syn.window() == 65_535 && is_zmap(&options) && is_near(syn.time_to_live()) => {
                 Tool::ZmapLikely
             }
             _ => Tool::Other,
         },
-        20 | 24 => match frame.read::<Options<10>>(at) {
+        20 | 24 => match frame.read::<Options<10>>(syn.options()) {
             Some(options) if is_timed(&options, clock) => Tool::Zmap,
             _ => Tool::Other,
         },
@@ -99,10 +208,10 @@ fn by_options<R: Read + ?Sized, C: Clock>(
 }
 
 #[inline(always)]
-const fn by_window(network: Network, window: u16) -> Tool {
-    match window {
+fn by_window(syn: &impl Syn) -> Tool {
+    match syn.window() {
         1024 | 2048 | 3072 | 4096 => Tool::NmapLikely,
-        4128 if network.is_ipv4 && network.fields.time_to_live > 128 => Tool::Unicornscan,
+        4128 if syn.is_ipv4() && syn.time_to_live() > 128 => Tool::Unicornscan,
         _ => Tool::Other,
     }
 }

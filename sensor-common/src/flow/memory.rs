@@ -3,7 +3,7 @@
 use super::packet::Ends;
 use super::{Flow, FlowKey, Fragment, FragmentKey, Stamp, Use};
 use crate::layout::SlotKind;
-use crate::parse::{Everything, Frame, Packet, Quoted, Read, parse};
+use crate::parse::{Everything, Frame, IpHeader as _, Ipv4, Ipv6, Packet, Quoted, Read, parse};
 
 /// The clocks and tables: the kernel's maps, or a test's.
 pub trait Memory {
@@ -110,9 +110,10 @@ fn asks_for_address<R: Read + ?Sized>(frame: &R, packet: &Packet) -> bool {
     let SlotKind::Udp(destination) = packet.slot.kind() else { return false };
     let Some(ports) = packet.leading(frame) else { return false };
     if packet.is_ipv6() {
-        return ports.first == 546 && packet.pair(frame).is_some_and(|pair| pair.source().is_link_local());
+        return ports.first == Ipv6::DHCP_CLIENT
+            && packet.pair(frame).is_some_and(|pair| pair.source().is_link_local());
     }
-    ports.first == 68 && destination == 67
+    ports.first == Ipv4::DHCP_CLIENT && destination == 67
 }
 
 /// A memory of nothing: to it, every packet is the first.

@@ -50,7 +50,7 @@ macro_rules! wire {
         $(#[$doc])*
         #[repr(C)]
         #[derive(Clone, Copy)]
-        pub(super) struct $name { $(pub(super) $field: $type,)+ }
+        pub struct $name { $(pub(super) $field: $type,)+ }
 
         const _: () = assert!(align_of::<$name>() <= 2 && size_of::<$name>() == $length);
         const _: () = assert!($(size_of::<$type>() +)+ 0 == $length);
@@ -99,23 +99,27 @@ wire! {
     struct Icmp(8) { kind: u8, code: u8, _checksum: Be16, _body: [Be16; 2], }
     /// As much of an upper layer's header as an ICMP error quotes at least (RFC 792): the ports of TCP and
     /// UDP, or the type, code and identifier of an echo message.
-    struct Leading(8) { first: Be16, second: Be16, third: Be16, fourth: Be16, }
+    struct Leading(8) { first: Be16, second: Be16, rest: [Be16; 2], }
 }
 
-/// What most frames start with. Where it is UDP, its header is in `leading`, and the rest is payload.
+/// What most frames start with. Where it is UDP, its header is in `leading`, and the rest is payload. Looked at behind a
+/// VLAN tag, only the EtherType of `ethernet` means anything.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Headers {
+pub struct Headers<N> {
     pub(super) ethernet: Ethernet,
-    pub(super) ipv4: Ipv4,
+    pub(super) network: N,
     pub(super) leading: Leading,
     pub(super) tcp: TcpRest,
 }
 
-const _: () = assert!(align_of::<Headers>() <= 2 && size_of::<Headers>() == 14 + 20 + 8 + 12);
+const _: () = assert!(align_of::<Headers<Ipv4>>() <= 2 && size_of::<Headers<Ipv4>>() == 14 + 20 + 8 + 12);
+const _: () = assert!(align_of::<Headers<Ipv6>>() <= 2 && size_of::<Headers<Ipv6>>() == 14 + 40 + 8 + 12);
 
-// SAFETY: headers of which each is `Wire`; the assertion above shows the alignment and that there is no padding.
-unsafe impl Wire for Headers {}
+// SAFETY: headers of which each is `Wire`; the assertions above show the alignment and that there is no padding.
+unsafe impl Wire for Headers<Ipv4> {}
+// SAFETY: likewise.
+unsafe impl Wire for Headers<Ipv6> {}
 
 /// The first bytes of a TCP header's options (RFC 9293 §3.1), as so many pairs.
 #[repr(transparent)]
@@ -148,16 +152,29 @@ pub(super) const fn number([high, low]: [Be16; 2]) -> u32 {
 }
 
 /// EtherTypes (IANA "IEEE 802 Numbers").
-pub(super) mod ether_type {
+pub mod ether_type {
+    /// IPv4 (RFC 894).
     pub const IPV4: u16 = 0x0800;
+    /// IPv6 (RFC 2464).
     pub const IPV6: u16 = 0x86dd;
+    /// A customer's VLAN tag (IEEE 802.1Q).
     pub const VLAN: u16 = 0x8100;
+    /// A service's VLAN tag (IEEE 802.1ad).
     pub const SERVICE_VLAN: u16 = 0x88a8;
+
+    /// Whether a VLAN tag follows.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_tag(ether_type: u16) -> bool {
+        matches!(ether_type, VLAN | SERVICE_VLAN)
+    }
 }
 
 impl Ethernet {
+    /// What the frame carries.
+    #[must_use]
     #[inline(always)]
-    pub(super) const fn ether_type(self) -> u16 {
+    pub const fn ether_type(&self) -> u16 {
         self.ether_type.get()
     }
 }
@@ -181,11 +198,8 @@ impl Ipv4 {
         (self.version_and_length & 0x0f) as usize * 4
     }
 
-    /// Of version 4, and without options.
-    #[inline(always)]
-    pub(super) const fn is_plain(self) -> bool {
-        self.version_and_length == 0x45
-    }
+    /// Of version 4, and without options: the first byte.
+    pub(super) const PLAIN: u8 = 0x45;
 
     #[inline(always)]
     pub(super) const fn total_length(self) -> usize {
@@ -195,8 +209,11 @@ impl Ipv4 {
     /// No router may fragment it.
     #[inline(always)]
     pub(super) const fn dont_fragment(self) -> bool {
-        self.flags_and_offset.get() & 0x4000 != 0
+        self.flags_and_offset.get() & Self::DONT_FRAGMENT != 0
     }
+
+    /// The bit of flags and offset that says that no router may fragment it.
+    pub(super) const DONT_FRAGMENT: u16 = 0x4000;
 
     #[inline(always)]
     pub(super) const fn more_fragments(self) -> bool {
@@ -212,8 +229,11 @@ impl Ipv4 {
     /// A fragment, the first or a later one.
     #[inline(always)]
     pub(super) const fn is_fragment(self) -> bool {
-        self.flags_and_offset.get() & 0x3fff != 0
+        self.flags_and_offset.get() & Self::FRAGMENT != 0
     }
+
+    /// Bits of flags and offset of which some are set in a fragment: more follow, or it is not the first.
+    pub(super) const FRAGMENT: u16 = 0x3fff;
 }
 
 impl Ipv6 {
@@ -270,15 +290,15 @@ impl Tcp {
     /// Header length in bytes, options included.
     #[inline(always)]
     pub(super) const fn header_length(self) -> usize {
-        (self.data_offset >> 4) as usize * 4
+        TcpRest::header_length(self.data_offset)
     }
 }
 
 impl TcpRest {
-    /// As [`Tcp::header_length`].
+    /// As [`Tcp::header_length`], by the byte that tells it.
     #[inline(always)]
-    pub(super) const fn header_length(self) -> usize {
-        (self.data_offset >> 4) as usize * 4
+    pub(super) const fn header_length(data_offset: u8) -> usize {
+        (data_offset >> 4) as usize * 4
     }
 }
 

@@ -27,7 +27,7 @@ impl Leading {
 
     #[inline(always)]
     const fn new(header: header::Leading) -> Self {
-        Self { first: header.first.get(), second: header.second.get(), third: header.third.get() }
+        Self { first: header.first.get(), second: header.second.get(), third: header.rest[0].get() }
     }
 }
 
@@ -57,7 +57,7 @@ pub struct Segment {
     pub options: usize,
 }
 
-/// What an IPv4 header has besides where the packet comes from and how long it is.
+/// What a tool is told by in an IP header: IPv4's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv4Fields {
     /// The destination as a number.
@@ -79,6 +79,12 @@ impl Ipv4Fields {
             dont_fragment: header.dont_fragment(),
             time_to_live: header.time_to_live,
         }
+    }
+
+    /// Of IPv6, which has but the hop limit of them.
+    #[inline(always)]
+    pub(crate) const fn of_v6(hop_limit: u8) -> Self {
+        Self { destination: 0, identification: 0, dont_fragment: false, time_to_live: hop_limit }
     }
 }
 

@@ -85,7 +85,7 @@ fn multicast_groups() -> Vec<Case> {
 
 fn dhcp() -> Vec<Case> {
     let dhcp = || frame().ipv4().udp(68).source_port(67).payload([2; 240]);
-    let dhcpv6 = || frame().ipv6().from(ROUTER).udp(546).source_port(547).payload([7, 0, 0, 1]);
+    let dhcpv6 = || frame().ipv6().from(ROUTER).udp(546).source_port(547).payload([7; 60]);
     let local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 7);
     vec![
         passed("dhcp_offer", dhcp(), Passed::Link),

@@ -1,20 +1,19 @@
-//! The parser against arbitrary bytes, and against a parser that somebody else wrote.
+//! The parser against arbitrary bytes, and against a parser that somebody else wrote; the short way against the general one.
 
-use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::net::{IpAddr, Ipv4Addr};
+mod short_way;
+
+use std::net::IpAddr;
 
 use etherparse::{
     EtherType, IpNumber, Ipv6ExtensionSlice, LinkExtSlice, LinkSlice, NetSlice, SlicedPacket, TransportSlice,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sensor_common::classify::{Policy, Verdict, general_judgement, judge, verdict};
-use sensor_common::flow::{Flow, FlowKey, Forgetful, Fragment, FragmentKey, Memory, Stamp, Use};
+use sensor_common::classify::{Verdict, verdict};
+use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
-use sensor_common::parse::{
-    Address, Everything, Frame, MAX_EXTENSIONS, Read as _, Sensors, Short, TcpFlags, parse,
-};
-use sensor_harness::frame::{self, ETHERNET, Extension};
+use sensor_common::parse::{Everything, Frame, MAX_EXTENSIONS, parse};
+use sensor_harness::frame::{self, Extension};
 use sensor_harness::mix::Mix;
 use sensor_harness::table::{TwoSensors, WithoutRules, table};
 
@@ -155,135 +154,6 @@ proptest! {
             }
         }
     }
-}
-
-/// Rules and conversations of a host, made up by the bits of a number.
-#[derive(Clone, Copy, Debug)]
-struct MadeUp(u64);
-
-impl MadeUp {
-    /// Three of four times no.
-    fn says(self, question: &impl Hash) -> bool {
-        let mut hasher = DefaultHasher::new();
-        (self.0, question).hash(&mut hasher);
-        hasher.finish().is_multiple_of(4)
-    }
-}
-
-impl Sensors for MadeUp {
-    fn sensor(&self, destination: Address) -> Option<u32> {
-        (!self.says(&destination.octets())).then_some(7)
-    }
-}
-
-impl Policy for MadeUp {
-    fn is_named(&self, service: Slot) -> bool {
-        self.says(&("named", service))
-    }
-
-    fn may_allow(&self, source: Address, service: Slot) -> bool {
-        self.is_named(service) && !self.says(&("elsewhere", source.octets()))
-    }
-
-    fn is_allowed(&self, source: Address, service: Slot) -> bool {
-        self.may_allow(source, service) && !self.says(&("not allowed", source.octets(), service))
-    }
-}
-
-impl Memory for MadeUp {
-    fn now(&self) -> u64 {
-        1
-    }
-
-    fn jiffies(&self) -> u64 {
-        1
-    }
-
-    fn stamp(&self, place: Use) -> Stamp {
-        if self.says(&("used", place)) { Stamp::FOREVER } else { Stamp::NEVER }
-    }
-
-    fn set_stamp(&self, _place: Use, _stamp: Stamp) {}
-
-    fn flow(&self, key: &FlowKey) -> Option<Flow> {
-        (!self.says(&("another", key))).then_some(Flow::established(1))
-    }
-
-    fn update_flow(&self, key: &FlowKey, next: impl FnOnce(Flow) -> Option<Flow>) -> bool {
-        self.flow(key).is_some_and(|flow| next(flow).is_some())
-    }
-
-    fn insert_flow(&self, _key: &FlowKey, _flow: Flow) {}
-
-    fn fragment(&self, _key: &FragmentKey) -> Option<Fragment> {
-        None
-    }
-
-    fn insert_fragment(&self, _key: &FragmentKey, _fragment: Fragment) {}
-}
-
-const TCP_FLAGS: usize = ETHERNET + 20 + 13;
-
-/// Frames of the kind that goes the short way, and what is nearly of it.
-fn common() -> impl Strategy<Value = Vec<u8>> {
-    let port = prop_oneof![3 => any::<u16>(), 1 => Just(68), 1 => Just(22)];
-    let changes = vec((0..60_usize, any::<u8>()), 0..3);
-    let source = any::<u32>().prop_map(Ipv4Addr::from_bits);
-    (source, any::<bool>(), port, any::<u8>(), 0..30_usize, 0..3_usize, changes).prop_map(
-        |(source, is_tcp, port, flags, payload, padding, changes)| {
-            let frame = frame::frame().ipv4().from(source);
-            let frame = if is_tcp { frame.tcp(port) } else { frame.udp(port) };
-            let mut bytes = frame.payload(vec![7; payload]).padded(padding * 30).bytes();
-            if is_tcp {
-                bytes[TCP_FLAGS] = flags;
-            }
-            for (at, byte) in changes {
-                if let Some(place) = bytes.get_mut(at) {
-                    *place = byte;
-                }
-            }
-            bytes
-        },
-    )
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 50_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_short_way_and_the_general_one_agree(bytes in prop_oneof![4 => common(), 1 => bytes()], host: u64) {
-        let (bytes, host) = (bytes.as_slice(), MadeUp(host));
-        prop_assert_eq!(judge(bytes, &host, &host), general_judgement(bytes, &host, &host));
-        if let Some(found) = short(bytes) {
-            let Frame::Ip(packet) = parse(bytes, &Everything) else {
-                return Err(TestCaseError::fail("not IP for the general parser"));
-            };
-            let pair = packet.pair(bytes).map(|pair| (pair.source(), pair.destination()));
-            prop_assert_eq!(Some(found), pair.map(|pair| (packet.slot, packet.is_request, pair)));
-        }
-    }
-}
-
-/// What the short way finds in a frame: the slot, whether it asks for a connection, and the addresses.
-fn short(bytes: &[u8]) -> Option<(Slot, bool, (Address, Address))> {
-    let look = |headers: &_| {
-        let short = Short::new(headers, bytes.len())?;
-        let slot = match short.tcp() {
-            Some(_) => Slot::tcp(short.port()),
-            None => short.is_udp().then(|| Slot::udp(short.port()))?,
-        };
-        let is_request = short.tcp().is_some_and(TcpFlags::is_request);
-        Some((slot, is_request, (short.source(), short.destination())))
-    };
-    bytes.look_at(0, look).flatten()
-}
-
-/// The agreement says something only if many go the short way, to every outcome that it has.
-#[test]
-fn most_frames_go_the_short_way() {
-    let frames: Vec<_> = Mix::new(4).take(10_000).map(|sample| sample.frame).collect();
-    let shorts = frames.iter().filter(|frame| short(frame.as_slice()).is_some()).count();
-    assert!(shorts > frames.len() / 2, "{shorts} of {}", frames.len());
 }
 
 /// What etherparse makes of a packet, in our words.
