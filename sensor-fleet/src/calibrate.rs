@@ -14,7 +14,7 @@
 mod case;
 mod fleet;
 mod kept;
-mod noise;
+pub mod noise;
 mod outcome;
 mod table;
 

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result};
 use jiff::ToSpan as _;
 use jiff::civil::date;
+use sensor_fleet::calibrate::noise::Noise;
 use sensor_fleet::simulation::BLOCK;
 use sensor_fleet::simulation::options::midnight;
 use sensor_fleet::vocabulary::series::DAILY;
@@ -17,7 +18,7 @@ use sensor_harness::prometheus::{self, Prometheus, run_promtool};
 use sensor_harness::report::WrittenReport;
 use sensor_harness::workspace;
 
-use super::noise::{self, Noise};
+use super::noise;
 
 /// Eight weeks, the last two of them reported on, the last six days with surges.
 const DAYS: usize = 56;

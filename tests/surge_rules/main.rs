@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
 use rstest::rstest;
+use sensor_fleet::calibrate::noise::Noise;
 use sensor_harness::needs;
 use sensor_harness::prometheus::{promtool, run_promtool};
 use sensor_harness::workspace;
 
-use self::noise::Noise;
 use self::rule::{Judged, NEEDED, falls, judge};
 
 /// A value for each day, an hour after its end.
@@ -27,7 +27,7 @@ fn the_real_rules_judge_as_these() -> Result<()> {
     // More than that is more than `promtool` loads for a test.
     let (sensors, services) = (4, 5);
     let mut cells = Vec::new();
-    for (at, noise) in noise::ALL.into_iter().enumerate() {
+    for (at, noise) in noise::all().enumerate() {
         cells.extend(noise::fleet(noise, sensors, services, NEEDED, at as u64));
     }
     // One in five has a surge, of one day or of two, from 2 to 50 times as much.
@@ -82,9 +82,9 @@ fn the_real_rules_judge_as_these() -> Result<()> {
 #[rstest]
 #[case(Noise::Gamma)]
 #[case(Noise::Autoregressive)]
-#[case(Noise::Lognormal(53))]
-#[case(Noise::Lognormal(80))]
-#[case(Noise::Lognormal(112))]
+#[case(Noise::Lognormal53)]
+#[case(Noise::Lognormal80)]
+#[case(Noise::Lognormal112)]
 #[case(Noise::Spreads)]
 #[case(Noise::Student)]
 fn noise_gives_at_most_one_alert_a_week(#[case] noise: Noise) {
@@ -164,9 +164,9 @@ fn falls_in(noise: Noise, shares: [f64; 2]) -> (usize, [f64; 2]) {
 #[rstest]
 #[case(Noise::Gamma)]
 #[case(Noise::Autoregressive)]
-#[case(Noise::Lognormal(53))]
-#[case(Noise::Lognormal(80))]
-#[case(Noise::Lognormal(112))]
+#[case(Noise::Lognormal53)]
+#[case(Noise::Lognormal80)]
+#[case(Noise::Lognormal112)]
 #[case(Noise::Spreads)]
 #[case(Noise::Student)]
 fn falls_are_seen_and_noise_is_none(#[case] noise: Noise) {
@@ -181,7 +181,7 @@ fn falls_are_seen_and_noise_is_none(#[case] noise: Noise) {
 #[ignore = "takes minutes, and prints a table for docs/testing.md"]
 fn table() -> Result<()> {
     println!("| noise | 3 sensors | 9 | 40 | 3× | 5× | 10× | 30× |");
-    for noise in noise::ALL {
+    for noise in noise::all() {
         let mut line = format!("| {noise:?} |");
         let mut last = None;
         for (sensors, quarters) in [(3, 20), (9, 8), (40, 4)] {

@@ -10,7 +10,7 @@ use crate::simulation::noise::{gamma, normal, poisson, uniform};
 
 /// A kind of noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Noise {
+pub enum Noise {
     /// Gamma-Poisson, with a weekly cycle and drift that sensors share
     Gamma,
     /// Log-normal and autoregressive, half of it shared by sensors
@@ -30,7 +30,8 @@ pub(super) enum Noise {
 }
 
 impl Noise {
-    pub(super) const ALL: [Self; 8] = [
+    /// All of them, loud single sources last.
+    pub const ALL: [Self; 8] = [
         Self::Gamma,
         Self::Autoregressive,
         Self::Lognormal53,
@@ -55,8 +56,9 @@ impl Noise {
         }
     }
 
-    /// The factors of a service by sensor and day.
-    pub(super) fn factors(self, random: &mut SplitMix64, sensors: usize, days: usize) -> Vec<Vec<f64>> {
+    /// The factors of a service by sensor and day, each above 0.
+    #[must_use]
+    pub fn factors(self, random: &mut SplitMix64, sensors: usize, days: usize) -> Vec<Vec<f64>> {
         match self {
             Self::Gamma => {
                 let dispersion = 0.02 + 0.18 * uniform(random).powi(2);
