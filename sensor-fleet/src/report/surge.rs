@@ -1,9 +1,11 @@
 //! Which traffic is a surge, or has fallen: well away from its own baseline, and not by chance.
 //!
 //! A *cell* is a service on a sensor. Its days are compared with the 28 days before them on which the sensor observed,
-//! seven at least; the question is how likely a window of one, three, seven or fourteen days, or a week against
-//! four weeks earlier, so far away is if nothing has changed. Beside cells, sums are tested: a service in a region and on the fleet, and all that a sensor, a region and
-//! the fleet had. What moves on many sensors a little is seen in a sum only.
+//! seven at least; the question is how likely a window of one, three, seven or fourteen days, or a week against four
+//! weeks earlier, so far away is if nothing has changed (`track.rs`), where days resemble the day before by what is new
+//! on them (`persistence.rs`). Beside cells as they are, what each had apart from the others on the same days is tested,
+//! and sums: a service in a region and on the fleet, and all that a sensor, a region and the fleet had. What moves on
+//! many sensors a little is seen in a sum only.
 //!
 //! Nothing is assumed of the noise but that series of like size have it in common: how much each series varies, and by
 //! which law, is found from what they themselves show (`pool.rs`, `law.rs`), each level for itself, so that noise
@@ -21,7 +23,9 @@ mod analysis;
 mod discovery;
 mod law;
 mod outcome;
+mod persistence;
 mod pool;
+mod ramp;
 mod scan;
 mod scope;
 mod student;

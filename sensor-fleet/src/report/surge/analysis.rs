@@ -4,9 +4,12 @@
 //! of its services, which would each report the same, and rise again when it returns. Then the services. What is
 //! found teaches the pools which days to leave out, and they are asked once more.
 
+mod apart;
 mod levels;
 mod merge;
+mod parallel;
 mod pass;
+mod pooled;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -19,7 +22,7 @@ use super::{Cell, Sensor, Settings, discovery};
 use crate::vocabulary::service::Service;
 
 pub(super) use levels::Seen;
-use merge::merge;
+use merge::{join, merge};
 use pass::{Known, Pass};
 
 /// How often the pools learn from what is found, at most.
@@ -38,6 +41,15 @@ pub(super) enum Subject {
     Fleet,
 }
 
+/// A part of the fleet that a service is compared in with the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// A sensor.
+    Sensor(usize),
+    /// A region.
+    Region(usize),
+}
+
 /// An event, of which some series made a candidate.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Event {
@@ -45,6 +57,8 @@ pub(super) struct Event {
     pub(super) subject: Subject,
     /// On what level it is least likely by chance.
     pub(super) level: Level,
+    /// Where it is less likely apart from what others had than as it is.
+    pub(super) apart: Option<Part>,
     /// When, and at what cost.
     pub(super) candidate: Candidate,
     /// The sensors that saw it, if it is a service's.
@@ -145,7 +159,7 @@ impl Analysis {
         for event in &mut events {
             event.seen = levels::seen(self, &pass, event);
         }
-        events
+        join(events)
     }
 
     /// Those that the rate allows.
@@ -188,6 +202,6 @@ impl Analysis {
             days.map(|(count, unseen)| ln(count.unwrap_or(*unseen))).collect()
         });
         let observed = sensor.observed.iter().zip(away).map(|(observed, away)| *observed && !away).collect();
-        Track { low, high, observed, masked: away.to_vec() }
+        Track { low, high, observed, masked: away.to_vec(), ..Track::default() }
     }
 }

@@ -16,6 +16,7 @@ pub(super) use self::fit::{Outermost, Prior};
 pub(super) use self::histogram::Histogram;
 use self::histogram::{BINS, STEP, length};
 use self::normal::normal_score;
+use super::track::{Side, small};
 
 /// A pool of fewer values has no law of its own: the prior alone speaks.
 const LEAST_VALUES: u64 = 400;
@@ -29,8 +30,6 @@ pub(super) struct Tail {
     low: f64,
     ln_beyond: f64,
     components: Vec<Component>,
-    /// Normal scores of the bins' lower ends.
-    scores: Vec<f32>,
 }
 
 impl Tail {
@@ -38,11 +37,11 @@ impl Tail {
     /// independent.
     fn fit(side: &[u32], count: u64, dependence: f64, (prior, outermost): (Prior, Outermost)) -> Self {
         let mut tail = if count < LEAST_VALUES || outermost.is_all() {
-            Self { low: 0.0, ln_beyond: 0.5_f64.ln(), components: prior.components(), scores: Vec::new() }
+            Self { low: 0.0, ln_beyond: 0.5_f64.ln(), components: prior.components() }
         } else {
             let outer = Outer::of(side, super::number(count), outermost);
             let components = outer.components(dependence, prior);
-            Self { low: outer.low(), ln_beyond: outer.ln_beyond(), components, scores: Vec::new() }
+            Self { low: outer.low(), ln_beyond: outer.ln_beyond(), components }
         };
         tail.normalise();
         tail
@@ -88,21 +87,9 @@ impl Tail {
         above
     }
 
-    fn prepare_scores(&mut self) {
-        let score = |value| normal_score(self.ln_chance(value)).clamp(0.0, MOST_SCORE);
-        self.scores = (0..=BINS).map(|bin| single(score(length(bin)))).collect();
-    }
-
-    fn score(&self, value: f32) -> f32 {
-        let at = value / single(STEP);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not below 0; saturates")]
-        let left = at as usize;
-        if left >= BINS {
-            return self.scores[BINS];
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a bin's number")]
-        let rest = at - left as f32;
-        self.scores[left] + (self.scores[left + 1] - self.scores[left]) * rest
+    /// Normal scores of the bins' ends, from 0 on.
+    fn scores(&self) -> impl DoubleEndedIterator<Item = f32> {
+        (0..=BINS).map(|bin| single(normal_score(self.ln_chance(length(bin))).clamp(0.0, MOST_SCORE)))
     }
 }
 
@@ -113,25 +100,57 @@ pub(super) struct Law {
     pub(super) up: Tail,
     /// Below 0, mirrored.
     pub(super) down: Tail,
+    scores: Scores,
 }
 
 impl Law {
     /// The law of these values, of which as many as `dependence` together are worth one that is independent.
     pub(super) fn fit(histogram: &Histogram, dependence: f64, prior: Prior, outermost: Outermost) -> Self {
         let side = |side| Tail::fit(side, histogram.count(), dependence, (prior, outermost));
-        Self { up: side(histogram.up()), down: side(histogram.down()) }
+        Self { up: side(histogram.up()), down: side(histogram.down()), scores: Scores::none() }
     }
 
     /// The same, ready to give scores.
     pub(super) fn with_scores(mut self) -> Self {
-        self.up.prepare_scores();
-        self.down.prepare_scores();
+        let down: Vec<f32> = self.down.scores().skip(1).map(|score| -score).collect();
+        let all = down.into_iter().rev().chain(self.up.scores());
+        self.scores.0.iter_mut().zip(all).for_each(|(score, of)| *score = of);
         self
     }
 
-    /// The normal value with the chance of this one, within [`MOST_SCORE`]; of a law that is ready for it.
-    pub(super) fn score(&self, value: f32) -> f32 {
-        if value < 0.0 { -self.down.score(-value) } else { self.up.score(value) }
+    /// One side.
+    pub(super) const fn tail(&self, side: Side) -> &Tail {
+        match side {
+            Side::Up => &self.up,
+            Side::Down => &self.down,
+        }
+    }
+
+    /// The normal scores of a law that is ready to give them.
+    pub(super) fn scores(&self) -> &Scores {
+        &self.scores
+    }
+}
+
+/// Normal scores of bins' ends, from the least to the largest.
+#[derive(Clone, Debug)]
+pub(super) struct Scores(Box<[f32; 2 * BINS + 1]>);
+
+impl Scores {
+    /// Of nothing.
+    fn none() -> Self {
+        Self(Box::new([0.0; 2 * BINS + 1]))
+    }
+
+    /// The normal value with the chance of this one, within [`MOST_SCORE`].
+    #[inline]
+    pub(super) fn of(&self, value: f32) -> f32 {
+        const MIDDLE: f32 = small(BINS);
+        let at = (value / single(STEP) + MIDDLE).clamp(0.0, 2.0 * MIDDLE);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let left = (at as u32 as usize).min(2 * BINS - 1);
+        let (below, above) = (self.0[left], self.0[left + 1]);
+        below + (above - below) * (at - small(left))
     }
 }
 
@@ -160,7 +179,6 @@ mod tests {
             low: 0.0,
             ln_beyond: 0.5_f64.ln(),
             components: vec![Component { shape, scale, ln_weight: 0.0 }],
-            scores: Vec::new(),
         };
         let mut histogram = Histogram::default();
         for at in 0..count {

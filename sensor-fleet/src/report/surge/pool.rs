@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::law::{Histogram, Law, Outermost, Prior};
+use super::persistence::Persistence;
 use super::track::{Form, KINDS, Residuals, Side, Track, WINDOWS, Windows, small, windows};
 
 /// No series is steadier than this; days of the week alone do as much. Of logarithms.
@@ -96,30 +97,32 @@ pub(super) struct Scored {
     spread: f32,
     /// What turned each kind of window into standard units.
     units: [f32; KINDS],
+    persistence: Persistence,
 }
 
 impl Scored {
     /// What a week's mean varies more than independent days.
     pub(super) fn week(&self) -> f32 {
-        self.units[2].recip()
+        self.persistence.of_mean(WINDOWS[2].days) / self.units[2]
     }
 }
 
 impl Pool {
     /// The pool of these tracks; `least_days` must be in a baseline.
-    pub(super) fn of(tracks: &[Track], least_days: usize, outermost: Outermost) -> Self {
+    pub(super) fn of(tracks: &[&Track], least_days: usize, outermost: Outermost) -> Self {
         let tracks: Vec<Cow<Track>> =
-            tracks.iter().map(|track| track.most().map_or(Cow::Borrowed(track), Cow::Owned)).collect();
+            tracks.iter().map(|track| track.most().map_or(Cow::Borrowed(*track), Cow::Owned)).collect();
         let tracks = tracks.as_slice();
-        let (mut spreads, mut histogram) = days(tracks, Form::Logarithm, least_days);
         let mut form = Form::Logarithm;
+        let (mut residuals, mut spreads, mut histogram) = days(tracks, form, least_days);
         if histogram.is_light() {
             form = Form::Root;
-            (spreads, histogram) = days(tracks, form, least_days);
+            (residuals, spreads, histogram) = days(tracks, form, least_days);
         }
         let laws = vec![Law::fit(&histogram, DEPENDENCE, Prior::DAYS, outermost).with_scores()];
         let mut pool = Self { form, least_days, spreads, laws, windows: Vec::new() };
-        let scored: Vec<Scored> = tracks.iter().map(|track| pool.score(track, Side::Up)).collect();
+        let of = |(track, residuals): (&Cow<Track>, Residuals)| pool.scored(track, residuals, None);
+        let scored: Vec<Scored> = tracks.iter().zip(residuals).map(of).collect();
         for (kind, window) in WINDOWS.iter().enumerate().skip(1) {
             let length = window.days;
             let own: Vec<Spread> = tracks
@@ -156,14 +159,13 @@ impl Pool {
     /// A track in the pool's terms.
     pub(super) fn score(&self, track: &Track, side: Side) -> Scored {
         // Days that were not counted, but taken at their worst, say nothing of how much the series varies.
-        let usual = track.most().map(|most| self.scored(&most, side, None));
-        self.scored(track, side, usual.as_ref())
+        let residuals = |track: &Track| Residuals::new(track, side, self.least_days, self.form);
+        let usual = track.most().map(|most| self.scored(&most, residuals(&most), None));
+        self.scored(track, residuals(track), usual.as_ref())
     }
 
     /// The same, with spreads of its own, or those of another.
-    fn scored(&self, track: &Track, side: Side, like: Option<&Scored>) -> Scored {
-        let (values, compared) = track.tested(side);
-        let residuals = Residuals::new(values, track.bases(compared, self.least_days), self.form);
+    fn scored(&self, track: &Track, residuals: Residuals, like: Option<&Scored>) -> Scored {
         let own = || self.spreads.shrunk(day_spread(track, &residuals)).max(0.0).exp();
         let spread = like.map_or_else(own, |like| like.spread);
         let spreads: Vec<f32> = residuals.bases.iter().map(|base| spread * least_spread(*base)).collect();
@@ -174,7 +176,8 @@ impl Pool {
             units[kind] = like.map_or_else(own, |like| like.units[kind]);
             windows[kind].iter_mut().for_each(|value| *value *= units[kind]);
         }
-        Scored { bases: residuals.bases, spreads, windows, spread, units }
+        let persistence = track.persistence;
+        Scored { bases: residuals.bases, spreads, windows, spread, units, persistence }
     }
 }
 
@@ -184,12 +187,10 @@ fn least_spread(base: f32) -> f32 {
     (LEAST_SPREAD * LEAST_SPREAD + mean.max(LEAST_MEAN) / (mean + 1.0).powi(2)).sqrt()
 }
 
-/// Spreads of tracks, in units of what counts have by themselves; and all days in units of them.
-fn days(tracks: &[Cow<Track>], form: Form, least_days: usize) -> (Usual, Histogram) {
-    let residuals: Vec<Residuals> = tracks
-        .iter()
-        .map(|track| Residuals::new(&track.low, track.bases(&track.low, least_days), form))
-        .collect();
+/// Residuals of tracks, their spreads in units of what counts have by themselves, and all days in units of them.
+fn days(tracks: &[Cow<Track>], form: Form, least_days: usize) -> (Vec<Residuals>, Usual, Histogram) {
+    let residuals: Vec<Residuals> =
+        tracks.iter().map(|track| Residuals::new(track, Side::Up, least_days, form)).collect();
     let own: Vec<Spread> =
         tracks.iter().zip(&residuals).map(|(track, residuals)| day_spread(track, residuals)).collect();
     let usual = Usual::of(&own);
@@ -198,13 +199,13 @@ fn days(tracks: &[Cow<Track>], form: Form, least_days: usize) -> (Usual, Histogr
         let inverse = (-usual.shrunk(own).max(0.0)).exp();
         clean_days(track, residuals).for_each(|value| histogram.add(value * inverse));
     }
-    (usual, histogram)
+    (residuals, usual, histogram)
 }
 
 fn clean_days<'a>(track: &'a Track, residuals: &'a Residuals) -> impl Iterator<Item = f32> + 'a {
     (0..track.days())
         .filter(|day| track.observed[*day] && !track.masked[*day] && !residuals.bases[*day].is_nan())
-        .map(|day| residuals.of(day, day) / least_spread(residuals.bases[day]))
+        .map(|day| residuals.fresh(day) / least_spread(residuals.bases[day]))
 }
 
 fn day_spread(track: &Track, residuals: &Residuals) -> Spread {
@@ -236,7 +237,7 @@ fn unit(usual: Usual, own: Spread) -> f32 {
 
 /// A robust standard deviation about 0, and of how many values. The median deviation alone wastes most of what so few
 /// days tell; so the squares of all are averaged, those from two deviations on as two.
-fn spread(values: impl Iterator<Item = f32>) -> (f32, f32) {
+pub(super) fn spread(values: impl Iterator<Item = f32>) -> (f32, f32) {
     let mut values: Vec<f32> = values.map(f32::abs).collect();
     let count = small(values.len());
     if values.len() < 5 {

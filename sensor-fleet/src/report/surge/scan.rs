@@ -5,9 +5,9 @@
 //! of all baselines, and it goes on while the traffic is away from the baseline that it had at its begin. So a
 //! surge of weeks doesn't become its own baseline, and the return from it is no fall.
 
-use super::Settings;
 use super::pool::{Pool, Scored};
 use super::track::{BASELINE, KINDS, Side, Track, WINDOWS, small};
+use super::{Settings, ramp};
 
 /// Days of tests that may tell how unlikely an event is, from its begin: later ones are too far from the baseline.
 const TELLING: usize = 7;
@@ -15,10 +15,6 @@ const TELLING: usize = 7;
 const NEAR: f32 = 0.8;
 /// Days before a window on which a level was usual, so that to be at it again is a return.
 const REMEMBERED: usize = 84;
-/// An event of fewer days is no ramp.
-const LEAST_RAMP: usize = 14;
-/// The least correlation of days and logarithms of counts in a ramp.
-const RAMP_CORRELATION: f32 = 0.75;
 
 /// What is tested of a series, and at what cost.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +36,7 @@ impl Thresholds {
             let chance = tests.ln_candidate - tests.ln_costs[kind];
             let law = pool.law(kind);
             #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty")]
-            [&law.up, &law.down].map(|tail| tail.least(chance) as f32)
+            [Side::Up, Side::Down].map(|side| law.tail(side).least(chance) as f32)
         }))
     }
 
@@ -53,7 +49,7 @@ impl Thresholds {
     }
 
     fn of(&self, kind: usize, side: Side) -> f32 {
-        self.0[kind][usize::from(side == Side::Down)]
+        self.0[kind][side.index()]
     }
 }
 
@@ -78,6 +74,8 @@ pub(super) struct Series<'a> {
     pub(super) track: Track,
     /// `ln(1 + packets)` by day, if what is tested isn't all of them.
     pub(super) all: Option<Vec<f32>>,
+    /// The same series with what others had too, if what is tested is apart from them.
+    pub(super) with_others: Option<Track>,
     /// Its pool.
     pub(super) pool: &'a Pool,
     /// Its tests.
@@ -104,15 +102,17 @@ impl Series<'_> {
         let mut candidates = Vec::new();
         let mut cursor = 0;
         while let Some(opening) = self.opening(&scored, cursor) {
-            let of = &scored[usize::from(opening.side == Side::Down)];
+            let of = &scored[opening.side.index()];
             let (mut from, to) = self.extent(of, opening, cursor);
             let ramp = self.ramp(of, opening, from, to);
             if let Some(begin) = ramp {
                 from = begin.max(cursor);
             }
-            self.track.masked[from..=to].fill(true);
+            for track in [&mut self.track].into_iter().chain(&mut self.with_others) {
+                track.masked[from..=to].fill(true);
+            }
             scored = self.pool.score_both(&self.track);
-            let of = &scored[usize::from(opening.side == Side::Down)];
+            let of = &scored[opening.side.index()];
             let ln_cost = self.ln_cost(of, opening, from, to);
             candidates.push(Candidate { side: opening.side, from, to, ramp: ramp.is_some(), ln_cost });
             cursor = to + 1;
@@ -165,7 +165,7 @@ impl Series<'_> {
         #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty")]
         let ratio = self.settings.ratio.ln() as f32;
         let usual = scored.bases[base];
-        if (mean - usual) * sign < ratio {
+        if (mean - usual) * sign < ratio || !self.is_large_with_others(opening, ratio) {
             return false;
         }
         let floor = self.floor();
@@ -174,10 +174,23 @@ impl Series<'_> {
             return false;
         }
         let earlier = &scored.bases[base.saturating_sub(REMEMBERED)..base];
-        if earlier.iter().any(|before| (mean - before) * sign < ratio / 2.0) {
+        // Back from where it had drifted, traffic is often not where it was.
+        let apart = if side == Side::Up { ratio / 2.0 } else { ratio };
+        if earlier.iter().any(|before| (mean - before) * sign < apart) {
             return false;
         }
         !self.is_habit(opening, mean - sign * ratio)
+    }
+
+    /// Large also with what others had too: who stays while all others move has no event.
+    fn is_large_with_others(&self, opening: Opening, ratio: f32) -> bool {
+        let Some(track) = &self.with_others else { return true };
+        let Opening { side, begin, end, base } = opening;
+        let (values, compared) = track.tested(side);
+        let days: Vec<f32> = self.observed(begin..=end).map(|day| values[day]).collect();
+        let mean = days.iter().sum::<f32>() / small(days.len());
+        let usual = track.bases(compared, self.settings.least_baseline_days).0[base];
+        (mean - usual) * side.sign() >= ratio
     }
 
     /// Whether as many days in a row were beyond `level` on two occasions in the baseline: what happens again and
@@ -238,26 +251,10 @@ impl Series<'_> {
         let Opening { side, base, .. } = opening;
         let values = self.values(side);
         let usual = scored.bases[base];
-        let points: Vec<(f32, f32)> =
-            self.observed(from..=to).map(|day| (small(day), (values[day] - usual) * side.sign())).collect();
-        if points.len() < LEAST_RAMP {
-            return None;
-        }
-        let count = small(points.len());
-        let (day, value) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
-        let (day, value) = (day / count, value / count);
-        let (mut of_days, mut of_values, mut both) = (0.0, 0.0, 0.0);
-        for (x, y) in &points {
-            of_days += (x - day).powi(2);
-            of_values += (y - value).powi(2);
-            both += (x - day) * (y - value);
-        }
-        let slope = both / of_days;
-        let begin = day - value / slope;
-        let reach = small(from) - small(points.len()).max(14.0);
-        let grows = both / (of_days * of_values).sqrt() > RAMP_CORRELATION && begin > reach;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a day's number")]
-        grows.then(|| (begin.max(0.0).ceil() as usize).min(from))
+        let away = |day: usize| (day, (values[day] - usual) * side.sign());
+        let before = from.saturating_sub((to + 1 - from).max(ramp::LEAST));
+        let days: Vec<(usize, f32)> = self.observed(before..=to).map(away).collect();
+        ramp::begin(&days, from)
     }
 
     /// The least cost of the windows at an event's begin.
@@ -265,10 +262,7 @@ impl Series<'_> {
         let side = opening.side;
         let mut best = f64::MAX;
         for (kind, window) in WINDOWS.iter().enumerate() {
-            let tail = match side {
-                Side::Up => &self.pool.law(kind).up,
-                Side::Down => &self.pool.law(kind).down,
-            };
+            let tail = self.pool.law(kind).tail(side);
             let last = (opening.begin + TELLING).min((to + 2).saturating_sub(window.days));
             for begin in from.saturating_sub(1)..=last.max(opening.begin) {
                 let Some(value) = scored.windows[kind].get(begin).filter(|value| !value.is_nan()) else {

@@ -7,11 +7,11 @@
 
 /// A sensor that could have seen the event.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Level {
+pub(super) struct Lift {
     /// Its region, by number.
     pub(super) region: usize,
     /// The logarithm of its packets during the event to its baseline, positive in the event's direction.
-    pub(super) lift: f32,
+    pub(super) away: f32,
     /// The standard error of that.
     pub(super) error: f32,
 }
@@ -37,7 +37,7 @@ enum Account {
 }
 
 /// Whether each saw it; one at least, if there are any. `least` is the smallest level that is an event.
-pub(super) fn saw(levels: &[Level], least: f32) -> Vec<bool> {
+pub(super) fn saw(levels: &[Lift], least: f32) -> Vec<bool> {
     let Some(highest) =
         (0..levels.len()).max_by(|a, b| strength(levels[*a]).total_cmp(&strength(levels[*b])))
     else {
@@ -56,7 +56,7 @@ pub(super) fn saw(levels: &[Level], least: f32) -> Vec<bool> {
             Account::Everywhere => 0.0,
             Account::Anywhere => ANYWHERE,
         };
-        let likely = |(at, level): (usize, &Level)| {
+        let likely = |(at, level): (usize, &Lift)| {
             let part = part(levels, account, at);
             (part * evidence(*level, event).exp() + 1.0 - part).ln()
         };
@@ -68,7 +68,7 @@ pub(super) fn saw(levels: &[Level], least: f32) -> Vec<bool> {
         .enumerate()
         .map(|(at, level)| {
             let part = part(levels, account, at);
-            level.lift > LEAST * event && part * evidence(*level, event).exp() > 1.0 - part
+            level.away > LEAST * event && part * evidence(*level, event).exp() > 1.0 - part
         })
         .collect();
     if !saw.contains(&true) {
@@ -77,12 +77,12 @@ pub(super) fn saw(levels: &[Level], least: f32) -> Vec<bool> {
     saw
 }
 
-fn strength(level: Level) -> f32 {
-    level.lift / level.error
+fn strength(level: Lift) -> f32 {
+    level.away / level.error
 }
 
 /// How likely it is, in this account, that a sensor saw it.
-fn part(levels: &[Level], account: Account, at: usize) -> f64 {
+fn part(levels: &[Lift], account: Account, at: usize) -> f64 {
     let within = match account {
         Account::One(one) => at == one,
         Account::Region(region) => levels[at].region == region,
@@ -93,7 +93,7 @@ fn part(levels: &[Level], account: Account, at: usize) -> f64 {
 }
 
 /// An event's level in this account: the middle of those who saw it.
-fn height(levels: &[Level], account: Account, least: f32) -> f32 {
+fn height(levels: &[Lift], account: Account, least: f32) -> f32 {
     let mut lifts: Vec<f32> = levels
         .iter()
         .enumerate()
@@ -101,17 +101,17 @@ fn height(levels: &[Level], account: Account, least: f32) -> f32 {
             Account::One(one) => *at == one,
             Account::Region(region) => level.region == region,
             Account::Everywhere => true,
-            Account::Anywhere => level.lift > least / 2.0,
+            Account::Anywhere => level.away > least / 2.0,
         })
-        .map(|(_, level)| level.lift)
+        .map(|(_, level)| level.away)
         .collect();
     lifts.sort_by(f32::total_cmp);
     lifts.get(lifts.len() / 2).copied().unwrap_or(least).max(least)
 }
 
 /// The logarithm of how much better the event explains this level than nothing does.
-fn evidence(level: Level, event: f32) -> f64 {
-    let Level { lift, error, .. } = level;
+fn evidence(level: Lift, event: f32) -> f64 {
+    let Lift { away: lift, error, .. } = level;
     let wide = error.hypot(VARIATION * event);
     let density = |away: f32, scale: f32| {
         let away = f64::from(away / scale);
@@ -142,8 +142,8 @@ mod tests {
     #[case::nobody_much(&[(0, 0.1, 0.2), (0, 0.2, 0.2)], ".#")]
     #[case::no_sensor(&[], "")]
     fn who_saw_it(#[case] levels: &[(usize, f32, f32)], #[case] expected: &str) {
-        let levels: Vec<Level> =
-            levels.iter().map(|&(region, lift, error)| Level { region, lift, error }).collect();
+        let levels: Vec<Lift> =
+            levels.iter().map(|&(region, away, error)| Lift { region, away, error }).collect();
         let shown: String = saw(&levels, 0.7).into_iter().map(|saw| if saw { '#' } else { '.' }).collect();
         assert_eq!(shown, expected);
     }

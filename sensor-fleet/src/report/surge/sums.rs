@@ -73,6 +73,7 @@ impl Sum {
             high: Some(ln(&self.high)).filter(|high| *high != ln(&self.tested)),
             masked: vec![false; observed.len()],
             observed,
+            ..Track::default()
         };
         (track, ln(&self.all))
     }

@@ -2,4 +2,5 @@
 
 mod calibration;
 mod cells;
+mod events;
 pub(super) mod simulate;

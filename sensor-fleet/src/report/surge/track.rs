@@ -6,7 +6,10 @@
 //! with the baseline of their first day; and a week also with that of four weeks earlier, which shows what grows too
 //! slowly to leave the days right before behind.
 
+use std::sync::LazyLock;
+
 use super::law::Law;
+use super::persistence::Persistence;
 
 /// Days of a baseline.
 pub(super) const BASELINE: usize = 28;
@@ -57,6 +60,14 @@ impl Side {
             Self::Down => -1.0,
         }
     }
+
+    /// Its place where both are kept.
+    pub(super) const fn index(self) -> usize {
+        match self {
+            Self::Up => 0,
+            Self::Down => 1,
+        }
+    }
 }
 
 /// On what scale residuals are taken.
@@ -79,6 +90,8 @@ pub(super) struct Track {
     pub(super) observed: Vec<bool>,
     /// The days of known events.
     pub(super) masked: Vec<bool>,
+    /// How much of a day is there on the next.
+    pub(super) persistence: Persistence,
 }
 
 impl Track {
@@ -95,7 +108,8 @@ impl Track {
     /// The most that there was as a series of its own, if it isn't what there was.
     pub(super) fn most(&self) -> Option<Self> {
         let low = self.high.clone()?;
-        Some(Self { low, high: None, observed: self.observed.clone(), masked: self.masked.clone() })
+        let (observed, masked) = (self.observed.clone(), self.masked.clone());
+        Some(Self { low, high: None, observed, masked, persistence: self.persistence })
     }
 
     /// What is tested, and what it is compared with: neither errs to the side that is looked for.
@@ -108,26 +122,25 @@ impl Track {
 
     /// The baseline of each day, and of how many days; no number where it can't be told.
     pub(super) fn bases(&self, values: &[f32], least: usize) -> (Vec<f32>, Vec<usize>) {
-        let mut sorted: Vec<f32> = Vec::with_capacity(BASELINE + 1);
+        let mut sorted = Sorted::default();
         let mut clean: Vec<usize> = Vec::with_capacity(values.len());
         let mut base = f32::NAN;
         let (mut bases, mut counts) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
         for (day, value) in values.iter().enumerate() {
             bases.push(base);
-            counts.push(sorted.len());
+            counts.push(sorted.count);
             if self.masked[day] {
                 continue;
             }
             clean.push(day);
+            let gone = clean.len().checked_sub(BASELINE + 1).map(|at| clean[at]);
+            if let Some(gone) = gone.filter(|gone| self.observed[*gone]) {
+                sorted.remove(values[gone]);
+            }
             if self.observed[day] {
-                sorted.insert(sorted.partition_point(|it| it < value), *value);
+                sorted.insert(*value);
             }
-            if let Some(gone) = clean.len().checked_sub(BASELINE + 1).map(|at| clean[at])
-                && self.observed[gone]
-            {
-                sorted.remove(sorted.partition_point(|it| *it < values[gone]));
-            }
-            base = if sorted.len() >= least { middle(&sorted) } else { f32::NAN };
+            base = if sorted.count >= least { middle(sorted.values()) } else { f32::NAN };
         }
         (bases, counts)
     }
@@ -138,11 +151,53 @@ impl Track {
     }
 }
 
+/// The values of a baseline, in order.
+#[derive(Default)]
+struct Sorted {
+    all: [f32; BASELINE],
+    count: usize,
+}
+
+impl Sorted {
+    fn values(&self) -> &[f32] {
+        &self.all[..self.count]
+    }
+
+    fn below(&self, value: f32) -> usize {
+        self.values().iter().filter(|it| **it < value).count()
+    }
+
+    /// Adds a value; there must be room.
+    fn insert(&mut self, value: f32) {
+        let at = self.below(value);
+        self.all.copy_within(at..self.count, at + 1);
+        self.all[at] = value;
+        self.count += 1;
+    }
+
+    /// Removes a value that is among them.
+    fn remove(&mut self, value: f32) {
+        let at = self.below(value);
+        self.all.copy_within(at + 1..self.count, at);
+        self.count -= 1;
+    }
+}
+
 /// The mean of the middle half.
 pub(super) fn middle(sorted: &[f32]) -> f32 {
     let cut = sorted.len() / 4;
     let middle = &sorted[cut..sorted.len() - cut];
     middle.iter().sum::<f32>() / small(middle.len())
+}
+
+/// What is new on a day: `value × slope − level × offset`, with slope and offset of the baseline that it is compared
+/// with. Nothing if it was not observed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fresh {
+    value: f32,
+    level: f32,
+    /// What a change shows of itself on the day.
+    part: f32,
 }
 
 /// How far days are from baselines.
@@ -151,30 +206,61 @@ pub(super) struct Residuals {
     pub(super) bases: Vec<f32>,
     /// The days that each is made of.
     counts: Vec<usize>,
-    values: Vec<f32>,
-    references: Vec<f32>,
+    /// Each day as it is.
+    plain: Vec<Fresh>,
+    /// What is new on each day, if a change begins with it.
+    at_first: Vec<Fresh>,
+    /// The same, if a change began before.
+    later: Vec<Fresh>,
     form: Form,
 }
 
 impl Residuals {
-    /// Of days' values to these baselines.
-    pub(super) fn new(values: &[f32], (bases, counts): (Vec<f32>, Vec<usize>), form: Form) -> Self {
-        let (values, references) = match form {
-            Form::Logarithm => (values.to_vec(), bases.clone()),
-            Form::Root => (
-                values.iter().map(|value| (value / 3.0).exp()).collect(),
-                bases.iter().map(|base| 3.0 * (-base / 3.0).exp()).collect(),
-            ),
+    /// Of a track's days on a side, if `least` days make a baseline.
+    pub(super) fn new(track: &Track, side: Side, least: usize, form: Form) -> Self {
+        let (values, compared) = track.tested(side);
+        let (bases, counts) = track.bases(compared, least);
+        let formed = |values: &[f32]| match form {
+            Form::Logarithm => values.to_vec(),
+            Form::Root => values.iter().map(|value| (value / 3.0).exp()).collect(),
         };
-        Self { bases, counts, values, references, form }
+        let values = formed(values);
+        let most = track.high.as_ref().map(|_| formed(compared));
+        let compared = most.as_ref().unwrap_or(&values);
+        let persistence = track.persistence;
+        let plain = |day: usize| Fresh { value: values[day], level: 1.0, part: 1.0 };
+        // A day after one that was not observed, or after an event, is new as it is.
+        let fresh = |day: usize, began: bool| match day.checked_sub(1) {
+            Some(before) if track.observed[before] && (began || !track.masked[before]) => Fresh {
+                value: persistence.fresh(values[day], compared[before]),
+                level: persistence.later(),
+                part: if began { persistence.later() } else { persistence.at_first() },
+            },
+            _ => plain(day),
+        };
+        let all = |of: &dyn Fn(usize) -> Fresh| -> Vec<Fresh> {
+            (0..track.days())
+                .map(|day| if track.observed[day] { of(day) } else { Fresh::default() })
+                .collect()
+        };
+        let (at_first, later) = (all(&|day| fresh(day, false)), all(&|day| fresh(day, true)));
+        let plain = all(&plain);
+        Self { bases, counts, plain, at_first, later, form }
     }
 
-    /// Of a day, to the baseline of another. Near 0 it is the logarithm of their quotient in any form.
-    pub(super) fn of(&self, day: usize, base: usize) -> f32 {
+    /// The slope and the offset of a baseline. Near 0, what they make of a day is the logarithm of its quotient to
+    /// the baseline, in any form.
+    fn line(&self, base: usize) -> (f32, f32) {
         match self.form {
-            Form::Logarithm => self.values[day] - self.references[base],
-            Form::Root => self.values[day] * self.references[base] - 3.0,
+            Form::Logarithm => (1.0, self.bases[base]),
+            Form::Root => (3.0 * (-self.bases[base] / 3.0).exp(), 3.0),
         }
+    }
+
+    /// What is new on a day, to its own baseline.
+    pub(super) fn fresh(&self, day: usize) -> f32 {
+        let ((slope, offset), fresh) = (self.line(day), self.at_first[day]);
+        fresh.value * slope - fresh.level * offset
     }
 }
 
@@ -182,60 +268,71 @@ impl Residuals {
 pub(super) type Windows = [Vec<f32>; KINDS];
 
 /// The windows of a track. Days are in units of the spread of their baseline, `spreads`; windows of several are sums
-/// of the normal scores that `law` gives each day, divided by the root of their number: so one day's heavy tail
-/// doesn't make a window.
+/// of the normal scores that `law` gives to what is new on each day, each as much as a change shows on it, in units of
+/// their own deviation: so one day's heavy tail doesn't make a window. What grows slowly is never new, so windows
+/// that look for it take days as they are.
 pub(super) fn windows(track: &Track, residuals: &Residuals, spreads: &[f32], law: &Law) -> Windows {
     let days = track.days();
     let mut windows: Windows = std::array::from_fn(|_| vec![f32::NAN; days]);
+    let (scores, certainty) = (law.scores(), &*CERTAINTY);
     for begin in 0..days {
-        let sum = |base: usize, from: usize, to: usize, sum: &mut Sum| {
-            let inverse = spreads[base].recip();
-            for day in (from..to).filter(|day| track.observed[*day]) {
-                let value = residuals.of(day, base) * inverse;
-                if sum.observed == 0 {
-                    sum.first = value;
-                }
-                sum.scores += law.score(value);
-                sum.observed += 1;
-            }
-        };
-        let (mut from_here, mut reached) = (Sum::default(), begin);
-        for (window, values) in WINDOWS.iter().zip(&mut windows) {
+        let mut sum = Sum::default();
+        for ((window, values), certainty) in WINDOWS.iter().zip(&mut windows).zip(certainty) {
             let end = begin + window.days;
             let base = begin.checked_sub(window.gap).filter(|base| !residuals.bases[*base].is_nan());
             let Some(base) = base.filter(|_| end <= days) else { continue };
-            let mut apart = Sum::default();
-            let of = if window.gap == 0 {
-                sum(base, reached, end, &mut from_here);
-                reached = end;
-                &from_here
+            let (slope, offset) = residuals.line(base);
+            let inverse = spreads[base].recip();
+            let units = |of: &Fresh| (of.value * slope - of.level * offset) * inverse;
+            let first = &residuals.at_first[begin];
+            if window.gap > 0 {
+                sum = Sum::default();
+                for plain in &residuals.plain[begin..end] {
+                    sum.add(plain.part, scores.of(units(plain)));
+                }
+            } else if window.days == 1 {
+                sum.add(first.part, scores.of(units(first)));
             } else {
-                sum(base, begin, end, &mut apart);
-                &apart
-            };
-            if of.observed >= window.least {
-                let value =
-                    if window.days == 1 { of.first } else { of.scores / f32::from(of.observed).sqrt() };
-                values[begin] = value * certainty(window.days, residuals.counts[base]);
+                for later in &residuals.later[begin + sum.days..end] {
+                    sum.add(later.part, scores.of(units(later)));
+                }
+            }
+            if sum.observed >= window.least {
+                let value = if window.days == 1 { units(first) } else { sum.scores / sum.squares.sqrt() };
+                values[begin] = value * certainty[residuals.counts[base]];
             }
         }
     }
     windows
 }
 
-/// What a window is worth if its baseline is of fewer days than others: it errs more.
-fn certainty(window: usize, baseline: usize) -> f32 {
-    let variance = |days: usize| 1.0 / small(window) + BASELINE_VARIANCE / small(days.max(1));
-    (variance(BASELINE) / variance(baseline)).sqrt()
-}
+/// What each kind of window is worth by the days of its baseline: with fewer it errs more.
+static CERTAINTY: LazyLock<[[f32; BASELINE + 1]; KINDS]> = LazyLock::new(|| {
+    let certainty = |window: usize, baseline: usize| {
+        let variance = |days: usize| 1.0 / small(window) + BASELINE_VARIANCE / small(days.max(1));
+        (variance(BASELINE) / variance(baseline)).sqrt()
+    };
+    WINDOWS.map(|window| std::array::from_fn(|baseline| certainty(window.days, baseline)))
+});
 
-/// Of the observed days of a window.
+/// Of the days of a window; those that were not observed show nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
-    /// The first value.
-    first: f32,
-    scores: f32,
+    days: usize,
     observed: u8,
+    scores: f32,
+    /// Of what a change shows on each.
+    squares: f32,
+}
+
+impl Sum {
+    /// Adds a day, on which a change shows this part of itself.
+    fn add(&mut self, part: f32, score: f32) {
+        self.days += 1;
+        self.observed += u8::from(part > 0.0);
+        self.scores += part * score;
+        self.squares += part * part;
+    }
 }
 
 /// A small number to calculate with.
@@ -256,6 +353,7 @@ mod tests {
             high: None,
             observed: vec![true; counts.len()],
             masked: vec![false; counts.len()],
+            persistence: Persistence::default(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! What each sensor had during an event.
 
 use super::super::pool::Scored;
-use super::super::scope::{self, Level};
-use super::super::track::{BASELINE, BASELINE_VARIANCE, Side, WINDOWS, small};
+use super::super::scope::{self, Lift};
+use super::super::track::{BASELINE, BASELINE_VARIANCE, Side, WINDOWS, middle, small};
 use super::pass::Pass;
-use super::{Analysis, Event, Subject};
+use super::{Analysis, Event, Part, Subject};
 
 /// Days from an event's begin on which it is told who saw it.
 const TELLING: usize = 14;
@@ -40,7 +40,7 @@ pub(super) fn seen(analysis: &Analysis, pass: &Pass, event: &Event) -> Vec<Seen>
         if !(from..=to).any(|day| here.judged[day]) {
             continue;
         }
-        let mut level = Level { region: analysis.region_of[sensor], lift: 0.0, error: WITHOUT_SERIES };
+        let mut level = Lift { region: analysis.region_of[sensor], away: 0.0, error: WITHOUT_SERIES };
         let known = cell.and_then(|cell| {
             let (track, scored) = pass.cell(cell, side);
             let (values, _) = track.tested(side);
@@ -53,7 +53,7 @@ pub(super) fn seen(analysis: &Analysis, pass: &Pass, event: &Event) -> Vec<Seen>
             let more = 1.0 + (scored.week() - 1.0) * (count - 1.0).clamp(0.0, week - 1.0) / (week - 1.0);
             let variance = more * more / count + BASELINE_VARIANCE / small(BASELINE);
             lift.is_finite().then(|| {
-                level.lift = lift;
+                level.away = lift;
                 level.error = scored.spreads[from] * variance.sqrt();
                 (cell, p(pass, cell, &scored, side, from, to))
             })
@@ -62,7 +62,13 @@ pub(super) fn seen(analysis: &Analysis, pass: &Pass, event: &Event) -> Vec<Seen>
         levels.push(level);
     }
     #[expect(clippy::cast_possible_truncation, reason = "seven digits are plenty")]
-    let saw = scope::saw(&levels, analysis.settings.ratio.ln() as f32);
+    let least = analysis.settings.ratio.ln() as f32;
+    if let Some(part) = event.apart {
+        let there = of.iter().zip(&mut levels).filter(|((_, known), _)| known.is_some());
+        let there = there.map(|((sensor, _), level)| (is_in(analysis, part, *sensor), level));
+        set_apart(&mut there.collect::<Vec<_>>(), least / 2.0);
+    }
+    let saw = scope::saw(&levels, least);
     let seen = of.into_iter().zip(saw).filter(|(_, saw)| *saw);
     seen.filter_map(|((sensor, known), _)| {
         let (cell, p) = known?;
@@ -75,11 +81,30 @@ pub(super) fn seen(analysis: &Analysis, pass: &Pass, event: &Event) -> Vec<Seen>
     .collect()
 }
 
+fn is_in(analysis: &Analysis, part: Part, sensor: usize) -> bool {
+    match part {
+        Part::Sensor(of) => of == sensor,
+        Part::Region(of) => of == analysis.region_of[sensor],
+    }
+}
+
+/// Takes out of all levels what those outside of the part had in common, unless it is so much that it may be the event.
+fn set_apart(levels: &mut [(bool, &mut Lift)], most: f32) {
+    let mut outside: Vec<f32> =
+        levels.iter().filter(|(inside, _)| !inside).map(|(_, level)| level.away).collect();
+    outside.sort_by(f32::total_cmp);
+    let common = if outside.is_empty() { 0.0 } else { middle(&outside) };
+    if common.abs() < most {
+        for (_, level) in levels {
+            level.away -= common;
+        }
+    }
+}
+
 fn p(pass: &Pass, cell: usize, scored: &Scored, side: Side, from: usize, to: usize) -> f64 {
     let mut least = 0.5_f64.ln();
     for (kind, window) in WINDOWS.iter().enumerate() {
-        let law = pass.law(cell, kind);
-        let tail = if side == Side::Up { &law.up } else { &law.down };
+        let tail = pass.law(cell, kind).tail(side);
         for begin in from..=(to + 1).saturating_sub(window.days).min(from + TELLING) {
             if let Some(value) = scored.windows[kind].get(begin).filter(|value| !value.is_nan()) {
                 least = least.min(tail.ln_chance(f64::from(value * side.sign())));

@@ -1,26 +1,23 @@
-//! One pass over all services: pools, sums, and the candidates of both.
+//! One pass over all services: series as they are, apart from others, and their sums; and the candidates of all.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
-use std::{num, thread};
 
 use super::super::law::{Law, Outermost};
-use super::super::pool::{Pool, Scored};
-use super::super::scan::{Series, Tests, Thresholds};
+use super::super::persistence::Persistence;
+use super::super::pool::Scored;
 use super::super::sums::Sum;
 use super::super::track::{Side, Track};
-use super::{Analysis, Event, Level, Subject};
+use super::apart::{Apart, Movement};
+use super::parallel::each;
+use super::pooled::{Member, Pooled};
+use super::{Analysis, Event, Level, Part, Subject};
 
-/// Upper ends of the sizes that are pooled apart: medians of packets a day.
-const SIZES: [f32; 3] = [10.0, 100.0, 1_000.0];
-/// A size with fewer series is pooled with the next.
-const LEAST_POOLED: usize = 40;
-/// A pool is made of as many series, spread evenly over all: a law needs no more.
-const FITTED: usize = 2_000;
-/// Parts of the false findings that services' levels may make.
-const OF_CELLS: f64 = 0.55;
-const OF_REGIONS: f64 = 0.15;
+/// Parts of the false findings that services' levels may make: series as they are, and those apart from others.
+const OF_CELLS: f64 = 0.57;
+const OF_REGIONS: f64 = 0.18;
 const OF_FLEET: f64 = 0.15;
+/// Series of a service that tell how much of a day is there on the next.
+const TELLING: usize = 16;
 
 /// What is known beforehand.
 #[derive(Clone, Debug)]
@@ -75,38 +72,22 @@ impl Known {
     }
 }
 
-/// A series of a level.
-#[derive(Debug)]
-struct Member {
-    service: usize,
-    track: Track,
-    all: Option<Vec<f32>>,
-    /// Its pool in the level.
-    pool: usize,
-}
-
-/// Series of a level, with their pools.
-#[derive(Debug)]
-struct Pooled {
-    level: Level,
-    tests: Tests,
-    members: Vec<Member>,
-    pools: Vec<(Pool, Thresholds)>,
-}
-
 /// A pass.
 #[derive(Debug)]
 pub(super) struct Pass {
-    cells: Pooled,
-    sums: Vec<Pooled>,
-    /// Cells that are looked at closely.
-    worth: Vec<bool>,
+    /// Cells, by number, and which are looked at closely.
+    cells: (Pooled, Vec<bool>),
+    /// The others, likewise.
+    others: Vec<(Pooled, Vec<bool>)>,
 }
 
 /// What a service's cells give.
 struct OfService {
-    sums: Vec<(Option<usize>, Sum)>,
+    /// Of each cell.
     worth: Vec<bool>,
+    apart: Vec<Option<Apart>>,
+    /// By region, or of the fleet.
+    sums: Vec<(Option<usize>, Apart, Option<Apart>)>,
 }
 
 impl Pass {
@@ -116,195 +97,140 @@ impl Pass {
         let services: Vec<usize> = (0..analysis.services.len())
             .flat_map(|service| analysis.cells_of(service).map(move |_| service))
             .collect();
-        let members = analysis.cells.iter().zip(services).map(|(cell, service)| Member {
-            service,
-            track: analysis.track(cell, &known.away[cell.sensor]),
-            all: None,
-            pool: 0,
-        });
-        let cells = Pooled::new(analysis, Level::Sensor, (judged, OF_CELLS), members.collect());
-        let threads = thread::available_parallelism().map_or(1, num::NonZero::get);
+        let track = |cell: &super::Cell| analysis.track(cell, &known.away[cell.sensor]);
+        let members = analysis.cells.iter().zip(&services);
+        let members = members.map(|(cell, service)| Member::new(*service, track(cell), None));
+        let members: Vec<Member> = members.collect();
+        let persistence = persistence(analysis, &members);
+        let mut cells = Pooled::new(analysis, Level::Sensor, (judged, OF_CELLS), members, &persistence);
         let all: Vec<usize> = (0..analysis.services.len()).collect();
-        let parts: Vec<Vec<OfService>> = thread::scope(|scope| {
-            let spawned: Vec<_> = all
-                .chunks(all.len().div_ceil(threads).max(1))
-                .map(|services| scope.spawn(|| of_services(analysis, &cells, services)))
-                .collect();
-            spawned.into_iter().map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        });
-        let (mut worth, mut of_regions, mut of_fleet) = (Vec::new(), Vec::new(), Vec::new());
-        for (service, of_service) in parts.into_iter().flatten().enumerate() {
-            let OfService { sums, worth: of_service } = of_service;
-            worth.extend(of_service);
-            for (region, sum) in sums {
-                let (track, all) = sum.track();
-                let member = Member { service, track, all: Some(all), pool: 0 };
-                if region.is_some() { &mut of_regions } else { &mut of_fleet }.push(member);
+        let parts = each(&all, |service| of_service(analysis, &cells, *service));
+        let (mut worth, mut cells_apart) = (Vec::new(), Vec::new());
+        let (mut regions, mut regions_apart, mut fleet) = (Vec::new(), Vec::new(), Vec::new());
+        for (service, of_service) in parts.into_iter().enumerate() {
+            worth.extend(of_service.worth);
+            for (cell, apart) in analysis.cells_of(service).zip(of_service.apart) {
+                let part = Part::Sensor(analysis.cells[cell].sensor);
+                let with_others = &cells.members[cell].track;
+                cells_apart.extend(apart.map(|apart| apart.member(service, part, with_others)));
+            }
+            for (region, sum, apart) in of_service.sums {
+                let sums = if let Some(region) = region {
+                    let part = Part::Region(region);
+                    regions_apart.extend(apart.map(|apart| apart.member(service, part, &sum.track)));
+                    &mut regions
+                } else {
+                    &mut fleet
+                };
+                sums.push(Member::new(service, sum.track, sum.all));
             }
         }
         let days = analysis.days - analysis.first.min(analysis.days);
-        let sums = [(Level::Region, OF_REGIONS, of_regions), (Level::Fleet, OF_FLEET, of_fleet)]
-            .into_iter()
-            .map(|(level, share, members)| {
-                Pooled::new(analysis, level, (members.len() * days, share), members)
-            });
-        let sums = sums.collect();
-        Self { cells, sums, worth }
+        let of_cells = judged + days * cells_apart.len();
+        let of_regions = days * (regions.len() + regions_apart.len());
+        cells.share(of_cells, OF_CELLS);
+        let others = [
+            (Level::Sensor, (of_cells, OF_CELLS), cells_apart),
+            (Level::Region, (of_regions, OF_REGIONS), regions),
+            (Level::Region, (of_regions, OF_REGIONS), regions_apart),
+            (Level::Fleet, (days * fleet.len(), OF_FLEET), fleet),
+        ];
+        let others = others.into_iter().map(|(level, tests, members)| {
+            let pooled = Pooled::new(analysis, level, tests, members, &persistence);
+            let worth = pooled.look();
+            (pooled, worth)
+        });
+        Self { others: others.collect(), cells: (cells, worth) }
     }
 
     /// With pools that leave out what is known now.
     pub(super) fn again(mut self, analysis: &Analysis, known: &Known, outermost: Outermost) -> Self {
-        for pooled in self.sums.iter_mut().chain([&mut self.cells]) {
+        for (pooled, _) in self.others.iter_mut().chain([&mut self.cells]) {
             // What is an event on one level is in no baseline of another.
             for member in &mut pooled.members {
                 known.mask(member.service, &mut member.track);
+                if let Some((_, with_others)) = &mut member.apart {
+                    known.mask(member.service, with_others);
+                }
             }
+        }
+        let persistence = persistence(analysis, &self.cells.0.members);
+        for (pooled, worth) in self.others.iter_mut().chain([&mut self.cells]) {
+            pooled.tell(&persistence);
             pooled.fit(analysis, outermost);
+            // An event that is known now may have hidden another in the same series.
+            pooled.look_again(worth, |service| known.events.contains_key(&service));
         }
         self
     }
 
     /// All candidates.
     pub(super) fn candidates(&self, analysis: &Analysis) -> Vec<Event> {
-        let cells = self.cells.members.iter().zip(&self.worth).filter(|(_, worth)| **worth);
-        let cells = cells.flat_map(|(member, _)| self.cells.candidates(analysis, member));
-        let sums = self
-            .sums
-            .iter()
-            .flat_map(|pooled| pooled.members.iter().flat_map(|member| pooled.candidates(analysis, member)));
-        cells.chain(sums).collect()
+        let all = [&self.cells].into_iter().chain(&self.others);
+        all.flat_map(|(pooled, worth)| pooled.candidates(analysis, worth)).collect()
     }
 }
 
-/// Scores the cells of services, and adds them up.
-fn of_services(analysis: &Analysis, cells: &Pooled, services: &[usize]) -> Vec<OfService> {
-    let of = |service: &usize| {
-        let range = analysis.cells_of(*service);
-        let regions = analysis.regions.len();
-        let mut of_regions = vec![Sum::new(analysis.days); if regions > 1 { regions } else { 0 }];
-        let mut of_fleet = Sum::new(analysis.days);
-        let mut worth = Vec::with_capacity(range.len());
-        for at in range {
-            let (member, sensor) = (&cells.members[at], analysis.cells[at].sensor);
-            let scored = cells.pools[member.pool].0.score(&member.track, Side::Up);
-            worth.push(cells.is_worth(member, &scored));
-            of_fleet.add(&member.track, &scored);
-            if let Some(sum) = of_regions.get_mut(analysis.region_of[sensor]) {
-                sum.add(&member.track, &scored);
-            }
-        }
-        let regions = of_regions.into_iter().enumerate().map(|(region, sum)| (Some(region), sum));
-        // A sum of one is that one.
-        let sums = regions.chain([(None, of_fleet)]).filter(|(_, sum)| sum.members > 1).collect();
-        OfService { sums, worth }
-    };
-    services.iter().map(of).collect()
+impl Apart {
+    fn member(self, service: usize, part: Part, with_others: &Track) -> Member {
+        Member { apart: Some((part, with_others.clone())), ..Member::new(service, self.track, self.all) }
+    }
 }
 
-impl Pooled {
-    fn new(
-        analysis: &Analysis,
-        level: Level,
-        (judged_days, share): (usize, f64),
-        members: Vec<Member>,
-    ) -> Self {
-        let tests = Analysis::tests(judged_days, share);
-        let mut pooled = Self { level, tests, members, pools: Vec::new() };
-        pooled.assign();
-        pooled.fit(analysis, Outermost::UNKNOWN);
-        pooled
-    }
+/// How much of a day is there on the next, by service, as the cells tell it.
+fn persistence(analysis: &Analysis, cells: &[Member]) -> Vec<Persistence> {
+    let services: Vec<usize> = (0..analysis.services.len()).collect();
+    each(&services, |service| {
+        let cells = &cells[analysis.cells_of(*service)];
+        let every = cells.len().div_ceil(TELLING).max(1);
+        Persistence::of(cells.iter().step_by(every).map(|member| &member.track))
+    })
+}
 
-    /// Gives each series a pool by its size.
-    fn assign(&mut self) {
-        let size = |member: &Member| {
-            let track = &member.track;
-            let mut values: Vec<f32> =
-                track.low.iter().zip(&track.observed).filter(|(_, up)| **up).map(|(it, _)| *it).collect();
-            if values.is_empty() {
-                return 0;
-            }
-            let half = values.len() / 2;
-            let median = values.select_nth_unstable_by(half, f32::total_cmp).1.exp_m1();
-            SIZES.iter().filter(|size| median >= **size).count()
-        };
-        let sizes: Vec<usize> = self.members.iter().map(size).collect();
-        let mut pool_of = [0; SIZES.len() + 1];
-        let (mut pool, mut series) = (0, 0);
-        for (size, pool_of) in pool_of.iter_mut().enumerate() {
-            *pool_of = pool;
-            series += sizes.iter().filter(|it| **it == size).count();
-            let left = sizes.iter().filter(|it| **it > size).count();
-            if series >= LEAST_POOLED && left >= LEAST_POOLED {
-                (pool, series) = (pool + 1, 0);
-            }
-        }
-        for (member, size) in self.members.iter_mut().zip(sizes) {
-            member.pool = pool_of[size];
+/// Looks at the cells of a service, adds them up, and takes them apart.
+fn of_service(analysis: &Analysis, cells: &Pooled, service: usize) -> OfService {
+    let range = analysis.cells_of(service);
+    let regions = analysis.regions.len();
+    let mut of_regions = vec![Sum::new(analysis.days); if regions > 1 { regions } else { 0 }];
+    let mut of_fleet = Sum::new(analysis.days);
+    let mut worth = Vec::with_capacity(range.len());
+    for at in range.clone() {
+        let (member, sensor) = (&cells.members[at], analysis.cells[at].sensor);
+        let scored = cells.pools[member.pool].0.score(&member.track, Side::Up);
+        worth.push(cells.is_worth(member, &scored));
+        of_fleet.add(&member.track, &scored);
+        if let Some(sum) = of_regions.get_mut(analysis.region_of[sensor]) {
+            sum.add(&member.track, &scored);
         }
     }
-
-    fn fit(&mut self, analysis: &Analysis, outermost: Outermost) {
-        let pools = self.members.iter().map(|member| member.pool + 1).max().unwrap_or(0);
-        self.pools = (0..pools)
-            .map(|pool| {
-                let members: Vec<&Member> =
-                    self.members.iter().filter(|member| member.pool == pool).collect();
-                let every = members.len().div_ceil(FITTED).max(1);
-                let tracks: Vec<Track> =
-                    members.into_iter().step_by(every).map(|member| member.track.clone()).collect();
-                let pool = Pool::of(&tracks, analysis.settings.least_baseline_days, outermost);
-                let thresholds = Thresholds::new(&pool, &self.tests);
-                (pool, thresholds)
-            })
-            .collect();
-    }
-
-    fn series<'a>(&'a self, analysis: &'a Analysis, member: &Member) -> Series<'a> {
-        let (pool, thresholds) = &self.pools[member.pool];
-        Series {
-            track: member.track.clone(),
-            all: member.all.clone(),
-            pool,
-            tests: &self.tests,
-            thresholds,
-            settings: &analysis.settings,
-        }
-    }
-
-    fn is_worth(&self, member: &Member, scored: &Scored) -> bool {
-        let (pool, thresholds) = &self.pools[member.pool];
-        let down = || member.track.high.is_some().then(|| pool.score(&member.track, Side::Down));
-        thresholds.may_pass(scored, Side::Up)
-            || down().as_ref().map_or_else(
-                || thresholds.may_pass(scored, Side::Down),
-                |scored| thresholds.may_pass(scored, Side::Down),
-            )
-    }
-
-    fn candidates(&self, analysis: &Analysis, member: &Member) -> Vec<Event> {
-        let mut series = self.series(analysis, member);
-        let scored = series.pool.score_both(&series.track);
-        let subject = Subject::Service(member.service);
-        let event = |candidate| Event { subject, level: self.level, candidate, seen: Vec::new() };
-        series.candidates(scored).into_iter().map(event).collect()
-    }
+    let tracks: Vec<&Track> = range.clone().map(|cell| &cells.members[cell].track).collect();
+    let movement = Movement::of(&tracks);
+    let region = |cell: usize| analysis.region_of[analysis.cells[range.start + cell].sensor];
+    let of_regions = of_regions.into_iter().enumerate().map(|(region, sum)| (Some(region), sum));
+    // A sum of one is that one.
+    let sums = of_regions.chain([(None, of_fleet)]).filter(|(_, sum)| sum.members > 1);
+    let sums = sums.map(|(of, sum)| {
+        let (track, all) = sum.track();
+        let apart = of.and_then(|of| movement.sum_apart(&track, &all, |cell| region(cell) != of));
+        (of, Apart { track, all: Some(all) }, apart)
+    });
+    OfService { sums: sums.collect(), apart: movement.apart(&tracks), worth }
 }
 
 impl Pass {
     /// A cell's track.
     pub(super) fn track(&self, cell: usize) -> &Track {
-        &self.cells.members[cell].track
+        &self.cells.0.members[cell].track
     }
 
     /// A cell's track, and what is known of it.
     pub(super) fn cell(&self, cell: usize, side: Side) -> (&Track, Scored) {
-        let member = &self.cells.members[cell];
-        (&member.track, self.cells.pools[member.pool].0.score(&member.track, side))
+        let member = &self.cells.0.members[cell];
+        (&member.track, self.cells.0.pools[member.pool].0.score(&member.track, side))
     }
 
     /// The law of a kind of window of a cell.
     pub(super) fn law(&self, cell: usize, kind: usize) -> &Law {
-        self.cells.pools[self.cells.members[cell].pool].0.law(kind)
+        self.cells.0.pools[self.cells.0.members[cell].pool].0.law(kind)
     }
 }

@@ -35,7 +35,7 @@ struct Total {
 /// All that are within the rate among themselves.
 pub(super) fn events(analysis: &Analysis, pass: &Pass) -> Vec<Event> {
     let totals = totals(analysis);
-    let tracks: Vec<Track> = totals.iter().map(|total| total.track.clone()).collect();
+    let tracks: Vec<&Track> = totals.iter().map(|total| &total.track).collect();
     // What is the middle of many services has the law that the prior says; and a quarter of it may be events.
     let pool = Pool::of(&tracks, analysis.settings.least_baseline_days, Outermost::ALL);
     let tests = |level: Level, share| {
@@ -57,6 +57,7 @@ pub(super) fn events(analysis: &Analysis, pass: &Pass) -> Vec<Event> {
         let mut series = Series {
             track: total.track.clone(),
             all: None,
+            with_others: None,
             pool: &pool,
             tests,
             thresholds,
@@ -71,6 +72,7 @@ pub(super) fn events(analysis: &Analysis, pass: &Pass) -> Vec<Event> {
                 events.push(Event {
                     subject: total.subject,
                     level: total.level,
+                    apart: None,
                     candidate,
                     seen: Vec::new(),
                 });
@@ -175,6 +177,7 @@ fn track(level: f32, days: &[Option<f32>]) -> Track {
         high: None,
         observed: days.iter().map(Option::is_some).collect(),
         masked: vec![false; days.len()],
+        ..Track::default()
     }
 }
 
