@@ -6,8 +6,8 @@ use sensor_common::layout::{Slot, SlotKind};
 
 use super::source::Source;
 
-/// A source and a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A source and a slot; in order, those of a source are next to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Pair {
     number: u64,
     /// The slot's index, and whether the source is one of IPv6.

@@ -1,6 +1,6 @@
 //! Answers about a time that memory does not reach back to: what the [store](crate::store) has of it, hour by hour.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use anyhow::{Result, bail};
@@ -96,17 +96,18 @@ pub(super) fn sources(
             kept
         }
         ask::By::Port => {
+            let mut pairs = Pairs::default();
+            let kept = reader
+                .each_pair(&stored, |slot, source, packets| pairs.add(Pair::new(source, slot), packets))?;
             let mut parts = Parts::new(without);
-            let (mut pairs, mut sources) = (HashSet::new(), HashSet::new());
-            let kept = reader.each_flow(&stored, |flow| {
-                if pairs.len() < MOST {
-                    let is_new = pairs.insert(Pair::new(flow.source, flow.slot));
-                    all.packets += flow.packets;
-                    all.sources += u64::from(sources.insert(flow.source));
-                    parts.add_more(flow.slot, flow.packets, is_new, is_known(flow.source));
-                }
-            })?;
-            few(pairs.len())?;
+            let mut before = None;
+            for (pair, packets) in pairs.all()? {
+                let Some(slot) = pair.slot() else { continue };
+                let source = pair.source();
+                parts.add(slot, packets, is_known(source));
+                all.packets += packets;
+                all.sources += u64::from(before.replace(source) != Some(source));
+            }
             rows.extend(parts.rows(|slot| slot_name(*slot), &kept, ask, most));
             kept
         }
@@ -227,6 +228,43 @@ impl All {
     }
 }
 
+/// Packets of sources to slots, which come hour by hour.
+#[derive(Default)]
+struct Pairs {
+    pairs: Vec<(Pair, u64)>,
+    too_many: bool,
+}
+
+impl Pairs {
+    fn add(&mut self, pair: Pair, packets: u64) {
+        if self.pairs.len() >= 2 * MOST {
+            self.sum_up();
+            self.too_many |= self.pairs.len() > MOST;
+        }
+        if !self.too_many {
+            self.pairs.push((pair, packets));
+        }
+    }
+
+    /// Each once, in their order.
+    fn sum_up(&mut self) {
+        self.pairs.sort_unstable();
+        self.pairs.dedup_by(|(pair, packets), (first, sum)| {
+            let is_same = pair == first;
+            *sum += if is_same { *packets } else { 0 };
+            is_same
+        });
+    }
+
+    /// # Errors
+    /// There were too many.
+    fn all(mut self) -> Result<Vec<(Pair, u64)>> {
+        self.sum_up();
+        few(if self.too_many { MOST } else { self.pairs.len() })?;
+        Ok(self.pairs)
+    }
+}
+
 /// Packets and sources by something.
 struct Parts<K> {
     /// Packets, sources, and those of known scanners.
@@ -239,19 +277,14 @@ impl<K: Copy + Eq + Hash> Parts<K> {
         Self { parts: HashMap::new(), without_known_scanners }
     }
 
-    /// A source's packets.
+    /// A source's packets: all of those to one part.
     fn add(&mut self, of: K, packets: u64, is_known: bool) {
-        self.add_more(of, packets, true, is_known);
-    }
-
-    /// Packets of a source, which may have come before.
-    fn add_more(&mut self, of: K, packets: u64, is_new: bool, is_known: bool) {
         let part = self.parts.entry(of).or_default();
         part[0] += packets;
-        part[1] += u64::from(is_new);
+        part[1] += 1;
         if is_known {
             part[2] += packets;
-            part[3] += u64::from(is_new);
+            part[3] += 1;
         }
     }
 

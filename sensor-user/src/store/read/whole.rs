@@ -79,13 +79,13 @@ impl Reader {
         })
     }
 
-    /// Gives `visit` each flow of an hour of what is asked for, in the order of hours; likewise.
+    /// Gives `visit` the packets of each source to each slot, hour by hour; likewise.
     ///
     /// # Errors
     /// As for [`Reader::each_source`].
-    pub fn each_flow(&self, ask: &Ask, visit: impl FnMut(Flowed)) -> Result<Vec<Kept>> {
+    pub fn each_pair(&self, ask: &Ask, visit: impl FnMut(SlotKind, Source, u64)) -> Result<Vec<Kept>> {
         self.read(|connection| {
-            each_flow(connection, ask, visit)?;
+            each_pair(connection, ask, visit)?;
             kept(connection, ask)
         })
     }
@@ -141,6 +141,25 @@ impl Reader {
             Ok(positions)
         })
     }
+}
+
+fn each_pair(
+    connection: &Connection,
+    ask: &Ask,
+    mut visit: impl FnMut(SlotKind, Source, u64),
+) -> rusqlite::Result<()> {
+    let (conditions, values) = conditions(connection, ask, "h")?;
+    let mut query = connection.prepare(&format!(
+        "SELECT f.slot, f.source, f.packets FROM hour AS h CROSS JOIN flow AS f ON f.hour = h.hour AND f.sensor = h.sensor
+         WHERE {conditions} AND f.slot >= 0"
+    ))?;
+    let mut rows = query.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        if let (Some(slot), Some(source)) = (slot(row.get(0)?), flow::source(row.get_ref(1)?.as_blob()?)) {
+            visit(slot, source, count(row.get(2)?));
+        }
+    }
+    Ok(())
 }
 
 fn each_flow(connection: &Connection, ask: &Ask, mut visit: impl FnMut(Flowed)) -> rusqlite::Result<()> {
