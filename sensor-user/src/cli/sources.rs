@@ -1,5 +1,7 @@
 //! Arguments of the commands that ask about sources.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +28,7 @@ pub struct Period {
 }
 
 /// How an answer is printed.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Form {
     /// Print the agent's answer as it is: a JSON object a line.
     #[arg(long, conflicts_with = "csv")]
@@ -39,6 +41,10 @@ pub struct Form {
     /// Show times as they are so far from UTC, as in +09:00.
     #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "UTC", allow_hyphen_values = true)]
     pub time_zone: Offset,
+
+    /// Put another address in the place of each, by the key in this file: those of a network stay of one network.
+    #[arg(long, value_name = "KEY_FILE")]
+    pub anonymize: Option<PathBuf>,
 }
 
 /// Arguments of `sensor sources`.

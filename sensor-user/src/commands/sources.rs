@@ -1,5 +1,6 @@
 //! `sensor sources`, `source`, `scans`, `victims` and `tuples`: what the agent knows of sources.
 
+mod anonymize;
 mod cells;
 mod show;
 
@@ -9,6 +10,7 @@ use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use serde::Deserialize as _;
 
+use self::anonymize::Anonymizer;
 use self::show::Shown;
 use crate::cli::{self, Form, Period};
 use crate::kernel::check_names;
@@ -39,7 +41,7 @@ pub fn sources(arguments: &cli::Sources) -> Result<()> {
         order_by_sources: arguments.order_by_sources,
         limit,
     };
-    asked(&Question::Sources(ask), &agent, form)
+    asked(&Question::Sources(ask), &agent, &form)
 }
 
 /// `sensor source`.
@@ -49,7 +51,7 @@ pub fn sources(arguments: &cli::Sources) -> Result<()> {
 pub fn source(arguments: &cli::Source) -> Result<()> {
     let (from, to) = times(arguments.period)?;
     let question = Question::Source(AskSource { source: arguments.address, from, to });
-    asked(&question, &arguments.agent, arguments.form)
+    asked(&question, &arguments.agent, &arguments.form)
 }
 
 /// `sensor scans`.
@@ -57,7 +59,7 @@ pub fn source(arguments: &cli::Source) -> Result<()> {
 /// # Errors
 /// No agent answers.
 pub fn scans(arguments: &cli::Events) -> Result<()> {
-    asked(&Question::Scans(events(arguments)?), &arguments.agent, arguments.form)
+    asked(&Question::Scans(events(arguments)?), &arguments.agent, &arguments.form)
 }
 
 /// `sensor victims`.
@@ -65,7 +67,7 @@ pub fn scans(arguments: &cli::Events) -> Result<()> {
 /// # Errors
 /// No agent answers.
 pub fn victims(arguments: &cli::Events) -> Result<()> {
-    asked(&Question::Victims(events(arguments)?), &arguments.agent, arguments.form)
+    asked(&Question::Victims(events(arguments)?), &arguments.agent, &arguments.form)
 }
 
 /// `sensor tuples`.
@@ -76,7 +78,7 @@ pub fn tuples(arguments: &cli::Tuples) -> Result<()> {
     let cli::Tuples { period, sensor, order_by_sources, limit, form, agent } = arguments.clone();
     let (from, to) = times(period)?;
     let ask = Ask { from, to, sensor, order_by_sources, limit, ..Ask::default() };
-    asked(&Question::Tuples(ask), &agent, form)
+    asked(&Question::Tuples(ask), &agent, &form)
 }
 
 fn events(arguments: &cli::Events) -> Result<AskEvents> {
@@ -91,19 +93,28 @@ fn times(Period { from, to, last }: Period) -> Result<(Option<Timestamp>, Option
 }
 
 /// Asks the agent, and prints what it says.
-fn asked(question: &Question, agent: &cli::Asked, form: Form) -> Result<()> {
+fn asked(question: &Question, agent: &cli::Asked, form: &Form) -> Result<()> {
     let cli::Asked { pins, socket } = agent;
+    let anonymizer = form.anonymize.as_deref().map(Anonymizer::read).transpose()?;
     check_names(pins)?;
     let mut agent = Client::connect(pins, socket.as_deref())?;
     agent.ask(question, PATIENCE)?;
     let mut shown = Shown::new(form);
     while let Some(line) = agent.next_line()? {
         let socket::Line::Object(object) = line else { continue };
-        if form.json {
-            output::print(&format!("{object}\n"))?;
-        } else if let Ok(line) = Line::deserialize(&object) {
-            // What a newer agent says beside is left out.
-            shown.add(&line);
+        // What a newer agent says beside is left out, but where all is to be printed as it is.
+        match (Line::deserialize(&object), &anonymizer) {
+            (Ok(line), Some(anonymizer)) => {
+                let line = anonymizer.line(line);
+                if form.json {
+                    output::print(&(serde_json::to_string(&line)? + "\n"))?;
+                } else {
+                    shown.add(&line);
+                }
+            }
+            (_, None) if form.json => output::print(&format!("{object}\n"))?,
+            (Ok(line), None) => shown.add(&line),
+            (Err(_), _) => {}
         }
     }
     if form.json {

@@ -151,3 +151,25 @@ fn packets<'a, K: Copy + Eq + Hash, I: Iterator<Item = (Option<K>, u64)>>(
     }
     packets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scanners_are_ranked_by_this_hour_and_the_last() {
+        let mut totals = Totals::new(1);
+        let at = |hour: i64| Timestamp::from_second(3_600 * hour + 1).unwrap();
+        let mut hour = |hour, scanner: &str, packets| {
+            totals.rank_scanners(at(hour));
+            let [this_hour, _] = &mut totals.by_scanner;
+            this_hour.insert(scanner.into(), packets);
+            totals.rank_scanners(at(hour));
+            let (series, _) = totals.scanners.shown();
+            series.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(hour(0, "before", 1_000), ["before"]);
+        assert_eq!(hour(1, "now", 10), ["before"]);
+        assert_eq!(hour(2, "now", 10), ["now"]);
+    }
+}

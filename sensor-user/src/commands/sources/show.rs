@@ -9,8 +9,8 @@ use crate::sources::Count;
 use crate::sources::answer::{DefinitionLine, Line, Total, VictimDefinitionLine, WindowLine};
 
 /// An answer as it comes in.
-pub(super) struct Shown {
-    form: Form,
+pub(super) struct Shown<'a> {
+    form: &'a Form,
     words: Vec<String>,
     rows: Vec<Cells>,
     /// Packets of all windows: those that were observed, and those that were not.
@@ -19,8 +19,8 @@ pub(super) struct Shown {
     at_least: bool,
 }
 
-impl Shown {
-    pub(super) const fn new(form: Form) -> Self {
+impl<'a> Shown<'a> {
+    pub(super) const fn new(form: &'a Form) -> Self {
         Self { form, words: Vec::new(), rows: Vec::new(), packets: (0, 0), at_least: false }
     }
 

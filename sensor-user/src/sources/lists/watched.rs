@@ -138,3 +138,32 @@ pub(super) fn text(bytes: Vec<u8>) -> Result<String> {
         anyhow!(io::Error::other(format!("it is not UTF-8 from byte {at} on: save it in that encoding")))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_file_that_is_bad_leaves_the_old_list_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let [good, bad] = ["good", "bad"].map(|name| folder.path().join(name));
+        std::fs::write(&good, "7").unwrap();
+        std::fs::write(&bad, "none").unwrap();
+        let read = |bytes| Ok(text(bytes)?.parse::<u32>()?);
+        let mut place = None;
+        let mut look = |path: Option<&Path>| {
+            Watched::settle(&mut place, path, "numbers");
+            let watched = place.as_mut()?;
+            watched.look(read);
+            Some((watched.used().as_deref().copied(), watched.status().current))
+        };
+        assert_eq!(look(Some(&good)), Some((Some(7), true)));
+        assert_eq!(look(Some(&bad)), Some((Some(7), false)));
+        assert_eq!(look(Some(&folder.path().join("absent"))), Some((Some(7), false)));
+        std::fs::write(&bad, "8").unwrap();
+        assert_eq!(look(Some(&bad)), Some((Some(8), true)));
+        // Without a file there is no list.
+        assert_eq!(look(None), None);
+        assert_eq!(look(Some(&folder.path().join("absent"))), Some((None, false)));
+    }
+}
