@@ -35,8 +35,10 @@ impl Register {
             let definition = of_sensor.scans.definition();
             let forgotten = of_sensor.scans.forgotten();
             answer.push(Line::Definition(DefinitionLine { sensor: sensor(), definition, forgotten }));
-            let scans =
-                of_sensor.scans.all(of_sensor.account).filter(|scan| is_then(ask, scan.start, scan.end));
+            let scans = of_sensor
+                .scans
+                .all(of_sensor.account)
+                .filter(|scan| is_then(ask, scan.start, scan.end, scan.ongoing));
             rows.extend(scans.map(|scan| ScanRow {
                 sensor: sensor(),
                 belongs: Belongs::of(scan.source, &lists),
@@ -83,7 +85,7 @@ impl Register {
             let victims = of_sensor
                 .victims
                 .all(of_sensor.account)
-                .filter(|victim| is_then(ask, victim.start, victim.end));
+                .filter(|victim| is_then(ask, victim.start, victim.end, victim.ongoing));
             rows.extend(victims.map(|victim| VictimRow {
                 sensor: of_sensor.name.clone(),
                 belongs: Belongs::of(victim.victim, &lists),
@@ -143,6 +145,7 @@ fn check(ask: &AskEvents, lists: &Lists) -> Result<()> {
     Ok(())
 }
 
-fn is_then(ask: &AskEvents, start: Timestamp, end: Timestamp) -> bool {
-    ask.from.is_none_or(|from| end >= from) && ask.to.is_none_or(|to| start < to)
+/// Whether an event is of the time that is asked for. One that goes on may have had its last packet before.
+fn is_then(ask: &AskEvents, start: Timestamp, end: Timestamp, ongoing: bool) -> bool {
+    ask.from.is_none_or(|from| ongoing || end >= from) && ask.to.is_none_or(|to| start < to)
 }

@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use maxminddb::{PathElement, WithinOptions};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::controls;
+
 /// A country, by its two letters (ISO 3166-1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
@@ -124,10 +126,7 @@ impl Systems {
 
 /// A name as it can be printed anywhere: whoever maintains a file does not write on terminals.
 fn clean(name: &str) -> String {
-    // Marks that turn the direction of what is written control it, too.
-    let turns = |character| matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let words =
-        name.split(|character: char| character.is_control() || character.is_whitespace() || turns(character));
+    let words = name.split(|character: char| character.is_whitespace() || controls(character));
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     let name: String = words.join(" ").chars().take(LONGEST_NAME).collect();
     name.trim_end().to_owned()

@@ -1,7 +1,7 @@
 //! Known scanners: organisations that scan the Internet openly, by their prefixes.
 //!
 //! A CSV file, a line for each prefix: `prefix,organisation`. The organisation may stand in quotation marks. Empty lines,
-//! those that begin with `#`, and a first line `prefix,organisation` say nothing. Of prefixes that lie within one another
+//! those that begin with `#`, and a head `prefix,organisation` before the first entry say nothing. Of prefixes that lie within one another
 //! the longest counts. An IPv6 prefix longer than /64 stands for its /64, as sources do.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use super::{Lists, watched};
+use super::{Lists, controls, watched};
 use crate::config::Prefix;
 
 /// Longest name of an organisation, in characters: it is a label's value.
@@ -46,9 +46,13 @@ impl Scanners {
         let mut names = HashMap::<String, Arc<str>>::new();
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let (mut wrong, mut wrong_lines) = (None, 0_usize);
+        let mut is_first = true;
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim_start_matches('\u{feff}').trim();
-            if line.is_empty() || line.starts_with('#') || (number == 1 && is_head(line)) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if std::mem::take(&mut is_first) && is_head(line) {
                 continue;
             }
             match entry(line) {
@@ -71,6 +75,10 @@ impl Scanners {
             Some(wrong) => bail!("{wrong}; {} more lines are wrong too", wrong_lines - 1),
             None if names.len() > Lists::MOST_SCANNERS => {
                 bail!("it has more than {} organisations", Lists::MOST_SCANNERS)
+            }
+            // What a download onto a full disk leaves: nobody keeps a list of nothing.
+            None if v4.is_empty() && v6.is_empty() => {
+                bail!("it has no prefix: write lines prefix,organisation")
             }
             None => Ok(Self { v4: Ranges::of(v4), v6: Ranges::of(v6) }),
         }
@@ -110,7 +118,7 @@ fn entry(line: &str) -> Result<(Prefix, String), String> {
     if name.is_empty() {
         return Err("the organisation is empty: write prefix,organisation".to_owned());
     }
-    if name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+    if name.chars().count() > MAX_NAME || name.contains(controls) {
         return Err(format!(
             "organisation {:?} is longer than {MAX_NAME} characters or has a control character",
             cut(&name)
@@ -197,7 +205,7 @@ mod tests {
     #[test]
     fn a_list_is_read() {
         let list = read(
-            "prefix,organisation\n# a comment\n\n192.0.2.0/24,Example Scan\n192.0.2.128/25, \"Other, \"\"Inc\"\"\" \r\n\
+            "# a comment\nprefix,organisation\n\n192.0.2.0/24,Example Scan\n192.0.2.128/25, \"Other, \"\"Inc\"\"\" \r\n\
              2001:db8::/32,Example Scan\n2001:db8:1::5,Five\n203.0.113.7,Seven",
         )
         .unwrap();
@@ -219,6 +227,12 @@ mod tests {
     #[case("192.0.2.0/24", "line 1: there is no comma: write prefix,organisation")]
     #[case("\n192.0.2.1/24,A", "line 2: prefix \"192.0.2.1/24\" has bits set beyond its length")]
     #[case("192.0.2.1,", "line 1: the organisation is empty")]
+    #[case(
+        "192.0.2.1,A\u{202e}B",
+        "line 1: organisation \"A\\u{202e}B\" is longer than 64 characters or has a control"
+    )]
+    #[case("", "it has no prefix: write lines prefix,organisation")]
+    #[case("# nothing\nprefix,organisation\n", "it has no prefix: write lines prefix,organisation")]
     #[case("192.0.2.1,\"A", "line 1: the organisation's quotation mark is not closed")]
     #[case("192.0.2.1,unknown", "line 1: organisation \"unknown\" would be taken for those that are none")]
     fn a_wrong_line_is_named(#[case] text: &str, #[case] words: &str) {
@@ -240,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_longest_prefix_counts(
-            prefixes in prop::collection::vec((0_u32..64, 24_u8..=32), 0..12),
+            prefixes in prop::collection::vec((0_u32..64, 24_u8..=32), 1..12),
             asked in 0_u32..64,
         ) {
             let base = 0xc000_0200_u32;
