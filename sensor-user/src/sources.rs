@@ -12,6 +12,7 @@ mod distinct;
 mod doing;
 mod feed;
 mod heavy;
+mod hyperloglog;
 mod labels;
 mod lists;
 mod memory;

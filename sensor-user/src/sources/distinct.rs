@@ -6,26 +6,18 @@
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 
-use datasketches::hll::{Coupon, HllSketch, HllType, HllUnion};
 use serde::{Deserialize, Serialize};
+
+use super::hyperloglog::HyperLogLog;
 
 /// Sources: exact up to 256, then with a standard error of 1.04/√4096 = 1.6 %.
 pub(super) type Distinct = Set<256, 12>;
 /// Ports or addresses of one source: exact up to 128, then with a standard error of 1.04/√512 = 4.6 %.
 pub(super) type Targets = Set<128, 9>;
 
-/// What is counted: a number that tells it from all others, and its hash, which all sketches share.
+/// What is counted: a hash that tells it from all others.
 #[derive(Clone, Copy)]
-pub(super) struct Key {
-    number: u64,
-    hash: Coupon,
-}
-
-impl Key {
-    fn new(number: u64) -> Self {
-        Self { number, hash: Coupon::from_value(number) }
-    }
-}
+pub(super) struct Key(u64);
 
 /// What makes keys, anew with each start: whoever knew how could send from sources that sketches take for few, or for very
 /// many. Of two that differ, the keys are the same with a chance of 2⁻⁶⁴.
@@ -34,7 +26,7 @@ pub(super) struct Secret(RandomState);
 
 impl Secret {
     pub(super) fn key(&self, of: impl Hash) -> Key {
-        Key::new(self.0.hash_one(of))
+        Key(self.0.hash_one(of))
     }
 }
 
@@ -52,7 +44,7 @@ pub struct Count {
 pub(super) enum Set<const EXACTLY: usize, const REGISTERS: u8> {
     /// All of them, sorted.
     Few(Vec<u64>),
-    Many(Box<HllSketch>),
+    Many(HyperLogLog<REGISTERS>),
 }
 
 impl<const EXACTLY: usize, const REGISTERS: u8> Default for Set<EXACTLY, REGISTERS> {
@@ -62,29 +54,28 @@ impl<const EXACTLY: usize, const REGISTERS: u8> Default for Set<EXACTLY, REGISTE
 }
 
 impl<const EXACTLY: usize, const REGISTERS: u8> Set<EXACTLY, REGISTERS> {
-    /// A sketch's registers, and what is about them in memory.
-    const SKETCH_BYTES: usize = (1 << REGISTERS) + 256;
     /// Most bytes that one takes beside itself.
     pub(super) const MOST_BYTES: usize = {
         let exactly = EXACTLY * size_of::<u64>();
-        if exactly > Self::SKETCH_BYTES { exactly } else { Self::SKETCH_BYTES }
+        let sketch = HyperLogLog::<REGISTERS>::BYTES;
+        if exactly > sketch { exactly } else { sketch }
     };
 
     pub(super) fn add(&mut self, key: Key) {
         match self {
-            Self::Many(sketch) => sketch.update_with_coupon(key.hash),
+            Self::Many(sketch) => sketch.add(key.0),
             Self::Few(numbers) => {
-                let Err(at) = numbers.binary_search(&key.number) else { return };
+                let Err(at) = numbers.binary_search(&key.0) else { return };
                 if numbers.len() < EXACTLY {
-                    numbers.insert(at, key.number);
+                    numbers.insert(at, key.0);
                     return;
                 }
-                let mut sketch = Self::empty();
+                let mut sketch = HyperLogLog::new();
                 for &number in numbers.iter() {
-                    sketch.update(number);
+                    sketch.add(number);
                 }
-                sketch.update_with_coupon(key.hash);
-                *self = Self::Many(Box::new(sketch));
+                sketch.add(key.0);
+                *self = Self::Many(sketch);
             }
         }
     }
@@ -99,31 +90,21 @@ impl<const EXACTLY: usize, const REGISTERS: u8> Set<EXACTLY, REGISTERS> {
     /// Adds all of another.
     pub(super) fn merge(&mut self, other: &Self) {
         match (&mut *self, other) {
-            (_, Self::Few(numbers)) => numbers.iter().for_each(|&number| self.add(Key::new(number))),
+            (_, Self::Few(numbers)) => numbers.iter().for_each(|&number| self.add(Key(number))),
             (Self::Few(numbers), Self::Many(sketch)) => {
                 let few = std::mem::take(numbers);
                 *self = Self::Many(sketch.clone());
                 self.merge(&Self::Few(few));
             }
-            (Self::Many(mine), Self::Many(theirs)) => {
-                if let Ok(mut union) = HllUnion::new(REGISTERS) {
-                    union.update(mine);
-                    union.update(theirs);
-                    **mine = union.to_sketch(HllType::Hll8);
-                }
-            }
+            (Self::Many(mine), Self::Many(theirs)) => mine.merge(theirs),
         }
-    }
-
-    fn empty() -> HllSketch {
-        HllSketch::new(REGISTERS, HllType::Hll8).expect("a power of two that sketches may have")
     }
 
     /// Bytes that it takes beside itself.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Few(numbers) => numbers.capacity() * size_of::<u64>(),
-            Self::Many(_) => Self::SKETCH_BYTES,
+            Self::Many(_) => HyperLogLog::<REGISTERS>::BYTES,
         }
     }
 }
@@ -162,10 +143,10 @@ mod tests {
         ) {
             let numbers: Vec<_> = numbers.iter().map(|number| start.wrapping_add(number * 65_537)).collect();
             let truth = numbers.iter().collect::<BTreeSet<_>>().len();
-            let mut all = Distinct::default();
+            let (mut all, secret) = (Distinct::default(), Secret::default());
             let add = |set: &mut Distinct, numbers: &[u64]| {
-                for &number in numbers {
-                    set.add(Key::new(number));
+                for number in numbers {
+                    set.add(secret.key(number));
                 }
             };
             add(&mut all, &numbers);
@@ -183,9 +164,9 @@ mod tests {
 
     #[test]
     fn millions_are_estimated_in_little_memory() {
-        let mut distinct = Distinct::default();
+        let (mut distinct, secret) = (Distinct::default(), Secret::default());
         for number in 0..2_000_000_u64 {
-            distinct.add(Key::new(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            distinct.add(secret.key(number));
         }
         assert!(is_near(distinct.count(), 2_000_000), "{:?}", distinct.count());
         assert!(distinct.bytes() <= Distinct::MOST_BYTES);
