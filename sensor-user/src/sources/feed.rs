@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use super::reader::Reader;
 use crate::evidence::each;
 use crate::kernel::since_1970;
 
-/// Batches that wait to be looked at, at most: 8 MiB.
-const WAITING: usize = 32;
+/// Bytes of records that wait to be looked at, at most.
+const MOST_WAITING: usize = 8 << 20;
 /// How often sinks are told the time.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -40,7 +40,9 @@ pub trait Sink: Send {
 /// Where records come in. A copy leads to the same place.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    batches: SyncSender<Batch>,
+    batches: Sender<Batch>,
+    /// Bytes of records that wait.
+    waiting: Arc<AtomicUsize>,
     missed: Arc<AtomicU64>,
 }
 
@@ -59,7 +61,10 @@ impl Feed {
         if records.is_empty() {
             return;
         }
-        if self.batches.try_send(Batch::Records(records.clone())).is_err() {
+        let before = self.waiting.fetch_add(records.len(), Ordering::Relaxed);
+        let fits = before + records.len() <= MOST_WAITING;
+        if !fits || self.batches.send(Batch::Records(records.clone())).is_err() {
+            self.waiting.fetch_sub(records.len(), Ordering::Relaxed);
             miss(&self.missed, records);
         }
     }
@@ -80,17 +85,18 @@ impl Observer {
     /// # Errors
     /// There are no threads left.
     pub fn start(sinks: Vec<Box<dyn Sink>>, missed: Arc<AtomicU64>, before: Vec<Position>) -> Result<Self> {
-        let (batches, waiting) = sync_channel(WAITING);
+        let (batches, waiting) = channel();
         let (at_work, ended) = channel::<()>();
-        let of_thread = Arc::clone(&missed);
+        let feed = Feed { batches, waiting: Arc::default(), missed };
+        let (bytes, of_thread) = (Arc::clone(&feed.waiting), Arc::clone(&feed.missed));
         thread::Builder::new()
             .name("sources".to_owned())
             .spawn(move || {
-                observe(&waiting, Reader::new(before), sinks, &of_thread);
+                observe(&waiting, &bytes, Reader::new(before), sinks, &of_thread);
                 drop(at_work);
             })
             .context("cannot start the thread that looks at sources")?;
-        Ok(Self { feed: Feed { batches, missed }, ended })
+        Ok(Self { feed, ended })
     }
 
     /// Where records come in.
@@ -103,7 +109,6 @@ impl Observer {
     #[must_use]
     pub fn settle(&self, patience: Duration) -> bool {
         let (settled, is_settled) = channel();
-        // It waits where there is no room, and there will be as long as the thread lives.
         self.feed.batches.send(Batch::Settled(settled)).is_ok()
             && is_settled.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected)
     }
@@ -134,7 +139,13 @@ fn survived(work: impl FnOnce()) -> bool {
 }
 
 /// Looks at what comes, until nobody is left who could send more.
-fn observe(batches: &Receiver<Batch>, mut reader: Reader, mut sinks: Vec<Box<dyn Sink>>, missed: &AtomicU64) {
+fn observe(
+    batches: &Receiver<Batch>,
+    waiting: &AtomicUsize,
+    mut reader: Reader,
+    mut sinks: Vec<Box<dyn Sink>>,
+    missed: &AtomicU64,
+) {
     let mut observations = Vec::new();
     let mut due = Instant::now();
     loop {
@@ -153,6 +164,7 @@ fn observe(batches: &Receiver<Batch>, mut reader: Reader, mut sinks: Vec<Box<dyn
                     miss(missed, &records);
                 }
                 observations.clear();
+                waiting.fetch_sub(records.len(), Ordering::Relaxed);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -202,6 +214,36 @@ mod tests {
         }
         assert!(observer.settle(Duration::from_mins(1)));
         assert_eq!(batches.load(Ordering::Relaxed), 20);
+    }
+
+    /// Waits until it is let go on.
+    struct Stalled(Receiver<()>);
+
+    impl Sink for Stalled {
+        fn observe(&mut self, _: &[Observation]) {
+            let _ = self.0.recv();
+        }
+
+        fn tick(&mut self, _: Timestamp) {}
+
+        fn end(self: Box<Self>) {}
+    }
+
+    #[test]
+    fn what_waits_is_bounded_by_bytes_and_the_rest_is_counted() {
+        let (go_on, stalled) = channel();
+        let missed = Arc::<AtomicU64>::default();
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Stalled(stalled))];
+        let observer = Observer::start(sinks, Arc::clone(&missed), Vec::new()).unwrap();
+        let bytes = Bytes::from(record(1, 0, 0, Slot::tcp(23), Side::NONE, &[0; 60]));
+        let fit = MOST_WAITING / bytes.len();
+        for _ in 0..fit + 10 {
+            observer.feed().offer(&bytes);
+        }
+        // The first may be looked at, and waits nevertheless.
+        assert_eq!(missed.load(Ordering::Relaxed), 10);
+        drop(go_on);
+        assert!(observer.stop(Duration::from_mins(1)));
     }
 
     #[test]

@@ -170,7 +170,9 @@ impl Sink for Register {
     }
 
     fn tick(&mut self, now: Timestamp) {
-        self.memory().tick(now, Instant::now());
+        // Both clocks before there is a wait for who asks: memory compares them.
+        let on_both = Instant::now();
+        self.memory().tick(now, on_both);
         self.store_events(now, false);
     }
 
