@@ -110,6 +110,12 @@ impl Question {
     pub const fn changes(&self) -> bool {
         matches!(self, Self::Reload | Self::Detach(_))
     }
+
+    /// Whether much is looked through for it, or much memory taken for the answer.
+    #[must_use]
+    pub const fn searches(&self) -> bool {
+        !self.changes() && !matches!(self, Self::Status)
+    }
 }
 
 fn details<T: DeserializeOwned>(rest: Value) -> Result<T, String> {

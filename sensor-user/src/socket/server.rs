@@ -28,6 +28,8 @@ const MOST: usize = 32;
 const RESERVED: usize = 8;
 /// Searches through evidence at a time: each reads a disk and takes a CPU.
 const SEARCHES: usize = 2;
+/// Searches at a time that only root and the agent's own user may have beside these.
+const RESERVED_SEARCHES: usize = 1;
 /// Packets that wait to be taken by who searches.
 const FOUND: usize = 64;
 /// Changes that wait for the agent.
@@ -129,14 +131,7 @@ impl Listener {
     /// Answers, until the task is aborted. What is to be changed comes out at the other end.
     pub fn serve(self, questions: Arc<dyn Questions>) -> (JoinHandle<()>, mpsc::Receiver<Changing>) {
         let (changes, changing) = mpsc::channel(CHANGES);
-        let hall = Hall {
-            questions,
-            changes,
-            all: Arc::new(Semaphore::new(MOST)),
-            reserved: Arc::new(Semaphore::new(RESERVED)),
-            searches: Arc::new(Semaphore::new(SEARCHES)),
-        };
-        (tokio::spawn(self.receive(hall)), changing)
+        (tokio::spawn(self.receive(Hall::new(questions, changes))), changing)
     }
 
     async fn receive(mut self, hall: Hall) {
@@ -202,6 +197,16 @@ struct Guest {
     room: Option<OwnedSemaphorePermit>,
 }
 
+/// One of what all may have, or of what is reserved.
+fn permit(
+    all: &Arc<Semaphore>,
+    reserved: &Arc<Semaphore>,
+    may_have_reserved: bool,
+) -> Option<OwnedSemaphorePermit> {
+    let of = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
+    of(all).or_else(|| if may_have_reserved { of(reserved) } else { None })
+}
+
 /// What all peers share.
 struct Hall {
     questions: Arc<dyn Questions>,
@@ -209,9 +214,22 @@ struct Hall {
     all: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
     searches: Arc<Semaphore>,
+    reserved_searches: Arc<Semaphore>,
 }
 
 impl Hall {
+    fn new(questions: Arc<dyn Questions>, changes: mpsc::Sender<Changing>) -> Self {
+        let room = |many| Arc::new(Semaphore::new(many));
+        Self {
+            questions,
+            changes,
+            all: room(MOST),
+            reserved: room(RESERVED),
+            searches: room(SEARCHES),
+            reserved_searches: room(RESERVED_SEARCHES),
+        }
+    }
+
     /// Who a peer is, and its room; `None` if the kernel does not say who.
     fn let_in(&self, stream: &UnixStream) -> Option<Guest> {
         let user = stream.peer_cred().ok()?.uid();
@@ -235,8 +253,13 @@ impl Hall {
     }
 
     fn room(&self, may_change: bool) -> Option<OwnedSemaphorePermit> {
-        let of = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).try_acquire_owned().ok();
-        of(&self.all).or_else(|| if may_change { of(&self.reserved) } else { None })
+        permit(&self.all, &self.reserved, may_change)
+    }
+
+    /// A turn to search: a peer that takes its answer slowly has it for as long.
+    fn turn(&self, may_change: bool) -> Result<OwnedSemaphorePermit> {
+        permit(&self.searches, &self.reserved_searches, may_change)
+            .context("as many searches as may be are answered already: ask again in a moment")
     }
 
     /// One question after the other.
@@ -270,7 +293,7 @@ impl Hall {
                     continue;
                 }
             };
-            match self.answer(question, answer).await {
+            match self.answer(question, answer, may_change).await {
                 Ok(Ok(())) => answer.end().await?,
                 Ok(Err(error)) => answer.error(&error).await?,
                 Err(gone) => return Err(gone),
@@ -282,7 +305,17 @@ impl Hall {
     ///
     /// # Errors
     /// The peer has gone.
-    async fn answer(&self, question: Question, answer: &mut Answer<'_>) -> io::Result<Result<()>> {
+    async fn answer(
+        &self,
+        question: Question,
+        answer: &mut Answer<'_>,
+        may_change: bool,
+    ) -> io::Result<Result<()>> {
+        let searching = question.searches().then(|| self.turn(may_change)).transpose();
+        let turn = match searching {
+            Ok(turn) => turn,
+            Err(error) => return Ok(Err(error)),
+        };
         match question {
             Question::Status => {
                 let questions = Arc::clone(&self.questions);
@@ -295,7 +328,7 @@ impl Hall {
                     Err(error) => return Ok(Err(error)),
                 }
             }
-            Question::Evidence(search) => return self.evidence(search, answer).await,
+            Question::Evidence(search) => return self.evidence(search, answer, turn).await,
             Question::Sources(ask) => {
                 return self.lines(answer, move |register| register.sources(&ask)).await;
             }
@@ -313,15 +346,12 @@ impl Hall {
         Ok(Ok(()))
     }
 
-    /// What is known of sources takes memory while it is put together: no more are than may search.
+    /// What is known of sources takes memory while it is put together.
     async fn lines(
         &self,
         answer: &mut Answer<'_>,
         ask: impl FnOnce(&Register) -> Result<Vec<Line>> + Send + 'static,
     ) -> io::Result<Result<()>> {
-        let Ok(_turn) = Arc::clone(&self.searches).try_acquire_owned() else {
-            return Ok(Err(anyhow!("{SEARCHES} searches are answered already: ask again in a moment")));
-        };
         let questions = Arc::clone(&self.questions);
         match blocking(move || ask(&questions.register()?)).await {
             Ok(lines) => {
@@ -335,10 +365,12 @@ impl Hall {
     }
 
     /// A search reads files as long as its peer takes what it finds, and no more is held than a few packets.
-    async fn evidence(&self, search: Search, answer: &mut Answer<'_>) -> io::Result<Result<()>> {
-        let Ok(turn) = Arc::clone(&self.searches).try_acquire_owned() else {
-            return Ok(Err(anyhow!("{SEARCHES} searches are answered already: ask again in a moment")));
-        };
+    async fn evidence(
+        &self,
+        search: Search,
+        answer: &mut Answer<'_>,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> io::Result<Result<()>> {
         let questions = Arc::clone(&self.questions);
         let (found, mut packets) = mpsc::channel(FOUND);
         let bytes = search.bytes;
@@ -394,3 +426,6 @@ async fn request(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<Vec<u8
     }
     Ok(if line.is_empty() { None } else { Some(line) })
 }
+
+#[cfg(test)]
+mod tests;
