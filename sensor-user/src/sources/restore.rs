@@ -55,6 +55,8 @@ impl Memory {
         let name = of_sensor.name.clone();
         let windows = of_sensor.windows_mut(span);
         let start = span.start(now);
+        // Watched from now on, if the store has nothing of it: else it would be taken for the one behind the last, and whole.
+        windows.at(now);
         // The current one first: it is what grows.
         for start in [start, start - span.seconds()] {
             if let Some(window) = restored(windows.empty(start), &name, reader, &about(&secret, lists), now)?

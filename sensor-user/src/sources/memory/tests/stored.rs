@@ -11,6 +11,7 @@ use super::super::super::answer::Line;
 use super::super::super::ask::AskEvents;
 use super::*;
 use crate::config::Store;
+use crate::sources::Span;
 use crate::store::{Feed, Keeper, Schedule, Stats};
 
 /// A store that is written to all the time.
@@ -98,6 +99,22 @@ fn this_hour_and_day_go_on_after_a_restart() {
     let other = register(64 << 20);
     other.restore(Duration::from_mins(1));
     assert_eq!(rows(other.sources(&Ask::default()).unwrap()), []);
+}
+
+#[test]
+fn an_hour_that_nobody_has_watched_is_watched_from_the_start_on() {
+    let kept = Kept::new();
+    let now = Timestamp::now();
+    kept.feed().observe(&packets(now - SignedDuration::from_hours(1)));
+    kept.settle();
+    let register = kept.register();
+    register.restore(Duration::from_mins(1));
+    let memory = register.memory();
+    let of_sensor = memory.sensors.values().next().unwrap();
+    let windows: Vec<_> = of_sensor.windows(Span::Hour).both().collect();
+    let [last, current] = &windows[..] else { panic!("{} windows", windows.len()) };
+    assert_eq!((last.observed, current.observed), (780, 0));
+    assert!(current.start == Span::Hour.start(now) && current.since >= now, "{}", current.since);
 }
 
 #[test]
