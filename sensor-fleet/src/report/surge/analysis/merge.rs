@@ -30,9 +30,21 @@ fn is_part(event: &Event, of: &Event) -> bool {
     2 * common >= shorter
 }
 
-/// Joins what follows within a few days on what was found of the same subject, if a sensor saw both: a surge that decays
-/// is one, though it was near its baseline for some days. The unlikeliest part speaks for all.
+/// Joins what follows within a few days on what was found of the same subject, if most sensors that saw either saw both: a
+/// surge that decays is one, though it was near its baseline for some days. The unlikeliest part speaks for all, of where
+/// it was too.
 pub(super) fn join(mut events: Vec<Event>) -> Vec<Event> {
+    // What has grown by a part may go on with another.
+    loop {
+        let before = events.len();
+        events = join_once(events);
+        if events.len() == before {
+            return events;
+        }
+    }
+}
+
+fn join_once(mut events: Vec<Event>) -> Vec<Event> {
     events.sort_by(|a, b| a.candidate.ln_cost.total_cmp(&b.candidate.ln_cost));
     let mut joined: Vec<Event> = Vec::new();
     for event in events {
@@ -50,11 +62,12 @@ pub(super) fn join(mut events: Vec<Event>) -> Vec<Event> {
 fn goes_on(event: &Event, of: &Event) -> bool {
     let (a, b) = (&event.candidate, &of.candidate);
     let between = a.from.max(b.from).saturating_sub(a.to.min(b.to) + 1);
-    let saw = |sensor: usize| of.seen.iter().any(|seen| seen.sensor == sensor);
+    let saw_both = |sensor: usize| of.seen.iter().any(|seen| seen.sensor == sensor);
+    let both = event.seen.iter().filter(|seen| saw_both(seen.sensor)).count();
     event.subject == of.subject
         && a.side == b.side
         && between <= BETWEEN
-        && (event.seen.is_empty() || event.seen.iter().any(|seen| saw(seen.sensor)))
+        && 2 * both >= event.seen.len().max(of.seen.len())
 }
 
 #[cfg(test)]
@@ -89,6 +102,7 @@ mod tests {
     #[case::a_week_later(event(0, (58, 60), -9.0, Side::Up, &[3]), &[(40, 50), (58, 60)])]
     #[case::before(event(0, (30, 37), -9.0, Side::Up, &[3]), &[(30, 50)])]
     #[case::elsewhere(event(0, (51, 60), -9.0, Side::Up, &[4]), &[(40, 50), (51, 60)])]
+    #[case::mostly_elsewhere(event(0, (51, 60), -9.0, Side::Up, &[3, 4, 5, 6]), &[(40, 50), (51, 60)])]
     #[case::downwards(event(0, (51, 60), -9.0, Side::Down, &[3]), &[(40, 50), (51, 60)])]
     #[case::another_service(event(1, (51, 60), -9.0, Side::Up, &[3]), &[(40, 50), (51, 60)])]
     fn what_goes_on_is_one(#[case] other: Event, #[case] expected: &[(usize, usize)]) {
@@ -98,5 +112,13 @@ mod tests {
         let days: Vec<(usize, usize)> =
             found.iter().map(|event| (event.candidate.from, event.candidate.to)).collect();
         assert_eq!(days, expected);
+    }
+
+    #[test]
+    fn what_lies_between_joins_both() {
+        let days = [((40, 50), -20.0), ((57, 60), -10.0), ((53, 54), -5.0)];
+        let found = join(days.map(|(days, cost)| event(0, days, cost, Side::Up, &[2, 3])).into());
+        let [event] = &found[..] else { panic!("{} events", found.len()) };
+        assert_eq!((event.candidate.from, event.candidate.to), (40, 60));
     }
 }
