@@ -196,8 +196,10 @@ fn planted_sources_are_found_as_they_were_sent() -> Result<()> {
             .is_some_and(|line| line.starts_with("203.0.113.10,200,0,") && line.ends_with(",1.000000,no")),
         "{csv}"
     );
-    let no_time = scene.ask(&["sources", "--to", "2026-11-29"])?;
-    assert!(no_time.code == 2 && no_time.stderr.contains("say from when on"), "{no_time:?}");
+    for command in [&["sources"][..], &["source", "203.0.113.10"]] {
+        let no_time = scene.ask(&[command, &["--to", "2026-11-29"]].concat())?;
+        assert!(no_time.code == 2 && no_time.stderr.contains("say from when on"), "{no_time:?}");
+    }
     let nobody = scene.ask(&["sources", "--country", "JP"])?;
     assert_eq!(nobody.code, 2, "{nobody:?}");
     Ok(())

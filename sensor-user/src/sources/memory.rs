@@ -112,12 +112,11 @@ impl Memory {
     pub(super) fn add(&mut self, it: &Observation, lists: &Lists) {
         // A record of a sensor that was configured before a reload.
         let Some(of_sensor) = self.sensors.get_mut(&it.sensor) else { return };
-        let scanner = lists.scanner(it.address);
         let about = About {
             key: self.secret.key(it.source),
             country: lists.country(it.address),
             system: lists.system_number(it.address),
-            known: scanner.is_some(),
+            known: lists.scanner(it.address).is_some(),
         };
         let account = of_sensor.account;
         let victim = it.reply.filter(|reply| of_sensor.victims.add(it, *reply, account));
@@ -125,7 +124,7 @@ impl Memory {
         of_sensor.scans.add(it, account);
         of_sensor.account.observed += 1;
         of_sensor.account.missed += it.lost;
-        of_sensor.totals.add(it, &about, scanner);
+        of_sensor.totals.add(it, &about, lists);
         if let Some(system) = about.system
             && of_sensor.totals.wants_name(system)
         {

@@ -108,6 +108,8 @@ fn of_window(window: &Window, ports: &[Port], countries: Option<&[Country]>) -> 
         for (country, part) in window.countries.iter() {
             let sources = part.sources.count().count;
             match country {
+                // Of one that had to make room and came back, no number of sources is known.
+                Some(country) if with_series.contains(country) && part.partial => {}
                 Some(country) if with_series.contains(country) => told.series.push((*country, sources)),
                 Some(_) => told.other += sources,
                 None => told.unknown += sources,

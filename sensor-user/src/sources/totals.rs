@@ -58,15 +58,17 @@ impl Totals {
         self.scanners.bound(most);
     }
 
-    pub(super) fn add(&mut self, it: &Observation, about: &About, scanner: Option<&Arc<str>>) {
+    /// Adds a packet. Of no known country and system is only what comes while these lists are in use.
+    pub(super) fn add(&mut self, it: &Observation, about: &About, lists: &Lists) {
         match &about.country {
             Some(country) => self.countries.add(country),
-            None => self.unknown_country += 1,
+            None => self.unknown_country += u64::from(lists.know_countries()),
         }
         match &about.system {
             Some(system) => self.systems.add(system),
-            None => self.unknown_system += 1,
+            None => self.unknown_system += u64::from(lists.know_systems()),
         }
+        let scanner = lists.scanner(it.address);
         if let Some(scanner) = scanner {
             self.scanners.add(scanner);
             let [this_hour, _] = &mut self.by_scanner;

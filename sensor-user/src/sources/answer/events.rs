@@ -9,6 +9,7 @@ use super::super::ask::{AskEvents, AskSource};
 use super::super::lists::Lists;
 use super::super::register::Register;
 use super::super::scans::{self, Scan};
+use super::super::source::Source;
 use super::super::victims::{self, Victim};
 use super::windows::in_order;
 use super::{Belongs, DefinitionLine, Line, ScanRow, VictimDefinitionLine, VictimRow};
@@ -25,6 +26,19 @@ impl Register {
     /// # Errors
     /// There is no such sensor, or no list of known scanners.
     pub fn scans(&self, ask: &AskEvents) -> Result<Vec<Line>> {
+        self.scans_of(None, ask)
+    }
+
+    /// Addresses under denial of service, the oldest first, and how they are defined.
+    ///
+    /// # Errors
+    /// As for [`Register::scans`].
+    pub fn victims(&self, ask: &AskEvents) -> Result<Vec<Line>> {
+        self.victims_of(None, ask)
+    }
+
+    /// Scans by one source, or by all.
+    fn scans_of(&self, source: Option<Source>, ask: &AskEvents) -> Result<Vec<Line>> {
         let lists = self.lists();
         check(ask, &lists)?;
         let memory = self.memory();
@@ -48,7 +62,7 @@ impl Register {
         drop(memory);
         let is_there: HashSet<_> =
             rows.iter().map(|row| (row.sensor.clone(), row.scan.source, row.scan.start)).collect();
-        let earlier = self.earlier(EventKind::Scan, ask)?.into_iter().filter_map(|event| {
+        let earlier = self.earlier(EventKind::Scan, source, ask)?.into_iter().filter_map(|event| {
             let mut scan: Scan = serde_json::from_value(event.detail).ok()?;
             scan.ongoing &= is_recent(scan.end, scans::SILENCE);
             let belongs = Belongs::of(scan.source, &lists);
@@ -63,11 +77,8 @@ impl Register {
         Ok(answer)
     }
 
-    /// Addresses under denial of service, the oldest first, and how they are defined.
-    ///
-    /// # Errors
-    /// There is no such sensor, or no list of known scanners.
-    pub fn victims(&self, ask: &AskEvents) -> Result<Vec<Line>> {
+    /// Attacks on one address, or on all.
+    fn victims_of(&self, source: Option<Source>, ask: &AskEvents) -> Result<Vec<Line>> {
         let lists = self.lists();
         check(ask, &lists)?;
         let memory = self.memory();
@@ -95,7 +106,7 @@ impl Register {
         drop(memory);
         let is_there: HashSet<_> =
             rows.iter().map(|row| (row.sensor.clone(), row.victim.victim, row.victim.start)).collect();
-        let earlier = self.earlier(EventKind::Victim, ask)?.into_iter().filter_map(|event| {
+        let earlier = self.earlier(EventKind::Victim, source, ask)?.into_iter().filter_map(|event| {
             let mut victim: Victim = serde_json::from_value(event.detail).ok()?;
             victim.ongoing &= is_recent(victim.end, victims::SILENCE);
             let belongs = Belongs::of(victim.victim, &lists);
@@ -111,21 +122,21 @@ impl Register {
         Ok(answer)
     }
 
-    /// What the store has of a time that is asked for: all that memory has, up to a minute ago, and what was before.
-    fn earlier(&self, kind: EventKind, ask: &AskEvents) -> Result<Vec<Event>> {
+    /// What the store has of a time that is asked for, of one source or of all: all that memory has, up to a minute ago, and what was before.
+    fn earlier(&self, kind: EventKind, source: Option<Source>, ask: &AskEvents) -> Result<Vec<Event>> {
         let (Some(from), Some(reader)) = (ask.from, self.reader()) else { return Ok(Vec::new()) };
         let to = ask.to.unwrap_or_else(Timestamp::now);
         let ask = store::Ask { sensor: ask.sensor.clone(), most: MOST, ..store::Ask::of(from, to) };
-        reader.events(kind, None, &ask)
+        reader.events(kind, source, &ask)
     }
 
     /// Scans by a source, and of it as a victim.
     pub(super) fn events_of(&self, ask: &AskSource) -> Result<Vec<Line>> {
         let source = ask.source;
         let everything = AskEvents { from: ask.from, to: ask.to, ..AskEvents::default() };
-        let scans = self.scans(&everything)?.into_iter();
+        let scans = self.scans_of(Some(source), &everything)?.into_iter();
         let scans = scans.filter(|line| matches!(line, Line::Scan(row) if row.scan.source == source));
-        let victims = self.victims(&everything)?.into_iter();
+        let victims = self.victims_of(Some(source), &everything)?.into_iter();
         let victims = victims.filter(|line| matches!(line, Line::Victim(row) if row.victim.victim == source));
         Ok(scans.chain(victims).collect())
     }

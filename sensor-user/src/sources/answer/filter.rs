@@ -156,8 +156,12 @@ impl<'a> Filter<'a> {
     /// Of what is asked for, all together; those that are followed were found.
     pub(super) fn total(&self, chosen: &Chosen<'_>, found: &[Found]) -> Total {
         let windows = || chosen.iter().map(|(_, window)| *window);
-        let error = |window: &Window| {
-            if self.slot.is_some() { window.pairs.error() } else { window.sources.error() }
+        let error = |window: &Window| match self.ask.by {
+            ask::By::Source if self.slot.is_some() => window.pairs.error(),
+            ask::By::Source => window.sources.error(),
+            ask::By::Network => window.networks.error(),
+            // Of these everything is counted.
+            ask::By::Port | ask::By::Country | ask::By::As => 0,
         };
         let row_error = windows().map(error).sum();
         let missed = windows().any(|window| window.missed > 0);

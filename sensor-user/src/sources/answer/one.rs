@@ -9,7 +9,7 @@ use super::super::register::Register;
 use super::super::window::Span;
 use super::filter::{ports, row_of};
 use super::stored;
-use super::windows::{end, in_order};
+use super::windows::{end, is_time};
 use super::{Belongs, Did, Line};
 
 impl Register {
@@ -22,7 +22,7 @@ impl Register {
         let source = ask.source;
         let lists = self.lists();
         let mut answer = vec![Line::Belongs(Belongs::of(source, &lists))];
-        in_order(ask.from, ask.to)?;
+        is_time(ask.from, ask.to)?;
         if let Some(from) = ask.from
             && let Some(reader) = self.reader()
         {

@@ -145,7 +145,9 @@ fn networks(chosen: &Chosen<'_>, lists: &Lists, without_known_scanners: bool, mo
             first: place.value.seen.first(),
             last: place.value.seen.last(),
             did: None,
-            belongs: Belongs::of(Source::of(network.address()), lists),
+            // Of its first address, as what is announced to others has one country and one operator. A known scanner may have
+            // a few addresses of it.
+            belongs: Belongs { scanner: None, ..Belongs::of(Source::of(network.address()), lists) },
         })
     };
     ranked.into_iter().map(row).collect()

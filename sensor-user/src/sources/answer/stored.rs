@@ -79,8 +79,11 @@ pub(super) fn sources(
             let name = |country: &Option<_>| country.map_or("unknown".to_owned(), |it| format!("{it}"));
             let mut parts = Parts::new(without);
             let kept = reader.each_source(&stored, |row| {
-                all.add(row.packets);
-                parts.add(lists.country(row.source.first()), row.packets, is_known(row.source));
+                let is_known = is_known(row.source);
+                if !(without && is_known) {
+                    all.add(row.packets);
+                }
+                parts.add(lists.country(row.source.first()), row.packets, is_known);
             })?;
             rows.extend(parts.rows(name, &kept, ask, most));
             kept
@@ -89,8 +92,11 @@ pub(super) fn sources(
             let name = |system: &Option<u32>| system.map_or("unknown".to_owned(), |it| it.to_string());
             let mut parts = Parts::new(without);
             let kept = reader.each_source(&stored, |row| {
-                all.add(row.packets);
-                parts.add(lists.system_number(row.source.first()), row.packets, is_known(row.source));
+                let is_known = is_known(row.source);
+                if !(without && is_known) {
+                    all.add(row.packets);
+                }
+                parts.add(lists.system_number(row.source.first()), row.packets, is_known);
             })?;
             rows.extend(parts.rows(name, &kept, ask, most));
             kept
@@ -104,9 +110,12 @@ pub(super) fn sources(
             for (pair, packets) in pairs.all()? {
                 let Some(slot) = pair.slot() else { continue };
                 let source = pair.source();
-                parts.add(slot, packets, is_known(source));
-                all.packets += packets;
-                all.sources += u64::from(before.replace(source) != Some(source));
+                let is_known = is_known(source);
+                parts.add(slot, packets, is_known);
+                if !(without && is_known) {
+                    all.packets += packets;
+                    all.sources += u64::from(before.replace(source) != Some(source));
+                }
             }
             rows.extend(parts.rows(|slot| slot_name(*slot), &kept, ask, most));
             kept

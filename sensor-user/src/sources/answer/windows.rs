@@ -38,11 +38,7 @@ impl Memory {
     /// # Errors
     /// There is no such sensor, or that is no time.
     pub(super) fn chosen<'a>(&'a self, ask: &'a Ask) -> Result<Chosen<'a>> {
-        in_order(ask.from, ask.to)?;
-        if ask.from.is_none() && ask.to.is_some() {
-            let words = "an end alone is no time: say from when on, too";
-            return Err(WrongUse(words.to_owned()).into());
-        }
+        is_time(ask.from, ask.to)?;
         let sensors = self.named(ask.sensor.as_deref())?;
         let first = |span| {
             let windows = sensors.clone().flat_map(|of_sensor| of_sensor.windows(span).both());
@@ -107,6 +103,14 @@ pub(super) fn in_order(from: Option<Timestamp>, to: Option<Timestamp>) -> Result
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses an end without a beginning, too.
+pub(super) fn is_time(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<()> {
+    if from.is_none() && to.is_some() {
+        return Err(WrongUse("an end alone is no time: say from when on, too".to_owned()).into());
+    }
+    in_order(from, to)
 }
 
 /// All of these sources together.

@@ -1,6 +1,6 @@
 //! Everything that is stored of a time, row by row, for who sums it up in another way; and how far records had come.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use rusqlite::{Connection, params, params_from_iter};
 use sensor_common::layout::SlotKind;
@@ -93,9 +93,14 @@ impl Reader {
     /// All rows of the sources in a network, as [`Reader::source`] gives them; says what there is of each sensor.
     ///
     /// # Errors
-    /// As for [`Reader::each_source`].
+    /// As for [`Reader::each_source`], or there are more rows than may be given.
     pub fn everything_of(&self, network: Prefix, ask: &Ask) -> Result<(Vec<FlowRow>, Vec<Kept>)> {
-        self.read(|connection| Ok((of_network(connection, network, ask)?, kept(connection, ask)?)))
+        let (rows, kept) =
+            self.read(|connection| Ok((of_network(connection, network, ask)?, kept(connection, ask)?)))?;
+        if rows.len() >= ask.most() {
+            bail!("it did too much in that time to add up: ask for less of it");
+        }
+        Ok((rows, kept))
     }
 
     /// The hours of one sensor that are stored of the time that is asked for, the oldest first, and each flow of them, which
