@@ -55,7 +55,7 @@ fn the_report_has_the_same_findings_as_the_table() -> Result<()> {
         for finding in part.as_array().context("no findings")? {
             let line = lines.next().context("a line is missing")?;
             let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
-            // Free memory goes up and down.
+            // What is free goes up and down.
             let found = text("found").split_once(';').map_or(text("found"), |(_, fixed)| fixed.to_owned());
             for word in [text("check").replace('_', " "), found, text("severity"), text("remedy")] {
                 ensure!(line.contains(&word), "{word:?} is not in {line:?}");

@@ -178,7 +178,7 @@ fn room(free: u64, has: u64, may: u64) -> Finding {
     let check = "store_room";
     let mebibytes = |bytes: u64| bytes >> 20;
     let found = format!(
-        "{} MiB free, where the store has {} of at most {} MiB",
+        "{} MiB free; the store has {} of at most {} MiB",
         mebibytes(free),
         mebibytes(has),
         mebibytes(may)
