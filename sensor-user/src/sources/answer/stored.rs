@@ -79,11 +79,10 @@ pub(super) fn sources(
             let name = |country: &Option<_>| country.map_or("unknown".to_owned(), |it| format!("{it}"));
             let mut parts = Parts::new(without);
             let kept = reader.each_source(&stored, |row| {
-                let is_known = is_known(row.source);
-                if !(without && is_known) {
+                if filter.admits(row.source) {
                     all.add(row.packets);
                 }
-                parts.add(lists.country(row.source.first()), row.packets, is_known);
+                parts.add(lists.country(row.source.first()), row.packets, is_known(row.source));
             })?;
             rows.extend(parts.rows(name, &kept, ask, most));
             kept
@@ -92,11 +91,10 @@ pub(super) fn sources(
             let name = |system: &Option<u32>| system.map_or("unknown".to_owned(), |it| it.to_string());
             let mut parts = Parts::new(without);
             let kept = reader.each_source(&stored, |row| {
-                let is_known = is_known(row.source);
-                if !(without && is_known) {
+                if filter.admits(row.source) {
                     all.add(row.packets);
                 }
-                parts.add(lists.system_number(row.source.first()), row.packets, is_known);
+                parts.add(lists.system_number(row.source.first()), row.packets, is_known(row.source));
             })?;
             rows.extend(parts.rows(name, &kept, ask, most));
             kept
@@ -110,9 +108,8 @@ pub(super) fn sources(
             for (pair, packets) in pairs.all()? {
                 let Some(slot) = pair.slot() else { continue };
                 let source = pair.source();
-                let is_known = is_known(source);
-                parts.add(slot, packets, is_known);
-                if !(without && is_known) {
+                parts.add(slot, packets, is_known(source));
+                if filter.admits(source) {
                     all.packets += packets;
                     all.sources += u64::from(before.replace(source) != Some(source));
                 }
