@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::sources::{Events, Form, Period, Source, Sources, Tuples};
+pub use self::sources::{Counts, Events, Form, Period, Source, Sources, Tuples};
 
 use crate::config::{self, KernelLog, Mode, Port, Prefix};
 use crate::kernel::{AttachOptions, DEFAULT_PINS};
@@ -73,7 +73,8 @@ pub enum Command {
     Confirm(Confirm),
     /// Say what the running agent is doing: what it is attached to, what it counts, what is wrong.
     Status(Status),
-    /// Show packets that the running agent keeps as evidence, or write them to a pcapng file.
+    /// Show packets that the running agent keeps as evidence, or write them to a pcapng file: whole packets with the real
+    /// addresses of both ends, which are never anonymized.
     Evidence(Evidence),
     /// Show who sent most of the last hours, or what most was sent to, as far as evidence tells.
     Sources(Sources),
@@ -85,6 +86,8 @@ pub enum Command {
     Victims(Events),
     /// Show what SYNs have in common: window, options, MSS, window scale and TTL.
     Tuples(Tuples),
+    /// Show what was counted over time, minute by minute or hour by hour: of all, of a protocol or of a port.
+    Counts(Counts),
     /// Have the running agent apply its changed configuration file; a bad one is refused whole.
     Reload(Reload),
     /// Remove the sensor from interfaces, whoever attached it. Needs no configuration and no agent.

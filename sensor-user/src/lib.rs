@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod export;
 pub mod kernel;
+mod key_file;
 pub mod lock;
 pub mod log;
 pub mod manager;

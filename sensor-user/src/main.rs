@@ -45,6 +45,7 @@ fn dispatch() -> ExitCode {
         Command::Scans(arguments) => finish(sources::scans(&arguments)),
         Command::Victims(arguments) => finish(sources::victims(&arguments)),
         Command::Tuples(arguments) => finish(sources::tuples(&arguments)),
+        Command::Counts(arguments) => finish(sources::counts(&arguments)),
         Command::Reload(arguments) => finish(reload::run(&arguments)),
         Command::Detach(arguments) => finish(detach::run(&arguments)),
     }

@@ -32,7 +32,8 @@ pub use self::keeper::{Keeper, Schedule};
 pub use self::place::{DATABASE, bytes_in};
 pub(crate) use self::read::Heaviest;
 pub use self::read::{
-    Ask, Basis, Counted, FlowRow, Flowed, HourRow, Kept, Reader, SourceRow, Step, TopSources, What,
+    Ask, AskCounted, Basis, Counted, FlowRow, Flowed, HourRow, Kept, Reader, SourceRow, Step, TopSources,
+    What,
 };
 pub use self::stats::{Refused, Stats};
 pub use self::window::Window;

@@ -326,6 +326,7 @@ fn lists_say_whose_sources_are_and_are_exchanged() -> Result<()> {
     );
     let by_system = scene.lines(&["sources", "--by", "as"], "part")?;
     assert_eq!(texts(&by_system, "of"), ["64496", "unknown"]);
+    assert_eq!(by_system[0]["as_name"], "Example", "{by_system:?}");
     let of_country = scene.lines(&["sources", "--country", "JP"], "total")?;
     assert_eq!(of_country[0]["sources"], serde_json::json!({"count": 2, "exact": true}));
 

@@ -10,7 +10,8 @@ use crate::evidence::{Basis, Search, find};
 use crate::export::AttachStatus;
 use crate::obstacle::in_words;
 use crate::socket::{Questions, Visit};
-use crate::sources::Register;
+use crate::sources::answer::{self, Line};
+use crate::sources::{AskCounts, Register};
 use crate::status::{
     AgentStatus, CountersStatus, EvidenceStatus, InterfaceStatus, Readiness, StatusLine, utc,
 };
@@ -100,6 +101,14 @@ impl Questions for Pages {
             "this agent keeps no evidence: add [evidence] to its configuration, then `sensor reload`",
         )?;
         find(&folder, search, visit)
+    }
+
+    fn counts(&self, ask: &AskCounts) -> Result<Vec<Line>> {
+        let store = self.lock().store.clone();
+        let store = store.context(
+            "this agent stores nothing: add [store] or [evidence] to its configuration, then `sensor reload`",
+        )?;
+        answer::counts(&store.reader(), ask)
     }
 
     fn register(&self) -> Result<Register> {

@@ -9,7 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Asked;
 use super::value::{duration, instant, offset, tool};
 use crate::config::Port;
-use crate::sources::{By, Country, DEFAULT_LIMIT, MAX_LIMIT, Source as Address};
+use crate::sources::{By, Country, DEFAULT_LIMIT, MAX_LIMIT, Protocol, Source as Address};
+use crate::store::Step;
 
 /// A time that is asked for.
 #[derive(Args, Clone, Copy, Debug)]
@@ -139,6 +140,38 @@ pub struct Events {
     pub agent: Asked,
 }
 
+/// Arguments of `sensor counts`.
+#[derive(Args, Clone, Debug)]
+pub struct Counts {
+    /// When; without it, the last hour of minutes, or the last day of hours.
+    #[command(flatten)]
+    pub period: Period,
+
+    /// Of one sensor.
+    #[arg(long, value_name = "NAME")]
+    pub sensor: Option<String>,
+
+    /// What was sent to this port, as in 37215/tcp.
+    #[arg(long, value_name = "PORT", conflicts_with = "protocol")]
+    pub port: Option<Port>,
+
+    /// What was of this protocol.
+    #[arg(long, value_name = "PROTOCOL")]
+    pub protocol: Option<Protocol>,
+
+    /// How far apart: minutes are kept for two days.
+    #[arg(long, value_name = "STEP", default_value = "minute")]
+    pub by: Step,
+
+    /// How it is printed.
+    #[command(flatten)]
+    pub form: Form,
+
+    /// Which agent.
+    #[command(flatten)]
+    pub agent: Asked,
+}
+
 /// Arguments of `sensor tuples`.
 #[derive(Args, Clone, Debug)]
 pub struct Tuples {
@@ -149,6 +182,10 @@ pub struct Tuples {
     /// Of one sensor.
     #[arg(long, value_name = "NAME")]
     pub sensor: Option<String>,
+
+    /// Leave out known scanners.
+    #[arg(long)]
+    pub without_known_scanners: bool,
 
     /// In the order of their sources, not of their packets.
     #[arg(long)]

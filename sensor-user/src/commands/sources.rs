@@ -1,4 +1,5 @@
-//! `sensor sources`, `source`, `scans`, `victims` and `tuples`: what the agent knows of sources.
+//! `sensor sources`, `source`, `scans`, `victims` and `tuples`: what the agent knows of sources; `sensor counts`: what was
+//! counted over time.
 
 mod anonymize;
 mod cells;
@@ -17,7 +18,7 @@ use crate::kernel::check_names;
 use crate::output;
 use crate::socket::{self, Client, Question};
 use crate::sources::answer::Line;
-use crate::sources::{Ask, AskEvents, AskSource};
+use crate::sources::{Ask, AskCounts, AskEvents, AskSource};
 
 /// How long the agent may take: it puts the whole answer together first.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,10 +76,22 @@ pub fn victims(arguments: &cli::Events) -> Result<()> {
 /// # Errors
 /// No agent answers.
 pub fn tuples(arguments: &cli::Tuples) -> Result<()> {
-    let cli::Tuples { period, sensor, order_by_sources, limit, form, agent } = arguments.clone();
+    let cli::Tuples { period, sensor, without_known_scanners, order_by_sources, limit, form, agent } =
+        arguments.clone();
     let (from, to) = times(period)?;
-    let ask = Ask { from, to, sensor, order_by_sources, limit, ..Ask::default() };
+    let ask = Ask { from, to, sensor, without_known_scanners, order_by_sources, limit, ..Ask::default() };
     asked(&Question::Tuples(ask), &agent, &form)
+}
+
+/// `sensor counts`.
+///
+/// # Errors
+/// No agent answers, or it stores nothing.
+pub fn counts(arguments: &cli::Counts) -> Result<()> {
+    let cli::Counts { period, sensor, port, protocol, by, form, agent } = arguments.clone();
+    let (from, to) = times(period)?;
+    let slot = port.map(|port| port.to_string());
+    asked(&Question::Counts(AskCounts { from, to, sensor, slot, protocol, by }), &agent, &form)
 }
 
 fn events(arguments: &cli::Events) -> Result<AskEvents> {

@@ -36,8 +36,19 @@ pub fn run(arguments: &cli::Status) -> Result<()> {
         _ => None,
     });
     match readiness {
-        Some(Readiness { ready: true, .. }) => Ok(()),
+        // What is ready counts; that nothing is stored is wrong all the same.
+        Some(Readiness { ready: true, .. }) => {
+            store_trouble(&lines).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
+        }
         Some(Readiness { trouble: Some(trouble), .. }) => Err(anyhow!(trouble.clone())),
         _ => bail!("the agent does not say whether all is well: see its log"),
     }
+}
+
+/// Why the store cannot be written, if it cannot.
+fn store_trouble(lines: &[StatusLine]) -> Option<String> {
+    lines.iter().find_map(|line| match line {
+        StatusLine::Store(store) => store.trouble.clone(),
+        _ => None,
+    })
 }

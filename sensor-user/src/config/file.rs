@@ -90,6 +90,7 @@ pub(super) struct Sources {
     pub countries: Option<Spanned<String>>,
     pub autonomous_systems: Option<Spanned<String>>,
     pub known_scanners: Option<Spanned<String>>,
+    pub sketch_key_file: Option<Spanned<String>>,
     pub memory: Option<Spanned<String>>,
     pub max_labels: Option<Spanned<i64>>,
     pub victim_packets: Option<Spanned<i64>>,

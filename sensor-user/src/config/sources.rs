@@ -31,6 +31,8 @@ pub struct Sources {
     pub autonomous_systems: Option<PathBuf>,
     /// A CSV file of prefixes and whose they are, likewise.
     pub known_scanners: Option<PathBuf>,
+    /// A file with the key that sketches of whole windows are made with, likewise: without it there are none.
+    pub sketch_key_file: Option<PathBuf>,
     /// Bytes of windows and sketches, of all sensors together.
     pub memory: u64,
     /// Countries, autonomous systems and known scanners with series of their own: so many of each and sensor.
@@ -63,6 +65,7 @@ impl Default for Sources {
             countries: None,
             autonomous_systems: None,
             known_scanners: None,
+            sketch_key_file: None,
             memory: DEFAULT_MEMORY,
             max_labels: DEFAULT_MAX_LABELS,
             victims: VictimDefinition::default(),
@@ -80,6 +83,7 @@ pub(super) fn sources(table: &file::Sources, sensors: usize, problems: &mut Prob
     let countries = path("countries", &table.countries);
     let autonomous_systems = path("autonomous_systems", &table.autonomous_systems);
     let known_scanners = path("known_scanners", &table.known_scanners);
+    let sketch_key_file = path("sketch_key_file", &table.sketch_key_file);
     let memory = table
         .memory
         .as_ref()
@@ -105,6 +109,7 @@ pub(super) fn sources(table: &file::Sources, sensors: usize, problems: &mut Prob
         countries,
         autonomous_systems,
         known_scanners,
+        sketch_key_file,
         memory: memory.unwrap_or(usual.memory.max(LEAST_MEMORY * sensors as u64)),
         max_labels: max_labels.unwrap_or(usual.max_labels),
         victims: VictimDefinition {

@@ -17,6 +17,7 @@ const PLACES: [(&str, &[&str]); 8] = [
             "countries",
             "autonomous_systems",
             "known_scanners",
+            "sketch_key_file",
             "memory",
             "max_labels",
             "victim_packets",

@@ -102,6 +102,7 @@ fn every_key_is_read() {
         countries = "/srv/countries.mmdb"
         autonomous_systems = "/srv/systems.mmdb"
         known_scanners = "/srv/scanners.csv"
+            sketch_key_file = "/srv/sketch.key"
         memory = "8MiB"
         max_labels = 7
         victim_packets = 5
@@ -141,6 +142,7 @@ fn every_key_is_read() {
             countries: Some("/srv/countries.mmdb".into()),
             autonomous_systems: Some("/srv/systems.mmdb".into()),
             known_scanners: Some("/srv/scanners.csv".into()),
+            sketch_key_file: Some("/srv/sketch.key".into()),
             memory: 8 << 20,
             max_labels: 7,
             victims: VictimDefinition { packets: 5, time: Duration::from_mins(2), packets_per_minute: 10 },

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::evidence::Search;
-use crate::sources::{Ask, AskEvents, AskSource};
+use crate::sources::{Ask, AskCounts, AskEvents, AskSource};
 
 /// The protocol's version. An agent refuses others; what is added to an answer takes no new one.
 pub const VERSION: u64 = 1;
@@ -31,6 +31,8 @@ pub enum Question {
     Victims(AskEvents),
     /// What SYNs show of the stacks that made them.
     Tuples(Ask),
+    /// What was counted over time.
+    Counts(AskCounts),
     /// To apply the configuration as it is written now.
     Reload,
     /// To detach from an interface, and to leave it detached.
@@ -52,7 +54,8 @@ struct Nothing {}
 
 impl Question {
     /// What `ask` may be.
-    const NAMES: &str = "status, evidence, sources, source, scans, victims, tuples, reload and detach";
+    const NAMES: &str =
+        "status, evidence, sources, source, scans, victims, tuples, counts, reload and detach";
 
     /// The question on a line.
     ///
@@ -81,6 +84,7 @@ impl Question {
             Some("scans") => details(rest).map(Self::Scans),
             Some("victims") => details(rest).map(Self::Victims),
             Some("tuples") => details(rest).map(Self::Tuples),
+            Some("counts") => details(rest).map(Self::Counts),
             Some("reload") => details(rest).map(|Nothing {}| Self::Reload),
             Some("detach") => details(rest).map(Self::Detach),
             _ => Err(format!(
@@ -139,6 +143,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::store::Step;
 
     #[rstest]
     #[case::status(Question::Status, r#"{"version":1,"ask":"status"}"#)]
@@ -153,6 +158,10 @@ mod tests {
     )]
     #[case::scans(Question::Scans(AskEvents::default()), r#"{"version":1,"ask":"scans"}"#)]
     #[case::victims(Question::Victims(AskEvents::default()), r#"{"version":1,"ask":"victims"}"#)]
+    #[case::counts(
+        Question::Counts(AskCounts { slot: Some("23/tcp".to_owned()), by: Step::Hour, ..AskCounts::default() }),
+        r#"{"version":1,"ask":"counts","slot":"23/tcp","by":"hour"}"#
+    )]
     #[case::detach(Question::Detach(Detach { interface: 7 }), r#"{"version":1,"ask":"detach","interface":7}"#)]
     fn questions_are_read_as_they_are_written(#[case] question: Question, #[case] line: &str) {
         assert_eq!(question.line().unwrap(), format!("{line}\n"));

@@ -18,8 +18,8 @@ use super::question::{Detach, LONGEST, Question};
 use super::{Answer, PATIENCE};
 use crate::evidence::{Basis, Found, Search};
 use crate::repeated::Repeated;
-use crate::sources::Register;
 use crate::sources::answer::Line;
+use crate::sources::{AskCounts, Register};
 use crate::status::StatusLine;
 
 /// Connections at a time, of all who may connect.
@@ -55,6 +55,12 @@ pub trait Questions: Send + Sync + 'static {
     /// # Errors
     /// No evidence is kept, of which they are told.
     fn register(&self) -> Result<Register>;
+
+    /// What was counted over time.
+    ///
+    /// # Errors
+    /// Nothing is stored, or it cannot be told.
+    fn counts(&self, ask: &AskCounts) -> Result<Vec<Line>>;
 }
 
 /// Takes a packet that was found, or nothing while the search goes on; says whether it is to.
@@ -330,14 +336,17 @@ impl Hall {
             }
             Question::Evidence(search) => return self.evidence(search, answer, turn).await,
             Question::Sources(ask) => {
-                return self.lines(answer, move |register| register.sources(&ask)).await;
+                return self.told(answer, move |register| register.sources(&ask)).await;
             }
-            Question::Source(ask) => return self.lines(answer, move |register| register.source(&ask)).await,
-            Question::Scans(ask) => return self.lines(answer, move |register| register.scans(&ask)).await,
+            Question::Source(ask) => return self.told(answer, move |register| register.source(&ask)).await,
+            Question::Scans(ask) => return self.told(answer, move |register| register.scans(&ask)).await,
             Question::Victims(ask) => {
-                return self.lines(answer, move |register| register.victims(&ask)).await;
+                return self.told(answer, move |register| register.victims(&ask)).await;
             }
-            Question::Tuples(ask) => return self.lines(answer, move |register| register.tuples(&ask)).await,
+            Question::Tuples(ask) => return self.told(answer, move |register| register.tuples(&ask)).await,
+            Question::Counts(ask) => {
+                return self.lines(answer, move |questions| questions.counts(&ask)).await;
+            }
             Question::Reload => return self.change(Change::Reload, answer).await,
             Question::Detach(Detach { interface }) => {
                 return self.change(Change::Detach(interface), answer).await;
@@ -347,13 +356,21 @@ impl Hall {
     }
 
     /// What is known of sources takes memory while it is put together.
-    async fn lines(
+    async fn told(
         &self,
         answer: &mut Answer<'_>,
         ask: impl FnOnce(&Register) -> Result<Vec<Line>> + Send + 'static,
     ) -> io::Result<Result<()>> {
+        self.lines(answer, move |questions| ask(&questions.register()?)).await
+    }
+
+    async fn lines(
+        &self,
+        answer: &mut Answer<'_>,
+        ask: impl FnOnce(&dyn Questions) -> Result<Vec<Line>> + Send + 'static,
+    ) -> io::Result<Result<()>> {
         let questions = Arc::clone(&self.questions);
-        match blocking(move || ask(&questions.register()?)).await {
+        match blocking(move || ask(&*questions)).await {
             Ok(lines) => {
                 for line in lines {
                     answer.line(&line).await?;

@@ -1,5 +1,6 @@
 //! What is answered: a line for each thing, in the form that the socket speaks and the commands print.
 
+mod counts;
 mod events;
 mod filter;
 mod one;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::counts::counts;
+use super::ask::Ask;
 use super::distinct::Count;
 use super::lists::{Country, Lists};
 use super::scans::{Definition, Scan};
@@ -24,6 +27,8 @@ use super::victims::Victim;
 pub enum Line {
     /// A window that the answer rests on.
     Window(WindowLine),
+    /// What is left out of all lines behind it.
+    Rows(Rows),
     /// How many packets and sources there were of what is asked for, in all windows together.
     Total(Total),
     /// A source, or a network of them.
@@ -44,6 +49,53 @@ pub enum Line {
     Belongs(Belongs),
     /// What a source did in a window.
     Did(Did),
+    /// What the lines with counts are of.
+    Counts(CountsLine),
+    /// What was counted in a minute or an hour.
+    Count(CountRow),
+    /// A time of which the counts are in the minute after it.
+    Gap(GapLine),
+}
+
+/// What the lines with counts are of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountsLine {
+    /// How far apart they are, in seconds: 60 or 3,600.
+    pub seconds: i64,
+    /// When the first begins, if something was counted then.
+    pub from: Timestamp,
+    /// They begin before then.
+    pub to: Timestamp,
+    /// Since when something is stored in such steps; `None` if nothing is.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What was counted in a minute or an hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountRow {
+    /// The sensor's name.
+    pub sensor: String,
+    /// When it begins.
+    pub time: Timestamp,
+    /// Packets of what is asked for; there may have been up to `more`, which are summed up with others.
+    pub packets: u64,
+    /// See `packets`.
+    pub more: u64,
+    /// Bytes of those packets, Ethernet headers included.
+    pub bytes: u64,
+}
+
+/// A time of which the counts are in the minute after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GapLine {
+    /// The sensor's name.
+    pub sensor: String,
+    /// Since when nobody looked at its counters.
+    pub from: Timestamp,
+    /// When somebody did again.
+    pub to: Timestamp,
+    /// Packets that were counted meanwhile.
+    pub packets: u64,
 }
 
 /// A window of a sensor.
@@ -72,6 +124,19 @@ pub struct WindowLine {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// What is left out of the lines behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rows {
+    /// Whether known scanners are.
+    pub without_known_scanners: bool,
+}
+
+impl Rows {
+    pub(super) const fn of(ask: &Ask) -> Self {
+        Self { without_known_scanners: ask.without_known_scanners }
+    }
 }
 
 /// Packets and sources of what is asked for.
@@ -180,6 +245,9 @@ impl Belongs {
 pub struct PartRow {
     /// Which; `unknown` of what the lists do not know.
     pub of: String,
+    /// Whose it is, of an autonomous system, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_name: Option<String>,
     /// Packets that were observed of what is asked for.
     pub packets: u64,
     /// Packets from known scanners; where those are left out, beside `packets`.
@@ -207,6 +275,9 @@ pub struct TupleRow {
     pub packets: u64,
     /// See `packets`.
     pub more: u64,
+    /// SYNs from known scanners; where those are left out, beside `packets`.
+    #[serde(default)]
+    pub from_known_scanners: u64,
     /// Distinct sources since then.
     pub sources: Count,
     /// When the first was seen.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lists::Country;
 use super::source::Source;
+use crate::store::Step;
 
 /// Rows of an answer unless told otherwise.
 pub const DEFAULT_LIMIT: u32 = 20;
@@ -76,6 +77,43 @@ pub enum By {
     Country,
     /// Autonomous systems.
     As,
+}
+
+/// What was counted over time: all of it must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AskCounts {
+    /// From the minute or hour of this time on; without it, the last hour of minutes, or the last day of hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// Of this sensor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<String>,
+    /// Counted as this, as in `23/tcp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+    /// Of this protocol, whatever port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    /// How far apart.
+    pub by: Step,
+}
+
+/// What has slots of its own by port or by type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// ICMP.
+    Icmp,
+    /// `ICMPv6`.
+    Icmpv6,
 }
 
 /// Everything that is known of one source.

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::distinct::{Distinct, Key};
+use super::distinct::{Count, Distinct, Key};
 
 /// What is counted, by something.
 #[derive(Clone)]
@@ -28,9 +28,9 @@ pub(super) struct Part {
     pub packets: u64,
     /// Those from known scanners.
     pub known: u64,
-    /// Their sources.
-    pub sources: Distinct,
-    /// Of these, known scanners.
+    /// Their sources that are no known scanners.
+    pub others: Distinct,
+    /// Their sources that are.
     pub known_sources: Distinct,
     /// Whether some came that are not among them, since others had to make room.
     pub partial: bool,
@@ -82,10 +82,8 @@ impl<K: Copy + Eq + Hash> Counted<K> {
         part.packets += packets;
         part.known += if known { packets } else { 0 };
         let before = part.bytes();
-        part.sources.add(source);
-        if known {
-            part.known_sources.add(source);
-        }
+        let set = if known { &mut part.known_sources } else { &mut part.others };
+        set.add(source);
         let after = part.bytes();
         self.bytes = self.bytes + after - before;
         if self.bytes > self.most {
@@ -131,7 +129,12 @@ impl<K: Copy + Eq + Hash> Counted<K> {
 impl Part {
     /// Bytes that its sets take beside itself.
     fn bytes(&self) -> usize {
-        self.sources.bytes() + self.known_sources.bytes()
+        self.others.bytes() + self.known_sources.bytes()
+    }
+
+    /// How many sources there were.
+    pub(super) fn sources(&self) -> Count {
+        Distinct::count_both(&self.others, &self.known_sources)
     }
 }
 
@@ -157,17 +160,17 @@ mod tests {
                 let part = truth.entry(port).or_default();
                 part.0 += 1;
                 part.1 += u64::from(known);
-                part.2.insert(source);
-                if known {
-                    part.3.insert(source);
-                }
+                let set = if known { &mut part.3 } else { &mut part.2 };
+                set.insert(source);
             }
             prop_assert_eq!(counted.iter().count(), truth.len());
             prop_assert_eq!(counted.gone(), 0);
-            for (port, (packets, known, sources, known_sources)) in truth {
+            for (port, (packets, known, others, known_sources)) in truth {
                 let part = counted.get(&port).unwrap();
                 prop_assert_eq!((part.packets, part.known, part.partial), (packets, known, false));
-                prop_assert_eq!(part.sources.count().count, sources.len() as u64);
+                let all = others.union(&known_sources).count();
+                prop_assert_eq!(part.sources().count, all as u64);
+                prop_assert_eq!(part.others.count().count, others.len() as u64);
                 prop_assert_eq!(part.known_sources.count().count, known_sources.len() as u64);
             }
         }

@@ -87,6 +87,18 @@ impl<const EXACTLY: usize, const REGISTERS: u8> Set<EXACTLY, REGISTERS> {
         }
     }
 
+    /// How many there were in two sets together.
+    pub(super) fn count_both(one: &Self, other: &Self) -> Count {
+        match (one, other) {
+            (it, Self::Few(none)) | (Self::Few(none), it) if none.is_empty() => it.count(),
+            _ => {
+                let mut both = one.clone();
+                both.merge(other);
+                both.count()
+            }
+        }
+    }
+
     /// Adds all of another.
     pub(super) fn merge(&mut self, other: &Self) {
         match (&mut *self, other) {

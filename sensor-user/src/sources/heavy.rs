@@ -62,10 +62,21 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     pub(super) fn bound(&mut self, bytes: usize, elsewhere: usize, mut gone: impl FnMut(K, &V)) {
         self.most = Self::places_within(bytes, elsewhere);
         while self.places.len() > self.most {
-            self.purge(&mut gone);
+            self.purge(|_, _| false, &mut gone);
         }
         self.places.shrink_to_fit();
         self.index.shrink_to_fit();
+    }
+
+    /// Likewise; those that `keeps` says so of keep their place while they are no more than half of all.
+    pub(super) fn add_keeping(
+        &mut self,
+        key: K,
+        new: impl FnOnce() -> V,
+        keeps: impl Fn(&K, &V) -> bool,
+        gone: impl FnMut(K, &V),
+    ) -> &mut V {
+        self.come(key, 1, new, keeps, gone)
     }
 
     /// Notes that a key came, and gives what is known of it: of one that had no place, what `new` makes. Gives to `gone`
@@ -82,16 +93,27 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
         new: impl FnOnce() -> V,
         gone: impl FnMut(K, &V),
     ) -> &mut V {
+        self.come(key, times, new, |_, _| false, gone)
+    }
+
+    fn come(
+        &mut self,
+        key: K,
+        times: u64,
+        new: impl FnOnce() -> V,
+        keeps: impl Fn(&K, &V) -> bool,
+        gone: impl FnMut(K, &V),
+    ) -> &mut V {
         let found = self.index.get(&key).map(|&at| at as usize);
-        let at = found.unwrap_or_else(|| self.enter(key, new(), gone));
+        let at = found.unwrap_or_else(|| self.enter(key, new(), keeps, gone));
         let place = &mut self.places[at].1;
         place.seen += times;
         &mut place.value
     }
 
-    fn enter(&mut self, key: K, value: V, gone: impl FnMut(K, &V)) -> usize {
+    fn enter(&mut self, key: K, value: V, keeps: impl Fn(&K, &V) -> bool, gone: impl FnMut(K, &V)) -> usize {
         if self.places.len() >= self.most {
-            self.purge(gone);
+            self.purge(keeps, gone);
         }
         let at = self.places.len();
         if at == self.places.capacity() {
@@ -107,15 +129,19 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
         self.index.insert(key, at as u32);
     }
 
-    /// Takes the median weight from all, and their places from those that have none left.
-    fn purge(&mut self, mut gone: impl FnMut(K, &V)) {
-        let mut weights: Vec<_> = self.places.iter().map(|(_, place)| place.weight(self.taken)).collect();
+    /// Takes the median weight from all, and their places from those that have none left: but for those that are kept, as
+    /// long as that makes room for a quarter.
+    fn purge(&mut self, keeps: impl Fn(&K, &V) -> bool, mut gone: impl FnMut(K, &V)) {
+        let kept = self.places.iter().filter(|(key, place)| keeps(key, &place.value)).count();
+        let is_kept = |key: &K, value: &V| kept <= self.most / 2 && keeps(key, value);
+        let may_go = self.places.iter().filter(|(key, place)| !is_kept(key, &place.value));
+        let mut weights: Vec<_> = may_go.map(|(_, place)| place.weight(self.taken)).collect();
         let half = weights.len() / 2;
         let (_, &mut median, _) = weights.select_nth_unstable(half);
         self.taken += median;
         let taken = self.taken;
         self.places.retain(|(key, place)| {
-            let stays = place.weight(taken) > 0;
+            let stays = place.weight(taken) > 0 || is_kept(key, &place.value);
             if !stays {
                 gone(*key, &place.value);
             }
@@ -231,6 +257,19 @@ mod tests {
         keys.sort_unstable();
         assert_eq!(keys, (0..10).collect::<Vec<_>>());
         assert!(top.iter().rev().take(10).all(|&(seen, _)| seen == 5_000), "they were there from the start");
+    }
+
+    #[test]
+    fn those_that_are_kept_stay_while_they_are_half_at_most() {
+        for (kept, stay) in [(4, true), (8, false)] {
+            let mut heavy = Heavy { most: 8, ..Heavy::within(0, 0) };
+            let keeps = |key: &u32, (): &()| *key < kept;
+            for key in 0..1_000 {
+                heavy.add_keeping(key, || (), keeps, forgotten);
+                assert!(heavy.iter().count() <= 8);
+            }
+            assert_eq!((0..kept).all(|key| heavy.get(&key).is_some()), stay, "{kept}");
+        }
     }
 
     #[test]

@@ -34,7 +34,17 @@ impl<const REGISTERS: u8> HyperLogLog<REGISTERS> {
 
     /// Adds all of another.
     pub(super) fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+        self.merge_registers(&other.0);
+    }
+
+    /// A byte for each register.
+    pub(super) fn registers(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Adds all of another, by its registers.
+    pub(super) fn merge_registers(&mut self, theirs: &[u8]) {
+        for (mine, theirs) in self.0.iter_mut().zip(theirs) {
             *mine = (*mine).max(*theirs);
         }
     }

@@ -1,19 +1,21 @@
 //! What is known of the sources of each sensor, in bounded memory.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::account::Account;
-use super::clock::Clock;
+use super::account::Accounts;
+use super::clock::{Clock, Doubt};
 use super::distinct::Secret;
 use super::lists::Lists;
 use super::observation::Observation;
-use super::scans::{Definition, Scans};
+use super::scans::{Definition, Scan, Scans};
+use super::sketch::SketchKey;
 use super::source::Source;
 use super::totals::Totals;
-use super::victims::Victims;
+use super::victims::{Victim, Victims};
 use super::window::{About, Span, Window, Windows};
 use crate::config::{NumberedSensor, SensorNumber, Sources};
 use crate::store::{Event, EventKind};
@@ -23,6 +25,7 @@ pub(super) struct Memory {
     pub sensors: BTreeMap<SensorNumber, OfSensor>,
     clock: Clock,
     secret: Secret,
+    sketch_key: Option<SketchKey>,
 }
 
 /// One of them.
@@ -33,9 +36,41 @@ pub(super) struct OfSensor {
     pub scans: Scans,
     pub totals: Totals,
     /// Packets since it is known.
-    pub account: Account,
+    pub accounts: Accounts,
     /// What the counters said last.
     counted: Option<Counted>,
+}
+
+/// Something that is an event, with the sensor that saw it.
+pub(super) enum Seen {
+    Scan(String, Scan),
+    Victim(String, Victim),
+}
+
+impl From<Seen> for Event {
+    /// As the store has it.
+    fn from(seen: Seen) -> Self {
+        match seen {
+            Seen::Scan(sensor, scan) => Self {
+                kind: EventKind::Scan,
+                start: scan.start,
+                end: scan.end,
+                sensor,
+                source: Some(scan.source),
+                packets: scan.packets,
+                detail: serde_json::to_value(&scan).unwrap_or_default(),
+            },
+            Seen::Victim(sensor, victim) => Self {
+                kind: EventKind::Victim,
+                start: victim.start,
+                end: victim.end,
+                sensor,
+                source: Some(victim.victim),
+                packets: victim.packets,
+                detail: serde_json::to_value(&victim).unwrap_or_default(),
+            },
+        }
+    }
 }
 
 /// What a sensor's counters say.
@@ -69,28 +104,34 @@ pub(super) fn window_bytes(memory: u64, sensors: usize) -> usize {
 }
 
 impl Memory {
-    pub(super) fn new(settings: &Sources, sensors: &[NumberedSensor]) -> Self {
-        let mut memory =
-            Self { sensors: BTreeMap::new(), clock: Clock::default(), secret: Secret::default() };
-        memory.configure(settings, sensors);
+    pub(super) fn new(settings: &Sources, key: Option<SketchKey>, sensors: &[NumberedSensor]) -> Self {
+        let (clock, secret) = (Clock::default(), Secret::default());
+        let mut memory = Self { sensors: BTreeMap::new(), clock, secret, sketch_key: None };
+        memory.configure(settings, key, sensors);
         memory
     }
 
-    /// Knows of these sensors from now on. Those that were there before, by name and number, are not forgotten.
-    pub(super) fn configure(&mut self, settings: &Sources, sensors: &[NumberedSensor]) {
+    /// Knows of these sensors from now on, and makes sketches with this key. Those that were there before, by name and number,
+    /// are not forgotten.
+    pub(super) fn configure(
+        &mut self,
+        settings: &Sources,
+        key: Option<SketchKey>,
+        sensors: &[NumberedSensor],
+    ) {
+        self.sketch_key = key;
         let shares = Shares::of(settings, sensors.len());
         let labels = settings.max_labels as usize;
         let mut before = std::mem::take(&mut self.sensors);
         for NumberedSensor { number, sensor } in sensors {
             let definition = Definition::of(sensor);
-            let of_sensor = match before.remove(number).filter(|before| before.name == sensor.name) {
+            let mut of_sensor = match before.remove(number).filter(|before| before.name == sensor.name) {
                 Some(mut before) => {
                     for windows in &mut before.windows {
                         windows.bound(shares.windows);
                     }
-                    let account = before.account;
-                    before.victims.bound(settings.victims, shares.victims, account);
-                    before.scans.bound(definition, shares.scans, account);
+                    before.victims.bound(settings.victims, shares.victims, &before.accounts);
+                    before.scans.bound(definition, shares.scans, &before.accounts);
                     before.totals.bound(labels);
                     before
                 }
@@ -100,10 +141,13 @@ impl Memory {
                     victims: Victims::new(settings.victims, shares.victims),
                     scans: Scans::new(definition, self.secret.clone(), shares.scans),
                     totals: Totals::new(labels),
-                    account: Account::default(),
+                    accounts: Accounts::default(),
                     counted: None,
                 },
             };
+            for windows in &mut of_sensor.windows {
+                windows.sketch_with(self.sketch_key.as_ref());
+            }
             self.sensors.insert(*number, of_sensor);
         }
     }
@@ -117,13 +161,13 @@ impl Memory {
             country: lists.country(it.address),
             system: lists.system_number(it.address),
             known: lists.scanner(it.address).is_some(),
+            sketched: self.sketch_key.as_ref().map(|key| key.hash(it.source)),
         };
-        let account = of_sensor.account;
-        let victim = it.reply.filter(|reply| of_sensor.victims.add(it, *reply, account));
+        let OfSensor { accounts, victims, scans, .. } = of_sensor;
+        let victim = it.reply.filter(|reply| victims.add(it, *reply, accounts));
         let victim = victim.map(|reply| self.secret.key(Source::of(reply.victim)));
-        of_sensor.scans.add(it, account);
-        of_sensor.account.observed += 1;
-        of_sensor.account.missed += it.lost;
+        scans.add(it, accounts);
+        accounts.observe(it.lost);
         of_sensor.totals.add(it, &about, lists);
         if let Some(system) = about.system
             && of_sensor.totals.wants_name(system)
@@ -151,7 +195,7 @@ impl Memory {
         let skipped = counted.skipped.checked_sub(before.skipped).unwrap_or(counted.skipped);
         // A clock that was set back meanwhile has nothing between.
         let from = before.time.min(counted.time);
-        of_sensor.account.missed += skipped;
+        of_sensor.accounts.look(counted.time, skipped);
         for windows in &mut of_sensor.windows {
             windows.miss(from, counted.time, skipped);
         }
@@ -162,46 +206,38 @@ impl Memory {
         &self.secret
     }
 
-    /// Scans and victims that were seen then or later, in seconds since 1970, as the store has them.
-    pub(super) fn events(&self, since: i64) -> Vec<Event> {
-        let mut events = Vec::new();
-        for of_sensor in self.sensors.values() {
-            let scans = of_sensor.scans.all(of_sensor.account).map(|scan| Event {
-                kind: EventKind::Scan,
-                start: scan.start,
-                end: scan.end,
-                sensor: of_sensor.name.clone(),
-                source: Some(scan.source),
-                packets: scan.packets,
-                detail: serde_json::to_value(&scan).unwrap_or_default(),
-            });
-            events.extend(scans.filter(|event| event.end.as_second() >= since));
-            let victims = of_sensor.victims.all(of_sensor.account).map(|victim| Event {
-                kind: EventKind::Victim,
-                start: victim.start,
-                end: victim.end,
-                sensor: of_sensor.name.clone(),
-                source: Some(victim.victim),
-                packets: victim.packets,
-                detail: serde_json::to_value(&victim).unwrap_or_default(),
-            });
-            events.extend(victims.filter(|event| event.end.as_second() >= since));
+    /// What sketches are made by.
+    pub(super) const fn sketch_key(&self) -> Option<&SketchKey> {
+        self.sketch_key.as_ref()
+    }
+
+    /// Scans and victims that were seen then or later, in seconds since 1970.
+    pub(super) fn events(&self, since: i64) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        for OfSensor { name, scans, victims, accounts, .. } in self.sensors.values() {
+            let scans = scans.all(accounts).filter(|scan| scan.end.as_second() >= since);
+            seen.extend(scans.map(|scan| Seen::Scan(name.clone(), scan)));
+            let victims = victims.all(accounts).filter(|victim| victim.end.as_second() >= since);
+            seen.extend(victims.map(|victim| Seen::Victim(name.clone(), victim)));
         }
-        events
+        seen
     }
 
     /// Tells the time, by the clock and by one that nobody sets.
-    pub(super) fn tick(&mut self, now: Timestamp, monotonic: Instant) {
+    ///
+    /// Gives what was not watched, as far as that can be told.
+    pub(super) fn tick(&mut self, now: Timestamp, monotonic: Instant) -> Option<Doubt> {
         let doubt = self.clock.look(now, monotonic);
         for of_sensor in self.sensors.values_mut() {
             for windows in &mut of_sensor.windows {
                 windows.tick(now, doubt);
             }
-            of_sensor.victims.tick(now, of_sensor.account);
-            of_sensor.scans.tick(now, of_sensor.account);
+            of_sensor.victims.tick(now, &of_sensor.accounts);
+            of_sensor.scans.tick(now, &of_sensor.accounts);
             let [hours, _] = &of_sensor.windows;
             of_sensor.totals.tick(now, hours);
         }
+        doubt
     }
 }
 
@@ -225,7 +261,7 @@ impl OfSensor {
     }
 
     /// The last full window of each span that has one.
-    pub(super) fn last_full(&self) -> impl Iterator<Item = &Window> {
+    pub(super) fn last_full(&self) -> impl Iterator<Item = &Arc<Window>> {
         self.windows.iter().filter_map(Windows::last_full)
     }
 }

@@ -59,6 +59,8 @@ pub struct Position {
     pub number: u64,
     /// Packets that had been skipped by then, since the counters were made.
     pub skipped: u64,
+    /// Whether that is too long ago to tell what was missed since.
+    pub is_old: bool,
 }
 
 /// What is between two observations of a sensor and CPU.

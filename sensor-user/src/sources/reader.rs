@@ -40,17 +40,20 @@ impl Reader {
             cpu,
             number: last.number,
             skipped: last.skipped,
+            is_old: false,
         };
-        let earlier = self.before.iter().filter(|(of_cpu, _)| !self.last.contains_key(of_cpu));
+        // Old ones would not be known for such any more.
+        let is_new = |of_cpu, it: &Position| !it.is_old && !self.last.contains_key(of_cpu);
+        let earlier = self.before.iter().filter(|(of_cpu, it)| is_new(of_cpu, it));
         self.last.iter().map(position).chain(earlier.map(|(_, position)| *position)).collect()
     }
 
-    /// How far those of a sensor and CPU had come before this agent, as far as that is known. Where it is known of another
-    /// CPU, none of this one was kept.
+    /// How far those of a sensor and CPU had come before this agent, as far as that is known and of use. Where it is known of
+    /// another CPU and not of this one, none of this one was kept.
     fn before(&self, sensor: SensorNumber, cpu: u16) -> Option<Position> {
-        let of_sensor = || self.before.keys().any(|(known, _)| *known == sensor);
-        let none = || of_sensor().then_some(Position { sensor, cpu, number: 0, skipped: 0 });
-        self.before.get(&(sensor, cpu)).copied().or_else(none)
+        let of_sensor = || self.before.iter().any(|((known, _), it)| *known == sensor && !it.is_old);
+        let none = || of_sensor().then_some(Position { sensor, cpu, number: 0, skipped: 0, is_old: false });
+        self.before.get(&(sensor, cpu)).copied().or_else(none).filter(|before| !before.is_old)
     }
 
     /// Gives `visit` what a batch of records tells; `since_1970` is what to add to the monotonic clock for the time, in
@@ -243,7 +246,8 @@ pub(super) mod tests {
         let of = |number, skipped, cpu| {
             record(number, skipped, cpu, Slot::tcp(23), Side::tool(Tool::Other), &frame)
         };
-        let position = |cpu, number| Position { sensor: SensorNumber(3), cpu, number, skipped: 5 };
+        let position =
+            |cpu, number| Position { sensor: SensorNumber(3), cpu, number, skipped: 5, is_old: false };
         let mut reader = Reader::new(vec![position(0, 10), position(1, 20)]);
         let mut missed = |records: &[Vec<u8>]| -> Vec<_> {
             read(&mut reader, &records.concat()).into_iter().map(|found| found.missed).collect()
@@ -254,6 +258,11 @@ pub(super) mod tests {
         reached.sort_by_key(|position| position.cpu);
         let at = |cpu, number, skipped| Position { skipped, ..position(cpu, number) };
         assert_eq!(reached, [at(0, 15, 8), position(1, 20), at(2, 7, 1)], "one has none yet");
+        // Of a CPU whose records were kept long ago, what was before this agent is not known; and they stay old.
+        let old = Position { is_old: true, ..position(1, 20) };
+        let mut reader = Reader::new(vec![position(0, 10), old]);
+        assert_eq!(reader.positions(), [position(0, 10)]);
+        assert_eq!(read(&mut reader, &of(5_000, 300, 1))[0].missed, 0);
         // Counters that were made anew have not come so far.
         let mut reader = Reader::new(vec![position(0, 10)]);
         assert_eq!(read(&mut reader, &of(1, 0, 0))[0].missed, 0);

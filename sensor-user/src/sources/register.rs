@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use jiff::Timestamp;
 
+use super::clock::Doubt;
 use super::feed::Sink;
 use super::lists::{ListStatus, Lists, Reader};
 use super::memory::{Counted, Memory};
 use super::observation::Observation;
+use super::sketch::SketchKey;
 use crate::config::{NumberedSensor, SensorNumber, Sources};
 use crate::store;
 
@@ -53,7 +55,7 @@ impl Register {
     /// There are no threads left.
     pub fn new(settings: &Sources, sensors: &[NumberedSensor]) -> Result<Self> {
         let lists = Reader::start(settings)?;
-        let memory = Mutex::new(Memory::new(settings, sensors));
+        let memory = Mutex::new(Memory::new(settings, sketch_key(settings), sensors));
         Ok(Self(Arc::new(Shared {
             memory,
             lists,
@@ -68,7 +70,7 @@ impl Register {
     /// number, stays known.
     pub fn configure(&self, settings: &Sources, sensors: &[NumberedSensor]) {
         self.0.lists.settings(settings);
-        self.memory().configure(settings, sensors);
+        self.memory().configure(settings, sketch_key(settings), sensors);
     }
 
     /// Has this store from now on, or none: for events, and for what is asked of a time that memory does not reach back to.
@@ -93,7 +95,7 @@ impl Register {
         }
     }
 
-    /// Stores the events that have begun, gone on or ended since that was last done: once a minute, and at the end.
+    /// Stores the windows and events that have begun, gone on or ended since that was last done: once a minute, and at the end.
     fn store_events(&self, now: Timestamp, at_the_end: bool) {
         let Some(feed) = self.feed() else { return };
         let last = self.0.stored.load(Ordering::Relaxed);
@@ -103,9 +105,16 @@ impl Register {
         self.0.stored.store(now.as_second(), Ordering::Relaxed);
         // One that was seen since is told again, and one that ended meanwhile for the last time.
         let since = last - MARGIN;
-        let events = self.memory().events(since);
+        // Bounded by what memory has room for; what is written of them is made while nobody waits.
+        let (events, windows) = {
+            let memory = self.memory();
+            (memory.events(since), memory.all_windows())
+        };
         for event in events {
-            feed.event(event);
+            feed.event(event.into());
+        }
+        for (sensor, window) in windows.into_iter().filter(|(_, window)| window.end() > since) {
+            feed.window(window.stored(sensor));
         }
     }
 
@@ -160,6 +169,13 @@ impl Register {
     }
 }
 
+/// What sketches are made with; that there is something wrong with it is logged.
+fn sketch_key(settings: &Sources) -> Option<SketchKey> {
+    let key = SketchKey::read(settings.sketch_key_file.as_deref()?);
+    key.inspect_err(|error| tracing::error!("{error:#}; until a reload with a key no window has a sketch"))
+        .ok()
+}
+
 impl Sink for Register {
     fn observe(&mut self, observations: &[Observation]) {
         let lists = self.lists();
@@ -172,7 +188,10 @@ impl Sink for Register {
     fn tick(&mut self, now: Timestamp) {
         // Both clocks before there is a wait for who asks: memory compares them.
         let on_both = Instant::now();
-        self.memory().tick(now, on_both);
+        let doubt = self.memory().tick(now, on_both);
+        if let (Some(Doubt { before, now }), Some(feed)) = (doubt, self.feed()) {
+            feed.doubt(before, now);
+        }
         self.store_events(now, false);
     }
 

@@ -1,7 +1,7 @@
 //! Windows as they were before a restart, made of what the store has: so the current hour goes on.
 //!
-//! Of each source the store has what it sent to which port with which tool. Tuples, kinds of TCP segments and victims of the
-//! time before are not there. A time that was not watched, or whose packets are only known as a sum, is said.
+//! Of each source the store has what it sent to which port with which tool. Tuples and kinds of TCP segments of the time before
+//! are not there. A time that was not watched, or whose packets are only known as a sum, is said.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::distinct::Secret;
 use super::lists::Lists;
 use super::memory::Memory;
+use super::sketch::SketchKey;
 use super::source::Source;
 use super::window::{About, Span, Window};
 use crate::config::SensorNumber;
-use crate::store::{Ask, Flowed, HourRow, Reader};
+use crate::store::{Ask, EventKind, Flowed, HourRow, Reader};
 
 /// A time that nobody watched for longer is a break. The store is written once a minute, and told the time each second.
 const BREAK: SignedDuration = SignedDuration::from_mins(2);
@@ -50,7 +51,7 @@ impl Memory {
         lists: &Lists,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        let secret = self.secret().clone();
+        let (secret, key) = (self.secret().clone(), self.sketch_key().cloned());
         let Some(of_sensor) = self.sensors.get_mut(&number) else { return Ok(()) };
         let name = of_sensor.name.clone();
         let windows = of_sensor.windows_mut(span);
@@ -59,7 +60,8 @@ impl Memory {
         windows.at(now);
         // The current one first: it is what grows.
         for start in [start, start - span.seconds()] {
-            if let Some(window) = restored(windows.empty(start), &name, reader, &about(&secret, lists), now)?
+            if let Some(window) =
+                restored(windows.empty(start), &name, reader, &about(&secret, key.as_ref(), lists), now)?
             {
                 windows.put(window);
             }
@@ -69,14 +71,19 @@ impl Memory {
 }
 
 /// What is known of a source, whoever asks.
-fn about<'a>(secret: &'a Secret, lists: &'a Lists) -> impl Fn(Source) -> About + 'a {
-    |source| {
+fn about<'a>(
+    secret: &'a Secret,
+    key: Option<&'a SketchKey>,
+    lists: &'a Lists,
+) -> impl Fn(Source) -> About + 'a {
+    move |source| {
         let address = source.first();
         About {
             key: secret.key(source),
             country: lists.country(address),
             system: lists.system_number(address),
             known: lists.scanner(address).is_some(),
+            sketched: key.map(|key| key.hash(source)),
         }
     }
 }
@@ -94,6 +101,19 @@ fn restored(
     let hours = reader
         .hours(sensor, &Ask::of(begin, end), |flow: Flowed| window.restore(&flow, &about(flow.source)))?;
     let Some(first) = hours.first() else { return Ok(None) };
+    let of_sensor = Ask { sensor: Some(sensor.to_owned()), most: usize::MAX, ..Ask::of(begin, end) };
+    for victim in
+        reader.events(EventKind::Victim, None, &of_sensor)?.into_iter().filter_map(|event| event.source)
+    {
+        window.victims.add(about(victim).key);
+    }
+    if let Some(sketch) = &mut window.sketch {
+        // It has sources too that have no row of their own.
+        let length = u32::try_from(window.span.seconds()).unwrap_or_default();
+        for stored in reader.windows(sensor, None, length, (begin, end))? {
+            sketch.merge_stored(&stored.sketch);
+        }
+    }
     window.since = if first.since.duration_since(begin) <= SOON { begin } else { first.since };
     window.whole = is_whole(&hours, end.min(now));
     // Sources of what is only a sum are not known.
@@ -105,7 +125,8 @@ fn restored(
 /// Whether hours were watched without a break, from when the first was to this moment.
 fn is_whole(hours: &[HourRow], to: Timestamp) -> bool {
     let follows = |before: Timestamp, after: Timestamp| after.duration_since(before) <= BREAK;
-    hours.windows(2).all(|hours| follows(hours[0].until, hours[1].since))
+    !hours.iter().any(|hour| hour.broken)
+        && hours.windows(2).all(|hours| follows(hours[0].until, hours[1].since))
         && hours.last().is_some_and(|last| follows(last.until, to))
 }
 
@@ -117,7 +138,15 @@ mod tests {
 
     fn hour(since: i64, until: i64) -> HourRow {
         let at = |second| Timestamp::from_second(second).unwrap();
-        HourRow { hour: at(0), since: at(since), until: at(until), observed: 0, missed: 0, rest: 0 }
+        HourRow {
+            hour: at(0),
+            since: at(since),
+            until: at(until),
+            broken: false,
+            observed: 0,
+            missed: 0,
+            rest: 0,
+        }
     }
 
     #[rstest]
@@ -129,6 +158,10 @@ mod tests {
     #[case::late(&[(0, 3_599), (4_000, 7_199)], 7_200, false)]
     fn a_break_is_known(#[case] hours: &[(i64, i64)], #[case] to: i64, #[case] whole: bool) {
         let hours: Vec<_> = hours.iter().map(|&(since, until)| hour(since, until)).collect();
-        assert_eq!(is_whole(&hours, Timestamp::from_second(to).unwrap()), whole);
+        let to = Timestamp::from_second(to).unwrap();
+        assert_eq!(is_whole(&hours, to), whole);
+        // Whatever its ends say.
+        let broken: Vec<_> = hours.into_iter().map(|hour| HourRow { broken: true, ..hour }).collect();
+        assert!(!is_whole(&broken, to));
     }
 }

@@ -9,7 +9,7 @@ use sensor_common::layout::side::{TcpKind, Tool};
 use sensor_common::layout::{Slot, SlotKind};
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
+use super::account::{Account, Accounts};
 use super::distinct::{Count, Secret, Targets};
 use super::heavy::{Heavy, Place};
 use super::observation::Observation;
@@ -101,7 +101,7 @@ struct Probing {
     addresses: Targets,
     named: [Option<SlotKind>; NAMED],
     tools: u8,
-    /// What the sensor had counted by then.
+    /// What the sensor had counted by then, as far as was known.
     begun: Account,
 }
 
@@ -128,12 +128,12 @@ impl Scans {
     }
 
     /// Goes by this definition from now on, in so many bytes.
-    pub(super) fn bound(&mut self, definition: Definition, bytes: usize, account: Account) {
+    pub(super) fn bound(&mut self, definition: Definition, bytes: usize, accounts: &Accounts) {
         self.definition = definition;
         let Self { probing, over, .. } = self;
         over.bound(bytes / 8);
         probing.bound(bytes / 8 * 7, 2 * Targets::MOST_BYTES, |source, scan| {
-            scan.ended(source, definition, account, over);
+            scan.ended(source, definition, accounts, over);
         });
     }
 
@@ -141,24 +141,27 @@ impl Scans {
         self.definition
     }
 
-    /// Notes a packet, if it asks for something; `account` is all of the sensor by now.
-    pub(super) fn add(&mut self, it: &Observation, account: Account) {
+    /// Notes a packet, if it asks for something; `accounts` are the sensor's.
+    pub(super) fn add(&mut self, it: &Observation, accounts: &Accounts) {
         if !is_probe(it) {
             return;
         }
         let Self { definition, secret, probing, over, .. } = self;
-        let new = || Probing::since(it.time, account);
-        // One that has to make room is known as it was until then.
-        let scan = probing.add(it.source, new, |source, scan| scan.ended(source, *definition, account, over));
+        let new = || Probing::since(it.time, accounts.begun());
+        // Who only probes makes room first; a scan that has to is known as it was until then.
+        let is_scan = |source: &Source, scan: &Probing| scan.fulfils(*source, *definition);
+        let scan = probing.add_keeping(it.source, new, is_scan, |source, scan| {
+            scan.ended(source, *definition, accounts, over);
+        });
         if scan.is_over(it.time) {
-            scan.ended(it.source, *definition, account, over);
+            scan.ended(it.source, *definition, accounts, over);
             *scan = new();
         }
         scan.add(it, secret);
     }
 
     /// Looks now and then which are over.
-    pub(super) fn tick(&mut self, now: Timestamp, account: Account) {
+    pub(super) fn tick(&mut self, now: Timestamp, accounts: &Accounts) {
         if now.as_second().abs_diff(self.looked) < LOOK.unsigned_abs() {
             return;
         }
@@ -166,7 +169,7 @@ impl Scans {
         let Self { definition, probing, over, .. } = self;
         probing.remove(
             |_, scan| scan.is_over(now),
-            |source, scan| scan.ended(source, *definition, account, over),
+            |source, scan| scan.ended(source, *definition, accounts, over),
         );
     }
 
@@ -176,10 +179,11 @@ impl Scans {
     }
 
     /// All that there were, as far as there is room, and that are.
-    pub(super) fn all(&self, account: Account) -> impl Iterator<Item = Scan> {
+    pub(super) fn all<'a>(&'a self, accounts: &'a Accounts) -> impl Iterator<Item = Scan> + 'a {
         let probing = self.probing.iter();
         let ongoing = probing.filter(|(source, place)| place.value.fulfils(*source, self.definition));
-        let told = move |(source, place): &(Source, Place<Probing>)| place.value.told(*source, account, true);
+        let told =
+            move |(source, place): &(Source, Place<Probing>)| place.value.told(*source, accounts, true);
         self.over.iter().cloned().chain(ongoing.map(told))
     }
 }
@@ -238,13 +242,13 @@ impl Probing {
     }
 
     /// Is over: is remembered, if it was a scan.
-    fn ended(&self, source: Source, definition: Definition, account: Account, over: &mut Over<Scan>) {
+    fn ended(&self, source: Source, definition: Definition, accounts: &Accounts, over: &mut Over<Scan>) {
         if self.fulfils(source, definition) {
-            over.push(self.told(source, account, false));
+            over.push(self.told(source, accounts, false));
         }
     }
 
-    fn told(&self, source: Source, account: Account, ongoing: bool) -> Scan {
+    fn told(&self, source: Source, accounts: &Accounts, ongoing: bool) -> Scan {
         let tools = Tool::ALL.iter().filter(|&&tool| self.tools & (1 << tool as u32) != 0);
         Scan {
             source,
@@ -252,7 +256,7 @@ impl Probing {
             end: self.last,
             ongoing,
             packets: self.packets,
-            share: account.since(self.begun).share(),
+            share: accounts.share(self.begun, self.last),
             ports: self.ports.count(),
             addresses: self.addresses.count(),
             first_ports: self.named.iter().flatten().map(|&slot| slot_name(slot)).collect(),

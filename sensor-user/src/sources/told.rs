@@ -83,7 +83,9 @@ impl Register {
         let names = totals.names.iter().map(|(&system, name)| (system, name.clone())).collect();
         let with_series: Option<Vec<Country>> =
             countries.as_ref().map(|told| told.series.iter().map(|&(country, _)| country).collect());
-        let windows = of_sensor.last_full().map(|window| of_window(window, ports, with_series.as_deref()));
+        let last: Vec<_> = of_sensor.last_full().map(Arc::clone).collect();
+        drop(memory);
+        let windows = last.iter().map(|window| of_window(window, ports, with_series.as_deref()));
         Some(Told { windows: windows.collect(), countries, systems, names, scanners, ports: known_ports })
     }
 
@@ -99,14 +101,14 @@ fn of_window(window: &Window, ports: &[Port], countries: Option<&[Country]>) -> 
         let slot = port.slot().kind();
         match window.slots.get(&slot) {
             // Where others had to make room, it may have been among those that went.
-            Some(part) => (!part.partial).then(|| (port, part.sources.count().count)),
+            Some(part) => (!part.partial).then(|| (port, part.sources().count)),
             None => (window.slots.gone() == 0).then_some((port, 0)),
         }
     };
     let countries = countries.map(|with_series| {
         let mut told = Labelled { series: Vec::new(), other: 0, unknown: 0 };
         for (country, part) in window.countries.iter() {
-            let sources = part.sources.count().count;
+            let sources = part.sources().count;
             match country {
                 // Of one that had to make room and came back, no number of sources is known.
                 Some(country) if with_series.contains(country) && part.partial => {}
@@ -121,7 +123,7 @@ fn of_window(window: &Window, ports: &[Port], countries: Option<&[Country]>) -> 
         span: window.span,
         observed: window.observed,
         missed: window.missed,
-        sources: window.distinct.count().count,
+        sources: window.sources().count,
         ports: ports.iter().filter_map(of_port).collect(),
         countries,
         victims: window.victims.count().count,

@@ -146,7 +146,7 @@ fn packets<'a, K: Copy + Eq + Hash, I: Iterator<Item = (Option<K>, u64)>>(
     parts: impl Fn(&'a Window) -> I,
 ) -> HashMap<K, u64> {
     let mut packets = HashMap::new();
-    for (of, count) in windows.both().flat_map(parts) {
+    for (of, count) in windows.both().flat_map(|window| parts(window)) {
         if let Some(of) = of {
             *packets.entry(of).or_default() += count;
         }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sensor_common::layout::side::Backscatter;
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
+use super::account::{Account, Accounts};
 use super::heavy::{Heavy, Place};
 use super::observation::{Observation, Reply};
 use super::over::Over;
@@ -59,7 +59,7 @@ struct Attack {
     peak: u64,
     ports: [Option<Port>; NAMED],
     kinds: u8,
-    /// What the sensor had counted by then.
+    /// What the sensor had counted by then, as far as was known.
     begun: Account,
 }
 
@@ -84,23 +84,25 @@ impl Victims {
     }
 
     /// Goes by this definition from now on, in so many bytes.
-    pub(super) fn bound(&mut self, definition: VictimDefinition, bytes: usize, account: Account) {
+    pub(super) fn bound(&mut self, definition: VictimDefinition, bytes: usize, accounts: &Accounts) {
         self.definition = definition;
         let Self { attacks, over, .. } = self;
         over.bound(bytes / 4);
-        attacks.bound(bytes / 4 * 3, 0, |victim, attack| attack.ended(victim, &definition, account, over));
+        attacks.bound(bytes / 4 * 3, 0, |victim, attack| attack.ended(victim, &definition, accounts, over));
     }
 
-    /// Notes a reply, and says whether its victim is under denial of service by now; `account` is all of the sensor by now.
-    pub(super) fn add(&mut self, it: &Observation, reply: Reply, account: Account) -> bool {
+    /// Notes a reply, and says whether its victim is under denial of service by now; `accounts` are the sensor's.
+    pub(super) fn add(&mut self, it: &Observation, reply: Reply, accounts: &Accounts) -> bool {
         let Self { definition, attacks, over, .. } = self;
         let victim = Source::of(reply.victim);
-        let new = || Attack::since(it.time, account);
-        // One that has to make room is known as it was until then.
-        let attack =
-            attacks.add(victim, new, |victim, attack| attack.ended(victim, definition, account, over));
+        let new = || Attack::since(it.time, accounts.begun());
+        // Who is none yet makes room first; a victim that has to is known as it was until then.
+        let is_one = |_: &Source, attack: &Attack| attack.fulfils(definition);
+        let attack = attacks.add_keeping(victim, new, is_one, |victim, attack| {
+            attack.ended(victim, definition, accounts, over);
+        });
         if attack.is_over(it.time) {
-            attack.ended(victim, definition, account, over);
+            attack.ended(victim, definition, accounts, over);
             *attack = new();
         }
         attack.add(it.time, reply);
@@ -108,13 +110,13 @@ impl Victims {
     }
 
     /// Looks now and then which are over.
-    pub(super) fn tick(&mut self, now: Timestamp, account: Account) {
+    pub(super) fn tick(&mut self, now: Timestamp, accounts: &Accounts) {
         if now.as_second().abs_diff(self.looked) >= PART.unsigned_abs() {
             self.looked = now.as_second();
             let Self { definition, attacks, over, .. } = self;
             attacks.remove(
                 |_, attack| attack.is_over(now),
-                |victim, attack| attack.ended(victim, definition, account, over),
+                |victim, attack| attack.ended(victim, definition, accounts, over),
             );
         }
     }
@@ -130,9 +132,9 @@ impl Victims {
     }
 
     /// All that there were, as far as there is room, and that are.
-    pub(super) fn all(&self, account: Account) -> impl Iterator<Item = Victim> {
+    pub(super) fn all<'a>(&'a self, accounts: &'a Accounts) -> impl Iterator<Item = Victim> + 'a {
         let ongoing = self.attacks.iter().filter(|(_, place)| place.value.fulfils(&self.definition));
-        let told = move |(victim, place): &(Source, Place<Attack>)| place.value.told(*victim, account, true);
+        let told = move |(victim, place): &(Source, Place<Attack>)| place.value.told(*victim, accounts, true);
         self.over.iter().cloned().chain(ongoing.map(told))
     }
 }
@@ -202,15 +204,15 @@ impl Attack {
         &self,
         victim: Source,
         definition: &VictimDefinition,
-        account: Account,
+        accounts: &Accounts,
         over: &mut Over<Victim>,
     ) {
         if self.fulfils(definition) {
-            over.push(self.told(victim, account, false));
+            over.push(self.told(victim, accounts, false));
         }
     }
 
-    fn told(&self, victim: Source, account: Account, ongoing: bool) -> Victim {
+    fn told(&self, victim: Source, accounts: &Accounts, ongoing: bool) -> Victim {
         let kinds = Backscatter::ALL.iter().filter(|&&kind| self.kinds & (1 << kind as u32) != 0);
         Victim {
             victim,
@@ -218,7 +220,7 @@ impl Attack {
             end: self.last,
             ongoing,
             packets: self.packets,
-            share: account.since(self.begun).share(),
+            share: accounts.share(self.begun, self.last),
             peak_per_minute: self.peak,
             ports: self.ports.iter().flatten().map(Port::to_string).collect(),
             kinds: kinds.map(|kind| kind.label().to_owned()).collect(),

@@ -1,4 +1,9 @@
 //! Full hours and days in UTC: what was observed of one sensor in the current one, and in the last.
+//!
+//! Who makes an answer of a window has it as it is at that moment, and nobody waits for that: if something comes meanwhile,
+//! it goes on in a copy.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use sensor_common::layout::SlotKind;
@@ -7,17 +12,18 @@ use serde::{Deserialize, Serialize};
 use super::account::Account;
 use super::clock::Doubt;
 use super::counted::Counted;
-use super::distinct::{Distinct, Key};
+use super::distinct::{Count, Distinct, Key};
 use super::doing::Doing;
 use super::heavy::{Heavy, forgotten};
 use super::lists::Country;
 use super::observation::Observation;
 use super::pair::Pair;
 use super::seen::Seen;
+use super::sketch::{Sketch, SketchKey};
 use super::source::Source;
 use super::tuple::Tuple;
 use crate::config::Prefix;
-use crate::store::Flowed;
+use crate::store::{self, Flowed};
 
 /// How far a clock may be behind a window that it has begun: CPUs hand over a little out of order.
 const SLACK: i64 = 60;
@@ -68,6 +74,8 @@ pub(super) struct About {
     pub country: Option<Country>,
     pub system: Option<u32>,
     pub known: bool,
+    /// Where it belongs in sketches; `None` without a key for them.
+    pub sketched: Option<u64>,
 }
 
 /// What was observed in one hour or day.
@@ -86,9 +94,11 @@ pub(super) struct Window {
     pub missed: u64,
     /// Of those observed, those from known scanners.
     pub known: u64,
-    pub distinct: Distinct,
-    /// Of those, known scanners.
-    pub known_distinct: Distinct,
+    /// Sources that are no known scanners. What is known of two sets apart is known of both together as well; of one and a part
+    /// of it, it is not known of the rest.
+    pub others: Distinct,
+    /// Sources that are known scanners.
+    pub known_sources: Distinct,
     pub slots: Counted<SlotKind>,
     pub countries: Counted<Option<Country>>,
     pub systems: Counted<Option<u32>>,
@@ -98,6 +108,8 @@ pub(super) struct Window {
     pub tuples: Heavy<Tuple, Shown>,
     /// Addresses under denial of service.
     pub victims: Distinct,
+    /// Of all sources, for others; `None` without a key that was there from the begin.
+    pub sketch: Option<Sketch>,
 }
 
 /// What is known of a network of sources.
@@ -112,7 +124,17 @@ pub(super) struct Network {
 #[derive(Clone)]
 pub(super) struct Shown {
     pub seen: Seen,
-    pub sources: Distinct,
+    /// SYNs from known scanners.
+    pub known: u64,
+    /// Sources that are no known scanners.
+    pub others: Distinct,
+    /// Sources that are.
+    pub known_sources: Distinct,
+}
+
+impl Shown {
+    /// Bytes that one takes beside itself, at most.
+    const MOST_BYTES: usize = 2 * Distinct::MOST_BYTES;
 }
 
 /// A window's bytes are so many parts, of which each table has some.
@@ -120,7 +142,7 @@ const PARTS: usize = 16;
 
 impl Window {
     /// In so many bytes.
-    fn new(span: Span, start: i64, since: Timestamp, bytes: usize) -> Self {
+    fn new(span: Span, start: i64, since: Timestamp, bytes: usize, key: Option<&SketchKey>) -> Self {
         let part = bytes / PARTS;
         Self {
             span,
@@ -130,16 +152,17 @@ impl Window {
             observed: 0,
             missed: 0,
             known: 0,
-            distinct: Distinct::default(),
-            known_distinct: Distinct::default(),
+            others: Distinct::default(),
+            known_sources: Distinct::default(),
             slots: Counted::within(3 * part),
             countries: Counted::within(part),
             systems: Counted::within(part),
             sources: Heavy::within(4 * part, 0),
             pairs: Heavy::within(4 * part, 0),
             networks: Heavy::within(part, 0),
-            tuples: Heavy::within(2 * part, Distinct::MOST_BYTES),
+            tuples: Heavy::within(2 * part, Shown::MOST_BYTES),
             victims: Distinct::default(),
+            sketch: key.map(Sketch::new),
         }
     }
 
@@ -152,7 +175,7 @@ impl Window {
         self.sources.bound(4 * part, 0, forgotten);
         self.pairs.bound(4 * part, 0, forgotten);
         self.networks.bound(part, 0, forgotten);
-        self.tuples.bound(2 * part, Distinct::MOST_BYTES, forgotten);
+        self.tuples.bound(2 * part, Shown::MOST_BYTES, forgotten);
     }
 
     /// When it ends, likewise.
@@ -161,12 +184,10 @@ impl Window {
     }
 
     pub(super) fn add(&mut self, it: &Observation, about: &About) {
+        self.sketch(about);
         self.observed += 1;
         self.known += u64::from(about.known);
-        self.distinct.add(about.key);
-        if about.known {
-            self.known_distinct.add(about.key);
-        }
+        self.add_source(about);
         self.slots.add(it.slot, about.key, about.known);
         self.countries.add(about.country, about.key, about.known);
         self.systems.add(about.system, about.key, about.known);
@@ -177,21 +198,38 @@ impl Window {
         network.seen.add(it.time);
         network.known += u64::from(about.known);
         if let Some(tuple) = it.tuple {
-            let new = || Shown { seen, sources: Distinct::default() };
+            let new =
+                || Shown { seen, known: 0, others: Distinct::default(), known_sources: Distinct::default() };
             let shown = self.tuples.add(tuple, new, forgotten);
             shown.seen.add(it.time);
-            shown.sources.add(about.key);
+            shown.known += u64::from(about.known);
+            let set = if about.known { &mut shown.known_sources } else { &mut shown.others };
+            set.add(about.key);
+        }
+    }
+
+    fn add_source(&mut self, about: &About) {
+        let set = if about.known { &mut self.known_sources } else { &mut self.others };
+        set.add(about.key);
+    }
+
+    /// How many sources there were.
+    pub(super) fn sources(&self) -> Count {
+        Distinct::count_both(&self.others, &self.known_sources)
+    }
+
+    fn sketch(&mut self, about: &About) {
+        if let (Some(sketch), Some(hash)) = (&mut self.sketch, about.sketched) {
+            sketch.add(hash);
         }
     }
 
     /// Adds what the store has of a source in an hour.
     pub(super) fn restore(&mut self, it: &Flowed, about: &About) {
         let (packets, known) = (it.packets, if about.known { it.packets } else { 0 });
+        self.sketch(about);
         self.known += known;
-        self.distinct.add(about.key);
-        if about.known {
-            self.known_distinct.add(about.key);
-        }
+        self.add_source(about);
         self.slots.add_all(it.slot, about.key, about.known, packets);
         self.countries.add_all(about.country, about.key, about.known, packets);
         self.systems.add_all(about.system, about.key, about.known, packets);
@@ -203,6 +241,29 @@ impl Window {
             self.networks.add_all(it.source.network(), packets, || Network { seen, known: 0 }, forgotten);
         network.seen.merge(seen);
         network.known += known;
+    }
+
+    /// As the store has it.
+    pub(super) fn stored(&self, sensor: String) -> store::Window {
+        let sources = self.sources();
+        store::Window {
+            length: u32::try_from(self.span.seconds()).unwrap_or_default(),
+            start: Timestamp::from_second(self.start).unwrap_or_default(),
+            sensor,
+            slot: None,
+            packets: self.observed,
+            sources: sources.count,
+            exact: sources.exact,
+            sketch: self.sketch.as_ref().map(Sketch::stored).unwrap_or_default(),
+        }
+    }
+
+    /// Notes that packets were counted and not observed.
+    fn miss(this: &mut Arc<Self>, packets: u64) {
+        // Of one that an answer is made of, no copy is made for nothing.
+        if packets > 0 {
+            Arc::make_mut(this).missed += packets;
+        }
     }
 
     pub(super) const fn account(&self) -> Account {
@@ -229,31 +290,43 @@ pub(super) struct Windows {
     span: Span,
     /// For each of the two.
     bytes: usize,
-    current: Option<Window>,
-    last: Option<Window>,
+    current: Option<Arc<Window>>,
+    last: Option<Arc<Window>>,
+    /// What makes their sketches.
+    key: Option<SketchKey>,
 }
 
 impl Windows {
     /// In so many bytes together.
     pub(super) const fn new(span: Span, bytes: usize) -> Self {
-        Self { span, bytes: bytes / 2, current: None, last: None }
+        Self { span, bytes: bytes / 2, current: None, last: None, key: None }
     }
 
     /// They have so many bytes together from now on.
     pub(super) fn bound(&mut self, bytes: usize) {
         self.bytes = bytes / 2;
-        for window in self.current.iter_mut().chain(&mut self.last) {
+        for window in self.current.iter_mut().chain(&mut self.last).map(Arc::make_mut) {
             window.bound(self.bytes);
+        }
+    }
+
+    /// Makes sketches with this key from now on. Those of another are of no use any more, and a window that has begun has none.
+    pub(super) fn sketch_with(&mut self, key: Option<&SketchKey>) {
+        if self.key.as_ref() != key {
+            self.key = key.cloned();
+            for window in self.current.iter_mut().chain(&mut self.last).map(Arc::make_mut) {
+                window.sketch = None;
+            }
         }
     }
 
     /// Tells the time, so that windows end though nothing comes, and what was not watched of it.
     pub(super) fn tick(&mut self, now: Timestamp, doubt: Option<Doubt>) {
-        let was_set_back = |window: &Window| now.as_second() + SLACK < window.start;
+        let was_set_back = |window: &Arc<Window>| now.as_second() + SLACK < window.start;
         if self.current.as_ref().is_some_and(was_set_back) {
             self.current = self.last.take().filter(|last| !was_set_back(last));
         }
-        self.at(now);
+        self.turn(now);
         if let Some(doubt) = doubt {
             self.doubt(doubt);
         }
@@ -262,7 +335,7 @@ impl Windows {
     /// No window is whole that a time lies in which was not watched.
     fn doubt(&mut self, Doubt { before, now }: Doubt) {
         let (from, to) = (before.min(now), before.max(now));
-        for window in self.last.iter_mut().chain(&mut self.current) {
+        for window in self.last.iter_mut().chain(&mut self.current).map(Arc::make_mut) {
             if window.overlap(from, to) > 0 || window.contains(to) {
                 window.whole = false;
             }
@@ -276,38 +349,47 @@ impl Windows {
     /// The window of this time; a new one, if its time has come. What comes later than a window late is of the last one
     /// that is known.
     pub(super) fn at(&mut self, time: Timestamp) -> &mut Window {
+        Arc::make_mut(self.turn(time))
+    }
+
+    /// Likewise, to be looked at.
+    fn turn(&mut self, time: Timestamp) -> &mut Arc<Window> {
         let start = self.span.start(time);
         let (span, bytes) = (self.span, self.bytes);
+        let key = self.key.as_ref();
+        let new = |since| Arc::new(Window::new(span, start, since, bytes, key));
         if self.current.as_ref().is_some_and(|current| start < current.start) {
             // It was not observed from the begin on: else it would be there.
-            return self.last.get_or_insert_with(|| Window::new(span, start, time, bytes));
+            return self.last.get_or_insert_with(|| new(time));
         }
         if let Some(mut before) = self.current.take_if(|current| current.start < start) {
             let follows = before.end() == start;
-            before.whole &= follows;
+            if before.whole && !follows {
+                Arc::make_mut(&mut before).whole = false;
+            }
             self.last = Some(before);
             let since = if follows { Timestamp::from_second(start).unwrap_or(time) } else { time };
-            self.current = Some(Window::new(span, start, since, bytes));
+            self.current = Some(new(since));
         }
-        self.current.get_or_insert_with(|| Window::new(span, start, time, bytes))
+        self.current.get_or_insert_with(|| new(time))
     }
 
     /// One of these windows, of this start, with nothing in it.
     pub(super) fn empty(&self, start: i64) -> Window {
         let since = Timestamp::from_second(start).unwrap_or_default();
-        Window::new(self.span, start, since, self.bytes)
+        Window::new(self.span, start, since, self.bytes, self.key.as_ref())
     }
 
     /// Puts a window in its place, unless something was observed there already.
     pub(super) fn put(&mut self, window: Window) {
-        let is_free = |place: &Option<Window>| place.as_ref().is_none_or(|there| there.observed == 0);
+        let is_free = |place: &Option<Arc<Window>>| place.as_ref().is_none_or(|there| there.observed == 0);
         let newest = self.current.as_ref().map_or(i64::MIN, |current| current.start);
         if window.start >= newest {
             if is_free(&self.current) {
-                self.current = Some(window);
+                self.current = Some(Arc::new(window));
             }
         } else if is_free(&self.last) {
-            self.last = Some(window);
+            self.last = Some(Arc::new(window));
         }
     }
 
@@ -317,7 +399,7 @@ impl Windows {
         let all = to.as_microsecond() - from.as_microsecond();
         for window in self.last.iter_mut().chain(&mut self.current) {
             if all <= 0 {
-                window.missed += if window.contains(from) { packets } else { 0 };
+                Window::miss(window, if window.contains(from) { packets } else { 0 });
                 continue;
             }
             // Rounded so that two windows that share it have all of it.
@@ -325,17 +407,17 @@ impl Windows {
                 let part = end.clamp(from.as_microsecond(), to.as_microsecond()) - from.as_microsecond();
                 (i128::from(packets) * i128::from(part) / i128::from(all)).try_into().unwrap_or(packets)
             };
-            window.missed += until(window.end() * MICRO) - until(window.start * MICRO);
+            Window::miss(window, until(window.end() * MICRO) - until(window.start * MICRO));
         }
     }
 
     /// The last one, if it was observed from its begin to its end.
-    pub(super) fn last_full(&self) -> Option<&Window> {
+    pub(super) fn last_full(&self) -> Option<&Arc<Window>> {
         self.last.as_ref().filter(|last| last.whole && last.since.as_second() <= last.start)
     }
 
     /// The last one and the current one, as far as there are.
-    pub(super) fn both(&self) -> impl Iterator<Item = &Window> {
+    pub(super) fn both(&self) -> impl Iterator<Item = &Arc<Window>> {
         self.last.iter().chain(&self.current)
     }
 }

@@ -126,7 +126,7 @@ impl Feed {
     /// Notes how far records have come, of which all is known that they tell.
     pub fn reached(&self, positions: &[Position]) {
         let Waiting { sensors, reached, .. } = &mut *self.lock();
-        for &Position { sensor, cpu, number, skipped } in positions {
+        for &Position { sensor, cpu, number, skipped, .. } in positions {
             if let Some(&place) = sensors.get(&sensor) {
                 reached.insert((place, cpu), (number, skipped));
             }
@@ -138,6 +138,16 @@ impl Feed {
         let Waiting { sensors, gathered, .. } = &mut *self.lock();
         for &sensor in sensors.values() {
             gathered.attend(sensor, now);
+        }
+    }
+
+    /// Notes that it cannot be said whether all that was from one moment to the other was watched: hours that they are in were
+    /// watched with a break.
+    pub fn doubt(&self, before: Timestamp, now: Timestamp) {
+        let Waiting { sensors, gathered, .. } = &mut *self.lock();
+        for &sensor in sensors.values() {
+            gathered.doubt(sensor, before);
+            gathered.doubt(sensor, now);
         }
     }
 

@@ -16,6 +16,9 @@ pub const MOST_FLOWS: usize = 7 << 14;
 /// Hours of sensors that something is known of, at most: a day of every sensor.
 const MOST_HOURS: usize = 24 * 128;
 
+/// A time that nobody watched for longer is a break, in milliseconds: observations are told of each second.
+pub(super) const BREAK_MS: u32 = 120_000;
+
 /// What was observed, summed up.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
@@ -37,11 +40,14 @@ pub(super) struct Hour {
     pub missed: u64,
     /// From when to when it was observed, in milliseconds of it.
     pub seen: Option<(u32, u32)>,
+    /// Whether there was a time between that nobody watched.
+    pub broken: bool,
 }
 
 impl Hour {
     fn see(&mut self, at: u32) {
         let (since, until) = self.seen.unwrap_or((at, at));
+        self.broken |= at.saturating_sub(until) > BREAK_MS || since.saturating_sub(at) > BREAK_MS;
         self.seen = Some((since.min(at), until.max(at)));
     }
 
@@ -79,11 +85,24 @@ impl Gathered {
         self.flows.insert(key, packet);
     }
 
+    /// Packets that were observed.
+    pub(super) fn observed(&self) -> u64 {
+        self.hours.values().map(|hour| hour.observed).sum()
+    }
+
     /// Notes that a sensor is observed now, though it may see nothing.
     pub(super) fn attend(&mut self, sensor: u32, now: Timestamp) {
         let (hour, within) = hour_of(now);
         if self.hours.len() < MOST_HOURS {
             self.hours.entry((hour, sensor)).or_default().see(within);
+        }
+    }
+
+    /// Notes that at some time of the hour of `time` it cannot be said whether a sensor was watched.
+    pub(super) fn doubt(&mut self, sensor: u32, time: Timestamp) {
+        let (hour, _) = hour_of(time);
+        if self.hours.len() < MOST_HOURS || self.hours.contains_key(&(hour, sensor)) {
+            self.hours.entry((hour, sensor)).or_default().broken = true;
         }
     }
 

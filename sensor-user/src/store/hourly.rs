@@ -23,14 +23,16 @@ use super::flow::{REST, count, hour_of, slot, source, time_of, tool};
 use super::place::FILE_MODE;
 use super::trouble::in_words;
 use crate::counters::names;
-use crate::sources::Source;
+use crate::sources::{SketchParts, Source};
 
 const PREFIX: &str = "flows-";
 const SUFFIX: &str = ".jsonl.gz";
 const PARTIAL: &str = ".partial";
 /// So long after its end an hour is full: what was seen in it is written by then.
 const SETTLED: SignedDuration = SignedDuration::from_mins(2);
-/// Sources that a file names one by one in its last line, at most, where there is no sketch.
+/// Why a window has no sketch.
+const NO_KEY: &str = "no sketch_key_file of [sources] was there for the whole hour";
+/// Sources that a file names one by one in its last line, at most.
 const MOST_NAMED: usize = 256;
 /// Bytes of a sensor's name in a file's, at most.
 const MOST_NAME: usize = 150;
@@ -52,7 +54,7 @@ struct Line<'a> {
     summary: Option<Summary>,
 }
 
-/// The last line's own: how many sources there were, and the sketch of the window that says so.
+/// The last line's own: how many sources there were, and the sketch of the window for who has those of others.
 #[derive(Debug, Serialize)]
 struct Summary {
     length: u32,
@@ -60,10 +62,16 @@ struct Summary {
     missed: u64,
     sources: u64,
     exact: bool,
-    /// All of them, where they are few and no sketch says so.
+    /// All of them, where they are few.
     set: Option<Vec<Source>>,
-    /// In hexadecimal.
+    /// The registers of a `HyperLogLog`, a byte each, in hexadecimal.
     sketch: Option<String>,
+    /// The binary logarithm of their number.
+    sketch_precision: Option<u8>,
+    /// Tells the key that it was made with from others, in hexadecimal.
+    sketch_key: Option<String>,
+    /// Why there is no sketch.
+    no_sketch: Option<&'static str>,
 }
 
 /// An hour that is full and has no file: the hour, the sensor's number and its name.
@@ -187,18 +195,15 @@ impl Summary {
         let (observed, missed) = connection
             .query_row(query, [hour, sensor], |row| Ok((count(row.get(0)?), count(row.get(1)?))))?;
         let length = u32::try_from(HOUR).unwrap_or_default();
-        let query = "SELECT sources, exact, sketch FROM windows
+        let query = "SELECT sources, sketch FROM windows
             WHERE start = ?1 AND length = ?2 AND sensor = ?3 AND slot = ?4";
-        let stored = connection
+        let window: Option<(i64, Vec<u8>)> = connection
             .query_row(query, params![hour * HOUR, length, sensor, REST], |row| {
-                let sketch: Vec<u8> = row.get(2)?;
-                Ok((count(row.get(0)?), row.get(1)?, sketch))
+                Ok((row.get(0)?, row.get(1)?))
             })
             .optional()?;
-        if let Some((sources, exact, sketch)) = stored {
-            let sketch = Some(hexadecimal(&sketch));
-            return Ok(Self { length, observed, missed, sources, exact, set: None, sketch });
-        }
+        let (in_window, stored) =
+            window.map_or((0, Vec::new()), |(sources, sketch)| (count(sources), sketch));
         let mut query =
             connection.prepare("SELECT DISTINCT source FROM seen WHERE hour = ?1 AND sensor = ?2")?;
         let mut rows = query.query([hour, sensor])?;
@@ -211,8 +216,23 @@ impl Summary {
         }
         let query = "SELECT count(*) FROM flow WHERE hour = ?1 AND sensor = ?2 AND slot = ?3";
         let rest: i64 = connection.query_row(query, [hour, sensor, REST], |row| row.get(0))?;
+        let exact = rest == 0;
         let set = (usize::try_from(sources) == Ok(set.len())).then_some(set);
-        Ok(Self { length, observed, missed, sources, exact: rest == 0, set, sketch: None })
+        // The window has sources too that have no row of their own.
+        let sources = if exact { sources } else { in_window.max(sources) };
+        let sketch = SketchParts::of(&stored);
+        Ok(Self {
+            length,
+            observed,
+            missed,
+            sources,
+            exact,
+            set,
+            sketch: sketch.map(|sketch| hexadecimal(sketch.registers)),
+            sketch_precision: sketch.map(|sketch| sketch.precision),
+            sketch_key: sketch.map(|sketch| format!("{:016x}", sketch.fingerprint)),
+            no_sketch: sketch.is_none().then_some(NO_KEY),
+        })
     }
 }
 

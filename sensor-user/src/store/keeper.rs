@@ -15,7 +15,7 @@ use super::counting::Counting;
 use super::database::{Database, Writing};
 use super::feed::{Feed, Woken};
 use super::place::DATABASE;
-use super::stats::Stats;
+use super::stats::{Refused, Stats};
 use crate::config::Store;
 use crate::obstacle::in_words;
 use crate::repeated::Repeated;
@@ -140,21 +140,41 @@ impl Writer {
             if woken == Woken::Stop {
                 if works && is_late {
                     // What has come since that failed.
-                    self.attempt();
+                    works = self.attempt();
+                }
+                if !works {
+                    self.give_up();
                 }
                 return;
             }
         }
     }
 
+    /// Says what is lost now that the store ends and its disk has not taken it.
+    fn give_up(&mut self) {
+        let waiting = self.writing.take().map(|writing| writing.batch);
+        let batches = waiting.into_iter().chain([self.feed.take()]);
+        let packets = batches.map(|batch| batch.gathered.observed()).sum();
+        self.stats.refuse(Refused::Ended, packets);
+        tracing::error!(
+            "the store {} ends, and its disk has not taken what there was: {packets} packets that were observed are not \
+             stored; counts go on from the last that were",
+            self.settings.path.display()
+        );
+    }
+
     /// Writes what there is; says whether that worked.
     fn attempt(&mut self) -> bool {
+        let stats = Arc::clone(&self.stats);
+        let at_work = stats.work(&self.settings.path);
         match caught(|| self.write()) {
             Ok(()) => {
                 self.stats.worked();
                 if let Some(times) = self.failing.worked() {
                     tracing::info!("the store is written again: {times} attempts had failed");
                 }
+                drop(at_work);
+                let _at_work = stats.work(&self.settings.path);
                 self.tidy();
                 true
             }
@@ -239,9 +259,13 @@ fn caught(act: impl FnOnce() -> Result<()>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::super::feed::Batch;
     use super::super::flow::{Flow, Key, SlotNumber};
+    use super::super::tests::observation;
     use super::*;
+    use crate::config::{NumberedSensor, Sensor, SensorNumber};
     use crate::sources::Source;
 
     /// Flows of a source whose packets have no sum, which nothing that is observed comes near.
@@ -268,5 +292,25 @@ mod tests {
         assert!(said.contains("fault of the agent itself (attempt to add with overflow)"), "{said}");
         writer.writing = None;
         assert!(writer.attempt() && !writer.stats.fails());
+    }
+
+    /// Where no folder can be: what waits is lost at the end, and told.
+    #[test]
+    fn what_is_lost_at_the_end_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let settings = Store { path, ..Store::default() };
+        let mut writer = Writer::new(&settings, Schedule::default(), Arc::default());
+        let (feed, stats) = (writer.feed.clone(), Arc::clone(&writer.stats));
+        let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
+        feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }], None);
+        let packets = [1, 2, 3].map(|port| observation(Ipv4Addr::LOCALHOST, port, 1_700_000_000));
+        feed.observe(&packets[..2]);
+        assert!(!writer.attempt());
+        feed.observe(&packets[2..]);
+        feed.stop();
+        writer.run();
+        assert_eq!(stats.refused(Refused::Ended), 3);
     }
 }

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 
-pub use self::count::{Counted, Step};
+pub use self::count::{AskCounted, Counted, Step};
 pub(crate) use self::heaviest::Heaviest;
 pub use self::source::{Basis, FlowRow, SourceRow, TopSources, What};
 pub use self::whole::{Flowed, HourRow, Kept};
@@ -116,8 +116,11 @@ impl Reader {
     }
 }
 
+/// The number of no sensor.
+const NOBODY: i64 = -1;
+
 /// A sensor's number; that of no sensor if it is not known.
 fn sensor(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     let query = "SELECT number FROM sensor WHERE name = ?1";
-    Ok(connection.query_row(query, [name], |row| row.get(0)).optional()?.unwrap_or(-1))
+    Ok(connection.query_row(query, [name], |row| row.get(0)).optional()?.unwrap_or(NOBODY))
 }

@@ -16,7 +16,7 @@ pub const VERSION: usize = STEPS.len();
 /// In each database of ours, so that it is told from another program's.
 const APPLICATION: i64 = 0x53_4e_53_52;
 
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 const FIRST: &str = "
 CREATE TABLE sensor (
@@ -189,6 +189,11 @@ CREATE TABLE reached (
 ) STRICT, WITHOUT ROWID;
 ";
 
+const THIRD: &str = "
+-- Whether there was a time in the hour, between its since and its until, that nobody watched.
+ALTER TABLE hour ADD COLUMN broken INTEGER NOT NULL DEFAULT 0;
+";
+
 /// Brings a database to [`VERSION`].
 ///
 /// # Errors
@@ -254,7 +259,7 @@ fn version(connection: &Connection) -> rusqlite::Result<usize> {
 mod tests {
     use super::*;
 
-    const THIRD: &str = "ALTER TABLE sensor ADD COLUMN region TEXT; UPDATE sensor SET region = 'x' || name;";
+    const FOURTH: &str = "ALTER TABLE sensor ADD COLUMN region TEXT; UPDATE sensor SET region = 'x' || name;";
 
     fn text(connection: &Connection, query: &str) -> String {
         connection.query_row(query, [], |row| row.get(0)).unwrap()
@@ -273,10 +278,10 @@ mod tests {
         bring_up_to_date(&mut connection, path).unwrap();
         assert!(check(&connection, path).is_ok());
         assert_eq!(text(&connection, "SELECT sensor || time || life FROM sampled"), "160");
-        migrate(&mut connection, path, &[FIRST, SECOND, THIRD]).unwrap();
+        migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH]).unwrap();
         assert_eq!(text(&connection, "SELECT name || region FROM sensor"), "axa");
         let error = bring_up_to_date(&mut connection, path).unwrap_err().to_string();
-        assert!(error.contains("was written by a newer agent (version 3, and this one knows 2)"), "{error}");
+        assert!(error.contains("was written by a newer agent (version 4, and this one knows 3)"), "{error}");
         assert!(check(&connection, path).is_err());
     }
 
@@ -287,7 +292,7 @@ mod tests {
         bring_up_to_date(&mut connection, path).unwrap();
         connection.execute("INSERT INTO sensor VALUES (1, 'a')", []).unwrap();
         let broken = "UPDATE sensor SET name = 'b'; SELECT nothing;";
-        assert!(migrate(&mut connection, path, &[FIRST, SECOND, broken]).is_err());
+        assert!(migrate(&mut connection, path, &[FIRST, SECOND, THIRD, broken]).is_err());
         assert_eq!(text(&connection, "SELECT name FROM sensor"), "a");
         assert!(check(&connection, path).is_ok());
     }

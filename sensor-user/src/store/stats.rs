@@ -1,7 +1,9 @@
 //! What the store says of itself in metrics.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Why a packet that was observed is in no row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +15,13 @@ pub enum Refused {
     Rows,
     /// The store is as large as it may be with this hour alone.
     Size,
+    /// The store ended, and its disk had not taken it: it is in no sum either.
+    Ended,
 }
 
 impl Refused {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Memory, Self::Rows, Self::Size];
+    pub const ALL: [Self; 4] = [Self::Memory, Self::Rows, Self::Size, Self::Ended];
 
     /// Its name in metrics.
     #[must_use]
@@ -26,7 +30,20 @@ impl Refused {
             Self::Memory => "memory",
             Self::Rows => "rows",
             Self::Size => "size",
+            Self::Ended => "ended",
         }
+    }
+}
+
+/// What takes longer is not slow, but hangs: looking for old hours and writing files is given up after some ten seconds.
+const HANGS: Duration = Duration::from_mins(2);
+
+/// While somebody works at the store.
+pub(super) struct AtWork<'a>(&'a Stats);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        *self.0.at_work.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -37,6 +54,8 @@ pub struct Stats {
     rows: AtomicU64,
     refused: [AtomicU64; Refused::ALL.len()],
     trouble: Mutex<Option<String>>,
+    /// When it was begun to work at the store, at this path, if that has not ended.
+    at_work: Mutex<Option<(Instant, PathBuf)>>,
     written: AtomicU64,
 }
 
@@ -62,13 +81,28 @@ impl Stats {
     /// Why the store cannot be written and what to do about it; `None` if it can.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.lock().clone()
+        self.trouble_at(Instant::now())
     }
 
-    /// Whether the last write failed.
+    fn trouble_at(&self, now: Instant) -> Option<String> {
+        let hangs = |(begun, path): &(Instant, PathBuf)| {
+            let seconds = now.saturating_duration_since(*begun).as_secs();
+            let path = path.display();
+            (seconds >= HANGS.as_secs()).then(|| {
+                format!(
+                    "what was begun to be written to {path} {seconds} s ago has not come back: look at its disk, as with \
+                     `dmesg`"
+                )
+            })
+        };
+        let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        at_work.as_ref().and_then(hangs).or_else(|| self.lock().clone())
+    }
+
+    /// Whether the last write failed, or the disk hangs.
     #[must_use]
     pub fn fails(&self) -> bool {
-        self.lock().is_some()
+        self.trouble().is_some()
     }
 
     /// How often something was written.
@@ -83,6 +117,13 @@ impl Stats {
 
     pub(super) fn wrote(&self) {
         self.written.fetch_add(1, Ordering::Release);
+    }
+
+    /// Notes that it is begun to work at the store, until what is given goes.
+    pub(super) fn work(&self, path: &Path) -> AtWork<'_> {
+        *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), path.to_owned()));
+        AtWork(self)
     }
 
     pub(super) fn worked(&self) {
@@ -107,5 +148,22 @@ impl Stats {
 
     fn lock(&self) -> MutexGuard<'_, Option<String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_is_told_until_it_comes_back() {
+        let stats = Stats::default();
+        let at_work = stats.work(Path::new("/srv/store"));
+        let (now, later) = (Instant::now(), Instant::now() + HANGS + Duration::from_secs(1));
+        assert_eq!(stats.trouble_at(now), None);
+        let said = stats.trouble_at(later).unwrap();
+        assert!(said.contains("/srv/store 12") && said.contains("look at its disk"), "{said}");
+        drop(at_work);
+        assert_eq!(stats.trouble_at(later), None);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -161,7 +162,7 @@ fn how_far_records_had_come_is_stored_with_what_they_told() {
     let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
     let sensors = [NumberedSensor { number: SensorNumber(0), sensor }];
     feed.sensors(&sensors, Some("x"));
-    let position = |cpu, number| Position { sensor: SensorNumber(0), cpu, number, skipped: 2 };
+    let position = |cpu, number| Position { sensor: SensorNumber(0), cpu, number, skipped: 2, is_old: false };
     feed.observe(&[observation(A, 23, HOUR)]);
     feed.reached(&[position(0, 7), position(1, 8)]);
     feed.reached(&[position(0, 9), Position { sensor: SensorNumber(5), ..position(0, 1) }]);
@@ -172,7 +173,7 @@ fn how_far_records_had_come_is_stored_with_what_they_told() {
     let reached = |life, then| reader.reached(&sensors, life, at(then)).unwrap();
     assert_eq!(reached("x", HOUR), [position(0, 9), position(1, 8)]);
     assert_eq!(reached("y", HOUR), [], "others begin anew");
-    assert_eq!(reached("x", HOUR + 1), [], "that was long ago");
+    assert!(reached("x", HOUR + 1).iter().all(|position| position.is_old), "that was long ago");
 }
 
 #[test]
@@ -199,7 +200,8 @@ fn a_full_hour_has_a_file() {
     let b = json!({"hour": hour, "sensor": "a", "source": "2001:db8:1:2::/64", "slot": "80/tcp", "protocol": "tcp",
         "port": 80, "tool": null, "packets": 1, "bytes": 60, "first": hour, "last": hour, "summary": null});
     let window = json!({"length": 3600, "observed": 3, "missed": 0, "sources": 2, "exact": true,
-        "set": ["2001:db8:1:2::/64", "203.0.113.9"], "sketch": null});
+        "set": ["2001:db8:1:2::/64", "203.0.113.9"], "sketch": null, "sketch_precision": null,
+        "sketch_key": null, "no_sketch": "no sketch_key_file of [sources] was there for the whole hour"});
     let last = |summary: &Value| {
         json!({"hour": hour, "sensor": "a", "source": null, "slot": "summary", "protocol": null, "port": null,
             "tool": null, "packets": null, "bytes": null, "first": null, "last": null, "summary": summary})
@@ -208,6 +210,7 @@ fn a_full_hour_has_a_file() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
 
     // What comes late is in the file too, and so is a sketch.
+    let sketch = [&[0; 7][..], &[0xa, 2], &[0, 255, 1, 16]].concat();
     let mut late = writing(2, "a", &[observation(A, 23, HOUR + 62)]);
     late.batch.windows.push(Window {
         length: 3_600,
@@ -217,15 +220,26 @@ fn a_full_hour_has_a_file() {
         packets: 4,
         sources: 2,
         exact: false,
-        sketch: vec![0, 255],
+        sketch,
     });
     database.write(&mut late, at(HOUR + 3_800)).unwrap();
     database.tidy(at(HOUR + 3_800), true, &|| true).unwrap();
     let lines = read();
     assert_eq!((lines.len(), &lines[0]["packets"]), (3, &json!(3)));
-    let window = json!({"length": 3600, "observed": 4, "missed": 0, "sources": 2, "exact": false, "set": null,
-        "sketch": "00ff"});
+    let window = json!({"length": 3600, "observed": 4, "missed": 0, "sources": 2, "exact": true,
+        "set": ["2001:db8:1:2::/64", "203.0.113.9"], "sketch": "00ff0110", "sketch_precision": 2,
+        "sketch_key": "000000000000000a", "no_sketch": null});
     assert_eq!(lines[2], last(&window));
+    // One that comes after its hour has its file is in it too.
+    let window = |packets| Window { packets, ..late.batch.windows[0].clone() };
+    for (number, packets) in [(3, 4), (4, 5)] {
+        fs::remove_file(&path).unwrap();
+        let batch = Batch { windows: vec![window(packets)], ..Batch::default() };
+        database.write(&mut Writing { number, batch, ..Writing::default() }, at(HOUR + 3_900)).unwrap();
+        database.tidy(at(HOUR + 3_900), true, &|| true).unwrap();
+        assert_eq!(path.exists(), packets == 5, "only what is another one is written again");
+        fs::write(&path, "").unwrap();
+    }
     assert_eq!(fs::read_dir(folder.path().join(FLOWS)).unwrap().count(), 1);
 }
 
@@ -265,16 +279,21 @@ fn counts_go_on_after_a_restart() {
     sample(&mut database, &mut counting::Counting::default(), HOUR + 7_321, &slots);
     let reader = Reader::new(&folder.path().join(DATABASE));
     let range = (at(HOUR), at(HOUR + 10_000));
-    let counts = |of, step| -> Vec<(i64, u64, u64)> {
-        let counts = reader.counts("a", of, step, range).unwrap();
+    let asked = |slots: Option<RangeInclusive<u32>>, step, (from, to)| {
+        reader.counts(&AskCounted { sensor: Some("a"), slots, step, from, to }).unwrap()
+    };
+    let counts = |of: Option<Slot>, step| -> Vec<(i64, u64, u64)> {
+        let (_, counts, _) = asked(of.map(|slot| slot.index()..=slot.index()), step, range);
+        assert!(counts.iter().all(|it| it.sensor == "a" && it.more == 0));
         counts.iter().map(|it| (it.time.as_second() - HOUR, it.packets, it.bytes)).collect()
     };
-    let telnet = Some(SlotKind::Tcp(23));
+    let telnet = Some(Slot::tcp(23));
     assert_eq!(counts(telnet, Step::Minute), [(0, 5, 300), (60, 2, 120), (7_260, 7, 420)]);
     assert_eq!(counts(telnet, Step::Hour), [(0, 7, 420), (7_200, 7, 420)]);
     assert_eq!(counts(None, Step::Hour), [(0, 8, 510), (7_200, 7, 420)]);
-    assert_eq!(counts(Some(SlotKind::Tcp(80)), Step::Hour), []);
-    let gaps = reader.events(EventKind::Gap, None, &Ask::of(range.0, range.1)).unwrap();
+    assert_eq!(counts(Some(Slot::tcp(80)), Step::Hour), [(0, 0, 0), (7_200, 0, 0)]);
+    let (oldest, all, gaps) = asked(Some(0..=Slot::udp(65_535).index()), Step::Hour, range);
+    assert_eq!((oldest, all), (Some(at(HOUR)), asked(None, Step::Hour, range).1), "of all ports");
     let gaps: Vec<_> = gaps.iter().map(|gap| (gap.start, gap.end, gap.packets)).collect();
     assert_eq!(gaps, [(at(HOUR + 121), at(HOUR + 7_321), 7)]);
     // The host was booted: others count, and have counted more.
@@ -283,7 +302,7 @@ fn counts_go_on_after_a_restart() {
     slots.add(Slot::tcp(23), 100, 6_000);
     sample(&mut database, &mut counting::Counting::default(), HOUR + 10_870, &slots);
     let range = (at(HOUR + 10_800), at(HOUR + 14_400));
-    let counted = reader.counts("a", telnet, Step::Hour, range).unwrap();
+    let (_, counted, _) = asked(Some(23..=23), Step::Hour, range);
     assert_eq!(counted.iter().map(|it| it.packets).collect::<Vec<_>>(), [214]);
     // Minutes are kept for two days, hours longer.
     database.tidy(at(HOUR + 60 + 48 * 3_600), true, &|| true).unwrap();
@@ -373,4 +392,40 @@ fn only_its_owner_and_group_may_read_it() {
     assert!(error.contains("another agent keeps its store in"), "{error}");
     drop(database);
     drop(open(&settings));
+}
+
+/// A second restart knows of the break that the first was.
+#[test]
+fn an_hour_that_was_watched_with_a_break_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let reader = Reader::new(&folder.path().join(DATABASE));
+    let sensor = |name: &str| NumberedSensor {
+        number: SensorNumber(0),
+        sensor: Sensor { name: name.to_owned(), region: String::new(), prefixes: Vec::new() },
+    };
+    let mut number = 0;
+    let mut write = |name: &str, feed: Feed| {
+        number += 1;
+        let batch = feed.take();
+        let (mut database, _) = open(&settings(folder.path()));
+        database.write(&mut Writing { number, batch, ..Writing::default() }, at(HOUR)).unwrap();
+        let hours = reader.hours(name, &Ask::of(at(HOUR), at(HOUR + 1)), |_| {}).unwrap();
+        hours[0].broken
+    };
+    let feed = |name: &str, times: RangeInclusive<i64>| {
+        let feed = Feed::new(Path::new("nowhere"), Arc::default());
+        feed.sensors(&[sensor(name)], None);
+        times.for_each(|second| feed.attend(at(HOUR + second)));
+        feed
+    };
+    assert!(!write("a", feed("a", 0..=600)));
+    assert!(!write("a", feed("a", 660..=700)), "no longer than a break may be");
+    assert!(write("a", feed("a", 1_000..=1_100)));
+    assert!(write("a", feed("a", 1_101..=1_200)), "it stays so");
+    let of_two = feed("b", 0..=10);
+    of_two.attend(at(HOUR + 200));
+    assert!(write("b", of_two), "a break before it was written");
+    let doubted = feed("c", 0..=10);
+    doubted.doubt(at(HOUR - 3_600), at(HOUR + 10));
+    assert!(write("c", doubted));
 }

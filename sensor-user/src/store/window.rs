@@ -1,4 +1,4 @@
-//! Windows as they are stored: how many sources there were, and the sketch that says so.
+//! Windows as they are stored: how many sources there were, and a sketch of them for who has those of others.
 
 use jiff::Timestamp;
 use sensor_common::layout::Slot;
@@ -20,7 +20,7 @@ pub struct Window {
     pub sources: u64,
     /// Whether that is exact, and not estimated.
     pub exact: bool,
-    /// The sketch, in the form of who made it.
+    /// The sketch, as [`crate::sources::SketchParts`] reads it; empty if there is none.
     pub sketch: Vec<u8>,
 }
 

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 use sensor_common::layout::Slot;
 
+use super::counting::HOUR;
 use super::database::Writing;
 use super::event::Event;
 use super::feed::Batch;
 use super::flow::{Flow, HOUR_MS, Key, REST, blob, hour_of, integer, tool_number};
+use super::gather::BREAK_MS;
 use super::window::Window;
 
 /// Rows of flows of a sensor and an hour, at most, once the hour is full.
@@ -79,12 +81,24 @@ pub(super) fn flows(
         let (since, until) =
             known.seen.map_or((HOUR_MS, 0_i64), |(since, until)| (since.into(), until.into()));
         transaction.execute(
-            "INSERT INTO hour (hour, sensor, rows, observed, missed, filed, since, until)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7)
+            "INSERT INTO hour (hour, sensor, rows, observed, missed, filed, since, until, broken)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8)
              ON CONFLICT DO UPDATE SET rows = rows + excluded.rows, observed = observed + excluded.observed,
-                 missed = missed + excluded.missed, filed = 0, since = min(since, excluded.since),
-                 until = max(until, excluded.until)",
-            params![hour, sensor, more, integer(known.observed), integer(known.missed), since, until],
+                 missed = missed + excluded.missed, filed = 0,
+                 broken = broken OR excluded.broken OR since <= until AND excluded.since <= excluded.until
+                     AND (excluded.since > until + ?9 OR since > excluded.until + ?9),
+                 since = min(since, excluded.since), until = max(until, excluded.until)",
+            params![
+                hour,
+                sensor,
+                more,
+                integer(known.observed),
+                integer(known.missed),
+                since,
+                until,
+                known.broken,
+                BREAK_MS
+            ],
         )?;
         let slack = if hour < hour_of(now).0 { 0 } else { SLACK };
         refused += trim(transaction, hour, sensor, slack)?;
@@ -162,7 +176,30 @@ pub(super) fn windows(transaction: &Transaction<'_>, windows: &[Window]) -> rusq
         "INSERT OR REPLACE INTO windows (start, length, sensor, slot, packets, sources, exact, sketch)
          VALUES (?1, ?2, (SELECT number FROM sensor WHERE name = ?3), ?4, ?5, ?6, ?7, ?8)",
     )?;
+    let mut is_as_it_was = transaction.prepare(
+        "SELECT count(*) FROM windows WHERE start = ?1 AND length = ?2 AND slot = ?4 AND packets = ?5 AND sources = ?6
+             AND sketch = ?7 AND sensor = (SELECT number FROM sensor WHERE name = ?3)",
+    )?;
+    let mut file_again = transaction.prepare(
+        "UPDATE hour SET filed = 0
+         WHERE hour = ?1 AND filed = 1 AND sensor = (SELECT number FROM sensor WHERE name = ?2)",
+    )?;
     for window in windows {
+        let which = params![
+            window.start.as_second(),
+            window.length,
+            window.sensor,
+            window.slot.map_or(REST, |slot: Slot| slot.index().into()),
+            integer(window.packets),
+            integer(window.sources),
+            window.sketch,
+        ];
+        if is_as_it_was.query_row(which, |row| row.get::<_, i64>(0))? > 0 {
+            continue;
+        }
+        if i64::from(window.length) == HOUR {
+            file_again.execute(params![hour_of(window.start).0, window.sensor])?;
+        }
         replace.execute(params![
             window.start.as_second(),
             window.length,

@@ -3,21 +3,16 @@
 //! Whoever has the key can tell the real address; whoever has not sees by two answers whether they speak of the same
 //! source or network. It is ipcrypt-pfx, for which other programs have implementations, too.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use ipcrypt_rs::IpcryptPfx;
 
 use crate::config::Prefix;
+use crate::key_file;
 use crate::sources::Source;
 use crate::sources::answer::{Line, Row};
-
-/// Longest file that a key is looked for in, in bytes.
-const LONGEST: u64 = 1_024;
 
 /// What makes other addresses of addresses.
 pub(super) struct Anonymizer(IpcryptPfx);
@@ -28,25 +23,7 @@ impl Anonymizer {
     /// # Errors
     /// There is no key in it, or others can read it.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let name = path.display();
-        let remedy = || format!("make a key with `(umask 077; openssl rand -hex 32 >{name})`");
-        let file = File::open(path).with_context(|| format!("no key in {name}: {}", remedy()))?;
-        let mode = file.metadata().with_context(|| format!("cannot look at {name}"))?.mode();
-        if mode & 0o077 != 0 {
-            bail!(
-                "others can read the key in {name}, and with it all that was anonymized: `chmod 600 {name}`"
-            );
-        }
-        let mut text = String::new();
-        file.take(LONGEST)
-            .read_to_string(&mut text)
-            .with_context(|| format!("cannot read a key from {name}"))?;
-        match key(text.trim()) {
-            Some(key) => Ok(Self(IpcryptPfx::new(key))),
-            None => {
-                bail!("{name} is no key of 64 hexadecimal digits with two different halves: {}", remedy())
-            }
-        }
+        key_file::read(path).map(|key| Self(IpcryptPfx::new(key)))
     }
 
     /// A line with other addresses.
@@ -72,7 +49,11 @@ impl Anonymizer {
             | Line::Tuple(_)
             | Line::Definition(_)
             | Line::VictimDefinition(_)
-            | Line::Belongs(_) => line,
+            | Line::Belongs(_)
+            | Line::Rows(_)
+            | Line::Counts(_)
+            | Line::Count(_)
+            | Line::Gap(_) => line,
         }
     }
 
@@ -95,15 +76,7 @@ impl Anonymizer {
     }
 }
 
-fn key(text: &str) -> Option<[u8; IpcryptPfx::KEY_BYTES]> {
-    let digits: Vec<u8> =
-        text.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
-    let bytes: Vec<u8> =
-        digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    let key: [u8; IpcryptPfx::KEY_BYTES] = bytes.try_into().ok()?;
-    let (one, other) = key.split_at(IpcryptPfx::KEY_BYTES / 2);
-    (digits.len() == 2 * IpcryptPfx::KEY_BYTES && one != other).then_some(key)
-}
+const _: () = assert!(IpcryptPfx::KEY_BYTES == key_file::BYTES);
 
 #[cfg(test)]
 mod tests {
@@ -113,11 +86,14 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    const KEY: &str = "0123456789abcdeffedcba98765432101032547698badcfeefcdab8967452301";
+    use crate::key_file::tests::KEY;
 
     fn anonymizer() -> Anonymizer {
-        Anonymizer(IpcryptPfx::new(key(KEY).unwrap()))
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, KEY).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        Anonymizer::read(&path).unwrap()
     }
 
     // The first of each version is of the specification's own examples.
@@ -150,25 +126,5 @@ mod tests {
         }
         assert_ne!(seen("203.0.113.9"), seen("203.0.113.8"));
         assert_eq!(seen("no address"), "");
-    }
-
-    #[rstest]
-    #[case::good(KEY, 0o600, None)]
-    #[case::with_an_end(&format!("{KEY}\n"), 0o400, None)]
-    #[case::others_read_it(KEY, 0o644, Some("others can read the key"))]
-    #[case::short("0123", 0o600, Some("is no key of 64 hexadecimal digits"))]
-    #[case::odd(&KEY[1..], 0o600, Some("is no key of 64 hexadecimal digits"))]
-    #[case::same_halves(&"01".repeat(32), 0o600, Some("with two different halves"))]
-    #[case::no_digits(&"xy".repeat(32), 0o600, Some("is no key of 64 hexadecimal digits"))]
-    fn a_key_is_proved(#[case] text: &str, #[case] mode: u32, #[case] words: Option<&str>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        match (Anonymizer::read(&path), words) {
-            (Ok(_), None) => {}
-            (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{error}"),
-            (result, _) => panic!("{:?}", result.err()),
-        }
     }
 }

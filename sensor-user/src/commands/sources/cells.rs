@@ -28,7 +28,7 @@ pub(super) struct Basis {
 /// The cells of a row; `None` of what is no row. `basis` is that of the answer: where a row has its own, it counts.
 pub(super) fn cells(line: &Line, zone: Offset, by: For, basis: Basis) -> Option<Cells> {
     let mut row = row(line, zone, by)?;
-    if by == For::Programs {
+    if by == For::Programs && !matches!(line, Line::Count(_)) {
         let Basis { share, at_least } = basis;
         let of_share = |share| Basis { share, at_least: share < 1.0 };
         let Basis { share, at_least } = match line {
@@ -60,6 +60,7 @@ fn row(line: &Line, zone: Offset, by: For) -> Option<Cells> {
             let mut cells = vec![("of", row.of.clone()), ("packets", packets)];
             cells.push(("from known scanners", row.from_known_scanners.to_string()));
             count(&mut cells, "sources", row.sources, row.at_least, by);
+            cells.push(("as name", row.as_name.clone().unwrap_or_default()));
             cells
         }
         Line::Tuple(row) => {
@@ -72,6 +73,7 @@ fn row(line: &Line, zone: Offset, by: For) -> Option<Cells> {
                 ("ttl", row.ttl.to_string()),
             ];
             packets(&mut cells, row.packets, row.more, by);
+            cells.push(("from known scanners", row.from_known_scanners.to_string()));
             count(&mut cells, "sources", row.sources, row.more > 0, by);
             cells.extend([("first", time(row.first)), ("last", time(row.last))]);
             cells
@@ -111,7 +113,16 @@ fn row(line: &Line, zone: Offset, by: For) -> Option<Cells> {
             cells.extend(what(did.row.as_ref().and_then(|row| row.did.as_ref())));
             cells
         }
+        Line::Count(row) => {
+            let mut cells = vec![("sensor", row.sensor.clone()), ("time", time(row.time))];
+            packets(&mut cells, row.packets, row.more, by);
+            cells.push(("bytes", row.bytes.to_string()));
+            cells
+        }
         Line::Window(_)
+        | Line::Rows(_)
+        | Line::Counts(_)
+        | Line::Gap(_)
         | Line::Total(_)
         | Line::Definition(_)
         | Line::VictimDefinition(_)

@@ -1,12 +1,15 @@
 //! An answer as a table with words about what it rests on, or as CSV.
 
 use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
 
 use super::cells::{Basis, Cells, For, belongs, cells, time};
 use crate::cli::Form;
 use crate::socket::Question;
 use crate::sources::Count;
-use crate::sources::answer::{DefinitionLine, Line, Total, VictimDefinitionLine, WindowLine};
+use crate::sources::answer::{
+    CountsLine, DefinitionLine, GapLine, Line, Total, VictimDefinitionLine, WindowLine,
+};
 
 /// An answer as it comes in.
 pub(super) struct Shown<'a> {
@@ -39,6 +42,20 @@ impl<'a> Shown<'a> {
             }
             Line::Definition(of_sensor) => self.words.push(definition(of_sensor)),
             Line::VictimDefinition(of_sensor) => self.words.push(victim_definition(of_sensor)),
+            Line::Rows(of) => {
+                if of.without_known_scanners {
+                    self.words.push("without known scanners:".to_owned());
+                }
+            }
+            Line::Counts(of) => self.words.push(self.counts(of)),
+            Line::Gap(gap) => {
+                let GapLine { sensor, from, to, packets } = gap;
+                let (from, to) = (time(*from, self.form.time_zone), time(*to, self.form.time_zone));
+                self.words.push(format!(
+                    "{sensor}: {packets} packets that were counted from {from} to {to}, while nobody looked, are all in the \
+                     last minute of that"
+                ));
+            }
             Line::Belongs(whose) => {
                 let known = belongs(whose).into_iter().filter(|(_, text)| !text.is_empty());
                 let known: Vec<_> = known.map(|(name, text)| format!("{name} {text}")).collect();
@@ -68,6 +85,7 @@ impl<'a> Shown<'a> {
             let nothing = match question {
                 Question::Scans(_) => "no scan is known of that time",
                 Question::Victims(_) => "no victim is known of that time",
+                Question::Counts(_) => "nothing is stored of that time",
                 _ => "nothing is known of that",
             };
             return text + nothing + "\n";
@@ -76,6 +94,18 @@ impl<'a> Shown<'a> {
             text.push('\n');
         }
         text + &tables(self.rows)
+    }
+
+    fn counts(&self, of: &CountsLine) -> String {
+        let CountsLine { seconds, from, to, oldest } = of;
+        let what = if *seconds == 60 { "minute" } else { "hour" };
+        let time = |at: Timestamp| time(at, self.form.time_zone);
+        let (from, to) = (time(*from), time(*to));
+        let since = match oldest {
+            Some(oldest) => format!("stored since {}", time(*oldest)),
+            None => "none is stored yet".to_owned(),
+        };
+        format!("packets by the {what}, {from} to {to}; {since}")
     }
 
     fn window(&self, window: &WindowLine) -> String {

@@ -12,6 +12,10 @@ impl Questions for Ignorant {
         Err(anyhow!("there is none"))
     }
 
+    fn counts(&self, _: &AskCounts) -> Result<Vec<Line>> {
+        Err(anyhow!("there is none"))
+    }
+
     fn register(&self) -> Result<Register> {
         Err(anyhow!("there is none"))
     }

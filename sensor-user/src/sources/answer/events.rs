@@ -43,7 +43,7 @@ impl Register {
         check(ask, &lists)?;
         let memory = self.memory();
         let mut answer = Vec::new();
-        let mut rows = Vec::new();
+        let mut found = Vec::new();
         for of_sensor in memory.named(ask.sensor.as_deref())? {
             let sensor = || of_sensor.name.clone();
             let definition = of_sensor.scans.definition();
@@ -51,15 +51,17 @@ impl Register {
             answer.push(Line::Definition(DefinitionLine { sensor: sensor(), definition, forgotten }));
             let scans = of_sensor
                 .scans
-                .all(of_sensor.account)
+                .all(&of_sensor.accounts)
                 .filter(|scan| is_then(ask, scan.start, scan.end, scan.ongoing));
-            rows.extend(scans.map(|scan| ScanRow {
-                sensor: sensor(),
-                belongs: Belongs::of(scan.source, &lists),
-                scan,
-            }));
+            found.extend(scans.map(|scan| (sensor(), scan)));
         }
         drop(memory);
+        let row = |(sensor, scan): (String, Scan)| ScanRow {
+            sensor,
+            belongs: Belongs::of(scan.source, &lists),
+            scan,
+        };
+        let mut rows: Vec<_> = found.into_iter().map(row).collect();
         let is_there: HashSet<_> =
             rows.iter().map(|row| (row.sensor.clone(), row.scan.source, row.scan.start)).collect();
         let earlier = self.earlier(EventKind::Scan, source, ask)?.into_iter().filter_map(|event| {
@@ -83,7 +85,7 @@ impl Register {
         check(ask, &lists)?;
         let memory = self.memory();
         let mut answer = Vec::new();
-        let mut rows = Vec::new();
+        let mut found = Vec::new();
         for of_sensor in memory.named(ask.sensor.as_deref())? {
             let VictimDefinition { packets, time, packets_per_minute } = of_sensor.victims.definition();
             answer.push(Line::VictimDefinition(VictimDefinitionLine {
@@ -95,15 +97,17 @@ impl Register {
             }));
             let victims = of_sensor
                 .victims
-                .all(of_sensor.account)
+                .all(&of_sensor.accounts)
                 .filter(|victim| is_then(ask, victim.start, victim.end, victim.ongoing));
-            rows.extend(victims.map(|victim| VictimRow {
-                sensor: of_sensor.name.clone(),
-                belongs: Belongs::of(victim.victim, &lists),
-                victim,
-            }));
+            found.extend(victims.map(|victim| (of_sensor.name.clone(), victim)));
         }
         drop(memory);
+        let row = |(sensor, victim): (String, Victim)| VictimRow {
+            sensor,
+            belongs: Belongs::of(victim.victim, &lists),
+            victim,
+        };
+        let mut rows: Vec<_> = found.into_iter().map(row).collect();
         let is_there: HashSet<_> =
             rows.iter().map(|row| (row.sensor.clone(), row.victim.victim, row.victim.start)).collect();
         let earlier = self.earlier(EventKind::Victim, source, ask)?.into_iter().filter_map(|event| {

@@ -103,7 +103,7 @@ impl<'a> Filter<'a> {
     }
 
     /// All that are followed, the heaviest first.
-    pub(super) fn found(&self, chosen: &Chosen<'_>) -> Vec<Found> {
+    pub(super) fn found(&self, chosen: &Chosen) -> Vec<Found> {
         let mut found: Vec<_> = match self.slot {
             Some(slot) => self.found_by_port(chosen, Slot::from(slot).index()),
             None => self.found_by_source(chosen),
@@ -112,7 +112,7 @@ impl<'a> Filter<'a> {
         found
     }
 
-    fn found_by_port(&self, chosen: &Chosen<'_>, slot: u32) -> Vec<Found> {
+    fn found_by_port(&self, chosen: &Chosen, slot: u32) -> Vec<Found> {
         let pairs = merged(
             chosen,
             |window| &window.pairs,
@@ -128,7 +128,7 @@ impl<'a> Filter<'a> {
         pairs.into_iter().map(found).collect()
     }
 
-    fn found_by_source(&self, chosen: &Chosen<'_>) -> Vec<Found> {
+    fn found_by_source(&self, chosen: &Chosen) -> Vec<Found> {
         let places = merged(chosen, |window| &window.sources, |&source| self.admits(source), Doing::merge);
         let found = |(source, place): (Source, Place<Doing>)| Found {
             source,
@@ -140,9 +140,9 @@ impl<'a> Filter<'a> {
     }
 
     /// Rows of these, with what each did.
-    pub(super) fn rows(&self, chosen: &Chosen<'_>, found: &[Found]) -> Vec<Line> {
+    pub(super) fn rows(&self, chosen: &Chosen, found: &[Found]) -> Vec<Line> {
         let sources: HashSet<_> = found.iter().map(|found| found.source).collect();
-        let windows = || chosen.iter().map(|(_, window)| *window);
+        let windows = || chosen.iter().map(|(_, window)| window.as_ref());
         let ports = ports(windows(), &sources);
         let did = merged(chosen, |window| &window.sources, |source| sources.contains(source), Doing::merge);
         let row = |found: &Found| {
@@ -154,8 +154,8 @@ impl<'a> Filter<'a> {
     }
 
     /// Of what is asked for, all together; those that are followed were found.
-    pub(super) fn total(&self, chosen: &Chosen<'_>, found: &[Found]) -> Total {
-        let windows = || chosen.iter().map(|(_, window)| *window);
+    pub(super) fn total(&self, chosen: &Chosen, found: &[Found]) -> Total {
+        let windows = || chosen.iter().map(|(_, window)| window.as_ref());
         let error = |window: &Window| match self.ask.by {
             ask::By::Source if self.slot.is_some() => window.pairs.error(),
             ask::By::Source => window.sources.error(),
@@ -186,7 +186,8 @@ impl<'a> Filter<'a> {
             return Total {
                 packets: found.iter().map(|found| found.packets).sum(),
                 from_known_scanners: None,
-                sources: Count { count: found.len() as u64, exact: row_error == 0 },
+                // Exactly so many are followed, and there may be more.
+                sources: Count { count: found.len() as u64, exact: true },
                 at_least: missed || row_error > 0,
                 row_error,
             };
@@ -194,7 +195,7 @@ impl<'a> Filter<'a> {
         let all: u64 = parts.iter().map(|part| part.packets).sum();
         let known: u64 = parts.iter().map(|part| part.known).sum();
         let sources = sources(
-            parts.iter().map(|part| (part.sources, part.known_sources)),
+            parts.iter().map(|part| (part.others, part.known_sources)),
             self.ask.without_known_scanners,
         );
         Total {
@@ -211,33 +212,32 @@ impl<'a> Filter<'a> {
 struct Numbers<'a> {
     packets: u64,
     known: u64,
-    sources: &'a Distinct,
+    others: &'a Distinct,
     known_sources: &'a Distinct,
 }
 
 impl<'a> Numbers<'a> {
     const fn of_window(window: &'a Window) -> Self {
-        let Window { observed, known, distinct, known_distinct, .. } = window;
-        Self { packets: *observed, known: *known, sources: distinct, known_sources: known_distinct }
+        let Window { observed, known, others, known_sources, .. } = window;
+        Self { packets: *observed, known: *known, others, known_sources }
     }
 
     const fn of_part(part: &'a Part) -> Self {
-        let Part { packets, known, sources, known_sources, .. } = part;
-        Self { packets: *packets, known: *known, sources, known_sources }
+        let Part { packets, known, others, known_sources, .. } = part;
+        Self { packets: *packets, known: *known, others, known_sources }
     }
 }
 
-/// How many sources there are in these pairs of all and of known scanners; without the latter, if so.
+/// How many sources there are in these pairs of others and of known scanners; without the latter, if so.
 pub(super) fn sources<'a>(
     parts: impl Iterator<Item = (&'a Distinct, &'a Distinct)> + Clone,
     without_known_scanners: bool,
 ) -> Count {
-    let all = together(parts.clone().map(|(all, _)| all)).count();
-    if !without_known_scanners {
-        return all;
+    let others = together(parts.clone().map(|(others, _)| others));
+    if without_known_scanners {
+        return others.count();
     }
-    let known = together(parts.map(|(_, known)| known)).count();
-    Count { count: all.count.saturating_sub(known.count), exact: all.exact && known.exact }
+    Distinct::count_both(&others, &together(parts.map(|(_, known)| known)))
 }
 
 /// What each of these sources sent to, the most packets first.
@@ -296,7 +296,7 @@ fn what(place: &Place<Doing>, ports: &[(SlotKind, u64)]) -> What {
 }
 
 /// A slot by its name.
-fn slot_of(text: &str) -> Option<SlotKind> {
+pub(super) fn slot_of(text: &str) -> Option<SlotKind> {
     if let Ok(port) = text.parse::<crate::config::Port>() {
         return Some(port.slot().kind());
     }

@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use super::super::ask::AskSource;
 use super::super::register::Register;
-use super::super::window::Span;
 use super::filter::{ports, row_of};
 use super::stored;
 use super::windows::{end, is_time};
@@ -28,21 +27,19 @@ impl Register {
         {
             answer.extend(stored::source(&reader, from, ask, &lists)?);
         } else {
-            let memory = self.memory();
-            for of_sensor in memory.sensors.values() {
-                for window in Span::ALL.into_iter().flat_map(|span| of_sensor.windows(span).both()) {
-                    let place = window.sources.get(&source);
-                    let ports = ports(std::iter::once(window), &HashSet::from([source]));
-                    let ports = ports.get(&source).map(Vec::as_slice).unwrap_or_default();
-                    answer.push(Line::Did(Did {
-                        sensor: of_sensor.name.clone(),
-                        from: window.since,
-                        to: end(window),
-                        share: window.account().share(),
-                        row: place.map(|place| row_of(source, place, ports, &lists)),
-                        unseen: place.map_or(window.sources.error(), |place| place.before),
-                    }));
-                }
+            let all = self.memory().all_windows();
+            for (sensor, window) in all {
+                let place = window.sources.get(&source);
+                let ports = ports(std::iter::once(window.as_ref()), &HashSet::from([source]));
+                let ports = ports.get(&source).map(Vec::as_slice).unwrap_or_default();
+                answer.push(Line::Did(Did {
+                    sensor,
+                    from: window.since,
+                    to: end(&window),
+                    share: window.account().share(),
+                    row: place.map(|place| row_of(source, place, ports, &lists)),
+                    unseen: place.map_or(window.sources.error(), |place| place.before),
+                }));
             }
         }
         answer.extend(self.events_of(ask)?);

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::super::ask::{self, Ask, MAX_LIMIT};
 use super::super::counted::{Counted, Part};
+use super::super::distinct::Distinct;
 use super::super::heavy::{Heavy, Place};
 use super::super::lists::Lists;
 use super::super::register::Register;
@@ -17,7 +18,7 @@ use super::super::window::{Network, Shown, Window};
 use super::filter::{Filter, sources};
 use super::stored;
 use super::windows::{Chosen, lines};
-use super::{Belongs, Line, PartRow, Row, TupleRow};
+use super::{Belongs, Line, PartRow, Row, Rows, TupleRow};
 use crate::config::Prefix;
 use crate::counters::names::slot_name;
 
@@ -31,15 +32,14 @@ impl Register {
         let filter = Filter::of(ask, &lists)?;
         let memory = self.memory();
         let chosen = memory.chosen(ask)?;
-        if let Some(from) = ask.from.filter(|&from| !memory.reaches_back_to(from))
-            && let Some(reader) = self.reader()
-        {
-            drop(chosen);
-            drop(memory);
+        let before_memory = ask.from.filter(|&from| !memory.reaches_back_to(from));
+        drop(memory);
+        if let (Some(from), Some(reader)) = (before_memory, self.reader()) {
             return stored::sources(&reader, from, ask, &filter, &lists);
         }
         let mut answer: Vec<_> = lines(&chosen).collect();
         let mut found = filter.found(&chosen);
+        answer.push(Line::Rows(Rows::of(ask)));
         answer.push(Line::Total(filter.total(&chosen, &found)));
         let most = ask.limit.min(MAX_LIMIT) as usize;
         found.truncate(most);
@@ -58,6 +58,8 @@ impl Register {
             ask::By::As => {
                 let name = |system: &Option<u32>| system.map_or("unknown".to_owned(), |it| it.to_string());
                 parts(&mut answer, by(&chosen, |window| &window.systems, name, without));
+                let followed = chosen.iter().flat_map(|(_, window)| window.sources.iter());
+                name_systems(&mut answer, followed.map(|(source, _)| *source), &lists);
             }
         }
         Ok(answer)
@@ -66,35 +68,42 @@ impl Register {
     /// Which tuples most SYNs have, or most sources.
     ///
     /// # Errors
-    /// There is no such sensor.
+    /// There is no such sensor, or no list of known scanners that are to be left out.
     pub fn tuples(&self, ask: &Ask) -> Result<Vec<Line>> {
-        let memory = self.memory();
-        let chosen = memory.chosen(ask)?;
+        Filter::of(ask, &self.lists())?;
+        let chosen = self.memory().chosen(ask)?;
+        let without = ask.without_known_scanners;
         let mut rows: Vec<TupleRow> = merged(
             &chosen,
             |window| &window.tuples,
             |_| true,
             |mine: &mut Shown, theirs| {
                 mine.seen.merge(theirs.seen);
-                mine.sources.merge(&theirs.sources);
+                mine.known += theirs.known;
+                mine.others.merge(&theirs.others);
+                mine.known_sources.merge(&theirs.known_sources);
             },
         )
         .into_iter()
-        .map(|(tuple, place)| tuple_row(tuple, &place))
+        .map(|(tuple, place)| tuple_row(tuple, &place, without))
+        .filter(|row| row.packets > 0)
         .collect();
         rows.sort_by_key(|row| {
             let (by_packets, by_sources) = (Reverse(row.packets), Reverse(row.sources.count));
             if ask.order_by_sources { (by_sources, by_packets) } else { (by_packets, by_sources) }
         });
         rows.truncate(ask.limit.min(MAX_LIMIT) as usize);
-        Ok(lines(&chosen).chain(rows.into_iter().map(Line::Tuple)).collect())
+        Ok(lines(&chosen)
+            .chain([Line::Rows(Rows::of(ask))])
+            .chain(rows.into_iter().map(Line::Tuple))
+            .collect())
     }
 }
 
 /// The places of those that are wanted, in all windows together. A key that has none in a window may have come as often there as is that window's
 /// error.
 pub(super) fn merged<K: Copy + Eq + Hash, V: Clone>(
-    chosen: &Chosen<'_>,
+    chosen: &Chosen,
     table: impl Fn(&Window) -> &Heavy<K, V>,
     is_wanted: impl Fn(&K) -> bool,
     merge: impl Fn(&mut V, &V),
@@ -117,7 +126,7 @@ pub(super) fn merged<K: Copy + Eq + Hash, V: Clone>(
     places
 }
 
-fn networks(chosen: &Chosen<'_>, lists: &Lists, without_known_scanners: bool, most: usize) -> Vec<Line> {
+fn networks(chosen: &Chosen, lists: &Lists, without_known_scanners: bool, most: usize) -> Vec<Line> {
     let places = merged(
         chosen,
         |window| &window.networks,
@@ -155,7 +164,7 @@ fn networks(chosen: &Chosen<'_>, lists: &Lists, without_known_scanners: bool, mo
 
 /// Everything that is counted by something, in all windows together; without known scanners, if so.
 fn by<K: Copy + Eq + Hash>(
-    chosen: &Chosen<'_>,
+    chosen: &Chosen,
     table: impl Fn(&Window) -> &Counted<K>,
     name: impl Fn(&K) -> String,
     without_known_scanners: bool,
@@ -170,11 +179,12 @@ fn by<K: Copy + Eq + Hash>(
     }
     let windows = chosen.len();
     let row = |(of, parts): (K, Vec<(&Part, bool)>)| {
-        let sets = parts.iter().map(|(part, _)| (&part.sources, &part.known_sources));
+        let sets = parts.iter().map(|(part, _)| (&part.others, &part.known_sources));
         let packets: u64 = parts.iter().map(|(part, _)| part.packets).sum();
         let known: u64 = parts.iter().map(|(part, _)| part.known).sum();
         PartRow {
             of: name(&of),
+            as_name: None,
             packets: if without_known_scanners { packets - known } else { packets },
             from_known_scanners: known,
             sources: sources(sets, without_known_scanners),
@@ -195,17 +205,45 @@ pub(super) fn top_parts(mut rows: Vec<PartRow>, ask: &Ask, most: usize) -> Vec<L
     rows.into_iter().map(Line::Part).collect()
 }
 
-fn tuple_row(tuple: Tuple, place: &Place<Shown>) -> TupleRow {
+/// Adds the names of autonomous systems, which lists know by their addresses: as far as any of these sources is theirs.
+pub(super) fn name_systems(answer: &mut [Line], sources: impl Iterator<Item = Source>, lists: &Lists) {
+    let mut nameless = HashMap::new();
+    for line in answer {
+        if let Line::Part(PartRow { of, as_name, .. }) = line
+            && let Ok(number) = of.parse::<u32>()
+        {
+            nameless.insert(number, as_name);
+        }
+    }
+    for source in sources {
+        if nameless.is_empty() {
+            return;
+        }
+        if let Some(number) = lists.system_number(source.first())
+            && let Some(name) = nameless.remove(&number)
+        {
+            *name = Belongs::of(source, lists).as_name;
+        }
+    }
+}
+
+fn tuple_row(tuple: Tuple, place: &Place<Shown>, without_known_scanners: bool) -> TupleRow {
+    let Shown { seen, known, others, known_sources } = &place.value;
     TupleRow {
         window: tuple.window,
         options: tuple.options.to_string(),
         mss: tuple.mss,
         scale: tuple.scale,
         ttl: tuple.ttl,
-        packets: place.seen,
+        packets: place.seen - if without_known_scanners { *known } else { 0 },
         more: place.before,
-        sources: place.value.sources.count(),
-        first: place.value.seen.first(),
-        last: place.value.seen.last(),
+        from_known_scanners: *known,
+        sources: if without_known_scanners {
+            others.count()
+        } else {
+            Distinct::count_both(others, known_sources)
+        },
+        first: seen.first(),
+        last: seen.last(),
     }
 }

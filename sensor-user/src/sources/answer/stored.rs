@@ -1,4 +1,4 @@
-//! Answers about a time that memory does not reach back to: what the [store](crate::store) has of it, hour by hour.
+//! Answers about a time that memory does not reach back to: what the [store] has of it, hour by hour.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -13,8 +13,8 @@ use super::super::lists::Lists;
 use super::super::pair::Pair;
 use super::super::source::Source;
 use super::filter::Filter;
-use super::rows::top_parts;
-use super::{Belongs, By, Did, Line, PartRow, Row, To, Total, What, WindowLine};
+use super::rows::{name_systems, top_parts};
+use super::{Belongs, By, Did, Line, PartRow, Row, Rows, To, Total, What, WindowLine};
 use crate::config::Prefix;
 use crate::counters::names::slot_name;
 use crate::store::{self, FlowRow, Heaviest, Kept, Reader, SourceRow};
@@ -90,13 +90,17 @@ pub(super) fn sources(
         ask::By::As => {
             let name = |system: &Option<u32>| system.map_or("unknown".to_owned(), |it| it.to_string());
             let mut parts = Parts::new(without);
+            let mut one_of = HashMap::new();
             let kept = reader.each_source(&stored, |row| {
                 if filter.admits(row.source) {
                     all.add(row.packets);
                 }
-                parts.add(lists.system_number(row.source.first()), row.packets, is_known(row.source));
+                let system = lists.system_number(row.source.first());
+                one_of.entry(system).or_insert(row.source);
+                parts.add(system, row.packets, is_known(row.source));
             })?;
             rows.extend(parts.rows(name, &kept, ask, most));
+            name_systems(&mut rows, one_of.into_values(), lists);
             kept
         }
         ask::By::Port => {
@@ -120,6 +124,7 @@ pub(super) fn sources(
     };
     let mut answer: Vec<Line> = windows(&kept).collect();
     let rest = kept.iter().map(|kept| kept.rest).sum();
+    answer.push(Line::Rows(Rows::of(ask)));
     answer.push(Line::Total(Total {
         packets: all.packets,
         from_known_scanners: None,
@@ -298,6 +303,7 @@ impl<K: Copy + Eq + Hash> Parts<K> {
         let without = u64::from(self.without_known_scanners);
         let row = |(of, [packets, sources, known, known_sources]): (K, [u64; 4])| PartRow {
             of: name(&of),
+            as_name: None,
             packets: packets - without * known,
             from_known_scanners: known,
             sources: Count { count: sources - without * known_sources, exact: true },

@@ -1,4 +1,6 @@
-//! Which windows an answer rests on.
+//! Which windows an answer rests on, as they are at one moment: rows are made of them while memory is nobody's.
+
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use jiff::Timestamp;
@@ -11,7 +13,7 @@ use super::{Line, WindowLine};
 use crate::obstacle::WrongUse;
 
 /// Windows, each with its sensor's name.
-pub(super) type Chosen<'a> = Vec<(&'a str, &'a Window)>;
+pub(in crate::sources) type Chosen = Vec<(String, Arc<Window>)>;
 
 impl Memory {
     /// The sensors that are asked for.
@@ -37,7 +39,7 @@ impl Memory {
     ///
     /// # Errors
     /// There is no such sensor, or that is no time.
-    pub(super) fn chosen<'a>(&'a self, ask: &'a Ask) -> Result<Chosen<'a>> {
+    pub(in crate::sources) fn chosen(&self, ask: &Ask) -> Result<Chosen> {
         is_time(ask.from, ask.to)?;
         let sensors = self.named(ask.sensor.as_deref())?;
         let first = |span| {
@@ -53,14 +55,23 @@ impl Memory {
             ask.to.is_none_or(|to| window.start < to.as_second())
                 && ask.from.is_none_or(|from| window.end() > from.as_second())
         };
-        let windows = sensors.flat_map(|of_sensor| {
-            of_sensor.windows(span).both().map(|window| (of_sensor.name.as_str(), window))
-        });
-        Ok(windows.filter(|(_, window)| is_touched(window)).collect())
+        let windows = sensors
+            .flat_map(|of_sensor| of_sensor.windows(span).both().map(|window| (&of_sensor.name, window)));
+        let touched = windows.filter(|(_, window)| is_touched(window));
+        Ok(touched.map(|(sensor, window)| (sensor.clone(), Arc::clone(window))).collect())
     }
 }
 
 impl Memory {
+    /// All windows that there are.
+    pub(in crate::sources) fn all_windows(&self) -> Chosen {
+        let of_sensor = |of_sensor: &OfSensor| {
+            let windows = Span::ALL.into_iter().flat_map(|span| of_sensor.windows(span).both());
+            windows.map(|window| (of_sensor.name.clone(), Arc::clone(window))).collect::<Chosen>()
+        };
+        self.sensors.values().flat_map(of_sensor).collect()
+    }
+
     /// Whether it was watched from then on, or somewhat earlier, on some sensor.
     pub(super) fn reaches_back_to(&self, from: Timestamp) -> bool {
         let windows = self
@@ -72,16 +83,16 @@ impl Memory {
 }
 
 /// A line for each window.
-pub(super) fn lines(chosen: &Chosen<'_>) -> impl Iterator<Item = Line> {
+pub(super) fn lines(chosen: &Chosen) -> impl Iterator<Item = Line> {
     chosen.iter().map(|(sensor, window)| {
         Line::Window(WindowLine {
-            sensor: (*sensor).to_owned(),
+            sensor: sensor.clone(),
             from: window.since,
             to: end(window),
             observed: window.observed,
             missed: window.missed,
             share: window.account().share(),
-            sources: Some(window.distinct.count()),
+            sources: Some(window.sources()),
             summed_up: 0,
         })
     })

@@ -6,6 +6,7 @@ mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -17,6 +18,7 @@ use super::super::ask::{Ask, AskSource, By};
 use super::super::observation::{Observation, Reply};
 use super::super::register::Register;
 use super::super::source::Source;
+use super::super::window::Window;
 use crate::config::{NumberedSensor, Port, Sensor, SensorNumber, Sources, Transport};
 
 /// 2023-11-14T22:00:00Z.
@@ -213,4 +215,18 @@ fn a_reload_forgets_only_sensors_that_go() {
     assert_eq!(known(&register), 0);
     let nobody = Ask { sensor: Some("a".to_owned()), ..Ask::default() };
     assert!(register.sources(&nobody).unwrap_err().to_string().contains("there is no sensor \"a\""));
+}
+
+/// Nobody who observes or scrapes waits for an answer's rows to be made.
+#[test]
+fn an_answer_is_made_of_what_was_there_while_more_comes() {
+    let register = register(64 << 20);
+    observe(&register, &[syn(at(0), 1, 1, 23)]);
+    let chosen = register.memory().chosen(&Ask::default()).unwrap();
+    // This would wait for ever for an answer that holds memory.
+    observe(&register, &[syn(at(1), 2, 1, 23)]);
+    let observed =
+        |windows: &[(String, Arc<Window>)]| windows.iter().map(|(_, window)| window.observed).sum::<u64>();
+    assert_eq!(observed(&chosen), 1);
+    assert_eq!(observed(&register.memory().chosen(&Ask::default()).unwrap()), 2);
 }

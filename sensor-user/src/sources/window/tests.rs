@@ -18,7 +18,7 @@ fn after(ticks: &[i64]) -> (Option<i64>, Option<i64>, bool) {
     for &second in ticks {
         windows.tick(at(second), None);
     }
-    let begin = |window: &Option<Window>| window.as_ref().map(|window| (window.start - START) / HOUR);
+    let begin = |window: &Option<Arc<Window>>| window.as_ref().map(|window| (window.start - START) / HOUR);
     (begin(&windows.last), begin(&windows.current), windows.last_full().is_some())
 }
 

@@ -1,19 +1,26 @@
 //! Questions about counts over time, and about windows.
 
-use anyhow::Result;
+use std::ops::RangeInclusive;
+
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use rusqlite::params;
-use sensor_common::layout::{Slot, SlotKind};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use sensor_common::layout::Slot;
+use serde::{Deserialize, Serialize};
 
 use super::super::counting::{HOUR, MINUTE};
-use super::super::flow::{REST, SlotNumber, count, slot};
+use super::super::event::{Event, EventKind};
+use super::super::flow::{REST, count, slot};
 use super::super::window::Window;
-use super::{MOST, Reader, sensor};
+use super::{Ask, MOST, NOBODY, Reader, sensor};
+use crate::obstacle::WrongUse;
 
 /// How far apart counts are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Step {
     /// A minute: of the last two days.
+    #[default]
     Minute,
     /// An hour: of all that is kept.
     Hour,
@@ -30,50 +37,62 @@ impl Step {
     }
 }
 
+/// What was counted is asked for: all of it must hold.
+#[derive(Clone, Debug)]
+pub struct AskCounted<'a> {
+    /// Of the sensor with this name.
+    pub sensor: Option<&'a str>,
+    /// In the slots with these numbers; `None`: in all.
+    pub slots: Option<RangeInclusive<u32>>,
+    /// How far apart.
+    pub step: Step,
+    /// From then on.
+    pub from: Timestamp,
+    /// Before then.
+    pub to: Timestamp,
+}
+
 /// What was counted in a minute or an hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
+    /// The sensor's name.
+    pub sensor: String,
     /// When that begins.
     pub time: Timestamp,
-    /// Packets.
+    /// Packets that have rows of their own.
     pub packets: u64,
-    /// Bytes.
+    /// Packets that are summed up with those of others: some of them may be of the slots that are asked for.
+    pub more: u64,
+    /// Bytes of `packets`.
     pub bytes: u64,
 }
 
 impl Reader {
-    /// What a sensor has counted in a slot, or in all, by the minute or by the hour, from one time to before another; where
-    /// nothing was, there is nothing. A slot that was not among the heaviest of its minute (1,000) or hour (10,000) is
-    /// summed up with others and missing here.
+    /// Since when something is stored in such steps; what was counted, by sensor and time, where the counters were looked at;
+    /// and gaps, the newest first.
     ///
     /// # Errors
-    /// The store cannot be read, or that takes too long.
-    pub fn counts(
-        &self,
-        name: &str,
-        of: Option<SlotKind>,
-        step: Step,
-        (from, to): (Timestamp, Timestamp),
-    ) -> Result<Vec<Counted>> {
-        self.read(|connection| {
-            let sensor = sensor(connection, name)?;
-            let (table, condition) = match of {
-                Some(_) => ("total AS t CROSS JOIN count AS c USING (step, time, sensor)", "AND slot = ?5"),
-                None => ("total", "AND ?5 IS NULL"),
-            };
-            let columns = if of.is_some() { "c.packets, c.bytes" } else { "packets, bytes" };
-            let mut query = connection.prepare(&format!(
-                "SELECT time, {columns} FROM {table}
-                 WHERE step = ?1 AND sensor = ?2 AND time >= ?3 AND time < ?4 {condition} ORDER BY time LIMIT {MOST}"
-            ))?;
-            let slot = of.map(|kind| SlotNumber::from(kind).0);
-            let values = params![step.seconds(), sensor, from.as_second(), to.as_second(), slot];
-            let rows = query.query_map(values, |row| {
-                let time = Timestamp::from_second(row.get(0)?).unwrap_or_default();
-                Ok(Counted { time, packets: count(row.get(1)?), bytes: count(row.get(2)?) })
-            })?;
-            rows.collect()
-        })
+    /// The store cannot be read, there is no such sensor, that takes too long, or there are more than 100,000 counts.
+    pub fn counts(&self, ask: &AskCounted<'_>) -> Result<(Option<Timestamp>, Vec<Counted>, Vec<Event>)> {
+        let (is_known, oldest, counted) = self.read(|connection| {
+            let sensor = ask.sensor.map(|name| sensor(connection, name)).transpose()?;
+            let step = ask.step.seconds();
+            let query = "SELECT time FROM total WHERE step = ?1 ORDER BY time LIMIT 1";
+            let oldest: Option<i64> = connection.query_row(query, [step], |row| row.get(0)).optional()?;
+            let counted = counted(connection, ask, sensor)?;
+            let oldest = oldest.and_then(|oldest| Timestamp::from_second(oldest).ok());
+            Ok((sensor != Some(NOBODY), oldest, counted))
+        })?;
+        if let (Some(name), false) = (ask.sensor, is_known) {
+            return Err(WrongUse(format!("nothing is stored of a sensor {name:?}")).into());
+        }
+        if counted.len() > MOST {
+            bail!("these are more than {MOST} counts: ask for less time, by the hour, or for one sensor");
+        }
+        let sensor = ask.sensor.map(str::to_owned);
+        let gaps =
+            self.events(EventKind::Gap, None, &Ask { sensor, most: MOST, ..Ask::of(ask.from, ask.to) })?;
+        Ok((oldest, counted, gaps))
     }
 
     /// Windows of a sensor of this length in seconds, in all or in a slot, that begin from one time to before another, with
@@ -112,4 +131,49 @@ impl Reader {
             rows.collect()
         })
     }
+}
+
+/// What was counted: one more than may be given, if there are so many.
+fn counted(
+    connection: &Connection,
+    ask: &AskCounted<'_>,
+    sensor: Option<i64>,
+) -> rusqlite::Result<Vec<Counted>> {
+    let own = |what| {
+        format!(
+            "coalesce((SELECT sum({what}) FROM count AS c WHERE c.step = t.step AND c.time = t.time
+                 AND c.sensor = t.sensor AND c.slot BETWEEN ?5 AND ?6), 0)"
+        )
+    };
+    let columns = match ask.slots {
+        None => "t.packets, 0, t.bytes".to_owned(),
+        Some(_) => format!(
+            "{}, coalesce((SELECT r.packets FROM count AS r WHERE r.step = t.step AND r.time = t.time
+                 AND r.sensor = t.sensor AND r.slot = {REST}), 0), {}",
+            own("packets"),
+            own("bytes")
+        ),
+    };
+    let mut query = connection.prepare(&format!(
+        "SELECT s.name, t.time, {columns} FROM total AS t JOIN sensor AS s ON s.number = t.sensor
+         WHERE t.step = ?1 AND t.time >= ?2 AND t.time < ?3 AND (?4 IS NULL OR t.sensor = ?4)
+             AND (?5 IS NULL OR ?5 <= ?6)
+         ORDER BY s.name, t.time LIMIT {}",
+        MOST + 1
+    ))?;
+    let (first, last) = ask.slots.as_ref().map(|slots| (*slots.start(), *slots.end())).unzip();
+    let (from, to) = (ask.from.as_second(), ask.to.as_second());
+    // What begins within the last second begins before its end.
+    let to = to + i64::from(ask.to.subsec_nanosecond() > 0);
+    let values = params![ask.step.seconds(), from, to, sensor, first, last];
+    let rows = query.query_map(values, |row| {
+        Ok(Counted {
+            sensor: row.get(0)?,
+            time: Timestamp::from_second(row.get(1)?).unwrap_or_default(),
+            packets: count(row.get(2)?),
+            more: count(row.get(3)?),
+            bytes: count(row.get(4)?),
+        })
+    })?;
+    rows.collect()
 }

@@ -39,6 +39,8 @@ pub struct HourRow {
     pub since: Timestamp,
     /// Until when.
     pub until: Timestamp,
+    /// Whether there was a time between that nobody watched.
+    pub broken: bool,
     /// Packets that were observed.
     pub observed: u64,
     /// Packets that were counted and not observed.
@@ -116,15 +118,15 @@ impl Reader {
         })
     }
 
-    /// How far records of these sensors had come on each CPU with what was stored then or later, if the counters are still
-    /// the same.
+    /// How far records of these sensors had come on each CPU with what was stored, if the counters are still the same; what was
+    /// stored before `then` is old.
     ///
     /// # Errors
     /// As for [`Reader::each_source`].
     pub fn reached(&self, sensors: &[NumberedSensor], life: &str, then: Timestamp) -> Result<Vec<Position>> {
         self.read(|connection| {
             let mut query = connection.prepare(
-                "SELECT cpu, number, skipped FROM reached WHERE sensor = ?1 AND life = ?2 AND time >= ?3",
+                "SELECT cpu, number, skipped, time < ?3 FROM reached WHERE sensor = ?1 AND life = ?2",
             )?;
             let mut positions = Vec::new();
             for NumberedSensor { number: of, sensor: it } in sensors {
@@ -136,6 +138,7 @@ impl Reader {
                             cpu: row.get(0)?,
                             number: count(row.get(1)?),
                             skipped: count(row.get(2)?),
+                            is_old: row.get(3)?,
                         })
                     },
                 )?;
@@ -220,7 +223,7 @@ fn hours(connection: &Connection, name: &str, ask: &Ask) -> rusqlite::Result<Vec
     let (from, to) = ask.hours();
     let mut query = connection.prepare(&format!(
         "SELECT hour, since, until, observed, missed, coalesce((SELECT f.packets FROM flow AS f
-             WHERE f.hour = hour.hour AND f.sensor = hour.sensor AND f.slot = {REST}), 0)
+             WHERE f.hour = hour.hour AND f.sensor = hour.sensor AND f.slot = {REST}), 0), broken
          FROM hour WHERE hour >= ?1 AND hour < ?2 AND sensor = ?3 ORDER BY hour"
     ))?;
     let rows = query.query_map([from, to, sensor(connection, name)?], |row| {
@@ -229,6 +232,7 @@ fn hours(connection: &Connection, name: &str, ask: &Ask) -> rusqlite::Result<Vec
             hour: time_of(hour, 0),
             since: time_of(hour, row.get(1)?),
             until: time_of(hour, row.get(2)?),
+            broken: row.get(6)?,
             observed: count(row.get(3)?),
             missed: count(row.get(4)?),
             rest: count(row.get(5)?),

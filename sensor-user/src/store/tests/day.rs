@@ -165,18 +165,22 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
     assert_eq!(what.iter().map(|what| what.packets).sum::<u64>(), packets);
     timed("all of a /24", || reader.source(heaviest.network(), &all).unwrap());
     timed("scans", || reader.events(EventKind::Scan, None, &ask).unwrap());
-    let range = (at(start), at(start + DAY));
-    let counts =
-        timed("a port by the minute", || reader.counts("a", Some(busiest), Step::Minute, range).unwrap());
-    let counted: u64 = counts.iter().map(|count| count.packets).sum();
+    let counted = timed("a port by the minute", || counted(&reader, Some(busiest), Step::Minute, start));
     assert_eq!(counted, of_busiest);
-    let totals = timed("all by the hour", || reader.counts("a", None, Step::Hour, range).unwrap());
-    assert_eq!(totals.iter().map(|count| count.packets).sum::<u64>(), (DAY * RATE).unsigned_abs());
+    let all_counted = timed("all by the hour", || self::counted(&reader, None, Step::Hour, start));
+    assert_eq!(all_counted, (DAY * RATE).unsigned_abs());
     let register = Register::new(&Sources::default(), &sensors).unwrap();
     register.keep_in(Some(feed));
     let (by_source, of_port) = (most(&by_source), most(&of_port));
     people_ask(&register, start, (&by_source, &of_port), busiest);
     timed("all that a start reads of a day", || reader.hours("a", &all, |_| {}).unwrap());
+}
+
+/// Packets that the store says were counted that day.
+fn counted(reader: &Reader, of: Option<SlotKind>, step: Step, start: i64) -> u64 {
+    let slots = of.map(Slot::from).map(|slot| slot.index()..=slot.index());
+    let ask = AskCounted { sensor: Some("a"), slots, step, from: at(start), to: at(start + DAY) };
+    reader.counts(&ask).unwrap().1.iter().map(|count| count.packets).sum()
 }
 
 /// Sources with their packets, the heaviest first.

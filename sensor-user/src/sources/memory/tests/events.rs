@@ -9,7 +9,7 @@ use super::super::super::register::Register;
 use super::super::super::scans::{Definition, Scan};
 use super::super::super::victims::Victim;
 use super::{at, observe, register, reply, sensors, syn};
-use crate::config::Sources;
+use crate::config::{SensorNumber, Sources};
 
 fn victims(register: &Register) -> Vec<Victim> {
     let answer = register.victims(&AskEvents::default()).unwrap().into_iter();
@@ -120,4 +120,41 @@ fn scans_are_told_by_ports_or_addresses() {
         .map(|scan| (scan.source.to_string(), scan.packets, scan.ports.count, scan.addresses.count))
         .collect();
     assert_eq!(scans, [("203.0.0.3".to_owned(), 25, 1, 25), ("203.0.0.4".to_owned(), 25, 25, 1)]);
+}
+
+/// Whoever goes on through floods of others is one, with all that it did.
+#[test]
+fn a_flood_makes_one_scan_and_one_victim_no_others() {
+    let register = register(2 << 20);
+    let mut observations: Vec<_> =
+        (0..12).map(|port| syn(at(port), 1, 1, 8_000 + u16::try_from(port).unwrap())).collect();
+    observations.extend((0..120).map(|second| reply(at(second * 1_000), 2)));
+    for number in 0..60_000_u32 {
+        let time = at(120_000 + i64::from(number));
+        observations.push(syn(time, 1_000 + number, 1, 23));
+        observations.push(reply(time, 1_000_000 + number));
+        if number % 6_000 == 0 {
+            observations.extend([syn(time, 1, 1, 9_000), reply(time, 2)]);
+        }
+    }
+    observe(&register, &observations);
+    let [scan] = &scans(&register)[..] else { panic!("{:?}", scans(&register)) };
+    assert_eq!((scan.packets, scan.start, scan.ports.count, scan.ongoing), (22, at(0), 13, true));
+    let [victim] = &victims(&register)[..] else { panic!("{:?}", victims(&register)) };
+    assert_eq!((victim.packets, victim.start, victim.ongoing), (130, at(0), true));
+}
+
+#[test]
+fn the_share_of_a_scan_is_that_of_its_time() {
+    let register = register(64 << 20);
+    let counted = |second: i64, skipped| register.counted(at(second * 1_000), [(SensorNumber(0), skipped)]);
+    counted(0, 0);
+    observe(&register, &(1..=30).map(|port| syn(at(1_000), 1, 1, port)).collect::<Vec<_>>());
+    counted(60, 10);
+    observe(&register, &[syn(at(70_000), 2, 1, 23)]);
+    // Before it is found over, a flood comes, of which nothing is observed.
+    counted(600, 1_000_000);
+    register.sink().tick(at(1_000_000));
+    let [scan] = &scans(&register)[..] else { panic!("{:?}", scans(&register)) };
+    assert!(!scan.ongoing && (scan.share - 0.75).abs() < 1e-9, "{scan:?}");
 }

@@ -1,10 +1,11 @@
 //! Rankings by port, without known scanners, and what they rest on.
 
-use super::super::super::answer::{Line, Total, WindowLine};
+use super::super::super::answer::{Line, Rows, Total, WindowLine};
 use super::super::super::ask::{Ask, By};
 use super::super::super::distinct::Count;
 use super::super::super::observation::Observation;
 use super::super::super::register::Register;
+use super::super::super::tuple::{OptionKinds, Tuple};
 use super::{at, observe, register, rows, sensors, syn};
 use crate::config::{SensorNumber, Sources};
 
@@ -80,12 +81,57 @@ fn rankings_can_be_had_without_known_scanners() {
     let (total, networks) = ask(By::Network, true);
     assert_eq!(networks, [("203.0.0.0/24".to_owned(), 40, 0)]);
     assert_eq!((total.packets, total.from_known_scanners), (40, Some(380)));
-    // Estimated, for known scanners alone are more than 256.
-    assert!(total.sources.count.abs_diff(4) <= 13, "{total:?}");
+    // Exact, though known scanners alone are more than 256.
+    assert_eq!(total.sources, Count { count: 4, exact: true });
     let (_, ports) = ask(By::Port, true);
-    let [(port, packets, sources)] = &ports[..] else { panic!("{ports:?}") };
-    assert_eq!((port.as_str(), *packets), ("23/tcp", 40));
-    assert!(sources.abs_diff(4) <= 13, "{ports:?}");
+    assert_eq!(ports, [("23/tcp".to_owned(), 40, 4)]);
+}
+
+#[test]
+fn tuples_can_be_had_without_known_scanners() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("scanners");
+    std::fs::write(&list, "203.0.9.0/24,Example Scan\n").unwrap();
+    let settings = Sources { known_scanners: Some(list), ..Sources::default() };
+    let register = Register::new(&settings, &sensors()).unwrap();
+    assert!(register.lists().know_scanners(), "it is read before anything is observed");
+    let with = |window, source| {
+        let tuple = Tuple { window, options: OptionKinds::default(), mss: None, scale: None, ttl: 64 };
+        Observation { tuple: Some(tuple), ..syn(at(0), source, 1, 23) }
+    };
+    // One tuple is known scanners' alone, one is of both.
+    let mut observations: Vec<_> = (0..256).map(|source| with(1, 0x900 + source)).collect();
+    observations.extend((0..256).chain(0x900..0x910).map(|source| with(2, source)));
+    observe(&register, &observations);
+    let ask = |without_known_scanners| {
+        let answer = register.tuples(&Ask { without_known_scanners, ..Ask::default() }).unwrap();
+        let says = Line::Rows(Rows { without_known_scanners });
+        assert!(answer.contains(&says), "{answer:?}");
+        let row = |line| match line {
+            Line::Tuple(row) => Some((row.window, row.packets, row.from_known_scanners, row.sources)),
+            _ => None,
+        };
+        answer.into_iter().filter_map(row).collect::<Vec<_>>()
+    };
+    let exactly = Count { count: 256, exact: true };
+    let [(2, 272, 16, both), alone] = ask(false)[..] else { panic!("{:?}", ask(false)) };
+    assert!(!both.exact && both.count.abs_diff(272) <= 27, "{both:?}");
+    assert_eq!(alone, (1, 256, 256, exactly));
+    assert_eq!(ask(true), [(2, 256, 16, exactly)]);
+    let nobody = super::register(64 << 20);
+    let error = nobody.tuples(&Ask { without_known_scanners: true, ..Ask::default() }).unwrap_err();
+    assert!(error.to_string().contains("no scanners are known"), "{error}");
+}
+
+#[test]
+fn sources_that_are_followed_are_no_estimate() {
+    // Room for few of them.
+    let register = register(1 << 20);
+    let packets: Vec<_> = (0..20_000).map(|source| syn(at(0), 2 * source, 1, 23)).collect();
+    observe(&register, &packets);
+    let answer = register.sources(&Ask { tool: Some("mirai".to_owned()), ..Ask::default() }).unwrap();
+    let total = total(&answer);
+    assert!(total.sources.exact && total.at_least && total.sources.count < 20_000, "{total:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the store gives back: windows after a restart, and times that memory does not reach back to.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 
 use super::super::super::answer::Line;
 use super::super::super::ask::AskEvents;
+use super::super::super::sketch::{Sketch, SketchParts};
 use super::*;
 use crate::config::Store;
 use crate::sources::Span;
@@ -16,7 +18,7 @@ use crate::store::{Feed, Keeper, Schedule, Stats};
 
 /// A store that is written to all the time.
 struct Kept {
-    _folder: TempDir,
+    folder: TempDir,
     keeper: Keeper,
     stats: Arc<Stats>,
 }
@@ -31,7 +33,7 @@ impl Kept {
             Keeper::start(&settings, Schedule { every: moment, again: moment }, Arc::clone(&stats)).unwrap();
         keeper.feed().sensors(&sensors(), None);
         assert!(keeper.feed().is_open_within(Duration::from_mins(1)));
-        Self { _folder: folder, keeper, stats }
+        Self { folder, keeper, stats }
     }
 
     fn feed(&self) -> Feed {
@@ -136,7 +138,9 @@ fn a_time_before_memory_is_asked_of_the_store() {
         let expected = rows(memory.sources(&ask).unwrap());
         let ask = Ask { from: Some(then - hour), to: Some(then + hour), ..ask };
         let answer = register.sources(&ask).unwrap();
-        let [Line::Window(window), Line::Total(total), ..] = &answer[..] else { panic!("{answer:?}") };
+        let [Line::Window(window), Line::Rows(_), Line::Total(total), ..] = &answer[..] else {
+            panic!("{answer:?}")
+        };
         assert_eq!((window.observed, window.missed, window.sources), (781, 20, None));
         assert!(total.at_least && total.sources.exact && (window.share - 781.0 / 801.0).abs() < 1e-9);
         assert_eq!(rows(answer), expected, "{ask:?}");
@@ -179,4 +183,75 @@ fn events_are_stored_and_found_after_a_restart() {
     // Whoever has it in memory too tells it once.
     let ask = AskEvents { from, ..AskEvents::default() };
     assert_eq!(before.scans(&ask).unwrap().iter().filter(|line| matches!(line, Line::Scan(_))).count(), 1);
+}
+
+/// Sketches of one key go on after a restart, and those of another are none.
+#[test]
+fn windows_are_stored_with_sketches_that_a_restart_goes_on_with() {
+    let kept = Kept::new();
+    let key = |name: &str, digit: char| {
+        let path = kept.folder.path().join(name);
+        let halves = [digit, 'f'].map(|digit| String::from_iter([digit; 32]));
+        std::fs::write(&path, halves.concat()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        Sources { sketch_key_file: Some(path), ..Sources::default() }
+    };
+    let (settings, other) = (key("one", '1'), key("other", '2'));
+    let now = Timestamp::now();
+    let packets: Vec<_> = (0..1_000).map(|source| syn(now, source, 1, 23)).collect();
+    let begin = |settings: &Sources| {
+        let register = Register::new(settings, &sensors()).unwrap();
+        register.keep_in(Some(kept.feed()));
+        register
+    };
+    let before = begin(&settings);
+    observe(&before, &packets);
+    kept.feed().observe(&packets);
+    before.sink().end();
+    kept.settle();
+    let hour = Timestamp::from_second(Span::Hour.start(now)).unwrap();
+    let range = (hour, hour + SignedDuration::from_secs(1));
+    let stored = kept.feed().reader().windows("a", None, 3_600, range).unwrap();
+    let [window] = &stored[..] else { panic!("{stored:?}") };
+    let parts = SketchParts::of(&window.sketch).expect("there is a sketch");
+    assert!(!window.exact && window.packets == 1_000 && parts.precision == 12);
+    let sketch = |register: &Register| {
+        let all = register.memory().all_windows();
+        let current =
+            all.into_iter().find(|(_, window)| window.span == Span::Hour && window.start == hour.as_second());
+        current.and_then(|(_, window)| window.sketch.as_ref().map(Sketch::stored))
+    };
+    assert_eq!(sketch(&before).as_ref(), Some(&window.sketch));
+    let after = begin(&settings);
+    after.restore(Duration::from_mins(1));
+    assert_eq!(sketch(&after).as_ref(), Some(&window.sketch));
+    // Of a key that comes later no window has all sources; of one that was there from the start the store has them.
+    after.configure(&other, &sensors());
+    assert_eq!(sketch(&after), None);
+    let others = begin(&other);
+    others.restore(Duration::from_mins(1));
+    let others = sketch(&others).expect("there is a sketch");
+    assert_ne!(SketchParts::of(&others).unwrap().fingerprint, parts.fingerprint);
+    assert_eq!(sketch(&kept.register()), None, "without a key none leaves the host");
+}
+
+#[test]
+fn victims_of_this_hour_and_day_are_known_after_a_restart() {
+    let kept = Kept::new();
+    let begin = Timestamp::now() - SignedDuration::from_secs(119);
+    let packets: Vec<_> =
+        (0..120).map(|second| reply(begin + SignedDuration::from_secs(second), 7)).collect();
+    let before = kept.register();
+    observe(&before, &packets);
+    kept.feed().observe(&packets);
+    before.sink().end();
+    kept.settle();
+    let after = kept.register();
+    after.restore(Duration::from_mins(1));
+    let victims = |register: &Register| -> Vec<_> {
+        let all = register.memory().all_windows().into_iter();
+        let current = all.filter(|(_, window)| window.start == window.span.start(Timestamp::now()));
+        current.map(|(_, window)| window.victims.count().count).collect()
+    };
+    assert_eq!((victims(&before), victims(&after)), (vec![1, 1], vec![1, 1]));
 }
