@@ -144,9 +144,11 @@ fn middle(sums: &[f32]) -> f32 {
     if count < LEAST_OTHERS { f32::NAN } else { (sums[to] - sums[from]) / small(to - from) }
 }
 
+/// A day on which too few others observed has nothing that it could be compared with.
 fn rest(track: &Track, others: &[f32], share: f32) -> Track {
     let high = track.high.as_deref().map(|high| less(high, others, share));
-    Track { low: less(&track.low, others, share), high, ..track.clone() }
+    let observed = track.observed.iter().zip(others).map(|(observed, others)| *observed && !others.is_nan());
+    Track { low: less(&track.low, others, share), high, observed: observed.collect(), ..track.clone() }
 }
 
 fn less(values: &[f32], others: &[f32], share: f32) -> Vec<f32> {
@@ -259,6 +261,19 @@ mod tests {
             }
             (found, expected) => panic!("{found:?} instead of {expected:?}"),
         }
+    }
+
+    #[test]
+    fn days_without_others_are_not_compared() {
+        let mut tracks = sensors(9, 0.95, 6.0);
+        for track in &mut tracks[3..] {
+            track.observed[60..70].fill(false);
+        }
+        let tracks: Vec<&Track> = tracks.iter().collect();
+        let own = &Movement::of(&tracks).apart(&tracks)[0];
+        let unobserved: Vec<usize> =
+            (0..90).filter(|day| !own.as_ref().unwrap().track.observed[*day]).collect();
+        assert_eq!(unobserved, (60..70).collect::<Vec<_>>());
     }
 
     #[test]
