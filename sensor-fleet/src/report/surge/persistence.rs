@@ -14,8 +14,8 @@ use super::track::{Track, small};
 
 /// Days whose differences are compared with those of neighbours.
 const APART: [usize; 2] = [2, 7];
-/// Fewer differences tell nothing.
-const LEAST_DIFFERENCES: usize = 28;
+/// Fewer differences tell nothing: these are those of four weeks that are a week apart.
+const LEAST_DIFFERENCES: usize = 21;
 /// More is never assumed: so much can't be told from drift.
 const MOST: f32 = 0.9;
 /// The least deviation of differences that tells anything, of logarithms.
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn too_few_days_tell_nothing() {
         let mut track = track(1, 0.8, |_| 0.0);
-        track.observed[30..].fill(false);
+        track.observed[27..].fill(false);
         assert_eq!(Persistence::of([&track].into_iter()), Persistence::default());
     }
 }
