@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use sensor_fleet::report::language::Language;
-use sensor_fleet::report::publish::{Options, publishable};
+use sensor_fleet::report::publish::{PublishOptions, publishable};
 use sensor_fleet::report::write::write;
 use sensor_fleet::vocabulary;
 use sensor_harness::needs;
@@ -164,7 +164,7 @@ fn the_page_fits_its_screen_and_has_its_figures() -> Result<()> {
         ("Japanese", in_japanese(), 3, 8),
         (
             "what may be published",
-            publishable(&fixture::report(), &fixture::spread(&fixture::report()), &Options::default())
+            publishable(&fixture::report(), &fixture::spread(&fixture::report()), &PublishOptions::default())
                 .unwrap(),
             3,
             7,

@@ -129,7 +129,7 @@ impl<'a> Gathering<'a> {
         let mut report = Report { language, balance, surges, shifts, method, ..report };
         report.notes = notes(plan, &report, coverage, arguments.publish);
         if arguments.publish {
-            let options = publish::Options { aliases, ..publish::Options::default() };
+            let options = publish::PublishOptions { aliases, ..publish::PublishOptions::default() };
             return publish::publishable(&report, &spread, &options);
         }
         Ok(report)

@@ -54,7 +54,7 @@ const CHANGES: usize = 10;
 
 /// What is withheld.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct PublishOptions {
     /// Counts below this are.
     pub threshold: u64,
     /// Significant digits that are left of other numbers: at least 1.
@@ -63,7 +63,7 @@ pub struct Options {
     pub aliases: Option<Aliases>,
 }
 
-impl Default for Options {
+impl Default for PublishOptions {
     fn default() -> Self {
         Self { threshold: 10, digits: 3, aliases: None }
     }
@@ -73,7 +73,7 @@ impl Default for Options {
 ///
 /// # Errors
 /// Fewer than three sensors observed; or the aliases don't fit the sensors: which one, and what to write.
-pub fn publishable(report: &Report, spread: &Spread, options: &Options) -> Result<Report> {
+pub fn publishable(report: &Report, spread: &Spread, options: &PublishOptions) -> Result<Report> {
     let observing = report.observing();
     ensure!(
         observing >= SENSORS,

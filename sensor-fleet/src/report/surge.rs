@@ -88,13 +88,13 @@ pub struct Detector {
     settings: Settings,
     first: usize,
     dates: Vec<Date>,
-    sensors: Vec<Sensor>,
+    sensors: Vec<SensorDays>,
     cells: BTreeMap<Service, Vec<Cell>>,
 }
 
 /// A sensor.
 #[derive(Debug)]
-struct Sensor {
+struct SensorDays {
     name: String,
     region: String,
     /// By day.
@@ -153,7 +153,7 @@ impl Detector {
             counts.resize(days, None);
             self.cells.entry(service.clone()).or_default().push(Cell { sensor, counts });
         }
-        self.sensors.push(Sensor {
+        self.sensors.push(SensorDays {
             name: name.clone(),
             region: region.clone(),
             observed: up,

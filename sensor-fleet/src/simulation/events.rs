@@ -7,7 +7,7 @@ use super::truth::Kind;
 
 /// One port's traffic rising on some sensors.
 #[derive(Clone, Debug)]
-pub struct Surge {
+pub struct PlannedSurge {
     /// What it is.
     pub kind: Kind,
     /// The service's place among all.
@@ -24,7 +24,7 @@ pub struct Surge {
     pub region: Option<usize>,
 }
 
-impl Surge {
+impl PlannedSurge {
     /// What becomes of a sensor's rate of packets to a service.
     #[must_use]
     pub fn apply(&self, rate: f64, addresses: u32, day: usize) -> f64 {
@@ -49,12 +49,12 @@ pub fn surges(
     sensors: &[Sensor],
     roles: &Roles,
     services: &mut [ServiceModel],
-) -> Vec<Surge> {
+) -> Vec<PlannedSurge> {
     let days = options.span();
     let day = |part: f64| (days as f64 * part) as usize;
     let all = vec![true; sensors.len()];
     let only = |some: &[usize]| (0..sensors.len()).map(|at| some.contains(&at)).collect::<Vec<_>>();
-    let surge = |kind, service, first: usize, factors: Vec<f64>, seen: Vec<bool>| Surge {
+    let surge = |kind, service, first: usize, factors: Vec<f64>, seen: Vec<bool>| PlannedSurge {
         kind,
         service,
         first,
@@ -71,7 +71,7 @@ pub fn surges(
     if let Some(region) = region(sensors) {
         let seen = sensors.iter().map(|it| it.region == region).collect();
         let surge = surge(Kind::Region, 11, day(0.70), vec![7.0; 5], seen);
-        surges.push(Surge { region: Some(region), ..surge });
+        surges.push(PlannedSurge { region: Some(region), ..surge });
     }
     if !roles.some.is_empty() {
         surges.push(surge(Kind::Some, 13, day(0.82), vec![8.0; 4], only(&roles.some)));
@@ -82,7 +82,7 @@ pub fn surges(
     services[new].share = 0.02;
     surges.push(surge(Kind::NewPort, new, first, vec![1.0; days - first], all));
     let loud = surge(Kind::LoudSource, 14, day(0.93), vec![1.0], only(&[roles.loud]));
-    surges.push(Surge { added: 250_000.0, ..loud });
+    surges.push(PlannedSurge { added: 250_000.0, ..loud });
     surges.sort_by_key(|surge| surge.first);
     surges
 }

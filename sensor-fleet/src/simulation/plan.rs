@@ -1,6 +1,6 @@
 //! All that is decided before the first packet is drawn.
 
-use super::events::{self, Surge};
+use super::events::{self, PlannedSurge};
 use super::fleet::{self, Roles, Sensor};
 use super::options::{Options, Scenario, midnight};
 use super::services::{self, ServiceModel};
@@ -19,7 +19,7 @@ pub struct Plan {
     /// Who counts them.
     pub sensors: Vec<Sensor>,
     /// What surges.
-    pub surges: Vec<Surge>,
+    pub surges: Vec<PlannedSurge>,
 }
 
 impl Plan {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 
-use super::events::Surge;
+use super::events::PlannedSurge;
 use super::fleet::{DAY, REGIONS};
 use super::options::midnight;
 use super::plan::Plan;
@@ -179,7 +179,7 @@ fn events(plan: &Plan) -> Vec<Event> {
     events
 }
 
-fn surge(plan: &Plan, it: &Surge) -> Event {
+fn surge(plan: &Plan, it: &PlannedSurge) -> Event {
     let minutes = it.first * DAY..(it.first + it.factors.len()) * DAY;
     let seen = plan.sensors.iter().zip(&it.seen);
     let seen = seen.filter(|(sensor, seen)| **seen && sensor.presence.observed(&minutes) > 0);

@@ -12,7 +12,7 @@ use crate::vocabulary::service::Service;
 mod prober;
 
 fn public(report: &Report) -> Report {
-    publishable(report, &fixture::spread(report), &Options::default()).unwrap()
+    publishable(report, &fixture::spread(report), &PublishOptions::default()).unwrap()
 }
 
 fn published() -> Report {
@@ -182,9 +182,9 @@ fn counts_are_coarse(#[case] packets: u64, #[case] coarse: u64) {
     assert_eq!(Coarse { threshold: 10, digits: 3 }.count(packets), coarse);
 }
 
-fn given(pairs: &[(&str, &str)]) -> Options {
+fn given(pairs: &[(&str, &str)]) -> PublishOptions {
     let pairs = pairs.iter().map(|(name, alias)| ((*name).to_owned(), (*alias).to_owned()));
-    Options { aliases: Some(pairs.collect()), ..Options::default() }
+    PublishOptions { aliases: Some(pairs.collect()), ..PublishOptions::default() }
 }
 
 const ALIASES: [(&str, &str); 6] = [

@@ -18,7 +18,7 @@ use super::super::model::Level;
 use super::law::Outermost;
 use super::scan::{Candidate, Tests};
 use super::track::{Track, WINDOWS};
-use super::{Cell, Sensor, Settings, discovery};
+use super::{Cell, SensorDays, Settings, discovery};
 use crate::vocabulary::service::Service;
 
 pub(super) use levels::Seen;
@@ -75,7 +75,7 @@ pub(super) struct Analysis {
     /// Days.
     pub(super) days: usize,
     /// Sensors, by name.
-    pub(super) sensors: Vec<Sensor>,
+    pub(super) sensors: Vec<SensorDays>,
     /// Regions' names, in order.
     pub(super) regions: Vec<String>,
     /// The region of each sensor, by number.
@@ -94,16 +94,16 @@ impl Analysis {
         settings: Settings,
         first: usize,
         days: usize,
-        sensors: Vec<Sensor>,
+        sensors: Vec<SensorDays>,
         by_service: BTreeMap<Service, Vec<Cell>>,
     ) -> Self {
-        let mut order: Vec<(usize, Sensor)> = sensors.into_iter().enumerate().collect();
+        let mut order: Vec<(usize, SensorDays)> = sensors.into_iter().enumerate().collect();
         order.sort_by(|a, b| a.1.name.cmp(&b.1.name));
         let mut place = vec![0; order.len()];
         for (new, (old, _)) in order.iter().enumerate() {
             place[*old] = new;
         }
-        let sensors: Vec<Sensor> = order.into_iter().map(|(_, sensor)| sensor).collect();
+        let sensors: Vec<SensorDays> = order.into_iter().map(|(_, sensor)| sensor).collect();
         let mut regions: Vec<String> = sensors.iter().map(|sensor| sensor.region.clone()).collect();
         regions.sort();
         regions.dedup();

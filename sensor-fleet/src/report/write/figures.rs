@@ -111,17 +111,17 @@ impl Figures {
 /// If one cannot be drawn, which would be a mistake in here.
 pub fn draw(report: &Report) -> Result<Figures> {
     let form = Form::of(report);
-    let monthly = Plan {
+    let monthly = FigurePlan {
         files: ("monthly.svg", "monthly.png"),
         title: caption::figure(form, 1, &words::monthly(form, report)),
         description: words::monthly_described(form, &monthly::pairs(report)),
     };
-    let curves = Plan {
+    let curves = FigurePlan {
         files: ("curves.svg", "curves.png"),
         title: caption::figure(form, 2, &words::curves(form, report)),
         description: words::curves_described(form, report),
     };
-    let changes = Plan {
+    let changes = FigurePlan {
         files: ("changes.svg", "changes.png"),
         title: caption::figure(form, 3, &words::changes(form, report)),
         description: words::changes_described(form, report, changes::ROWS),
@@ -146,13 +146,13 @@ pub fn draw(report: &Report) -> Result<Figures> {
 }
 
 /// A figure to be drawn.
-struct Plan {
+struct FigurePlan {
     files: (&'static str, &'static str),
     title: String,
     description: String,
 }
 
-impl Plan {
+impl FigurePlan {
     fn figure(
         self,
         form: Form,

@@ -7,7 +7,7 @@ use super::*;
 use crate::report::fixture;
 use crate::report::language::Language;
 use crate::report::model::{CHANGES, Gap};
-use crate::report::publish::{Options, publishable};
+use crate::report::publish::{PublishOptions, publishable};
 use crate::vocabulary::palette;
 
 /// All files of a report by name.
@@ -307,7 +307,7 @@ fn what_had_few_packets_before_is_not_called_new() {
     let mut report = fixture::report();
     report.rose[1] =
         crate::report::model::Change { service: fixture::service("8443/TCP"), now: 584.0, before: 0.011 };
-    let public = publishable(&report, &fixture::spread(&report), &Options::default()).unwrap();
+    let public = publishable(&report, &fixture::spread(&report), &PublishOptions::default()).unwrap();
     let markdown = text(&public, "report.md");
     assert!(markdown.contains("| 8443/TCP (HTTPS alternative) | 584 | 0 | – |"), "{markdown}");
 }
@@ -319,7 +319,7 @@ fn a_silent_sensor_is_in_every_list() {
     (silent.packets, silent.observed_days, silent.coverage) = (0, 0.0, 0.0);
     silent.top.clear();
     silent.gaps = vec![Gap { from: report.period.from, to: report.period.to }];
-    let public = publishable(&report, &fixture::spread(&report), &Options::default()).unwrap();
+    let public = publishable(&report, &fixture::spread(&report), &PublishOptions::default()).unwrap();
     for (report, coverage) in [
         (&report, "| sapporo-lab | Japan | 0 | 0 | 0 % | 1 Oct – 31 Dec 2023 |"),
         (&public, " | Japan | <10 | 0 | 0 % | not published |"),
