@@ -1,24 +1,24 @@
 //! What series of like size have in common: how much they vary, and by which law.
 //!
 //! From its own days alone, one series in many looks much steadier than it is. So its spread is drawn towards what is
-//! usual in its pool, the more the fewer its days are and the more alike the pool's spreads are. What is left of the
-//! error is in the values that the law is fitted to, as are weekly patterns, drift, and noise that lasts for days:
-//! they are the same values that are tested later.
+//! usual for its service and in its pool, the more the fewer its days are and the more alike spreads are (`usual.rs`).
+//! What is left of the error is in the values that the law is fitted to, as are weekly patterns, drift, and noise that
+//! lasts for days: they are the same values that are tested later.
+
+mod usual;
 
 use std::borrow::Cow;
+use std::iter;
 
+use self::usual::{LEAST_VALUES, Spread, Usual};
 use super::law::{Histogram, Law, Outermost, Prior};
 use super::persistence::Persistence;
-use super::track::{Form, KINDS, Residuals, Side, Track, WINDOWS, Windows, small, windows};
+use super::track::{BASELINE, Form, KINDS, Residuals, Side, Track, WINDOWS, Windows, small, windows};
 
 /// No series is steadier than this; days of the week alone do as much. Of logarithms.
 const LEAST_SPREAD: f32 = 0.1;
 /// A baseline of fewer packets counts as this many when it is asked how much they vary by themselves.
 const LEAST_MEAN: f32 = 0.3;
-/// A robust spread of n independent values has a variance of its logarithm of 1/n to 1.5/n.
-const SPREAD_VARIANCE: f32 = 1.5;
-/// Spreads of a pool differ at least by as much.
-const LEAST_VARIANCE: f32 = 0.002;
 /// Days depend on each other: as many as these are worth one that doesn't.
 const DEPENDENCE: f64 = 2.0;
 /// The same of the days of windows.
@@ -29,49 +29,9 @@ const DEVIATIONS: f32 = 1.482_602_2;
 const CLIP: f32 = 2.0;
 /// The variance of a standard normal variable that is clipped so.
 const CLIPPED: f32 = 0.920_54;
-
-/// Spreads of a pool, as logarithms.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Usual {
-    median: f32,
-    variance: f32,
-}
-
-/// The spread of one series, and of how many independent values it was found.
-#[derive(Clone, Copy, Debug)]
-struct Spread {
-    ln: f32,
-    values: f32,
-}
-
-impl Spread {
-    fn variance(self) -> f32 {
-        SPREAD_VARIANCE / self.values.max(1.0)
-    }
-}
-
-impl Usual {
-    fn of(spreads: &[Spread]) -> Self {
-        let mut lns: Vec<f32> =
-            spreads.iter().filter(|spread| spread.values >= 5.0).map(|spread| spread.ln).collect();
-        if lns.is_empty() {
-            return Self { median: 0.0, variance: LEAST_VARIANCE };
-        }
-        let error = spreads.iter().map(|spread| spread.variance()).sum::<f32>() / small(spreads.len());
-        let median = median(&mut lns);
-        for ln in &mut lns {
-            *ln = (*ln - median).abs();
-        }
-        let deviation = self::median(&mut lns) * DEVIATIONS;
-        Self { median, variance: (deviation * deviation - error).max(LEAST_VARIANCE) }
-    }
-
-    /// The series' own spread, drawn to the usual one.
-    fn shrunk(self, own: Spread) -> f32 {
-        let weight = self.variance / (self.variance + own.variance());
-        if own.values < 5.0 { self.median } else { weight * own.ln + (1.0 - weight) * self.median }
-    }
-}
+/// Days, from a window's begin on, that don't tell how much the series varies: those of the longest window, and those
+/// whose baselines it is in.
+const OWN_DAYS: usize = 14 + BASELINE;
 
 /// A pool.
 #[derive(Clone, Debug)]
@@ -93,8 +53,8 @@ pub(super) struct Scored {
     pub(super) spreads: Vec<f32>,
     /// Windows in standard units.
     pub(super) windows: Windows,
-    /// Its spread, in units of what counts have by themselves.
-    spread: f32,
+    /// The spread that each day is judged by, in units of what counts have by themselves.
+    own: Vec<f32>,
     /// What turned each kind of window into standard units.
     units: [f32; KINDS],
     persistence: Persistence,
@@ -123,6 +83,7 @@ impl Pool {
         let mut pool = Self { form, least_days, spreads, laws, windows: Vec::new() };
         let of = |(track, residuals): (&Cow<Track>, Residuals)| pool.scored(track, residuals, None);
         let scored: Vec<Scored> = tracks.iter().zip(residuals).map(of).collect();
+        let spread = usual_spread(&scored);
         for (kind, window) in WINDOWS.iter().enumerate().skip(1) {
             let length = window.days;
             let own: Vec<Spread> = tracks
@@ -130,15 +91,20 @@ impl Pool {
                 .zip(&scored)
                 .map(|(track, scored)| window_spread(track, &scored.windows[kind], length))
                 .collect();
-            let usual = Usual::of(&own);
+            let usual = Usual::of(tracks.iter().map(|track| track.group).zip(own.iter().copied()));
             let mut histogram = Histogram::default();
             for ((track, scored), own) in tracks.iter().zip(&scored).zip(own) {
-                let inverse = unit(usual, own);
+                let inverse = unit(&usual, track.group, own);
                 clean_windows(track, &scored.windows[kind], length)
                     .for_each(|value| histogram.add(value * inverse));
             }
             let dependence = WINDOW_DEPENDENCE * super::number(length as u64);
-            pool.laws.push(Law::fit(&histogram, dependence, Prior::WINDOWS, outermost));
+            let prior = if outermost.is_all() {
+                Prior::WINDOWS
+            } else {
+                Prior::windows(f64::from(usual.left()), f64::from(spread))
+            };
+            pool.laws.push(Law::fit(&histogram, dependence, prior, outermost));
             pool.windows.push(usual);
         }
         pool
@@ -166,19 +132,27 @@ impl Pool {
 
     /// The same, with spreads of its own, or those of another.
     fn scored(&self, track: &Track, residuals: Residuals, like: Option<&Scored>) -> Scored {
-        let own = || self.spreads.shrunk(day_spread(track, &residuals)).max(0.0).exp();
-        let spread = like.map_or_else(own, |like| like.spread);
-        let spreads: Vec<f32> = residuals.bases.iter().map(|base| spread * least_spread(*base)).collect();
+        let own = || Variation::of(track, &residuals).judging(&self.spreads);
+        let own = like.map_or_else(own, |like| like.own.clone());
+        let spreads: Vec<f32> =
+            residuals.bases.iter().zip(&own).map(|(base, own)| own * least_spread(*base)).collect();
         let mut windows = windows(track, &residuals, &spreads, &self.laws[0]);
         let mut units = [1.0; KINDS];
         for (kind, usual) in (1..KINDS).zip(&self.windows) {
-            let own = || unit(*usual, window_spread(track, &windows[kind], WINDOWS[kind].days));
+            let own = || unit(usual, track.group, window_spread(track, &windows[kind], WINDOWS[kind].days));
             units[kind] = like.map_or_else(own, |like| like.units[kind]);
             windows[kind].iter_mut().for_each(|value| *value *= units[kind]);
         }
         let persistence = track.persistence;
-        Scored { bases: residuals.bases, spreads, windows, spread, units, persistence }
+        Scored { bases: residuals.bases, spreads, windows, own, units, persistence }
     }
+}
+
+/// How much days usually vary in the end, of logarithms.
+fn usual_spread(scored: &[Scored]) -> f32 {
+    let latest = |scored: &Scored| scored.spreads.iter().rev().find(|spread| !spread.is_nan()).copied();
+    let mut spreads: Vec<f32> = scored.iter().filter_map(latest).collect();
+    if spreads.is_empty() { f32::MAX } else { median(&mut spreads) }
 }
 
 /// The spread that counts have by themselves at this baseline.
@@ -191,26 +165,64 @@ fn least_spread(base: f32) -> f32 {
 fn days(tracks: &[Cow<Track>], form: Form, least_days: usize) -> (Vec<Residuals>, Usual, Histogram) {
     let residuals: Vec<Residuals> =
         tracks.iter().map(|track| Residuals::new(track, Side::Up, least_days, form)).collect();
-    let own: Vec<Spread> =
-        tracks.iter().zip(&residuals).map(|(track, residuals)| day_spread(track, residuals)).collect();
-    let usual = Usual::of(&own);
+    let own: Vec<Variation> =
+        tracks.iter().zip(&residuals).map(|(track, residuals)| Variation::of(track, residuals)).collect();
+    let usual = Usual::of(own.iter().map(|own| (own.group, own.all())));
     let mut histogram = Histogram::default();
-    for ((track, residuals), own) in tracks.iter().zip(&residuals).zip(own) {
-        let inverse = (-usual.shrunk(own).max(0.0)).exp();
-        clean_days(track, residuals).for_each(|value| histogram.add(value * inverse));
+    for own in own {
+        let judging = own.judging(&usual);
+        own.values.iter().zip(judging).for_each(|(value, spread)| histogram.add(value / spread));
     }
     (residuals, usual, histogram)
 }
 
-fn clean_days<'a>(track: &'a Track, residuals: &'a Residuals) -> impl Iterator<Item = f32> + 'a {
-    (0..track.days())
-        .filter(|day| track.observed[*day] && !track.masked[*day] && !residuals.bases[*day].is_nan())
-        .map(|day| residuals.fresh(day) / least_spread(residuals.bases[day]))
+/// How much a series varies from day to day: a surge that is no known event yet must not be judged by the spread that it
+/// makes itself, so each day is judged by what the others show.
+struct Variation {
+    /// Its service's number.
+    group: usize,
+    /// What is new on each day, in units of what counts have by themselves; no number on days of known events.
+    values: Vec<f32>,
+    /// Sums of the squares of the first days, clipped, and how many they are.
+    sums: Vec<(f32, f32)>,
 }
 
-fn day_spread(track: &Track, residuals: &Residuals) -> Spread {
-    let (spread, values) = spread(clean_days(track, residuals));
-    Spread { ln: spread.max(0.2).ln(), values }
+impl Variation {
+    fn of(track: &Track, residuals: &Residuals) -> Self {
+        let clean = |day: usize| track.observed[day] && !track.masked[day] && !residuals.bases[day].is_nan();
+        let value = |day| {
+            if clean(day) { residuals.fresh(day) / least_spread(residuals.bases[day]) } else { f32::NAN }
+        };
+        let values: Vec<f32> = (0..track.days()).map(value).collect();
+        let limit = limit(values.iter().filter(|value| !value.is_nan()).map(|value| value.abs()).collect());
+        let mut sum = (0.0, 0.0);
+        let sums = values.iter().map(|value| {
+            if !value.is_nan() {
+                sum = (sum.0 + value.abs().min(limit).powi(2), sum.1 + 1.0);
+            }
+            sum
+        });
+        Self { group: track.group, sums: iter::once((0.0, 0.0)).chain(sums).collect(), values }
+    }
+
+    /// The spread of all days but these.
+    fn without(&self, from: usize, to: usize) -> Spread {
+        let (all, before, after) = (self.sums[self.values.len()], self.sums[from], self.sums[to]);
+        let (squares, values) = (all.0 - (after.0 - before.0), all.1 - (after.1 - before.1));
+        Spread { ln: 0.5 * (squares / values.max(1.0) / CLIPPED).max(0.04).ln(), values }
+    }
+
+    fn all(&self) -> Spread {
+        self.without(0, 0)
+    }
+
+    /// The spread that each day, and the windows that begin on it, are judged by.
+    fn judging(&self, usual: &Usual) -> Vec<f32> {
+        let days = self.values.len();
+        (0..days)
+            .map(|day| usual.shrunk(self.group, self.without(day, (day + OWN_DAYS).min(days))).max(0.0).exp())
+            .collect()
+    }
 }
 
 fn window_spread(track: &Track, values: &[f32], length: usize) -> Spread {
@@ -231,21 +243,31 @@ fn clean_windows<'a>(track: &'a Track, values: &'a [f32], length: usize) -> impl
 }
 
 /// What turns a window of this series into standard units.
-fn unit(usual: Usual, own: Spread) -> f32 {
-    (-usual.shrunk(own).max(-0.2)).exp()
+fn unit(usual: &Usual, group: usize, own: Spread) -> f32 {
+    (-usual.shrunk(group, own).max(-0.2)).exp()
 }
 
 /// A robust standard deviation about 0, and of how many values. The median deviation alone wastes most of what so few
 /// days tell; so the squares of all are averaged, those from two deviations on as two.
 pub(super) fn spread(values: impl Iterator<Item = f32>) -> (f32, f32) {
-    let mut values: Vec<f32> = values.map(f32::abs).collect();
+    let values: Vec<f32> = values.map(f32::abs).collect();
     let count = small(values.len());
-    if values.len() < 5 {
+    if count < LEAST_VALUES {
         return (1.0, 0.0);
     }
-    let limit = CLIP * median(&mut values) * DEVIATIONS * count / (count - 0.8);
+    let limit = limit(values.clone());
     let squares = values.iter().map(|value| value.min(limit).powi(2)).sum::<f32>() / count;
     ((squares / CLIPPED).sqrt(), count)
+}
+
+/// Where values are clipped.
+fn limit(mut sizes: Vec<f32>) -> f32 {
+    let count = small(sizes.len());
+    if count < LEAST_VALUES {
+        f32::MAX
+    } else {
+        CLIP * median(&mut sizes) * DEVIATIONS * count / (count - 0.8)
+    }
 }
 
 /// The upper median; reorders.

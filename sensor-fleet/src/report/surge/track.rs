@@ -92,6 +92,8 @@ pub(super) struct Track {
     pub(super) masked: Vec<bool>,
     /// How much of a day is there on the next.
     pub(super) persistence: Persistence,
+    /// Series with the same number are of the same service, and vary much alike.
+    pub(super) group: usize,
 }
 
 impl Track {
@@ -109,7 +111,7 @@ impl Track {
     pub(super) fn most(&self) -> Option<Self> {
         let low = self.high.clone()?;
         let (observed, masked) = (self.observed.clone(), self.masked.clone());
-        Some(Self { low, high: None, observed, masked, persistence: self.persistence })
+        Some(Self { low, high: None, observed, masked, persistence: self.persistence, group: self.group })
     }
 
     /// What is tested, and what it is compared with: neither errs to the side that is looked for.
@@ -353,7 +355,7 @@ mod tests {
             high: None,
             observed: vec![true; counts.len()],
             masked: vec![false; counts.len()],
-            persistence: Persistence::default(),
+            ..Track::default()
         }
     }
 

@@ -32,7 +32,8 @@ pub(super) struct Member {
 
 impl Member {
     /// A service's, as it is.
-    pub(super) fn new(service: usize, track: Track, all: Option<Vec<f32>>) -> Self {
+    pub(super) fn new(service: usize, mut track: Track, all: Option<Vec<f32>>) -> Self {
+        track.group = service;
         Self { service, track, all, apart: None, pool: 0 }
     }
 }

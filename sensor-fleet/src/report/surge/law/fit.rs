@@ -25,9 +25,28 @@ pub(in super::super) struct Prior(f64, f64);
 impl Prior {
     /// Of days: any tail.
     pub(in super::super) const DAYS: Self = Self(0.06, 0.07);
+
     /// Of sums of several days' normal scores, which are bounded: close to normal, but for how much series differ.
     pub(in super::super) const WINDOWS: Self = Self(0.02, 0.03);
+    /// The same where series don't differ from what they are judged by.
+    const ALIKE: Self = Self(0.005, 0.018);
+
+    /// Days that vary less than the one (of logarithms) are steady, those that vary more than the other are not.
+    const STEADY: (f64, f64) = (0.35, 0.65);
+
+    /// The same where the logarithm of the spread by which a series is judged errs with this variance: half of the
+    /// inverse degrees of freedom of what is then Student's law. Where days usually vary by more than a steady one's
+    /// `spread`, their laws differ from series to series, however alike the spreads are.
+    pub(in super::super) fn windows(error: f64, spread: f64) -> Self {
+        let Self(mean, deviation) = Self::ALIKE;
+        let alike = Self((mean + 2.0 * error).min(Self::WINDOWS.0), (deviation + error).min(Self::WINDOWS.1));
+        let (steady, unsteady) = Self::STEADY;
+        let part = ((spread - steady) / (unsteady - steady)).clamp(0.0, 1.0);
+        let between = |from: f64, to: f64| from + part * (to - from);
+        Self(between(alike.0, Self::WINDOWS.0), between(alike.1, Self::WINDOWS.1))
+    }
 }
+
 /// Scales that are tried, as logarithms.
 const SCALES: (f64, f64) = (-3.0, 2.1);
 /// The best scales of two shapes in turn differ by at most so much, as logarithms.
@@ -67,7 +86,7 @@ impl Outermost {
     pub(in super::super) const KNOWN: Self = Self { part: 0.0005, least: 10.0 };
 
     /// Whether nothing is fitted.
-    pub(super) fn is_all(self) -> bool {
+    pub(in super::super) fn is_all(self) -> bool {
         self.part >= 1.0
     }
 }
