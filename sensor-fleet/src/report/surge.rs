@@ -22,6 +22,7 @@
 mod analysis;
 mod discovery;
 mod law;
+mod look;
 mod outcome;
 mod persistence;
 mod pool;

@@ -13,10 +13,12 @@ use std::iter;
 use self::usual::{LEAST_VALUES, Spread, Usual};
 use super::law::{Histogram, Law, Outermost, Prior};
 use super::persistence::Persistence;
-use super::track::{BASELINE, Form, KINDS, Residuals, Side, Track, WINDOWS, Windows, small, windows};
+use super::track::{self, BASELINE, Form, KINDS, Residuals, Side, Track, WINDOWS, Windows, small, windows};
 
 /// No series is steadier than this; days of the week alone do as much. Of logarithms.
 const LEAST_SPREAD: f32 = 0.1;
+/// The logarithm of the least spread of windows.
+const LEAST_WINDOW_SPREAD: f32 = -0.2;
 /// A baseline of fewer packets counts as this many when it is asked how much they vary by themselves.
 const LEAST_MEAN: f32 = 0.3;
 /// Days depend on each other: as many as these are worth one that doesn't.
@@ -53,11 +55,25 @@ pub(super) struct Scored {
     pub(super) spreads: Vec<f32>,
     /// Windows in standard units.
     pub(super) windows: Windows,
-    /// The spread that each day is judged by, in units of what counts have by themselves.
-    own: Vec<f32>,
     /// What turned each kind of window into standard units.
     units: [f32; KINDS],
     persistence: Persistence,
+}
+
+/// What is known of a track before its windows are scored.
+pub(super) struct Outline {
+    residuals: Residuals,
+    /// As in [`Scored`].
+    pub(super) spreads: Vec<f32>,
+    /// The spread that each day is judged by, in units of what counts have by themselves.
+    own: Vec<f32>,
+}
+
+impl Outline {
+    /// Baselines by day, as `ln(1 + packets)`.
+    pub(super) fn bases(&self) -> &[f32] {
+        &self.residuals.bases
+    }
 }
 
 impl Scored {
@@ -81,7 +97,9 @@ impl Pool {
         }
         let laws = vec![Law::fit(&histogram, DEPENDENCE, Prior::DAYS, outermost).with_scores()];
         let mut pool = Self { form, least_days, spreads, laws, windows: Vec::new() };
-        let of = |(track, residuals): (&Cow<Track>, Residuals)| pool.scored(track, residuals, None);
+        let of = |(track, residuals): (&Cow<Track>, Residuals)| {
+            pool.scored(track, pool.outlined(track, residuals, None), None)
+        };
         let scored: Vec<Scored> = tracks.iter().zip(residuals).map(of).collect();
         let spread = usual_spread(&scored);
         for (kind, window) in WINDOWS.iter().enumerate().skip(1) {
@@ -125,26 +143,51 @@ impl Pool {
     /// A track in the pool's terms.
     pub(super) fn score(&self, track: &Track, side: Side) -> Scored {
         // Days that were not counted, but taken at their worst, say nothing of how much the series varies.
-        let residuals = |track: &Track| Residuals::new(track, side, self.least_days, self.form);
-        let usual = track.most().map(|most| self.scored(&most, residuals(&most), None));
-        self.scored(track, residuals(track), usual.as_ref())
+        let usual = track.most().map(|most| {
+            let outline = self.outlined(&most, self.residuals(&most, side), None);
+            (outline.own.clone(), self.scored(&most, outline, None).units)
+        });
+        let (own, units) = usual.unzip();
+        self.scored(track, self.outlined(track, self.residuals(track, side), own), units)
     }
 
-    /// The same, with spreads of its own, or those of another.
-    fn scored(&self, track: &Track, residuals: Residuals, like: Option<&Scored>) -> Scored {
-        let own = || Variation::of(track, &residuals).judging(&self.spreads);
-        let own = like.map_or_else(own, |like| like.own.clone());
-        let spreads: Vec<f32> =
-            residuals.bases.iter().zip(&own).map(|(base, own)| own * least_spread(*base)).collect();
-        let mut windows = windows(track, &residuals, &spreads, &self.laws[0]);
+    /// The same, without its windows.
+    pub(super) fn outline(&self, track: &Track, side: Side) -> Outline {
+        let own = track.most().map(|most| self.outlined(&most, self.residuals(&most, side), None).own);
+        self.outlined(track, self.residuals(track, side), own)
+    }
+
+    /// The window of a kind that begins on a day, in standard units, or more: not less if it is above 0, nor more if
+    /// it is below.
+    pub(super) fn window(&self, outline: &Outline, kind: usize, begin: usize) -> f32 {
+        let value = track::window(&outline.residuals, &outline.spreads, &self.laws[0], (kind, begin));
+        if kind == 0 { value } else { value * most_unit() }
+    }
+
+    fn residuals(&self, track: &Track, side: Side) -> Residuals {
+        Residuals::new(track, side, self.least_days, self.form)
+    }
+
+    /// With spreads of its own, or these.
+    fn outlined(&self, track: &Track, residuals: Residuals, own: Option<Vec<f32>>) -> Outline {
+        let least = least_spreads(&residuals);
+        let own = own.unwrap_or_else(|| Variation::of(track, &residuals, &least).judging(&self.spreads));
+        let spreads = least.iter().zip(&own).map(|(least, own)| own * least).collect();
+        Outline { residuals, spreads, own }
+    }
+
+    /// With units of its own, or these.
+    fn scored(&self, track: &Track, outline: Outline, like: Option<[f32; KINDS]>) -> Scored {
+        let Outline { residuals, spreads, .. } = outline;
+        let mut windows = windows(&residuals, &spreads, &self.laws[0]);
         let mut units = [1.0; KINDS];
         for (kind, usual) in (1..KINDS).zip(&self.windows) {
             let own = || unit(usual, track.group, window_spread(track, &windows[kind], WINDOWS[kind].days));
-            units[kind] = like.map_or_else(own, |like| like.units[kind]);
+            units[kind] = like.map_or_else(own, |like| like[kind]);
             windows[kind].iter_mut().for_each(|value| *value *= units[kind]);
         }
         let persistence = track.persistence;
-        Scored { bases: residuals.bases, spreads, windows, own, units, persistence }
+        Scored { bases: residuals.bases, spreads, windows, units, persistence }
     }
 }
 
@@ -153,6 +196,11 @@ fn usual_spread(scored: &[Scored]) -> f32 {
     let latest = |scored: &Scored| scored.spreads.iter().rev().find(|spread| !spread.is_nan()).copied();
     let mut spreads: Vec<f32> = scored.iter().filter_map(latest).collect();
     if spreads.is_empty() { f32::MAX } else { median(&mut spreads) }
+}
+
+/// The spreads that counts have by themselves, by the day of their baseline.
+fn least_spreads(residuals: &Residuals) -> Vec<f32> {
+    residuals.bases.iter().map(|base| least_spread(*base)).collect()
 }
 
 /// The spread that counts have by themselves at this baseline.
@@ -165,8 +213,11 @@ fn least_spread(base: f32) -> f32 {
 fn days(tracks: &[Cow<Track>], form: Form, least_days: usize) -> (Vec<Residuals>, Usual, Histogram) {
     let residuals: Vec<Residuals> =
         tracks.iter().map(|track| Residuals::new(track, Side::Up, least_days, form)).collect();
-    let own: Vec<Variation> =
-        tracks.iter().zip(&residuals).map(|(track, residuals)| Variation::of(track, residuals)).collect();
+    let own: Vec<Variation> = tracks
+        .iter()
+        .zip(&residuals)
+        .map(|(track, of)| Variation::of(track, of, &least_spreads(of)))
+        .collect();
     let usual = Usual::of(own.iter().map(|own| (own.group, own.all())));
     let mut histogram = Histogram::default();
     for own in own {
@@ -188,10 +239,10 @@ struct Variation {
 }
 
 impl Variation {
-    fn of(track: &Track, residuals: &Residuals) -> Self {
+    fn of(track: &Track, residuals: &Residuals, least: &[f32]) -> Self {
         let clean = |day: usize| track.observed[day] && !track.masked[day] && !residuals.bases[day].is_nan();
         let value = |day| {
-            if clean(day) { residuals.fresh(day) / least_spread(residuals.bases[day]) } else { f32::NAN }
+            if clean(day) { residuals.fresh(day) / least[day] } else { f32::NAN }
         };
         let values: Vec<f32> = (0..track.days()).map(value).collect();
         let limit = limit(values.iter().filter(|value| !value.is_nan()).map(|value| value.abs()).collect());
@@ -244,7 +295,12 @@ fn clean_windows<'a>(track: &'a Track, values: &'a [f32], length: usize) -> impl
 
 /// What turns a window of this series into standard units.
 fn unit(usual: &Usual, group: usize, own: Spread) -> f32 {
-    (-usual.shrunk(group, own).max(-0.2)).exp()
+    (-usual.shrunk(group, own).max(LEAST_WINDOW_SPREAD)).exp()
+}
+
+/// At most that.
+fn most_unit() -> f32 {
+    (-LEAST_WINDOW_SPREAD).exp()
 }
 
 /// A robust standard deviation about 0, and of how many values. The median deviation alone wastes most of what so few

@@ -11,8 +11,6 @@ use super::{Settings, ramp};
 
 /// Days of tests that may tell how unlikely an event is, from its begin: later ones are too far from the baseline.
 const TELLING: usize = 7;
-/// The part of a threshold from which on a series is worth a closer look: pools may change once events are known.
-const NEAR: f32 = 0.8;
 /// Days before a window on which a level was usual, so that to be at it again is a return.
 const REMEMBERED: usize = 84;
 
@@ -40,15 +38,8 @@ impl Thresholds {
         }))
     }
 
-    /// Whether a series is worth a closer look: a window is beyond its threshold, or not far from it.
-    pub(super) fn may_pass(&self, scored: &Scored, side: Side) -> bool {
-        (0..KINDS).any(|kind| {
-            let threshold = NEAR * self.of(kind, side);
-            scored.windows[kind].iter().any(|value| value * side.sign() >= threshold)
-        })
-    }
-
-    fn of(&self, kind: usize, side: Side) -> f32 {
+    /// Of a kind of window on a side.
+    pub(super) fn of(&self, kind: usize, side: Side) -> f32 {
         self.0[kind][side.index()]
     }
 }

@@ -4,7 +4,7 @@
 //! above its baseline, or one loud member would be the sum. What is shown is all of it. A member that was not observed
 //! counts with its baseline, or every outage would be a fall and every new sensor a surge.
 
-use super::pool::Scored;
+use super::pool::Outline;
 use super::track::Track;
 
 /// Spreads above its baseline that a member counts with at most.
@@ -32,17 +32,18 @@ impl Sum {
     }
 
     /// Adds a series.
-    pub(super) fn add(&mut self, track: &Track, scored: &Scored) {
-        let Some(first) = scored.bases.iter().position(|base| !base.is_nan()) else { return };
+    pub(super) fn add(&mut self, track: &Track, outline: &Outline) {
+        let (bases, spreads) = (outline.bases(), &outline.spreads);
+        let Some(first) = bases.iter().position(|base| !base.is_nan()) else { return };
         self.members += 1;
         let (mut usual, mut most) = (0.0, 0.0);
         let mut known = usize::MAX;
         for day in 0..track.days() {
-            let base = if scored.bases[day].is_nan() && known == usize::MAX { first } else { day };
-            if !scored.bases[base].is_nan() && base != known {
+            let base = if bases[day].is_nan() && known == usize::MAX { first } else { day };
+            if !bases[base].is_nan() && base != known {
                 known = base;
-                usual = f64::from(scored.bases[base]).exp_m1();
-                most = f64::from(scored.bases[base] + MOST * scored.spreads[base]).exp_m1();
+                usual = f64::from(bases[base]).exp_m1();
+                most = f64::from(bases[base] + MOST * spreads[base]).exp_m1();
             }
             // Spreads are on logarithms near the baseline only; few packets vary more.
             let most = most.max(usual + 10.0);
@@ -51,7 +52,8 @@ impl Sum {
             if track.observed[day] {
                 let packets = f64::from(track.low[day]).exp_m1();
                 self.tested[day] += packets.min(most);
-                self.high[day] += f64::from(track.high()[day]).exp_m1().min(most);
+                let high = track.high.as_ref().map_or(packets, |high| f64::from(high[day]).exp_m1());
+                self.high[day] += high.min(most);
                 self.all[day] += packets;
                 self.observed[day] += weight;
             } else {

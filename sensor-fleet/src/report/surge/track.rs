@@ -273,39 +273,41 @@ pub(super) type Windows = [Vec<f32>; KINDS];
 /// of the normal scores that `law` gives to what is new on each day, each as much as a change shows on it, in units of
 /// their own deviation: so one day's heavy tail doesn't make a window. What grows slowly is never new, so windows
 /// that look for it take days as they are.
-pub(super) fn windows(track: &Track, residuals: &Residuals, spreads: &[f32], law: &Law) -> Windows {
-    let days = track.days();
-    let mut windows: Windows = std::array::from_fn(|_| vec![f32::NAN; days]);
-    let (scores, certainty) = (law.scores(), &*CERTAINTY);
-    for begin in 0..days {
-        let mut sum = Sum::default();
-        for ((window, values), certainty) in WINDOWS.iter().zip(&mut windows).zip(certainty) {
-            let end = begin + window.days;
-            let base = begin.checked_sub(window.gap).filter(|base| !residuals.bases[*base].is_nan());
-            let Some(base) = base.filter(|_| end <= days) else { continue };
-            let (slope, offset) = residuals.line(base);
-            let inverse = spreads[base].recip();
-            let units = |of: &Fresh| (of.value * slope - of.level * offset) * inverse;
-            let first = &residuals.at_first[begin];
-            if window.gap > 0 {
-                sum = Sum::default();
-                for plain in &residuals.plain[begin..end] {
-                    sum.add(plain.part, scores.of(units(plain)));
-                }
-            } else if window.days == 1 {
-                sum.add(first.part, scores.of(units(first)));
-            } else {
-                for later in &residuals.later[begin + sum.days..end] {
-                    sum.add(later.part, scores.of(units(later)));
-                }
-            }
-            if sum.observed >= window.least {
-                let value = if window.days == 1 { units(first) } else { sum.scores / sum.squares.sqrt() };
-                values[begin] = value * certainty[residuals.counts[base]];
-            }
-        }
+pub(super) fn windows(residuals: &Residuals, spreads: &[f32], law: &Law) -> Windows {
+    std::array::from_fn(|kind| {
+        (0..spreads.len()).map(|begin| window(residuals, spreads, law, (kind, begin))).collect()
+    })
+}
+
+/// One of them, by its kind and its first day.
+pub(super) fn window(
+    residuals: &Residuals,
+    spreads: &[f32],
+    law: &Law,
+    (kind, begin): (usize, usize),
+) -> f32 {
+    let window = &WINDOWS[kind];
+    let end = begin + window.days;
+    let base = begin.checked_sub(window.gap).filter(|base| !residuals.bases[*base].is_nan());
+    let Some(base) = base.filter(|_| end <= spreads.len()) else { return f32::NAN };
+    let (slope, offset) = residuals.line(base);
+    let inverse = spreads[base].recip();
+    let units = |of: &Fresh| (of.value * slope - of.level * offset) * inverse;
+    let certainty = CERTAINTY[kind][residuals.counts[base]];
+    let first = &residuals.at_first[begin];
+    if window.days == 1 {
+        return if first.part > 0.0 { units(first) * certainty } else { f32::NAN };
     }
-    windows
+    let scores = law.scores();
+    let mut sum = Sum::default();
+    let mut add = |day: &Fresh| sum.add(day.part, scores.of(units(day)));
+    if window.gap > 0 {
+        residuals.plain[begin..end].iter().for_each(add);
+    } else {
+        add(first);
+        residuals.later[begin + 1..end].iter().for_each(add);
+    }
+    if sum.observed >= window.least { sum.scores / sum.squares.sqrt() * certainty } else { f32::NAN }
 }
 
 /// What each kind of window is worth by the days of its baseline: with fewer it errs more.
@@ -320,7 +322,6 @@ static CERTAINTY: LazyLock<[[f32; BASELINE + 1]; KINDS]> = LazyLock::new(|| {
 /// Of the days of a window; those that were not observed show nothing.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
-    days: usize,
     observed: u8,
     scores: f32,
     /// Of what a change shows on each.
@@ -330,7 +331,6 @@ struct Sum {
 impl Sum {
     /// Adds a day, on which a change shows this part of itself.
     fn add(&mut self, part: f32, score: f32) {
-        self.days += 1;
         self.observed += u8::from(part > 0.0);
         self.scores += part * score;
         self.squares += part * part;

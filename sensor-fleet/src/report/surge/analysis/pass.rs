@@ -137,7 +137,7 @@ impl Pass {
         ];
         let others = others.into_iter().map(|(level, tests, members)| {
             let pooled = Pooled::new(analysis, level, tests, members, &persistence);
-            let worth = pooled.look();
+            let worth = pooled.look(analysis);
             (pooled, worth)
         });
         Self { others: others.collect(), cells: (cells, worth) }
@@ -159,7 +159,7 @@ impl Pass {
             pooled.tell(&persistence);
             pooled.fit(analysis, outermost);
             // An event that is known now may have hidden another in the same series.
-            pooled.look_again(worth, |service| known.events.contains_key(&service));
+            pooled.look_again(analysis, worth, |service| known.events.contains_key(&service));
         }
         self
     }
@@ -196,12 +196,12 @@ fn of_service(analysis: &Analysis, cells: &Pooled, service: usize) -> OfService 
     let mut worth = Vec::with_capacity(range.len());
     for at in range.clone() {
         let (member, sensor) = (&cells.members[at], analysis.cells[at].sensor);
-        let scored = cells.pools[member.pool].0.score(&member.track, Side::Up);
-        worth.push(cells.is_worth(member, &scored));
-        of_fleet.add(&member.track, &scored);
+        let outline = cells.pools[member.pool].0.outline(&member.track, Side::Up);
+        of_fleet.add(&member.track, &outline);
         if let Some(sum) = of_regions.get_mut(analysis.region_of[sensor]) {
-            sum.add(&member.track, &scored);
+            sum.add(&member.track, &outline);
         }
+        worth.push(cells.is_worth(analysis, member, &outline));
     }
     let tracks: Vec<&Track> = range.clone().map(|cell| &cells.members[cell].track).collect();
     let movement = Movement::of(&tracks);

@@ -1,8 +1,9 @@
 //! Series of a level, with their pools by size.
 
 use super::super::law::Outermost;
+use super::super::look::Look;
 use super::super::persistence::Persistence;
-use super::super::pool::{Pool, Scored};
+use super::super::pool::{Outline, Pool};
 use super::super::scan::{Series, Tests, Thresholds};
 use super::super::track::{Side, Track};
 use super::parallel::each;
@@ -135,26 +136,29 @@ impl Pooled {
         }
     }
 
-    /// Whether a series is looked at closely, if for surges this is known of it.
-    pub(super) fn is_worth(&self, member: &Member, scored: &Scored) -> bool {
+    /// Whether a series is looked at closely, given its outline for surges.
+    pub(super) fn is_worth(&self, analysis: &Analysis, member: &Member, up: &Outline) -> bool {
+        let Member { track, all, .. } = member;
         let (pool, thresholds) = &self.pools[member.pool];
-        let down = || member.track.high.is_some().then(|| pool.score(&member.track, Side::Down));
-        thresholds.may_pass(scored, Side::Up)
-            || thresholds.may_pass(down().as_ref().unwrap_or(scored), Side::Down)
+        let look = Look { track, all: all.as_deref(), pool, thresholds, settings: &analysis.settings };
+        let down = track.high.is_some().then(|| pool.outline(track, Side::Down));
+        look.is_worth([up, down.as_ref().unwrap_or(up)])
+    }
+
+    fn is_worth_alone(&self, analysis: &Analysis, member: &Member) -> bool {
+        self.is_worth(analysis, member, &self.pools[member.pool].0.outline(&member.track, Side::Up))
     }
 
     /// Looks at all of them.
-    pub(super) fn look(&self) -> Vec<bool> {
-        each(&self.members, |member| {
-            self.is_worth(member, &self.pools[member.pool].0.score(&member.track, Side::Up))
-        })
+    pub(super) fn look(&self, analysis: &Analysis) -> Vec<bool> {
+        each(&self.members, |member| self.is_worth_alone(analysis, member))
     }
 
     /// Looks once more at those of some services.
-    pub(super) fn look_again(&self, worth: &mut [bool], of: impl Fn(usize) -> bool) {
+    pub(super) fn look_again(&self, analysis: &Analysis, worth: &mut [bool], of: impl Fn(usize) -> bool) {
         for (member, worth) in self.members.iter().zip(worth) {
             if !*worth && of(member.service) {
-                *worth = self.is_worth(member, &self.pools[member.pool].0.score(&member.track, Side::Up));
+                *worth = self.is_worth_alone(analysis, member);
             }
         }
     }
