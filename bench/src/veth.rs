@@ -86,7 +86,7 @@ impl Case {
             cases.push(Self::new(way, Random, burst));
         }
         cases.extend(
-            [Way::Evidence, Way::Generic, Way::Nft, Way::NftPorts, Way::Iptables, Way::Packet]
+            [Way::Untold, Way::Evidence, Way::Generic, Way::Nft, Way::NftPorts, Way::Iptables, Way::Packet]
                 .map(|way| Self::new(way, Random, flood)),
         );
         cases

@@ -23,6 +23,8 @@ pub enum Way {
     Reading,
     /// The sensor.
     Sensor,
+    /// The sensor, without telling what made a packet.
+    Untold,
     /// The sensor with everything on: it tells tools, and keeps evidence while its budget lasts, which is soon spent.
     Evidence,
     /// The sensor, behind the driver.
@@ -44,6 +46,7 @@ pub struct Programs {
     bare: OwnedFd,
     reading: OwnedFd,
     sensor: Subject,
+    untold: Subject,
     evidence: Subject,
     other: Option<Subject>,
 }
@@ -58,6 +61,7 @@ impl Programs {
             bare: programs::only(XdpAction::Drop)?,
             reading: programs::reading()?,
             sensor: Configuration::One.load(against)?,
+            untold: Configuration::Untold.load(against)?,
             evidence: Configuration::Exhausted.load(against)?,
             other: against.map(|_| Configuration::Other.load(against)).transpose()?,
         })
@@ -67,6 +71,7 @@ impl Programs {
     fn counted(&mut self, way: Way) -> Result<u64> {
         let sensor = match way {
             Way::Sensor | Way::Generic => Some(&mut self.sensor),
+            Way::Untold => Some(&mut self.untold),
             Way::Evidence => Some(&mut self.evidence),
             Way::Other => self.other.as_mut(),
             _ => None,
@@ -86,6 +91,7 @@ impl Way {
             Self::Bare => "bare",
             Self::Reading => "reading",
             Self::Sensor => "sensor",
+            Self::Untold => "untold",
             Self::Evidence => "evidence",
             Self::Generic => "generic",
             Self::Other => "other",
@@ -102,6 +108,7 @@ impl Way {
             Self::Bare => "XDP_DROP alone",
             Self::Reading => "XDP_DROP after reading the ports",
             Self::Sensor => "sensor",
+            Self::Untold => "sensor, without telling tools",
             Self::Evidence => "sensor, evidence kept",
             Self::Generic => "sensor, generic mode",
             Self::Other => "the other build's sensor",
@@ -114,7 +121,10 @@ impl Way {
 
     /// Whether it must run everywhere; others may not be installed.
     pub const fn is_ours(self) -> bool {
-        matches!(self, Self::Bare | Self::Reading | Self::Sensor | Self::Evidence | Self::Other)
+        matches!(
+            self,
+            Self::Bare | Self::Reading | Self::Sensor | Self::Untold | Self::Evidence | Self::Other
+        )
     }
 
     /// Floods the bed, and gives the CPU time of a packet in nanoseconds. `thorough`: counts are compared even
@@ -196,6 +206,7 @@ impl Way {
             Self::Bare => xdp(programs.bare.as_fd(), Mode::Native),
             Self::Reading => xdp(programs.reading.as_fd(), Mode::Native),
             Self::Sensor => xdp(programs.sensor.program(), Mode::Native),
+            Self::Untold => xdp(programs.untold.program(), Mode::Native),
             Self::Evidence => xdp(programs.evidence.program(), Mode::Native),
             Self::Other => xdp(programs.other()?.program(), Mode::Native),
             Self::Generic => xdp(programs.sensor.program(), Mode::Generic),
