@@ -35,9 +35,13 @@ fn the_example_of_slots_is_one() -> Result<()> {
 /// An agent that has counted nothing yet.
 fn idle_agent() -> Result<(Wire, AgentProcess)> {
     let wire = Wire::new()?;
-    let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(mix::SENSOR).start()?;
+    let config = [mix::SENSOR, CONSTITUENCY].concat();
+    let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config).start()?;
     Ok((wire, agent))
 }
+
+/// Without one, there is nothing to say of any.
+const CONSTITUENCY: &str = "[[constituency]]\nname = \"ours\"\nprefixes = [\"192.0.2.0/24\"]\n";
 
 /// Sends 20,000 packets.
 fn feed(wire: &Wire) -> Result<()> {

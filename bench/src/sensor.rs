@@ -48,7 +48,13 @@ impl Sensor {
         let config = Config { observe, evidence, ..Config::load(input)? };
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, sensors: &sensors, guarded: false, tools: !untold };
+        let options = Options {
+            config: &config,
+            sensors: &sensors,
+            constituencies: &[],
+            guarded: false,
+            tools: !untold,
+        };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let program = loaded.xdp(Variant::Linear)?.fd()?.as_fd().try_clone_to_owned()?;
         let counters = shared.counters(&sensors)?;

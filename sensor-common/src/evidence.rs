@@ -46,6 +46,13 @@ pub enum Budget {
 impl Budget {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 2] = [Self::Anybody, Self::Constituencies];
+
+    /// What pays for a packet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn of(is_constituents: bool) -> Self {
+        if is_constituents { Self::Constituencies } else { Self::Anybody }
+    }
 }
 
 /// A token bucket of one CPU: time is its credit, and a record costs some.

@@ -13,7 +13,7 @@ mod series;
 pub mod side;
 mod slot;
 
-pub use name::{NAMES, Name};
+pub use name::{CONSTITUENCY_NAMES, NAMES, Name};
 pub use page::{
     COUNTERS, Counter, HOT, MAX_SENSORS, PAGE_SLOTS, PASSED, Page, SENSOR_PAGES, SENSOR_WORDS, SEQ,
     SIDE_PAGE, SLOT_PAGES, Settings, WORDS_LENGTH, WORDS_PAGES, Words, bytes, first_page, first_words, pages,

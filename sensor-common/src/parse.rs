@@ -124,24 +124,40 @@ const MAX_VLAN_TAGS: usize = 2;
 /// the kernel's program keeps no address in mind meanwhile.
 #[inline(always)]
 pub fn parse<R: Read + ?Sized, S: Sensors>(frame: &R, sensors: &S) -> Frame {
-    let Some(ethernet) = frame.read::<Ethernet>(0) else {
-        return Frame::NonIp;
-    };
-    let mut ether_type = ethernet.ether_type();
+    match network(frame) {
+        Some((ether_type::IPV4, at)) => ip::ipv4(frame, at, sensors),
+        Some((ether_type::IPV6, at)) => ip::ipv6(frame, at, sensors),
+        _ => Frame::NonIp,
+    }
+}
+
+/// Where an IP packet comes from, whatever is wrong behind its addresses; `None` if the frame holds no IP header.
+#[inline(always)]
+pub fn source<R: Read + ?Sized>(frame: &R) -> Option<Address> {
+    match network(frame)? {
+        (ether_type::IPV4, at) => {
+            let header = frame.read::<Ipv4>(at)?;
+            (header.version() == 4).then(|| Pair::v4(&header).source())
+        }
+        (ether_type::IPV6, at) => {
+            let header = frame.read::<Ipv6>(at)?;
+            (header.version() == 6).then(|| Pair::v6(&header).source())
+        }
+        _ => None,
+    }
+}
+
+/// What lies behind the Ethernet header and its tags, by its `EtherType`, and at which offset; `None` if they are cut off.
+#[inline(always)]
+fn network<R: Read + ?Sized>(frame: &R) -> Option<(u16, usize)> {
+    let mut ether_type = frame.read::<Ethernet>(0)?.ether_type();
     let mut at = ETHERNET_LENGTH;
     for _ in 0..MAX_VLAN_TAGS {
         if !ether_type::is_tag(ether_type) {
             break;
         }
-        let Some(tag) = frame.read::<VlanTag>(at) else {
-            return Frame::NonIp;
-        };
-        ether_type = tag.ether_type();
+        ether_type = frame.read::<VlanTag>(at)?.ether_type();
         at = frame.blurred(at + size_of::<VlanTag>());
     }
-    match ether_type {
-        ether_type::IPV4 => ip::ipv4(frame, at, sensors),
-        ether_type::IPV6 => ip::ipv6(frame, at, sensors),
-        _ => Frame::NonIp,
-    }
+    Some((ether_type, at))
 }

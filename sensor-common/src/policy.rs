@@ -4,6 +4,7 @@
 //! address costs about a nanosecond. Some more of IPv4 are searched there by halves, without a branch that could be
 //! guessed wrong. Many go into one longest-prefix-match trie for each IP version.
 
+use crate::layout::side::CONSTITUENCIES as CONSTITUENCIES_RANGE;
 use crate::layout::{SENSOR_SLOTS, Slot};
 pub use crate::parse::halves;
 
@@ -42,6 +43,21 @@ pub const SERVICES: &str = "SERVICES";
 pub const SOURCES_V4: &str = "SOURCES_V4";
 /// Name of the trie of allowed IPv6 sources: address in network order → [`Rules`] that hold for it.
 pub const SOURCES_V6: &str = "SOURCES_V6";
+
+/// Name of the load-time constant that, when 0, keeps the program from looking for constituencies: an [`u32`].
+pub const CONSTITUENCIES: &str = "CONSTITUENCIES";
+/// Name of the load-time constant [`Networks`] of IPv4 sources that may belong to a constituency.
+pub const CONSTITUENT_NETWORKS_V4: &str = "CONSTITUENT_NETWORKS_V4";
+/// Name of the load-time constant [`Networks`] of IPv6 sources that may belong to a constituency.
+pub const CONSTITUENT_NETWORKS_V6: &str = "CONSTITUENT_NETWORKS_V6";
+/// Name of the trie of constituencies' IPv4 addresses: address in network order → the constituency's number, an [`u32`].
+pub const CONSTITUENTS_V4: &str = "CONSTITUENTS_V4";
+/// Name of the trie of constituencies' IPv6 addresses: address in network order → the constituency's number, an [`u32`].
+pub const CONSTITUENTS_V6: &str = "CONSTITUENTS_V6";
+/// Most constituencies: each has a side counter.
+pub const MAX_CONSTITUENCIES: u32 = CONSTITUENCIES_RANGE.end - CONSTITUENCIES_RANGE.start;
+/// Most prefixes of constituencies, of each IP version.
+pub const MAX_CONSTITUENTS: u32 = 1 << 18;
 
 /// A set of rules, a bit each. A packet is allowed if a rule that names its service holds for its source.
 pub type Rules = u64;
@@ -189,10 +205,9 @@ impl Gate {
 #[cfg(feature = "aya")]
 unsafe impl aya::Pod for Gate {}
 
-/// A bit for each network of sources: whether some rule may hold for an address in it.
+/// A bit for each network of sources: whether an address in it may be found in a trie, of rules or of constituencies.
 ///
-/// Most of what arrives at a port that a rule names comes from elsewhere: that costs a load and a shift, and no
-/// trie. IPv4 networks are /16s. IPv6 has too many for a bit each: its /32s share them.
+/// Most of what arrives comes from elsewhere: that costs a load and a shift, and no trie. IPv4 networks are /16s. IPv6 has too many for a bit each: its /32s share them.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Networks(pub [u8; NETWORKS_BYTES]);
@@ -203,7 +218,7 @@ pub const NETWORKS: u32 = 1 << 16;
 pub const NETWORKS_BYTES: usize = (NETWORKS / u8::BITS) as usize;
 
 impl Networks {
-    /// No rule holds for anybody.
+    /// Nobody is found.
     pub const NONE: Self = Self([0; NETWORKS_BYTES]);
 
     /// The network of an IPv4 address: its first 16 bits.
@@ -221,7 +236,7 @@ impl Networks {
         (u32::from_be_bytes([a, b, c, d]).wrapping_mul(0x9e37_79b1) >> 16) as u16
     }
 
-    /// Says that a rule may hold for addresses of a network.
+    /// Says that addresses of a network may be found.
     pub const fn add(&mut self, network: u16) {
         let (byte, bit) = Self::place(network);
         self.0[byte] |= bit;

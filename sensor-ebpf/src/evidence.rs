@@ -12,7 +12,7 @@ use sensor_common::layout::{MAX_SENSORS, Slot};
 
 use crate::count::SideCounters;
 use crate::frame::Capture;
-use crate::policy::{load_time, observing};
+use crate::policy::{has_constituencies, load_time, observing};
 
 #[unsafe(no_mangle)]
 static RECORD_COST: u64 = 0;
@@ -42,6 +42,7 @@ pub struct Counted {
     pub sensor: u32,
     pub slot: Slot,
     pub side: Side,
+    pub budget: Budget,
 }
 
 /// Whether evidence is kept.
@@ -53,7 +54,12 @@ pub fn is_kept() -> bool {
 /// Hands a counted packet over, or counts why not.
 #[inline(always)]
 pub fn hand_over<F: Capture>(ctx: &XdpContext, frame: &F, packet: Counted, counters: &SideCounters) {
-    if !pays(Budget::Anybody) {
+    let mut budget = packet.budget as u32;
+    if has_constituencies() {
+        // The verifier would walk on with either.
+        budget = frame.blurred(budget as usize) as u32;
+    }
+    if !pays(budget) {
         counters.add(Side::skipped(Skipped::Budget));
         return;
     }
@@ -78,7 +84,7 @@ pub fn hand_over<F: Capture>(ctx: &XdpContext, frame: &F, packet: Counted, count
     let time = unsafe { bpf_ktime_get_ns() };
     // SAFETY: the kernel hands over a valid context.
     let interface = unsafe { (*ctx.ctx).ingress_ifindex };
-    let Counted { sensor, slot, side } = packet;
+    let Counted { sensor, slot, side, .. } = packet;
     let skipped = |reason| counters.packets(Side::skipped(reason));
     let record = Record {
         number,
@@ -92,7 +98,8 @@ pub fn hand_over<F: Capture>(ctx: &XdpContext, frame: &F, packet: Counted, count
         side: side.offset() as u16,
         // SAFETY: the helper only reads the CPU's number.
         cpu: unsafe { bpf_get_smp_processor_id() } as u16,
-        flags: if observing() { Record::OBSERVED } else { 0 },
+        flags: if observing() { Record::OBSERVED } else { 0 }
+            | if budget == Budget::Constituencies as u32 { Record::CONSTITUENCY } else { 0 },
     };
     // SAFETY: there is room for it.
     unsafe { place.write(record) };
@@ -102,9 +109,9 @@ pub fn hand_over<F: Capture>(ctx: &XdpContext, frame: &F, packet: Counted, count
 
 /// Pays for a record, if there is budget left.
 #[inline(always)]
-fn pays(budget: Budget) -> bool {
+fn pays(budget: u32) -> bool {
     let cost = load_time!(RECORD_COST);
-    let Some(bucket) = BUCKETS.get_ptr_mut(budget as u32) else { return false };
+    let Some(bucket) = BUCKETS.get_ptr_mut(budget) else { return false };
     // SAFETY: the helper only reads a counter.
     let jiffies = unsafe { bpf_jiffies64() };
     // SAFETY: it points to this CPU's copy of the element, which lives as long as the program runs.

@@ -33,6 +33,7 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::classify::{
     Judgement, Policy, Verdict, general_judgement, second_short_judgement, short_judgement,
 };
+use sensor_common::evidence::Budget;
 use sensor_common::flow::remember;
 use sensor_common::layout::Passed;
 use sensor_common::layout::side::Side;
@@ -99,14 +100,19 @@ fn carry_out<F: Capture>(ctx: &XdpContext, frame: &F, Judgement { verdict, side 
         Verdict::Count { sensor, slot } => {
             log::malformed(ctx, slot, frame.length());
             count::slot(sensor, slot, frame.length());
-            if (LoadTime.tells_tools() || evidence::is_kept())
+            if (LoadTime.tells_tools() || evidence::is_kept() || policy::has_constituencies())
                 && let Some(counters) = count::side_counters(sensor)
             {
                 // The verifier would walk on with each side counter that it has seen come about.
                 let side = Side::at(frame.blurred(side.offset() as usize) as u32);
                 counters.add(side);
+                let constituency = policy::constituency(frame);
+                if let Some(number) = constituency {
+                    counters.add(Side::constituency(number));
+                }
                 if evidence::is_kept() {
-                    evidence::hand_over(ctx, frame, Counted { sensor, slot, side }, &counters);
+                    let budget = Budget::of(constituency.is_some());
+                    evidence::hand_over(ctx, frame, Counted { sensor, slot, side, budget }, &counters);
                 }
             }
             if policy::observing() { XDP_PASS } else { XDP_DROP }

@@ -6,10 +6,10 @@ use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{HashMap, LpmTrie};
 use sensor_common::classify::Policy;
 use sensor_common::layout::Slot;
-use sensor_common::parse::{Address, Sensors};
+use sensor_common::parse::{Address, Read, Sensors, source};
 use sensor_common::policy::{
-    GATE_BYTES, Gate, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored, NETWORKS_BYTES, Networks,
-    RangeAt, RangeV4, Rules, find_range, lookup,
+    GATE_BYTES, Gate, MAX_CONSTITUENTS, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored,
+    NETWORKS_BYTES, Networks, RangeAt, RangeV4, Rules, find_range, lookup,
 };
 
 use crate::verifier::below;
@@ -47,6 +47,21 @@ static NETWORKS_V4: Networks = Networks::NONE;
 #[unsafe(no_mangle)]
 static NETWORKS_V6: Networks = Networks::NONE;
 
+#[map]
+static CONSTITUENTS_V4: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(MAX_CONSTITUENTS, 0);
+
+#[map]
+static CONSTITUENTS_V6: LpmTrie<[u8; 16], u32> = LpmTrie::with_max_entries(MAX_CONSTITUENTS, 0);
+
+#[unsafe(no_mangle)]
+static CONSTITUENCIES: u32 = 0;
+
+#[unsafe(no_mangle)]
+static CONSTITUENT_NETWORKS_V4: Networks = Networks::NONE;
+
+#[unsafe(no_mangle)]
+static CONSTITUENT_NETWORKS_V6: Networks = Networks::NONE;
+
 #[unsafe(no_mangle)]
 static OBSERVE: u32 = 0;
 
@@ -80,16 +95,51 @@ fn is_open(source: Address, service: Slot) -> bool {
     if source.is_ipv6() { passes!(OPEN_V6, service) } else { passes!(OPEN_V4, service) }
 }
 
+/// Whether the network of a source is one of these.
+macro_rules! is_of {
+    ($source:expr, $v4:ident, $v6:ident) => {{
+        let source: Address = $source;
+        let network = if source.is_ipv6() {
+            Networks::of_v6(source.octets())
+        } else {
+            Networks::of_v4(source.octets_v4())
+        };
+        let (byte, bit) = Networks::place(network);
+        below::<NETWORKS_BYTES>(byte).is_some_and(|byte| {
+            let byte = if source.is_ipv6() { load_time!($v6.0[byte]) } else { load_time!($v4.0[byte]) };
+            byte & bit != 0
+        })
+    }};
+}
+
 /// Whether a rule that is not for everybody may hold for the source.
 #[inline(always)]
 fn is_known(source: Address) -> bool {
-    let network =
-        if source.is_ipv6() { Networks::of_v6(source.octets()) } else { Networks::of_v4(source.octets_v4()) };
-    let (byte, bit) = Networks::place(network);
-    let Some(byte) = below::<NETWORKS_BYTES>(byte) else { return false };
-    let byte =
-        if source.is_ipv6() { load_time!(NETWORKS_V6.0[byte]) } else { load_time!(NETWORKS_V4.0[byte]) };
-    byte & bit != 0
+    is_of!(source, NETWORKS_V4, NETWORKS_V6)
+}
+
+/// Whether there are constituencies.
+#[inline(always)]
+pub fn has_constituencies() -> bool {
+    load_time!(CONSTITUENCIES) != 0
+}
+
+/// The number of the constituency that a frame comes from.
+#[inline(always)]
+pub fn constituency<R: Read>(frame: &R) -> Option<u32> {
+    if !has_constituencies() {
+        return None;
+    }
+    let source = source(frame)?;
+    if !is_of!(source, CONSTITUENT_NETWORKS_V4, CONSTITUENT_NETWORKS_V6) {
+        return None;
+    }
+    let found = if source.is_ipv6() {
+        CONSTITUENTS_V6.get(Key::new(128, source.octets()))
+    } else {
+        CONSTITUENTS_V4.get(Key::new(32, source.octets_v4()))
+    };
+    found.copied()
 }
 
 /// Whether counted packets are let through.

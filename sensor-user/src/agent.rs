@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, ConfigError, Input};
+use crate::config::{Config, ConfigError, Input, Members};
 use crate::export::{Exporter, http};
 use crate::kernel::{
     AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
@@ -30,6 +30,7 @@ use crate::kernel::{
 use crate::obstacle::WrongUse;
 use crate::preflight;
 use crate::socket::Questions;
+use crate::sources::Resolver;
 use crate::status::{AgentStatus, utc};
 
 use self::draining::drain;
@@ -50,6 +51,7 @@ pub struct Agent {
     logging: Option<JoinHandle<()>>,
     evidence: Evidence,
     store: Store,
+    resolver: Resolver,
     awaits_confirmation: bool,
     /// Whether commands can ask it.
     told: Arc<AtomicBool>,
@@ -75,9 +77,15 @@ impl Agent {
         let in_effect =
             rules_in_effect(&options, &interfaces).and_then(|rules| Config::of_rules(&rules).ok());
         preflight::check(&config, &options, in_effect.as_ref(), &interfaces)?.enforce()?;
-        let mut deployment = Deployment::load(&config, &options)?;
+        let mut resolver = Resolver::default();
+        let members = resolver.resolve(&config).unwrap_or_else(|error| {
+            tracing::warn!("{error:#}; until then constituencies are known by their prefixes alone");
+            Resolver::without_files(&config)
+        });
+        let mut deployment = Deployment::load(&config, members, &options)?;
         let series = Box::new(deployment.series()?);
-        let exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
+        let mut exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
+        exporter.tell_constituencies(deployment.constituencies());
         let about = about(&config, &input, &options);
         let pages = Arc::new(Pages::new(deployment.counters()?, exporter, about));
         // What counted nothing before it was attached is new to every Prometheus.
@@ -112,6 +120,7 @@ impl Agent {
             logging,
             evidence,
             store,
+            resolver,
             awaits_confirmation,
             told,
         })
@@ -148,6 +157,27 @@ impl Agent {
 
     fn try_reload(&mut self) -> Result<String> {
         let config = Config::load(self.input.clone()).map_err(|error| anyhow!(WrongUse(one_text(&error))))?;
+        let mut resolver = Resolver::default();
+        let members = resolver.resolve(&config)?;
+        let said = self.apply(config, members)?;
+        self.resolver = resolver;
+        Ok(said)
+    }
+
+    /// Looks anew whose addresses are a constituency's, once a file that tells it has changed.
+    fn renew_constituencies(&mut self) {
+        if !self.resolver.is_stale() {
+            return;
+        }
+        let members = self.resolver.resolve(&self.config);
+        match members.and_then(|members| self.apply(self.config.clone(), members)) {
+            Ok(_) => tracing::info!("constituencies: whose addresses are whose is read anew"),
+            Err(error) => tracing::warn!("{error:#}; constituencies stay as they were"),
+        }
+    }
+
+    /// Applies a configuration, with the members of its constituencies, and says what that is.
+    fn apply(&mut self, config: Config, members: Vec<Members>) -> Result<String> {
         // What somebody has detached meanwhile does not count as in effect.
         let running = self.deployment.is_attached().then_some(&self.config);
         for name in config.interfaces.iter().filter(|name| !self.config.interfaces.contains(name)) {
@@ -157,11 +187,12 @@ impl Agent {
         check_named_once(&config.interfaces)?;
         let interfaces = present(&config)?;
         preflight::check(&config, &self.options, running, &interfaces)?.enforce()?;
-        self.deployment.reload(&config, &interfaces)?;
+        self.deployment.reload(&config, members, &interfaces)?;
         let counters = self.deployment.counters()?;
         {
             let mut state = self.pages.lock();
             state.exporter.reconfigure(self.deployment.sensors(), &config.export)?;
+            state.exporter.tell_constituencies(self.deployment.constituencies());
             state.counters = counters;
             state.observe = config.observe;
         }
@@ -197,6 +228,7 @@ impl Agent {
     /// # Errors
     /// The kernel does not answer.
     pub fn reconcile(&mut self) -> Result<()> {
+        self.renew_constituencies();
         if self.evidence.is_stopping() {
             self.evidence.begin(&self.config, &mut self.deployment, &self.store);
             self.pages.keep(folder(&self.config), self.store.feed(), self.evidence.register());

@@ -4,6 +4,7 @@
 //! further checking; or says what is wrong, each thing on a line of its own with the line it stands on.
 
 mod allow;
+mod constituency;
 mod error;
 mod evidence;
 mod file;
@@ -32,6 +33,7 @@ pub use sensor_common::port::{DEFAULT_PORTS, Port, PortError, Transport};
 pub use sensor_common::time_span::{MAX_TIME_SPAN, MIN_TIME_SPAN, time_span};
 
 pub use self::allow::Allow;
+pub use self::constituency::{Constituency, Members, NumberedConstituency};
 pub use self::error::ConfigError;
 pub use self::evidence::Evidence;
 pub use self::prefix::{Prefix, PrefixError};
@@ -113,6 +115,8 @@ pub struct Config {
     pub store: Option<Store>,
     /// What is to be known of sources, where evidence is kept.
     pub sources: Sources,
+    /// Whose packets are news: at most [`sensor_common::policy::MAX_CONSTITUENCIES`].
+    pub constituencies: Vec<Constituency>,
 }
 
 /// Which ports get a series of their own, per sensor.
@@ -236,6 +240,7 @@ impl Config {
             evidence,
             store,
             sources: settings.sources,
+            constituencies: settings.constituencies,
         })
     }
 }

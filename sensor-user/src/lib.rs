@@ -11,6 +11,7 @@ pub mod commands;
 pub mod conditions;
 pub mod config;
 pub mod counters;
+pub mod country;
 pub mod doctor;
 pub mod evidence;
 pub mod export;

@@ -35,7 +35,7 @@ mod window;
 pub use self::ask::{Ask, AskCounts, AskEvents, AskSource, By, DEFAULT_LIMIT, MAX_LIMIT, Protocol};
 pub use self::distinct::Count;
 pub use self::feed::{Feed, Observer, Sink};
-pub use self::lists::{Country, CountryError, ListStatus, System};
+pub use self::lists::{Country, CountryError, ListStatus, Resolver, System};
 pub use self::observation::{Observation, Position, Reply};
 pub use self::register::Register;
 pub use self::scans::{Definition, Scan};

@@ -23,7 +23,7 @@ use sensor_tests::hasty::HASTY_HOUR;
 
 use self::host::{Host, Second};
 use self::server::Server;
-use self::traffic::{EndOf, Traffic, address, mirai, rst, syn};
+use self::traffic::{EndOf, Traffic, address, constituents, mirai, rst, syn};
 use self::trouble::Library;
 
 /// An alert, and what makes it fire.
@@ -90,6 +90,7 @@ const TABLE: &[Row] = &[
     row("NewPort", "many packets to a port that had none before", &[" 1004"]),
     row("ToolSurges", "many SYNs with Mirai's mark", &["mirai"]),
     row("BackscatterSurges", "many segments with RST", &["rst"]),
+    row("ConstituencySends", "SYNs from an address of a constituency", &["japan-1"]),
 ];
 
 /// Hosts of one sensor, which is called after them: what happens to them stands in the table. Nothing ever happens to
@@ -206,7 +207,7 @@ fn everything(network: &Namespace, fleet: &mut Fleet, traffic: &Traffic, egress:
 }
 
 fn of_ports(row: &Row) -> bool {
-    row.alert.contains("Port") || row.alert.ends_with("Surges")
+    row.alert.contains("Port") || row.alert.ends_with("Surges") || row.alert == "ConstituencySends"
 }
 
 fn of_rollups(row: &Row) -> bool {
@@ -324,7 +325,8 @@ fn config(sensors: &[(&str, &str)]) -> String {
         format!("[[sensor]]\nname = {name:?}\nregion = {region:?}\nprefixes = [\"{}/32\"]\n", address(at))
     };
     let sensors: String = sensors.iter().enumerate().map(of).collect();
-    format!("drain_interval = \"1s\"\n{sensors}[export]\nports = {ports:?}\n")
+    let constituency = "[[constituency]]\nname = \"ours\"\nprefixes = [\"192.0.2.0/24\"]\n";
+    format!("drain_interval = \"1s\"\n{sensors}{constituency}[export]\nports = {ports:?}\n")
 }
 
 /// A port surges on one sensor, another in one region, a third everywhere, made by Mirai and by backscatter; and one is new.
@@ -340,6 +342,7 @@ fn surge(server: &Server, busy: &Host, seen: impl FnOnce() -> Result<()>) -> Res
     let all: Vec<usize> = (0..BUSY).collect();
     let frames = [
         of(syn, 1_001, &[0]),
+        of(constituents, 1_001, &[0]),
         of(syn, 1_002, &[0, 1, 2, 3]),
         of(mirai, 1_003, &all),
         of(rst, 1_003, &all),

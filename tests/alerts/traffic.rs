@@ -27,6 +27,11 @@ pub fn mirai(sensor: usize, port: u16) -> Vec<u8> {
     frame().ipv4().to(address).tcp(port).syn().sequence(address.to_bits()).bytes()
 }
 
+/// From an address of the constituency.
+pub fn constituents(sensor: usize, port: u16) -> Vec<u8> {
+    frame().ipv4().from(Ipv4Addr::new(192, 0, 2, 9)).to(address(sensor)).tcp(port).syn().bytes()
+}
+
 pub fn rst(sensor: usize, port: u16) -> Vec<u8> {
     frame().ipv4().to(address(sensor)).tcp(port).rst().bytes()
 }

@@ -60,7 +60,8 @@ impl Kernel {
         let config = Config { observe, ..config(tables)? };
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, sensors: &sensors, guarded: false, tools: true };
+        let options =
+            Options { config: &config, sensors: &sensors, constituencies: &[], guarded: false, tools: true };
         let mut loaded = Loaded::new(&options, &mut shared)?;
         let pages = map(&mut loaded, COUNTERS)?.try_into()?;
         let words = map(&mut loaded, HOT)?.try_into()?;

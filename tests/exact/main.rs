@@ -63,7 +63,8 @@ impl Sensor {
         let config = common::config("")?;
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
-        let options = Options { config: &config, sensors: &sensors, guarded: false, tools: true };
+        let options =
+            Options { config: &config, sensors: &sensors, constituencies: &[], guarded: false, tools: true };
         let loaded = Loaded::new(&options, &mut shared)?;
         let truth = programs::truth()?;
         let data = MapData::from_fd(truth.try_clone()?)?;

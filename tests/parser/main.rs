@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
-use sensor_common::parse::{Everything, Frame, MAX_EXTENSIONS, parse};
+use sensor_common::parse::{self, Address, Everything, Frame, MAX_EXTENSIONS, Pair, parse};
 use sensor_harness::frame::{self, Extension};
 use sensor_harness::mix::Mix;
 use sensor_harness::table::{TwoSensors, WithoutRules, table};
@@ -135,6 +135,17 @@ proptest! {
         }
     }
 
+    /// Whatever is wrong with it, what was found to be IP has the source that its header says, and nothing else has one.
+    #[test]
+    fn every_packet_has_its_source(bytes in bytes()) {
+        let bytes = bytes.as_slice();
+        let source = match parse(bytes, &Everything) {
+            Frame::Ip(packet) => packet.pair(bytes).map(Pair::source),
+            Frame::NonIp | Frame::Unreadable(_) | Frame::Elsewhere => None,
+        };
+        prop_assert_eq!(parse::source(bytes), source);
+    }
+
     /// Whatever etherparse takes for a whole packet, the parser finds the same in it.
     #[test]
     fn etherparse_agrees(bytes in bytes()) {
@@ -149,6 +160,7 @@ proptest! {
                 };
                 let pair = packet.pair(bytes.as_slice()).map(|pair| (pair.source().ip(), pair.destination().ip()));
                 prop_assert_eq!(pair, Some((source, destination)));
+                prop_assert_eq!(parse::source(bytes.as_slice()).map(Address::ip), Some(source));
                 prop_assert_eq!(packet.slot, Slot::from(kind));
                 prop_assert_eq!(packet.is_request, is_request(&theirs));
             }

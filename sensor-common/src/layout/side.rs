@@ -4,7 +4,7 @@
 //! They count packets, not bytes. A counted packet adds to exactly one of those that tell what made it; [`Side::NONE`] has
 //! those of which nothing is told. What others tell already has none of its own: all SYNs are those of all tools
 //! together, SYN-ACKs and RSTs are backscatter as they are TCP, and ICMP's types have slots. While evidence is kept, a
-//! counted packet adds to exactly one of those of [`EVIDENCE`] too.
+//! counted packet adds to exactly one of those of [`EVIDENCE`] too; and one that comes from a constituency, to that one's.
 
 use core::ops::Range;
 
@@ -128,6 +128,13 @@ impl Side {
     #[inline(always)]
     pub const fn tcp(kind: TcpKind) -> Self {
         Self(TCP_KINDS.start + kind as u32)
+    }
+
+    /// Packets from a constituency, of any number below as many as there may be.
+    #[must_use]
+    #[inline(always)]
+    pub const fn constituency(number: u32) -> Self {
+        Self(CONSTITUENCIES.start + number % (CONSTITUENCIES.end - CONSTITUENCIES.start))
     }
 
     /// UDP from a reflector's port. Other backscatter is counted as what it is.

@@ -36,6 +36,8 @@ pub(super) struct File {
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
     pub sources: Option<Spanned<Sources>>,
+    #[serde(default)]
+    pub constituency: Vec<Spanned<Constituency>>,
 }
 
 /// A `[[sensor]]` table.
@@ -96,6 +98,19 @@ pub(super) struct Sources {
     pub victim_packets: Option<Spanned<i64>>,
     pub victim_time: Option<Spanned<String>>,
     pub victim_packets_per_minute: Option<Spanned<i64>>,
+}
+
+/// A `[[constituency]]` table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Constituency {
+    pub name: Spanned<String>,
+    #[serde(default)]
+    pub prefixes: Vec<Spanned<String>>,
+    #[serde(default, rename = "as")]
+    pub systems: Vec<Spanned<i64>>,
+    #[serde(default)]
+    pub countries: Vec<Spanned<String>>,
 }
 
 /// An `[[allow]]` table.

@@ -3,7 +3,7 @@
 use super::error::cut;
 
 /// Which keys are where: those of the whole file stand above the first heading.
-const PLACES: [(&str, &[&str]); 8] = [
+const PLACES: [(&str, &[&str]); 9] = [
     ("", &["interfaces", "listen", "hosts", "drain_interval", "mode", "observe", "kernel_log"]),
     ("[[sensor]]", &["name", "region", "prefixes"]),
     ("[export]", &["ports", "max_ports"]),
@@ -25,6 +25,7 @@ const PLACES: [(&str, &[&str]); 8] = [
             "victim_packets_per_minute",
         ],
     ),
+    ("[[constituency]]", &["name", "prefixes", "as", "countries"]),
 ];
 
 /// Says it of the parser's message.

@@ -54,6 +54,7 @@ fn example() -> Config {
         evidence: None,
         store: None,
         sources: Sources::default(),
+        constituencies: vec![],
     }
 }
 
@@ -108,6 +109,11 @@ fn every_key_is_read() {
         victim_packets = 5
         victim_time = "2m"
         victim_packets_per_minute = 10
+        [[constituency]]
+        name = "ours"
+        prefixes = ["203.0.113.0/24", "2001:db8:a::/48"]
+        as = [64496]
+        countries = ["JP"]
     "#;
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
@@ -147,6 +153,12 @@ fn every_key_is_read() {
             max_labels: 7,
             victims: VictimDefinition { packets: 5, time: Duration::from_mins(2), packets_per_minute: 10 },
         },
+        constituencies: vec![Constituency {
+            name: "ours".to_owned(),
+            prefixes: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8:a::/48".parse().unwrap()],
+            systems: vec![64_496],
+            countries: vec!["JP".parse().unwrap()],
+        }],
     };
     assert_eq!(load(content, Input::default()), Ok(expected));
 }

@@ -19,9 +19,9 @@ use toml::Spanned;
 use super::error::{Problems, shown};
 use super::overlap::{Overlap, overlaps};
 use super::{
-    Allow, ConfigError, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Evidence, Export, KernelLog, MAX_PREFIXES,
-    MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, Sources, Store, allow, evidence, file, sources, store,
-    value,
+    Allow, ConfigError, Constituency, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Evidence, Export, KernelLog,
+    MAX_PREFIXES, MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, Sources, Store, allow, constituency,
+    evidence, file, sources, store, value,
 };
 
 /// What a file says; what it leaves out is `None`, or empty for sensors.
@@ -41,6 +41,7 @@ pub(super) struct Settings {
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
     pub sources: Sources,
+    pub constituencies: Vec<Constituency>,
 }
 
 /// Reads and checks the content of the file at `path`, which only serves to name it.
@@ -55,13 +56,22 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         file::File::default()
     });
     let sensors = sensors(file.sensor, &mut problems);
-    if let (Some(table), None) = (&file.sources, &file.evidence) {
+    let asks_files = |it: &Spanned<file::Constituency>| {
+        !it.get_ref().countries.is_empty() || !it.get_ref().systems.is_empty()
+    };
+    if let (Some(table), None) = (&file.sources, &file.evidence)
+        && !file.constituency.iter().any(asks_files)
+    {
         problems.add(
             table.span().start,
             "[sources] without [evidence], of which sources are told: add an [evidence] table, or remove this one",
         );
     }
     let number = sensors.len().max(1);
+    let sources = file
+        .sources
+        .map(|table| sources::sources(table.get_ref(), number, &mut problems))
+        .unwrap_or_default();
     let settings = Settings {
         interfaces: file.interfaces.map(|names| interfaces(&names, &mut problems)),
         listen: file.listen.and_then(|text| one("listen", &text, listen, &mut problems)),
@@ -81,10 +91,8 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         allow: allow::rules(&file.allow, &mut problems),
         evidence: file.evidence.map(|table| evidence::evidence(&table, &mut problems)),
         store: file.store.map(|table| store::store(&table, &mut problems)),
-        sources: file
-            .sources
-            .map(|table| sources::sources(table.get_ref(), number, &mut problems))
-            .unwrap_or_default(),
+        constituencies: constituency::constituencies(&file.constituency, &sources, &mut problems),
+        sources,
     };
     problems.check(settings)
 }
@@ -103,15 +111,21 @@ pub(super) fn one<T, E: Display>(
 }
 
 /// Values that must differ from one another, with the place where each stands first.
-struct Distinct<T>(HashMap<T, usize>);
+pub(super) struct Distinct<T>(HashMap<T, usize>);
 
 impl<T: Clone + Eq + Hash> Distinct<T> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(HashMap::new())
     }
 
     /// Whether the value is new; if not, that is a problem at `at`, and `what` names the value in it.
-    fn insert(&mut self, value: &T, at: usize, what: impl Display, problems: &mut Problems<'_>) -> bool {
+    pub(super) fn insert(
+        &mut self,
+        value: &T,
+        at: usize,
+        what: impl Display,
+        problems: &mut Problems<'_>,
+    ) -> bool {
         match self.0.entry(value.clone()) {
             Entry::Vacant(entry) => {
                 entry.insert(at);

@@ -18,7 +18,7 @@ use super::buffer::Buffer;
 use super::exported::Exported;
 use super::own::Own;
 use super::{AttachStatus, HttpStats, Scraper, metrics, slots, sources};
-use crate::config::{Export, NumberedSensor, SensorNumber};
+use crate::config::{Export, NumberedConstituency, NumberedSensor, SensorNumber};
 use crate::counters::details::{self, Details};
 use crate::counters::select::Scrapers;
 use crate::counters::store::{Records, Restored};
@@ -26,6 +26,9 @@ use crate::counters::{SeriesStore, Slots, Snapshot};
 use crate::sources::Register;
 use crate::status::{EvidenceStatus, SensorStatus};
 use crate::store::Stats;
+
+/// A constituency's name, and the side counter of what comes from it.
+pub(super) type Labelled = (String, Side);
 
 /// Everything behind the metrics page and the slots API.
 pub struct Exporter {
@@ -41,6 +44,7 @@ pub struct Exporter {
     page: Buffer,
     /// What is known of sources, if they are looked at.
     sources: Option<Register>,
+    constituencies: Vec<Labelled>,
 }
 
 impl Exporter {
@@ -62,6 +66,7 @@ impl Exporter {
             own: Own::new(),
             page: Buffer::default(),
             sources: None,
+            constituencies: Vec::new(),
         };
         exporter.reconfigure(sensors, export)?;
         Ok(exporter)
@@ -93,6 +98,12 @@ impl Exporter {
         };
         self.sensors = sensors.iter().map(keep).collect();
         Ok(())
+    }
+
+    /// From now on, exports what comes from these constituencies.
+    pub fn tell_constituencies(&mut self, constituencies: &[NumberedConstituency]) {
+        let labelled = |it: &NumberedConstituency| (it.members.name.clone(), Side::constituency(it.number));
+        self.constituencies = constituencies.iter().map(labelled).collect();
     }
 
     /// Takes in a drain of the sensors, in their order: when it was started and how long it took. To be
@@ -166,7 +177,7 @@ impl Exporter {
     pub fn page(&mut self, now: Instant, attached: &[AttachStatus], scraper: Scraper) -> Result<Bytes> {
         let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
         let page = self.page.start();
-        metrics::write(page, &self.sensors, snapshot);
+        metrics::write(page, &self.sensors, &self.constituencies, snapshot);
         if let Some(register) = &self.sources {
             sources::write(page, &self.sensors, snapshot, register);
         }
@@ -197,8 +208,8 @@ impl Exporter {
         let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
         // Asked for by people and now and then: no memory is kept for the next.
         let mut text = Vec::new();
-        slots::write(&mut text, self.sensors.iter().map(|sensor| sensor.name.as_str()), snapshot)
-            .context("cannot write the slots")?;
+        let names = self.sensors.iter().map(|sensor| sensor.name.as_str());
+        slots::write(&mut text, names, &self.constituencies, snapshot).context("cannot write the slots")?;
         Ok(text.into())
     }
 

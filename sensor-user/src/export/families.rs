@@ -49,7 +49,7 @@ impl Family {
 }
 
 /// Every metric of the agent but those of sources and the process metrics.
-pub static FAMILIES: [&Family; 27] = [
+pub static FAMILIES: [&Family; 28] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -59,6 +59,7 @@ pub static FAMILIES: [&Family; 27] = [
     &TOOL,
     &TCP,
     &BACKSCATTER,
+    &CONSTITUENCY,
     &EVIDENCE,
     &EVIDENCE_SKIPPED,
     &EVIDENCE_LOST,
@@ -162,6 +163,13 @@ pub(super) static BACKSCATTER: Family = Family {
     labels: &["sensor", "kind"],
     help: "Unsolicited packets that answer something which the sensor never sent, by kind; \
            they are part of sensor_packets_total too.",
+};
+
+pub(super) static CONSTITUENCY: Family = Family {
+    name: "sensor_constituency_packets_total",
+    kind: Kind::Counter,
+    labels: &["sensor", "constituency"],
+    help: "Unsolicited packets from addresses of a constituency. Detail of sensor_packets_total.",
 };
 
 pub(super) static EVIDENCE: Family = Family {

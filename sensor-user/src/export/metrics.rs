@@ -4,9 +4,10 @@ use sensor_common::layout::side::Side;
 use sensor_common::layout::{Counter, Passed};
 
 use super::exported::Exported;
+use super::exporter::Labelled;
 use super::families::{
-    BACKSCATTER, BYTES, EVIDENCE, EVIDENCE_LOST, EVIDENCE_SKIPPED, Family, ICMP, INFO, MALFORMED, PACKETS,
-    PASSED, PORTS, TCP, TOOL, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
+    BACKSCATTER, BYTES, CONSTITUENCY, EVIDENCE, EVIDENCE_LOST, EVIDENCE_SKIPPED, Family, ICMP, INFO,
+    MALFORMED, PACKETS, PASSED, PORTS, TCP, TOOL, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
 };
 use super::text::Samples;
 use crate::config::Transport;
@@ -22,7 +23,12 @@ struct Page<'a> {
 }
 
 /// Writes the families of the sensors, in the order of the list.
-pub(super) fn write(page: &mut Vec<u8>, sensors: &[Exported], snapshot: &Snapshot) {
+pub(super) fn write(
+    page: &mut Vec<u8>,
+    sensors: &[Exported],
+    constituencies: &[Labelled],
+    snapshot: &Snapshot,
+) {
     let sensors = sensors.iter().zip(&snapshot.sensors).collect();
     let mut page = Page { page, sensors };
     page.traffic(&PACKETS, |counter| counter.packets);
@@ -34,6 +40,7 @@ pub(super) fn write(page: &mut Vec<u8>, sensors: &[Exported], snapshot: &Snapsho
     page.details(&TOOL, details::tools);
     page.details(&TCP, details::tcp_kinds);
     page.details(&BACKSCATTER, details::backscatter);
+    page.constituencies(constituencies);
     page.evidence();
     page.details(&EVIDENCE_SKIPPED, details::skipped);
     page.details(&EVIDENCE_LOST, details::lost);
@@ -77,6 +84,15 @@ impl Page<'_> {
         for (sensor, slots) in &self.sensors {
             for (reason, packets) in malformed_details(slots) {
                 samples.add([&sensor.name, reason.label()], packets);
+            }
+        }
+    }
+
+    fn constituencies(&mut self, constituencies: &[Labelled]) {
+        let mut samples = Samples::new(self.page, &CONSTITUENCY);
+        for (sensor, slots) in &self.sensors {
+            for (name, counter) in constituencies {
+                samples.add([&sensor.name, name], slots.side(*counter));
             }
         }
     }

@@ -7,6 +7,7 @@ use sensor_common::layout::side::Side;
 use sensor_common::layout::{Counter, Passed, SlotKind};
 use serde::{Serialize, Serializer};
 
+use super::exporter::Labelled;
 use crate::counters::{Slots, Snapshot, details, names};
 
 #[derive(Serialize)]
@@ -24,6 +25,8 @@ struct SensorReport<'a> {
     tools: BTreeMap<&'static str, u64>,
     tcp: BTreeMap<&'static str, u64>,
     backscatter: BTreeMap<&'static str, u64>,
+    /// Packets by the constituency that they come from, of every one.
+    constituencies: BTreeMap<&'a str, u64>,
     evidence: Evidence,
 }
 
@@ -76,6 +79,7 @@ enum Port {
 pub(super) fn write<'a>(
     to: &mut Vec<u8>,
     names: impl Iterator<Item = &'a str>,
+    constituencies: &[Labelled],
     snapshot: &Snapshot,
 ) -> serde_json::Result<()> {
     let report = Report {
@@ -87,6 +91,10 @@ pub(super) fn write<'a>(
                 tools: details::tools(slots).into_iter().collect(),
                 tcp: details::tcp_kinds(slots).into_iter().collect(),
                 backscatter: details::backscatter(slots).into_iter().collect(),
+                constituencies: constituencies
+                    .iter()
+                    .map(|(name, counter)| (name.as_str(), slots.side(*counter)))
+                    .collect(),
                 evidence: Evidence {
                     handed_over: slots.side(Side::HANDED_OVER),
                     skipped: details::skipped(slots).into_iter().collect(),
@@ -154,7 +162,7 @@ mod tests {
     fn a_fresh_sensor_has_an_empty_list() {
         let snapshot = SnapshotBuilder::new(1).finish();
         let mut text = Vec::new();
-        write(&mut text, ["a"].into_iter(), &snapshot).unwrap();
+        write(&mut text, ["a"].into_iter(), &[], &snapshot).unwrap();
         let report: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let passed = json!({"link": 0, "management": 0, "non_ip": 0, "not_monitored": 0, "reply": 0, "unconfirmed": 0});
         let tools = json!({
@@ -169,7 +177,8 @@ mod tests {
             "handed_over": 0, "skipped": {"budget": 0, "buffer": 0}, "lost": {"disk": 0, "stalled": 0, "ended": 0}
         });
         let sensor = json!({
-            "name": "a", "slots": [], "tools": tools, "tcp": tcp, "backscatter": backscatter, "evidence": evidence
+            "name": "a", "slots": [], "tools": tools, "tcp": tcp, "backscatter": backscatter, "constituencies": {},
+            "evidence": evidence
         });
         assert_eq!(report, json!({"sensors": [sensor], "passed": passed}));
     }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use sensor_common::layout::{Malformed, SeriesKey, SeriesRecord, Slot};
 
-use crate::config::{Export, MaxPorts, NumberedSensor, Port, Sensor, SensorNumber, Transport};
+use crate::config::{
+    Export, MaxPorts, Members, NumberedConstituency, NumberedSensor, Port, Sensor, SensorNumber, Transport,
+};
 use crate::counters::select::FORGET;
 use crate::counters::{MemoryStore, SeriesStore, Slots, Snapshot, SnapshotBuilder};
 use crate::export::{AttachStatus, Exporter, FAMILIES, SOURCE_FAMILIES, Scraper};
@@ -185,6 +187,8 @@ fn a_page_says_what_was_counted() {
 #[test]
 fn the_page_has_the_listed_families_and_no_others() {
     let mut exporter = exporter(&["a"]);
+    let members = Members { name: "ours".to_owned(), prefixes: vec![] };
+    exporter.tell_constituencies(&[NumberedConstituency { number: 3, members }]);
     exporter.observe(Instant::now(), snapshot(&[&[]]), SECOND);
     let page = text(&mut exporter, Instant::now());
     let typed: Vec<_> = page

@@ -1,5 +1,6 @@
 //! The maps, and the pins that keep them and the links when the agent is gone.
 
+mod constituencies;
 mod drain;
 mod element;
 mod evidence;

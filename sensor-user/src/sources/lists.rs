@@ -3,6 +3,7 @@
 //! A thread of its own reads each whole, proves it, and exchanges it at once; one that is bad leaves the old in place, and
 //! the log and a metric say so. A file may be replaced or rewritten at any time.
 
+mod members;
 mod mmdb;
 mod scanners;
 mod watched;
@@ -16,7 +17,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-pub use self::mmdb::{Country, CountryError, System};
+pub use self::members::Resolver;
+pub use self::mmdb::System;
+pub use crate::country::{Country, CountryError};
 
 use self::mmdb::{Countries, Systems};
 use self::scanners::Scanners;

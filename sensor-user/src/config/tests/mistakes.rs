@@ -25,10 +25,34 @@ fn many_sensors(count: u8) -> String {
     "mode = \"auto\"\nlisten = \n",
     "f:2: string values must be quoted, expected literal string"
 )]
+#[case::constituency_without_addresses(
+    "[[constituency]]\nname = \"a\"",
+    r#"f:1: constituency "a" has no addresses: give it prefixes, as or countries"#
+)]
+#[case::constituency_of_an_unknown_country(
+    "[[constituency]]\nname = \"a\"\ncountries = [\"JP\"]",
+    r#"f:1: constituency "a" has countries, which no file tells: set countries in [sources], or write prefixes"#
+)]
+#[case::constituency_of_an_unknown_system(
+    "[[constituency]]\nname = \"a\"\nas = [64496]",
+    r#"f:1: constituency "a" has as, which no file tells: set autonomous_systems in [sources], or write prefixes"#
+)]
+#[case::no_country(
+    "[sources]\ncountries = \"/c\"\n[[constituency]]\nname = \"a\"\ncountries = [\"Japan\"]",
+    r#"f:5: country "Japan" is no country: write its two letters, as in JP"#
+)]
+#[case::no_system(
+    "[sources]\nautonomous_systems = \"/a\"\n[[constituency]]\nname = \"a\"\nas = [0]",
+    "f:5: as 0 is no autonomous system: write its number, 1 to 4294967295"
+)]
+#[case::constituency_twice(
+    "[[constituency]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]\n[[constituency]]\nname = \"a\"\nprefixes = [\"11.0.0.0/8\"]",
+    r#"f:5: constituency name "a" is there already, on line 2: remove one"#
+)]
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`, `sources`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`, `sources`, `constituency`"
 )]
 #[case::host_with_a_port(
     "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",

@@ -16,7 +16,7 @@ use super::reconcile::{
 };
 use super::state::State;
 use super::watch::Watch;
-use crate::config::{Config, KernelLog, Mode, NumberedSensor};
+use crate::config::{Config, KernelLog, Members, Mode, NumberedConstituency, NumberedSensor};
 use crate::kernel::host::Interface;
 use crate::kernel::maps::{
     Confirmation, Counters, Direction, Earlier, Guard, KernelSeries, Ledger, Pins, Ring, Shared,
@@ -31,6 +31,7 @@ pub struct Deployment {
     loaded: Loaded,
     shared: Shared,
     sensors: Vec<NumberedSensor>,
+    constituencies: Vec<NumberedConstituency>,
     guard: Guard,
     mode: Mode,
 }
@@ -53,16 +54,24 @@ impl Deployment {
     ///
     /// # Errors
     /// Another agent is at it, or the kernel refuses the programs.
-    pub fn load(config: &Config, options: &AttachOptions) -> Result<Self> {
+    pub fn load(config: &Config, constituencies: Vec<Members>, options: &AttachOptions) -> Result<Self> {
         let pins =
             if options.detach_on_exit { Pins::passing(&options.pins) } else { Pins::keep(&options.pins) }?;
         let mut shared = Shared::open(pins)?;
         let sensors = shared.assign(&config.sensors, &[])?;
+        let constituencies = shared.number(constituencies)?;
         let awaited = awaits_confirmation(options, &shared)?;
-        let loaded =
-            Loaded::new(&Options { config, sensors: &sensors, guarded: awaited, tools: true }, &mut shared)?;
+        let options = Options {
+            config,
+            sensors: &sensors,
+            constituencies: &constituencies,
+            guarded: awaited,
+            tools: true,
+        };
+        let loaded = Loaded::new(&options, &mut shared)?;
         let guard = shared.guard()?;
-        Ok(Self { attachments: Vec::new(), loaded, shared, sensors, guard, mode: config.mode })
+        let mode = config.mode;
+        Ok(Self { attachments: Vec::new(), loaded, shared, sensors, constituencies, guard, mode })
     }
 
     /// Attaches the programs to every interface, or replaces those that an earlier agent left there. `admitted` are
@@ -197,8 +206,14 @@ impl Deployment {
     /// # Errors
     /// Anything that stands in the way of the rules, or of an interface that was not configured before; everything
     /// is as before then.
-    pub fn reload(&mut self, config: &Config, admitted: &[Interface]) -> Result<()> {
+    pub fn reload(
+        &mut self,
+        config: &Config,
+        constituencies: Vec<Members>,
+        admitted: &[Interface],
+    ) -> Result<()> {
         let sensors = self.shared.assign(&config.sensors, &self.sensors)?;
+        let constituencies = self.shared.number(constituencies)?;
         let awaited = match self.guard.confirmation()? {
             Confirmation::Given => false,
             Confirmation::Awaited(_) => true,
@@ -206,10 +221,14 @@ impl Deployment {
                 bail!("nobody has confirmed in time: the sensor is about to detach itself")
             }
         };
-        let mut loaded = Loaded::new(
-            &Options { config, sensors: &sensors, guarded: awaited, tools: true },
-            &mut self.shared,
-        )?;
+        let options = Options {
+            config,
+            sensors: &sensors,
+            constituencies: &constituencies,
+            guarded: awaited,
+            tools: true,
+        };
+        let mut loaded = Loaded::new(&options, &mut self.shared)?;
         let renamed = rename(&mut self.attachments, &self.shared, &config.interfaces);
         let is_new = |name: &&String| !self.attachments.iter().any(|attachment| attachment.name == **name);
         // Until they are pinned, or kept here, they are detached by letting them go.
@@ -252,6 +271,7 @@ impl Deployment {
         self.attachments.extend(fresh);
         self.loaded = loaded;
         self.sensors = sensors;
+        self.constituencies = constituencies;
         self.mode = config.mode;
         for mut gone in go {
             let name = gone.name.clone();
@@ -278,7 +298,8 @@ impl Deployment {
     /// # Errors
     /// As [`Deployment::reload`].
     pub fn unguard(&mut self, config: &Config) -> Result<()> {
-        self.reload(config, &[])
+        let constituencies = self.constituencies.iter().map(|it| it.members.clone()).collect();
+        self.reload(config, constituencies, &[])
     }
 
     /// Whether the attachment was confirmed.
@@ -324,6 +345,12 @@ impl Deployment {
     /// Does without the ring buffer of evidence, once nobody reads it any more.
     pub fn drop_ring(&mut self) {
         self.shared.drop_ring();
+    }
+
+    /// The constituencies, in the order of the configuration.
+    #[must_use]
+    pub fn constituencies(&self) -> &[NumberedConstituency] {
+        &self.constituencies
     }
 
     /// The sensors, in the order of the configuration.

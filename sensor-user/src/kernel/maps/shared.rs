@@ -12,6 +12,7 @@ use sensor_common::flow::{self, Flow, FlowKey, Fragment, FragmentKey, Uses};
 use sensor_common::layout::{self, Name, Page, SeriesKey, SeriesRecord};
 use sensor_common::policy;
 
+use super::constituencies::Constituencies;
 use super::drain::Counters;
 use super::element::PerCpu;
 use super::evidence::{Ledger, Ring};
@@ -23,17 +24,18 @@ use super::pins::Pins;
 use super::schema1;
 use super::seed::Memory;
 use super::series::{self, KernelSeries};
-use crate::config::{NumberedSensor, Sensor, SensorNumber};
+use crate::config::{Members, NumberedConstituency, NumberedSensor, Sensor, SensorNumber};
 use crate::counters::store::forget;
 
 /// The shared maps beside the counters.
-const LAYOUTS: [(&str, Layout); 10] = [
+const LAYOUTS: [(&str, Layout); 11] = [
     (flow::FLOWS_TCP, FLOWS),
     (flow::FLOWS, FLOWS),
     (flow::USES, array::<Uses>(1)),
     (flow::FRAGMENTS, hash::<FragmentKey, Fragment>(MapType::LruHash, flow::MAX_FRAGMENTS)),
     (layout::SERIES, hash::<SeriesKey, SeriesRecord>(MapType::Hash, layout::MAX_SERIES_RECORDS)),
     (layout::NAMES, array::<Name>(layout::MAX_SENSORS)),
+    (layout::CONSTITUENCY_NAMES, array::<Name>(policy::MAX_CONSTITUENCIES)),
     (layout::PASSED, Layout::per_cpu::<Page>(Entries::Exactly(1))),
     (policy::GUARD, array::<u64>(1)),
     (evidence::NUMBERS, Layout::per_cpu::<u64>(Entries::Exactly(layout::MAX_SENSORS))),
@@ -61,6 +63,7 @@ const SMALLEST_RING: u32 = 4096;
 pub struct Shared {
     pins: Pins,
     numbers: Numbers,
+    constituencies: Constituencies,
     held: Vec<Pinned>,
     /// All counters there are, oldest first.
     generations: Vec<Arc<Generation>>,
@@ -75,11 +78,14 @@ impl Shared {
     /// A pinned map is not laid out as this build expects.
     pub fn open(mut pins: Pins) -> Result<Self> {
         schema1::adopt(&mut pins, LAYOUTS.iter().map(|(name, _)| *name))?;
-        let (held, generations, numbers) = pins.with_directory(|| {
-            if !pins.map(layout::NAMES).exists() {
-                Pinned::make(&pins, layout::NAMES, |path| {
-                    Ok(Array::<_, Name>::create(layout::MAX_SENSORS, 0)?.pin(path)?)
-                })?;
+        let (held, generations, numbers, constituencies) = pins.with_directory(|| {
+            for (name, most) in [
+                (layout::NAMES, layout::MAX_SENSORS),
+                (layout::CONSTITUENCY_NAMES, policy::MAX_CONSTITUENCIES),
+            ] {
+                if !pins.map(name).exists() {
+                    Pinned::make(&pins, name, |path| Ok(Array::<_, Name>::create(most, 0)?.pin(path)?))?;
+                }
             }
             if !pins.map(layout::SERIES).exists() {
                 Pinned::make(&pins, layout::SERIES, |path| Ok(series::create()?.pin(path)?))?;
@@ -95,9 +101,11 @@ impl Shared {
             }
             let generations = Generation::open_all(&pins)?.into_iter().map(Arc::new).collect();
             let numbers = Numbers::new(MapData::from_pin(pins.map(layout::NAMES))?)?;
-            Ok((held, generations, numbers))
+            let constituencies =
+                Constituencies::new(MapData::from_pin(pins.map(layout::CONSTITUENCY_NAMES))?)?;
+            Ok((held, generations, numbers, constituencies))
         })?;
-        Ok(Self { pins, numbers, held, generations, wanted: None })
+        Ok(Self { pins, numbers, constituencies, held, generations, wanted: None })
     }
 
     /// Where all of this is pinned.
@@ -129,6 +137,17 @@ impl Shared {
             None => Some(needed),
         };
         Ok(sensors)
+    }
+
+    /// Numbers the constituencies.
+    ///
+    /// # Errors
+    /// Every number has been given, or the kernel does not read or write the map.
+    pub fn number(&mut self, constituencies: Vec<Members>) -> Result<Vec<NumberedConstituency>> {
+        let names: Vec<_> = constituencies.iter().map(|it| it.name.as_str()).collect();
+        let numbers = self.constituencies.assign(&names)?;
+        let numbered = |(number, members)| NumberedConstituency { number, members };
+        Ok(numbers.into_iter().zip(constituencies).map(numbered).collect())
     }
 
     /// The counters in which programs count that are loaded now.

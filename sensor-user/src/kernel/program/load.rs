@@ -13,10 +13,11 @@ use aya_log::EbpfLogger;
 use sensor_common::policy::Rules;
 use sensor_common::{evidence, layout, policy};
 
+use super::constituents::Constituents;
 use super::log::RateLimited;
 use super::management::Management;
 use super::monitored::Lookup;
-use crate::config::{Config, KernelLog, NumberedSensor};
+use crate::config::{Config, KernelLog, NumberedConstituency, NumberedSensor};
 use crate::kernel::maps::Shared;
 use crate::kernel::retry::retried;
 use crate::kernel::{clock, host};
@@ -31,6 +32,8 @@ pub struct Options<'a> {
     pub config: &'a Config,
     /// The sensors of the configuration, numbered.
     pub sensors: &'a [NumberedSensor],
+    /// Whose packets are news.
+    pub constituencies: &'a [NumberedConstituency],
     /// Let everything pass from the moment that the guard says.
     pub guarded: bool,
     /// Tell what made a packet. Only measurements go without.
@@ -76,7 +79,9 @@ impl Loaded {
     /// The kernel refuses: no memory, no capability, or too old.
     pub fn new(options: &Options, shared: &mut Shared) -> Result<Self> {
         host::lift_memory_limit();
-        let &Options { config, sensors, guarded, tools } = options;
+        let &Options { config, sensors, constituencies, guarded, tools } = options;
+        let constituents = Constituents::new(constituencies)?;
+        let has_constituencies = u32::from(!constituencies.is_empty());
         let lookup = Lookup::new(sensors);
         let management = Management::new(&config.allow);
         let observe = u32::from(config.observe);
@@ -95,6 +100,9 @@ impl Loaded {
             .override_global(policy::OPEN_V6, &*management.open_v6, true)
             .override_global(policy::NETWORKS_V4, &*management.networks_v4, true)
             .override_global(policy::NETWORKS_V6, &*management.networks_v6, true)
+            .override_global(policy::CONSTITUENCIES, &has_constituencies, true)
+            .override_global(policy::CONSTITUENT_NETWORKS_V4, &*constituents.networks_v4, true)
+            .override_global(policy::CONSTITUENT_NETWORKS_V6, &*constituents.networks_v6, true)
             .override_global(policy::OBSERVE, &observe, true)
             .override_global(policy::GUARDED, &guarded, true)
             .override_global(policy::TOOLS, &tools, true)
@@ -109,6 +117,8 @@ impl Loaded {
         fill(&mut ebpf, policy::PREFIXES_V6, lookup.trie_v6, Ipv6Addr::octets)?;
         fill(&mut ebpf, policy::SOURCES_V4, management.sources_v4, Ipv4Addr::octets)?;
         fill(&mut ebpf, policy::SOURCES_V6, management.sources_v6, Ipv6Addr::octets)?;
+        fill(&mut ebpf, policy::CONSTITUENTS_V4, constituents.members_v4, Ipv4Addr::octets)?;
+        fill(&mut ebpf, policy::CONSTITUENTS_V6, constituents.members_v6, Ipv6Addr::octets)?;
         fill_services(&mut ebpf, management.services)?;
         let mut loaded = Self { ebpf, multi_buffer: host::has_multi_buffer() };
         loaded.xdp(Variant::Linear)?;

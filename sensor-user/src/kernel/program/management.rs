@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sensor_common::policy::{Gate, Networks, Rules};
 
+use super::networks::{add_v4, add_v6, with_enclosing};
 use crate::config::{Allow, Prefix};
 
 /// What the program is told about whom it lets in.
@@ -66,7 +67,7 @@ impl Management {
                 }
             }
         }
-        for (prefix, rules) in with_enclosing(sources) {
+        for (prefix, rules) in with_enclosing(sources, |own, around| own | around) {
             match prefix {
                 Prefix::V4 { address, length } => {
                     add_v4(&mut management.networks_v4, address, length);
@@ -80,45 +81,6 @@ impl Management {
         }
         management
     }
-}
-
-/// Adds the networks that a prefix reaches into.
-fn add_v4(networks: &mut Networks, address: Ipv4Addr, length: u8) {
-    let first = Networks::of_v4(address.octets());
-    // Host bits are 0, so that the first of them is that of the address.
-    let last = first | u16::MAX.checked_shr(length.into()).unwrap_or(0);
-    (first..=last).for_each(|network| networks.add(network));
-}
-
-/// Likewise.
-fn add_v6(networks: &mut Networks, address: Ipv6Addr, length: u8) {
-    /// Of so many networks each has a bit of its own, by and large; of more, all bits may as well be set.
-    const FEW: u32 = 16;
-    let beyond = 32_u32.saturating_sub(length.into());
-    if beyond >= FEW {
-        networks.0.fill(u8::MAX);
-        return;
-    }
-    for network in 0..1_u128 << beyond {
-        let address = Ipv6Addr::from_bits(address.to_bits() | network << 96);
-        networks.add(Networks::of_v6(address.octets()));
-    }
-}
-
-/// Adds to each prefix the rules of the prefixes around it.
-fn with_enclosing(sources: BTreeMap<Prefix, Rules>) -> Vec<(Prefix, Rules)> {
-    let mut enclosing: Vec<(Prefix, Rules)> = Vec::new();
-    let mut all = Vec::with_capacity(sources.len());
-    // In this order a prefix comes before all that lie in it.
-    for (prefix, own) in sources {
-        while enclosing.last().is_some_and(|(outer, _)| !outer.contains(prefix)) {
-            enclosing.pop();
-        }
-        let rules = own | enclosing.last().map_or(0, |&(_, rules)| rules);
-        enclosing.push((prefix, rules));
-        all.push((prefix, rules));
-    }
-    all
 }
 
 #[cfg(test)]

@@ -2,24 +2,14 @@
 //!
 //! Each has its own names for the same: `MaxMind`'s and DB-IP's are nested, `IPinfo`'s are flat.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 use maxminddb::{PathElement, WithinOptions};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::controls;
-
-/// A country, by its two letters (ISO 3166-1).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Country([u8; 2]);
-
-/// Why a text is no country.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is no country: write its two letters, as in JP")]
-pub struct CountryError;
+use crate::config::Prefix;
+use crate::country::Country;
 
 /// An autonomous system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,49 +18,6 @@ pub struct System {
     pub number: u32,
     /// Whose it is, in at most 100 characters, none of which controls a terminal; empty if the file does not say.
     pub name: String,
-}
-
-impl Country {
-    fn of(text: &str) -> Option<Self> {
-        let letters: [u8; 2] = text.as_bytes().try_into().ok()?;
-        letters
-            .iter()
-            .all(u8::is_ascii_alphabetic)
-            .then(|| Self(letters.map(|letter| letter.to_ascii_uppercase())))
-    }
-}
-
-impl FromStr for Country {
-    type Err = CountryError;
-
-    fn from_str(text: &str) -> Result<Self, CountryError> {
-        Self::of(text).ok_or(CountryError)
-    }
-}
-
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(str::from_utf8(&self.0).unwrap_or_default())
-    }
-}
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for Country {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Country {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error| serde::de::Error::custom(format_args!("country {text:?} {error}")))
-    }
 }
 
 /// After so many networks of which nothing is known, a file is taken for one of something else.
@@ -100,6 +47,11 @@ impl Countries {
     pub(super) fn country(&self, address: IpAddr) -> Option<Country> {
         country(&self.0.lookup(address).ok()?)
     }
+
+    /// The prefixes of these countries.
+    pub(super) fn prefixes(&self, of: &[Country]) -> Result<Vec<Prefix>> {
+        prefixes(&self.0, |found| country(found).is_some_and(|country| of.contains(&country)))
+    }
 }
 
 impl Systems {
@@ -113,6 +65,11 @@ impl Systems {
 
     pub(super) fn number(&self, address: IpAddr) -> Option<u32> {
         number(&self.0.lookup(address).ok()?)
+    }
+
+    /// The prefixes of the systems with these numbers.
+    pub(super) fn prefixes(&self, of: &[u32]) -> Result<Vec<Prefix>> {
+        prefixes(&self.0, |found| number(found).is_some_and(|number| of.contains(&number)))
     }
 
     pub(super) fn system(&self, address: IpAddr) -> Option<System> {
@@ -141,6 +98,31 @@ fn proven(bytes: Vec<u8>, knows: impl Fn(&Found<'_>) -> bool, what: &str) -> Res
     }
     drop(networks);
     Ok(database)
+}
+
+/// The networks for which this holds.
+fn prefixes(database: &Database, holds: impl Fn(&Found<'_>) -> bool) -> Result<Vec<Prefix>> {
+    let mut prefixes = Vec::new();
+    for found in database.networks(WithinOptions::default()).context("it is damaged")? {
+        let found = found.context("it is damaged")?;
+        if holds(&found) {
+            let network = found.network().context("it is damaged")?;
+            prefixes.push(plain(network.ip(), network.prefix()));
+        }
+    }
+    Ok(prefixes)
+}
+
+/// A network as packets have its addresses: of a file for IPv6, those of IPv4 begin with 96 bits of 0.
+fn plain(address: IpAddr, length: u8) -> Prefix {
+    match (address, length.checked_sub(96)) {
+        (IpAddr::V6(address), Some(rest)) if address.to_bits() >> 32 == 0 => {
+            #[expect(clippy::cast_possible_truncation, reason = "the other bits are 0")]
+            let address = std::net::Ipv4Addr::from_bits(address.to_bits() as u32);
+            Prefix::around(address.into(), rest)
+        }
+        _ => Prefix::around(address, length),
+    }
 }
 
 fn text<'a>(found: &Found<'a>, path: &[PathElement<'_>]) -> Option<&'a str> {

@@ -25,8 +25,8 @@ pub(super) struct Watched<T> {
 }
 
 /// What tells a file that has changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -35,7 +35,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -44,6 +44,29 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+}
+
+/// What is in a file that was so before it is read, and is so after.
+///
+/// # Errors
+/// It cannot be read, is no file or larger than 1 GiB, or is being written.
+pub(super) fn content(path: &Path, before: Stamp) -> Result<Vec<u8>> {
+    // Opening a pipe would wait for somebody who writes to it.
+    let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        bail!("it is no file");
+    }
+    if metadata.len() > MAX_SIZE {
+        bail!("it is larger than 1 GiB");
+    }
+    let mut bytes = Vec::new();
+    file.by_ref().take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    let after = Stamp::of(&std::fs::metadata(path).context("it has gone")?);
+    if after != before {
+        bail!("it is being written");
+    }
+    Ok(bytes)
 }
 
 impl<T> Watched<T> {
@@ -96,21 +119,7 @@ impl<T> Watched<T> {
     }
 
     fn read(&mut self, before: Stamp, read: impl FnOnce(Vec<u8>) -> Result<T>) -> Result<(Stamp, T)> {
-        // Opening a pipe would wait for somebody who writes to it.
-        let mut file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            bail!("it is no file");
-        }
-        if metadata.len() > MAX_SIZE {
-            bail!("it is larger than 1 GiB");
-        }
-        let mut bytes = Vec::new();
-        file.by_ref().take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-        let after = Stamp::of(&std::fs::metadata(&self.path).context("it has gone")?);
-        if after != before {
-            bail!("it is being written");
-        }
+        let bytes = content(&self.path, before)?;
         // Even if it is bad: it is not read again before it changes.
         self.seen = Some(before);
         let good = read(bytes)?;
