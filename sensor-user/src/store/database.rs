@@ -81,6 +81,7 @@ impl Database {
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         connection.execute_batch(SETTINGS).map_err(failed)?;
         bring_up_to_date(&mut connection, &path)?;
+        place.mark()?;
         hourly::sweep(&place.flows());
         let (settings, stats) = (settings.clone(), Arc::clone(stats));
         Ok(Self { connection, path, settings, stats, place })

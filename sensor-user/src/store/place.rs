@@ -1,10 +1,12 @@
 //! The store's folder: one agent's at a time.
 
 use std::fs::{self, DirBuilder, File, Metadata};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::hourly;
 use crate::lock::Lock;
@@ -15,6 +17,8 @@ pub const DATABASE: &str = "sensor.db";
 pub(super) const FLOWS: &str = "flows";
 /// What is locked: a file that stays.
 const LOCK: &str = "sensor.db.lock";
+/// Says which file the database is, so that its log is not taken for another's.
+const MARK: &str = "sensor.db.mark";
 
 /// Folders are for root, and for who is in their group.
 const FOLDER_MODE: u32 = 0o750;
@@ -60,7 +64,50 @@ impl Place {
         }
         let database =
             database.metadata().map(|file| identity(&file)).context("cannot look at the database")?;
-        Ok(Self { path: path.to_owned(), lock, database })
+        let place = Self { path: path.to_owned(), lock, database };
+        place.prove_log()?;
+        Ok(place)
+    }
+
+    /// Marks the database that the log belongs to from now on.
+    ///
+    /// # Errors
+    /// The mark cannot be written.
+    pub(super) fn mark(&self) -> Result<()> {
+        let (mark, path) = (self.found_mark(), self.path.join(MARK));
+        if fs::read_to_string(&path).is_ok_and(|known| known == mark) {
+            return Ok(());
+        }
+        let mut file = make(&path)?;
+        file.set_len(0)
+            .and_then(|()| file.write_all(mark.as_bytes()))
+            .with_context(|| format!("cannot write to {}: {REMEDY}", path.display()))
+    }
+
+    /// A log holds what is not in its database yet, and SQLite reads any that lies beside one: that of another would break it.
+    ///
+    /// # Errors
+    /// There is one, and the database was put there in place of the one that it belongs to.
+    fn prove_log(&self) -> Result<()> {
+        let path = self.path.join(MARK);
+        let known = fs::read_to_string(&path).ok().filter(|known| !known.is_empty());
+        if self.log_bytes() == 0 || known.is_none_or(|known| known == self.found_mark()) {
+            return Ok(());
+        }
+        let (database, mark) = (self.database(), path.display());
+        let database = database.display();
+        bail!(
+            "{database} is not the file that {database}-wal was written for: if it is a backup that was put there, remove \
+             {database}-wal and {database}-shm; if the folder was copied as a whole, remove {mark} instead"
+        );
+    }
+
+    /// What tells the database's file from any other, also from one that got its number later.
+    fn found_mark(&self) -> String {
+        let born = fs::metadata(self.database()).and_then(|file| file.created()).ok();
+        let born = born.and_then(|born| born.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let (device, number) = self.database;
+        format!("{device} {number} {}\n", born.as_nanos())
     }
 
     /// The database.

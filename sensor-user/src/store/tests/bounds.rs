@@ -165,3 +165,38 @@ fn a_reader_that_does_not_end_does_not_let_the_log_grow_without_bound() {
     write(round).unwrap();
     assert!(log() <= 16 << 20, "{} bytes", log());
 }
+
+/// A backup that is put in the place of a database in use never meets the log of that.
+#[test]
+fn a_backup_does_not_meet_another_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, backup) = (folder.path().join(DATABASE), folder.path().join("backup"));
+    let (mut database, _) = open(&settings(folder.path()));
+    database.write(&mut writing(1, "a", &[observation(A, 23, HOUR)]), at(HOUR)).unwrap();
+    drop(database);
+    fs::copy(&path, &backup).unwrap();
+    let (mut database, _) = open(&settings(folder.path()));
+    database.write(&mut writing(2, "a", &[observation(B, 23, HOUR)]), at(HOUR)).unwrap();
+    fs::rename(&backup, &path).unwrap();
+    let error = database.write(&mut writing(3, "a", &[observation(B, 23, HOUR)]), at(HOUR)).unwrap_err();
+    assert!(error.to_string().contains("removed or replaced"), "{error}");
+    drop(database);
+    let error = Database::open(&settings(folder.path()), &Arc::default()).unwrap_err().to_string();
+    assert!(error.contains("if it is a backup that was put there, remove"), "{error}");
+    for end in ["-wal", "-shm"] {
+        fs::remove_file(folder.path().join(format!("{DATABASE}{end}"))).unwrap();
+    }
+    let (database, _) = open(&settings(folder.path()));
+    assert_eq!(database.last_number().unwrap(), 1);
+    drop(database);
+    // A log of its own is no obstacle.
+    let (mut database, _) = open(&settings(folder.path()));
+    database.write(&mut writing(2, "a", &[observation(B, 23, HOUR)]), at(HOUR)).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    for end in ["", "-wal"] {
+        let name = format!("{DATABASE}{end}");
+        fs::copy(folder.path().join(&name), copy.path().join(&name)).unwrap();
+    }
+    let (copied, _) = open(&settings(copy.path()));
+    assert_eq!(copied.last_number().unwrap(), 2, "a copy of both without the mark is read");
+}
