@@ -187,7 +187,7 @@ fn planted_sources_are_found_as_they_were_sent() -> Result<()> {
     assert_eq!(
         lines.next(),
         Some(
-            "source,packets,more,first,last,bytes,ports,tools,kinds,country,as,as_name,known_scanner,share,at_least"
+            "source,packets,more,first,last,bytes,ports,tools,kinds,country,as,as_name,known_scanner,from,to,share,at_least"
         )
     );
     assert!(

@@ -23,20 +23,28 @@ pub(super) struct Basis {
     pub share: f64,
     /// Whether there may be more of all.
     pub at_least: bool,
+    /// From when to when the windows are that it rests on.
+    pub time: Option<(Timestamp, Timestamp)>,
 }
 
 /// The cells of a row; `None` of what is no row. `basis` is that of the answer: where a row has its own, it counts.
 pub(super) fn cells(line: &Line, zone: Offset, by: For, basis: Basis) -> Option<Cells> {
     let mut row = row(line, zone, by)?;
     if by == For::Programs && !matches!(line, Line::Count(_)) {
-        let Basis { share, at_least } = basis;
-        let of_share = |share| Basis { share, at_least: share < 1.0 };
-        let Basis { share, at_least } = match line {
-            Line::Part(row) => Basis { share, at_least: row.at_least },
-            Line::Tuple(row) => Basis { share, at_least: at_least || row.more > 0 },
+        // What has no time of its own has that of the windows.
+        if let (Line::Source(_) | Line::Part(_) | Line::Tuple(_), Some((from, to))) = (line, basis.time) {
+            row.extend([("from", time(from, zone)), ("to", time(to, zone))]);
+        }
+        let Basis { at_least, .. } = basis;
+        let of_share = |share: f64| Basis { share, at_least: share < 1.0, ..basis };
+        let Basis { share, at_least, .. } = match line {
+            Line::Part(row) => Basis { at_least: row.at_least, ..basis },
+            Line::Tuple(row) => Basis { at_least: at_least || row.more > 0, ..basis },
             Line::Scan(row) => of_share(row.scan.share),
             Line::Victim(row) => of_share(row.victim.share),
-            Line::Did(row) => Basis { share: row.share, at_least: row.share < 1.0 || row.unseen > 0 },
+            Line::Did(row) => {
+                Basis { share: row.share, at_least: row.share < 1.0 || row.unseen > 0, ..basis }
+            }
             _ => basis,
         };
         row.extend([("share", format!("{share:.6}")), ("at least", yes(at_least))]);
@@ -178,6 +186,14 @@ fn count(cells: &mut Cells, name: &'static str, count: Count, at_least: bool, by
     let Count { count, exact } = count;
     let about = if exact || by == For::Programs { "" } else { "about " };
     cells.push((name, format!("{about}{}", number(count, at_least, by))));
+    if by == For::Programs {
+        let name = match name {
+            "ports" => "ports exact",
+            "addresses" => "addresses exact",
+            _ => "sources exact",
+        };
+        cells.push((name, yes(exact)));
+    }
 }
 
 /// A number, of which there may be more.

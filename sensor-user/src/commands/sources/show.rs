@@ -2,14 +2,17 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
+use jiff::tz::Offset;
+use serde::Deserialize as _;
+use serde_json::json;
 
 use super::cells::{Basis, Cells, For, belongs, cells, time};
 use crate::cli::Form;
 use crate::socket::Question;
-use crate::sources::Count;
 use crate::sources::answer::{
     CountsLine, DefinitionLine, GapLine, Line, Total, VictimDefinitionLine, WindowLine,
 };
+use crate::sources::{Ask, By, Count};
 
 /// An answer as it comes in.
 pub(super) struct Shown<'a> {
@@ -20,11 +23,13 @@ pub(super) struct Shown<'a> {
     packets: (u64, u64),
     /// Whether there may be more than the answer has.
     at_least: bool,
+    /// From when to when all windows are together.
+    time: Option<(Timestamp, Timestamp)>,
 }
 
 impl<'a> Shown<'a> {
     pub(super) const fn new(form: &'a Form) -> Self {
-        Self { form, words: Vec::new(), rows: Vec::new(), packets: (0, 0), at_least: false }
+        Self { form, words: Vec::new(), rows: Vec::new(), packets: (0, 0), at_least: false, time: None }
     }
 
     pub(super) fn add(&mut self, line: &Line) {
@@ -34,6 +39,8 @@ impl<'a> Shown<'a> {
                 let (observed, missed) = self.packets;
                 self.packets = (observed + window.observed, missed + window.missed);
                 self.at_least |= window.missed > 0;
+                let (from, to) = self.time.unwrap_or((window.from, window.to));
+                self.time = Some((from.min(window.from), to.max(window.to)));
                 self.words.push(self.window(window));
             }
             Line::Total(of_all) => {
@@ -72,13 +79,13 @@ impl<'a> Shown<'a> {
     fn basis(&self) -> Basis {
         let (observed, missed) = self.packets;
         let share = if missed == 0 { 1.0 } else { observed as f64 / (observed + missed) as f64 };
-        Basis { share, at_least: self.at_least }
+        Basis { share, at_least: self.at_least, time: self.time }
     }
 
     /// All of it.
     pub(super) fn text(self, question: &Question) -> String {
         if self.form.csv {
-            return csv(&self.rows);
+            return if self.rows.is_empty() { head(question) } else { csv(&self.rows) };
         }
         let mut text: String = self.words.iter().map(|words| words.clone() + "\n").collect();
         if self.rows.is_empty() {
@@ -203,6 +210,45 @@ fn tables(rows: Vec<Cells>) -> String {
     text
 }
 
+/// What stands above no rows: the columns that rows would have.
+fn head(question: &Question) -> String {
+    let (time, address) = (Timestamp::UNIX_EPOCH, "0.0.0.0");
+    let (count, row) = (
+        json!({"count": 0, "exact": true}),
+        json!({"source": address, "packets": 0, "more": 0, "first": time, "last": time}),
+    );
+    let line = match question {
+        Question::Sources(Ask { by: By::Source | By::Network, .. }) => json!({"source": row}),
+        Question::Sources(_) => {
+            json!({"part": {"of": "", "packets": 0, "from_known_scanners": 0, "sources": count, "at_least": false}})
+        }
+        Question::Source(_) => {
+            json!({"did": {"sensor": "", "from": time, "to": time, "share": 1.0, "unseen": 0}})
+        }
+        Question::Scans(_) => json!({"scan": {"sensor": "", "source": address, "start": time, "end": time,
+            "ongoing": false, "packets": 0, "share": 1.0, "ports": count, "addresses": count, "first_ports": [],
+            "tools": []}}),
+        Question::Victims(_) => {
+            json!({"victim": {"sensor": "", "victim": address, "start": time, "end": time,
+            "ongoing": false, "packets": 0, "share": 1.0, "peak_per_minute": 0, "ports": [], "kinds": []}})
+        }
+        Question::Tuples(_) => {
+            json!({"tuple": {"window": 0, "options": "", "mss": null, "scale": null, "ttl": 64,
+            "packets": 0, "more": 0, "sources": count, "first": time, "last": time}})
+        }
+        Question::Counts(_) => {
+            json!({"count": {"sensor": "", "time": time, "packets": 0, "more": 0, "bytes": 0}})
+        }
+        Question::Status | Question::Evidence(_) | Question::Reload | Question::Detach(_) => {
+            return String::new();
+        }
+    };
+    let basis = Basis { share: 1.0, at_least: false, time: Some((time, time)) };
+    let row = Line::deserialize(line).ok().and_then(|line| cells(&line, Offset::UTC, For::Programs, basis));
+    let Some(row) = row else { return String::new() };
+    csv(&[row]).lines().next().map(|head| format!("{head}\r\n")).unwrap_or_default()
+}
+
 /// RFC 4180. Where the columns change, a new head begins.
 fn csv(rows: &[Cells]) -> String {
     let mut text = String::new();
@@ -224,5 +270,45 @@ fn quoted(text: &str) -> String {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::sources::{AskCounts, AskEvents, AskSource};
+
+    #[rstest]
+    #[case::sources(
+        Question::Sources(Ask::default()),
+        "source,packets,more,first,",
+        ",from,to,share,at_least\r\n"
+    )]
+    #[case::parts(
+        Question::Sources(Ask { by: By::Port, ..Ask::default() }),
+        "of,packets,from_known_scanners,sources,sources_exact,",
+        ",from,to,share,at_least\r\n"
+    )]
+    #[case::one(
+        Question::Source(AskSource { source: "203.0.113.9".parse().unwrap(), from: None, to: None }),
+        "sensor,from,to,packets,more,",
+        ",share,at_least\r\n"
+    )]
+    #[case::scans(Question::Scans(AskEvents::default()), "sensor,source,start,end,", ",share,at_least\r\n")]
+    #[case::victims(
+        Question::Victims(AskEvents::default()),
+        "sensor,victim,start,end,",
+        ",share,at_least\r\n"
+    )]
+    #[case::tuples(Question::Tuples(Ask::default()), "window,options,", ",from,to,share,at_least\r\n")]
+    #[case::counts(Question::Counts(AskCounts::default()), "sensor,time,packets,more,bytes\r\n", "bytes\r\n")]
+    fn no_rows_have_a_head_all_the_same(#[case] question: Question, #[case] begin: &str, #[case] end: &str) {
+        let head = head(&question);
+        assert!(
+            head.starts_with(begin) && head.ends_with(end) && head.matches('\n').count() == 1,
+            "{head:?}"
+        );
     }
 }
