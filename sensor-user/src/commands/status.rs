@@ -31,6 +31,14 @@ pub fn run(arguments: &cli::Status) -> Result<()> {
     }
     json += "{\"end\":true}\n";
     output::print(&if arguments.json { json } else { for_people(&lines) })?;
+    is_well(&lines)
+}
+
+/// Whether all is well, by these lines.
+///
+/// # Errors
+/// It is not: what is wrong, and what to do.
+fn is_well(lines: &[StatusLine]) -> Result<()> {
     let readiness = lines.iter().find_map(|line| match line {
         StatusLine::Ready(readiness) => Some(readiness),
         _ => None,
@@ -38,7 +46,7 @@ pub fn run(arguments: &cli::Status) -> Result<()> {
     match readiness {
         // What is ready counts; that nothing is stored is wrong all the same.
         Some(Readiness { ready: true, .. }) => {
-            store_trouble(&lines).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
+            store_trouble(lines).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
         }
         Some(Readiness { trouble: Some(trouble), .. }) => Err(anyhow!(trouble.clone())),
         _ => bail!("the agent does not say whether all is well: see its log"),
@@ -51,4 +59,36 @@ fn store_trouble(lines: &[StatusLine]) -> Option<String> {
         StatusLine::Store(store) => store.trouble.clone(),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::status::StoreStatus;
+
+    #[rstest]
+    #[case::well(Some((true, None)), &[None], None)]
+    #[case::without_a_store(Some((true, None)), &[], None)]
+    #[case::the_store_fails(Some((true, None)), &[Some("its disk is full")], Some("its disk is full"))]
+    #[case::not_attached(Some((false, Some("it is gone"))), &[None], Some("it is gone"))]
+    #[case::what_counts_comes_first(Some((false, Some("it is gone"))), &[Some("its disk is full")], Some("it is gone"))]
+    #[case::nothing_is_said(None, &[None], Some("does not say"))]
+    fn whoever_looks_at_the_exit_code_learns_of_the_store(
+        #[case] ready: Option<(bool, Option<&str>)>,
+        #[case] store: &[Option<&str>],
+        #[case] error: Option<&str>,
+    ) {
+        let ready = ready.map(|(ready, trouble)| {
+            StatusLine::Ready(Readiness { ready, trouble: trouble.map(str::to_owned) })
+        });
+        let store = store.iter().map(|trouble| {
+            StatusLine::Store(StoreStatus { trouble: trouble.map(str::to_owned), ..StoreStatus::default() })
+        });
+        let lines: Vec<_> = ready.into_iter().chain(store).collect();
+        let said = is_well(&lines).err().map(|error| error.to_string());
+        assert_eq!(said.is_some(), error.is_some(), "{said:?}");
+        assert!(said.unwrap_or_default().contains(error.unwrap_or_default()));
+    }
 }
