@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -80,6 +81,31 @@ impl World {
         let agent = Launch::new(&self.wire.near.namespace).interface("sensor0").pins(pins);
         agent.start()?.stop(Signal::SIGTERM).map(drop)
     }
+}
+
+/// A file that the agent would go on without is told of, and no more.
+#[test]
+fn a_bad_key_and_a_bad_list_are_noted() -> Result<()> {
+    needs_root!();
+    let (world, folder) = (World::new()?, tempfile::tempdir()?);
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("key"), "0123")?;
+    fs::set_permissions(file("key"), fs::Permissions::from_mode(0o600))?;
+    fs::write(file("countries"), "none")?;
+    let sources = |key: &str, name: &str| {
+        format!("[evidence]\npath = {:?}\n[sources]\n{key} = {:?}\n", file("evidence"), file(name))
+    };
+    for (key, name, words) in [
+        ("sketch_key_file", "key", "is no key of 64 hexadecimal digits"),
+        ("sketch_key_file", "absent", "no key in"),
+        ("countries", "countries", "no MMDB file"),
+    ] {
+        let said = world.check("sensor0", &sources(key, name))?;
+        let is_noted = |line: &str| line.starts_with("Note: ") && line.contains(key) && line.contains(words);
+        ensure!(said.code == 0 && said.stdout.lines().any(is_noted), "{words}: {said:?}");
+        ensure!(!said.stderr.contains(words), "it is told once: {said:?}");
+    }
+    Ok(())
 }
 
 /// All that is below a folder.

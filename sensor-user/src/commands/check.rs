@@ -14,6 +14,7 @@ use crate::kernel::{AttachOptions, Framing, Interface};
 use crate::output;
 use crate::preflight::{Facts, Finding, Findings, Service, judge};
 use crate::socket;
+use crate::sources::file_troubles;
 
 /// Prints what would pass and what would go dark, and whether `sensor run` would go ahead; beside an agent that runs
 /// here, whether `sensor reload` would.
@@ -31,10 +32,20 @@ pub fn run(config: &Config, options: &AttachOptions) -> Result<()> {
         ("`sensor run`", Conditions::of_run(config, options))
     };
     let mut text = report(config, &facts, &findings)?;
+    files(&mut text, config)?;
     answer(&mut text, command, &conditions, &findings, &socket)?;
     output::print(&text)?;
     conditions.allow()?;
     findings.allow()
+}
+
+/// Files that an agent reads and goes on without.
+fn files(text: &mut String, config: &Config) -> Result<()> {
+    let troubles = config.evidence.as_ref().map(|_| file_troubles(&config.sources));
+    for trouble in troubles.into_iter().flatten() {
+        writeln!(text, "Note: {trouble}.")?;
+    }
+    Ok(())
 }
 
 /// Whether the command would go ahead, as far as can be told.

@@ -172,6 +172,19 @@ impl Reader {
     }
 }
 
+/// What is wrong with the files that these settings name, each with its key.
+pub(super) fn prove(settings: &Sources) -> Vec<anyhow::Error> {
+    let countries = settings.countries.as_deref();
+    let systems = settings.autonomous_systems.as_deref();
+    let scanners = settings.known_scanners.as_deref();
+    let troubles = [
+        countries.and_then(|path| Watched::prove(path, "countries", Countries::read).err()),
+        systems.and_then(|path| Watched::prove(path, "autonomous_systems", Systems::read).err()),
+        scanners.and_then(|path| Watched::prove(path, "known_scanners", Scanners::read).err()),
+    ];
+    troubles.into_iter().flatten().collect()
+}
+
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
     // It is exchanged as a whole.
     state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -76,15 +76,26 @@ impl<T> Watched<T> {
         let is_watched = |file: &Self| Some(file.path.as_path()) == path;
         if !place.as_ref().is_some_and(is_watched) {
             let used = place.take().and_then(|before| before.used);
-            *place = path.map(|path| Self {
-                list,
-                path: path.to_owned(),
-                used,
-                seen: None,
-                trouble: None,
-                looked: false,
-            });
+            *place = path.map(|path| Self { used, ..Self::of(path, list) });
         }
+    }
+
+    fn of(path: &Path, list: &'static str) -> Self {
+        Self { list, path: path.to_owned(), used: None, seen: None, trouble: None, looked: false }
+    }
+
+    /// Reads a file once, to see whether it is good.
+    ///
+    /// # Errors
+    /// It is not: the key, the path, and why.
+    pub(super) fn prove(
+        path: &Path,
+        list: &'static str,
+        read: impl FnOnce(Vec<u8>) -> Result<T>,
+    ) -> Result<()> {
+        let stamp = std::fs::metadata(path).map(|metadata| Stamp::of(&metadata));
+        let read = stamp.map_err(Error::from).and_then(|stamp| Self::of(path, list).read(stamp, read));
+        read.map(drop).with_context(|| format!("{list}: {}", path.display()))
     }
 
     /// Reads it if it has changed, and says whether anything is different by now. What is bad is logged once.
