@@ -83,6 +83,7 @@ const TABLE: &[Row] = &[
         also: &["of-losing"],
         ..row("SensorEvidenceThin", "more packets come than the budget pays for", &["of-thin"])
     },
+    row("SensorListStale", "the file of countries is not there", &["losing"]),
     row("SensorRollupsMissing", "Prometheus is reloaded without rollup.yml", &[""]),
     row("PortSurgesOnOneSensor", "many packets to a port of one sensor", &["japan-1 1001"]),
     row("PortSurgesInOneRegion", "many packets to a port of all sensors of a region", &["japan 1002"]),
@@ -307,8 +308,10 @@ fn start(
     };
     let sensor = format!("of-{name}");
     let evidence = match name {
-        // Nobody makes a folder there.
-        "losing" => "[evidence]\npath = \"/proc/evidence\"\n[store]\npath = \"/proc/store\"\n".to_owned(),
+        // Nobody makes a folder there, or a file.
+        "losing" => "[evidence]\npath = \"/proc/evidence\"\n[store]\npath = \"/proc/store\"\n\
+                     [sources]\ncountries = \"/proc/countries.mmdb\"\n"
+            .to_owned(),
         "thin" => {
             let folder = evidence.display();
             format!("[evidence]\npath = \"{folder}\"\nbudget = 1\n[store]\npath = \"{folder}/store\"\n")
