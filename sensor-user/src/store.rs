@@ -4,6 +4,7 @@
 //! Nobody waits for it: what it cannot take is counted, and counting itself goes on whatever becomes of it.
 
 mod age;
+mod bounded;
 mod counting;
 mod database;
 mod event;

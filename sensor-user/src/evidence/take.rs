@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use sensor_common::evidence::Record;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
@@ -38,6 +38,7 @@ pub(super) async fn take(
     let start = Instant::now();
     let mut before = Some(before);
     let mut unsent = Numbers::new();
+    let mut records = BytesMut::new();
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -54,7 +55,7 @@ pub(super) async fn take(
             },
         };
         loop {
-            let mut records = BytesMut::new();
+            records.clear();
             let is_empty = fill(ring.get_mut(), &mut records);
             if is_empty && start.elapsed() >= BEGUN {
                 for (place, number) in before.take().unwrap_or_default() {
@@ -66,7 +67,8 @@ pub(super) async fn take(
                 break;
             }
             let taken = unsent.iter().map(|(&(sensor, cpu), &number)| (sensor, cpu, number)).collect();
-            let records = records.freeze();
+            // What waits is as large as its records: a buffer that grows may be twice as large.
+            let records = Bytes::copy_from_slice(&records);
             sources.offer(&records);
             match batches.try_send(Batch { records, taken }) {
                 Ok(()) => unsent.clear(),

@@ -16,8 +16,10 @@ use super::reader::Reader;
 use crate::evidence::each;
 use crate::kernel::since_1970;
 
-/// Bytes of records that wait to be looked at, at most.
+/// Bytes of batches that wait to be looked at, at most.
 const MOST_WAITING: usize = 8 << 20;
+/// What a batch that waits takes beside its records, in bytes: few records may come in many batches.
+const OVERHEAD: usize = 128;
 /// How often sinks are told the time.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -41,7 +43,7 @@ pub trait Sink: Send {
 #[derive(Clone, Debug)]
 pub struct Feed {
     batches: Sender<Batch>,
-    /// Bytes of records that wait.
+    /// Bytes of batches that wait.
     waiting: Arc<AtomicUsize>,
     missed: Arc<AtomicU64>,
 }
@@ -61,10 +63,11 @@ impl Feed {
         if records.is_empty() {
             return;
         }
-        let before = self.waiting.fetch_add(records.len(), Ordering::Relaxed);
-        let fits = before + records.len() <= MOST_WAITING;
+        let bytes = weight(records);
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before + bytes <= MOST_WAITING;
         if !fits || self.batches.send(Batch::Records(records.clone())).is_err() {
-            self.waiting.fetch_sub(records.len(), Ordering::Relaxed);
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             miss(&self.missed, records);
         }
     }
@@ -122,6 +125,11 @@ impl Observer {
     }
 }
 
+/// What a batch takes while it waits, in bytes.
+const fn weight(records: &Bytes) -> usize {
+    records.len() + OVERHEAD
+}
+
 /// Counts records that nobody looks at.
 fn miss(missed: &AtomicU64, records: &[u8]) {
     missed.fetch_add(each(records).count() as u64, Ordering::Relaxed);
@@ -164,7 +172,7 @@ fn observe(
                     miss(missed, &records);
                 }
                 observations.clear();
-                waiting.fetch_sub(records.len(), Ordering::Relaxed);
+                waiting.fetch_sub(weight(&records), Ordering::Relaxed);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -236,7 +244,7 @@ mod tests {
         let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Stalled(stalled))];
         let observer = Observer::start(sinks, Arc::clone(&missed), Vec::new()).unwrap();
         let bytes = Bytes::from(record(1, 0, 0, Slot::tcp(23), Side::NONE, &[0; 60]));
-        let fit = MOST_WAITING / bytes.len();
+        let fit = MOST_WAITING / weight(&bytes);
         for _ in 0..fit + 10 {
             observer.feed().offer(&bytes);
         }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sensor_common::layout::{Counter, Slot};
 
+use super::bounded::Bounded;
 use super::event::{Event, EventKey};
 use super::gather::Gathered;
 use super::read::Reader;
@@ -21,10 +22,10 @@ use crate::counters::Slots;
 use crate::sources::{Observation, Position};
 use crate::status::StoreStatus;
 
-/// Bytes of sketches that wait, at most.
-const MOST_SKETCHES: usize = 64 << 20;
-/// Events that wait, at most.
-const MOST_EVENTS: usize = 1 << 16;
+/// Bytes of windows with their sketches that wait, at most.
+const MOST_WINDOWS: usize = 16 << 20;
+/// Bytes of events that wait, at most.
+const MOST_EVENTS: usize = 16 << 20;
 /// Names of sensors that are known, at most: several configurations' worth.
 const MOST_NAMES: usize = 1024;
 /// Samples that wait, at most.
@@ -57,9 +58,8 @@ struct Waiting {
     sensors: BTreeMap<SensorNumber, u32>,
     gathered: Gathered,
     reached: Positions,
-    windows: BTreeMap<WindowKey, Window>,
-    sketches: usize,
-    events: BTreeMap<EventKey, Event>,
+    windows: Bounded<WindowKey, Window, MOST_WINDOWS>,
+    events: Bounded<EventKey, Event, MOST_EVENTS>,
     /// Oldest first: the one that others are compared with, and the newest.
     samples: Vec<Sample>,
     stop: bool,
@@ -164,26 +164,16 @@ impl Feed {
         }
     }
 
-    /// Stores a window, in place of what was stored of it before. A sketch that there is no memory for waits for the next
-    /// time.
+    /// Stores a window, in place of what was stored of it before. One that there is no memory for waits for the next time.
     pub fn window(&self, window: Window) {
-        let mut waiting = self.lock();
-        let key = window.key();
-        let known = waiting.windows.get(&key).map_or(0, |known| known.sketch.len());
-        let sketches = waiting.sketches - known + window.sketch.len();
-        if sketches <= MOST_SKETCHES {
-            waiting.sketches = sketches;
-            waiting.windows.insert(key, window);
-        }
+        let weight = window.weight();
+        self.lock().windows.put(window.key(), window, weight);
     }
 
-    /// Stores an event, in place of what was stored of it before. Beyond 65,536 a minute, they are left out.
+    /// Stores an event, in place of what was stored of it before. Where 16 MiB of them wait already, it is left out.
     pub fn event(&self, event: Event) {
-        let mut waiting = self.lock();
-        let key = event.key();
-        if waiting.events.len() < MOST_EVENTS || waiting.events.contains_key(&key) {
-            waiting.events.insert(key, event);
-        }
+        let weight = event.weight();
+        self.lock().events.put(event.key(), event, weight);
     }
 
     /// Whether the counters are to be sampled now: once in each minute.
@@ -289,13 +279,12 @@ impl Feed {
     pub(super) fn take(&self) -> Batch {
         let mut waiting = self.lock();
         let gathered = mem::take(&mut waiting.gathered);
-        waiting.sketches = 0;
         let batch = Batch {
             names: waiting.names.clone(),
             life: waiting.life.clone(),
             reached: mem::take(&mut waiting.reached),
-            windows: mem::take(&mut waiting.windows).into_values().collect(),
-            events: mem::take(&mut waiting.events).into_values().collect(),
+            windows: mem::take(&mut waiting.windows).into_values(),
+            events: mem::take(&mut waiting.events).into_values(),
             gathered,
         };
         drop(waiting);

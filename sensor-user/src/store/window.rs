@@ -29,6 +29,11 @@ impl Window {
     pub(super) fn key(&self) -> WindowKey {
         (self.start, self.length, self.sensor.clone(), self.slot.map(Slot::index))
     }
+
+    /// Bytes that it takes with its key while it waits, about.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<WindowKey>() + size_of::<Self>() + 2 * self.sensor.len() + self.sketch.len()
+    }
 }
 
 /// Which window.
