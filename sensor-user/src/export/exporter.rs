@@ -20,7 +20,7 @@ use super::own::Own;
 use super::{AttachStatus, HttpStats, Scraper, metrics, slots, sources};
 use crate::config::{Export, NumberedConstituency, NumberedSensor, SensorNumber};
 use crate::counters::details::{self, Details};
-use crate::counters::select::Scrapers;
+use crate::counters::select::{Drain, Scrapers};
 use crate::counters::store::{Records, Restored};
 use crate::counters::{SeriesStore, Slots, Snapshot};
 use crate::sources::Register;
@@ -40,6 +40,8 @@ pub struct Exporter {
     snapshot: Option<Snapshot>,
     /// `None` before the first drain.
     scrapers: Option<Scrapers>,
+    /// The last drain.
+    drain: Drain,
     own: Own,
     page: Buffer,
     /// What is known of sources, if they are looked at.
@@ -63,6 +65,7 @@ impl Exporter {
             store_failed: false,
             snapshot: None,
             scrapers: None,
+            drain: Drain::default(),
             own: Own::new(),
             page: Buffer::default(),
             sources: None,
@@ -117,6 +120,7 @@ impl Exporter {
                 if fresh { Scrapers::default() } else { Scrapers::after_restart(now) }
             })
             .drain();
+        self.drain = drain;
         let mut failure = None;
         for (place, (sensor, slots)) in self.sensors.iter_mut().zip(&snapshot.sensors).enumerate() {
             let baseline = sensor.baseline.take();
@@ -179,7 +183,7 @@ impl Exporter {
         let page = self.page.start();
         metrics::write(page, &self.sensors, &self.constituencies, snapshot);
         if let Some(register) = &self.sources {
-            sources::write(page, &self.sensors, snapshot, register);
+            sources::write(page, (&self.sensors, snapshot), self.drain, register);
         }
         let own = self.own.families(attached);
         TextEncoder.encode(&own, page).context("cannot write the metrics page")?;

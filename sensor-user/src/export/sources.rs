@@ -7,14 +7,20 @@ use super::families::{
 };
 use super::text::Samples;
 use crate::config::Port;
+use crate::counters::select::Drain;
 use crate::counters::{Snapshot, names};
 use crate::sources::{Labelled, Register, Told};
 
-/// Writes the families of sources, in the order of the list.
-pub(super) fn write(page: &mut Vec<u8>, sensors: &[Exported], snapshot: &Snapshot, register: &Register) {
+/// Writes the families of sources, in the order of the list: on the page of the last drain, which the snapshot is of.
+pub(super) fn write(
+    page: &mut Vec<u8>,
+    (sensors, snapshot): (&[Exported], &Snapshot),
+    drain: Drain,
+    register: &Register,
+) {
     let told = |(sensor, slots): (&Exported, _)| {
         let ports: Vec<Port> = sensor.selection.ports(slots).map(|(slot, _)| slot.port()).collect();
-        Some((sensor.name.clone(), register.told(sensor.number, &ports)?))
+        Some((sensor.name.clone(), register.told(sensor.number, &ports, drain)?))
     };
     let told: Vec<_> = sensors.iter().zip(&snapshot.sensors).filter_map(told).collect();
     windows(page, &told);

@@ -1,11 +1,13 @@
 //! Which countries, networks and scanners have series of their own: at most so many; all others add up in `other`.
 //!
-//! A series begins at 0 and grows once a page has shown that, since `increase()` cannot see a first value; until then
+//! A series begins at 0 and grows once every scraper has that, since `increase()` cannot see a first value; until then
 //! its packets are `other`'s. So every series only ever grows while it is there.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+
+use crate::counters::select::Drain;
 
 /// Packets by something.
 #[derive(Clone, Debug)]
@@ -18,7 +20,9 @@ pub(super) struct Labels<K> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Series {
     packets: u64,
-    /// Whether a page has shown it.
+    /// The drain whose page showed it first.
+    shown: Option<u64>,
+    /// Whether it grows: every scraper has been served that page, or a later one.
     open: bool,
 }
 
@@ -70,10 +74,11 @@ impl<K: Clone + Eq + Hash> Labels<K> {
         self.series.contains_key(of)
     }
 
-    /// All series, for a page: from now on they grow.
-    pub(super) fn shown(&mut self) -> (Vec<(K, u64)>, u64) {
+    /// All series, for the page of a drain. Those that every scraper has by then grow from now on: whoever looks at a page
+    /// beside Prometheus opens none.
+    pub(super) fn shown(&mut self, drain: Drain) -> (Vec<(K, u64)>, u64) {
         for series in self.series.values_mut() {
-            series.open = true;
+            series.open |= drain.has_carried(*series.shown.get_or_insert(drain.number()));
         }
         let series = self.series.iter().map(|(key, series)| (key.clone(), series.packets));
         (series.collect(), self.other)
@@ -82,9 +87,25 @@ impl<K: Clone + Eq + Hash> Labels<K> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::counters::select::{Scraper, Scrapers};
+
+    /// Who is scraped by these, and what they have by the next page.
+    #[derive(Default)]
+    struct Pages(Scrapers);
+
+    impl Pages {
+        /// The page of the next drain, which is served to this one.
+        fn page(&mut self, labels: &mut Labels<u8>, to: &str) -> (Vec<(u8, u64)>, u64) {
+            let shown = labels.shown(self.0.drain());
+            self.0.served(Instant::now(), Scraper::new([192, 0, 2, 1].into(), Some(to.as_bytes())));
+            shown
+        }
+    }
 
     proptest! {
         #[test]
@@ -96,6 +117,7 @@ mod tests {
             let mut before = HashMap::<u8, u64>::new();
             let mut counts = [0_u64; 20];
             let (mut packets, mut gone, mut last_other) = (0, 0, 0);
+            let mut pages = Pages::default();
             for (keys, is_shown) in steps {
                 for key in keys {
                     labels.add(&key);
@@ -117,7 +139,7 @@ mod tests {
                 if !is_shown {
                     continue;
                 }
-                let (series, other) = labels.shown();
+                let (series, other) = pages.page(&mut labels, "Prometheus");
                 prop_assert!(series.len() <= most && other >= last_other);
                 prop_assert_eq!(series.iter().map(|(_, packets)| packets).sum::<u64>() + other + gone, packets);
                 for (key, packets) in &series {
@@ -131,15 +153,34 @@ mod tests {
     }
 
     #[test]
+    fn a_series_grows_once_every_scraper_has_it() {
+        let (mut labels, mut pages) = (Labels::new(5), Pages::default());
+        pages.page(&mut labels, "Prometheus");
+        labels.rank(&HashMap::from([(7, 1)]));
+        let mut next = |to: &str| {
+            labels.add(&7);
+            let (series, other) = pages.page(&mut labels, to);
+            (series.iter().map(|(_, packets)| *packets).sum::<u64>(), other)
+        };
+        // A person looks at it again and again: Prometheus has not seen it.
+        assert_eq!([next("curl"), next("curl"), next("curl")], [(0, 1), (0, 2), (0, 3)]);
+        // Now it is served the 0, and whoever is served next may see it grow.
+        assert_eq!([next("Prometheus"), next("Prometheus")], [(0, 4), (0, 5)]);
+        assert_eq!([next("Prometheus"), next("curl")], [(1, 5), (2, 5)]);
+    }
+
+    #[test]
     fn fewer_series_are_fewer_at_once() {
-        let mut labels = Labels::new(5);
+        let (mut labels, mut pages) = (Labels::new(5), Pages::default());
         labels.rank(&(0..5).map(|key| (key, 10)).collect());
-        labels.shown();
+        for _ in 0..2 {
+            pages.page(&mut labels, "Prometheus");
+        }
         for key in 0..5 {
             (0..=key).for_each(|_| labels.add(&key));
         }
         labels.bound(2);
-        let (mut series, _) = labels.shown();
+        let (mut series, _) = pages.page(&mut labels, "Prometheus");
         series.sort_unstable();
         assert_eq!(series, [(3, 4), (4, 5)]);
     }

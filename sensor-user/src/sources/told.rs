@@ -7,6 +7,7 @@ use super::lists::Country;
 use super::register::Register;
 use super::window::{Span, Window};
 use crate::config::{Port, SensorNumber};
+use crate::counters::select::Drain;
 
 /// Packets or sources by something, of those that have series of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,25 +57,25 @@ pub struct WindowTold {
 }
 
 impl Register {
-    /// What metrics say of a sensor with these exported ports: a page is then to say all of it. `None` of one that it does
-    /// not know.
+    /// What metrics say of a sensor with these exported ports on the page of this drain, which is then to say all of it. `None`
+    /// of one that it does not know.
     #[must_use]
-    pub fn told(&self, sensor: SensorNumber, ports: &[Port]) -> Option<Told> {
+    pub fn told(&self, sensor: SensorNumber, ports: &[Port], drain: Drain) -> Option<Told> {
         let lists = self.lists();
         let mut memory = self.memory();
         let of_sensor = memory.sensors.get_mut(&sensor)?;
         of_sensor.totals.exported(ports);
         let totals = &mut of_sensor.totals;
         let countries = lists.know_countries().then(|| {
-            let (series, other) = totals.countries.shown();
+            let (series, other) = totals.countries.shown(drain);
             Labelled { series, other, unknown: totals.unknown_country }
         });
         let systems = lists.know_systems().then(|| {
-            let (series, other) = totals.systems.shown();
+            let (series, other) = totals.systems.shown(drain);
             Labelled { series, other, unknown: totals.unknown_system }
         });
         let scanners = lists.know_scanners().then(|| {
-            let (series, other) = totals.scanners.shown();
+            let (series, other) = totals.scanners.shown(drain);
             Labelled { series, other, unknown: 0 }
         });
         let known_ports = lists.know_scanners().then(|| totals.ports.iter().map(|(&port, &n)| (port, n)));

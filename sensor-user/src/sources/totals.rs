@@ -157,6 +157,7 @@ fn packets<'a, K: Copy + Eq + Hash, I: Iterator<Item = (Option<K>, u64)>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::select::Drain;
 
     #[test]
     fn scanners_are_ranked_by_this_hour_and_the_last() {
@@ -167,7 +168,7 @@ mod tests {
             let [this_hour, _] = &mut totals.by_scanner;
             this_hour.insert(scanner.into(), packets);
             totals.rank_scanners(at(hour));
-            let (series, _) = totals.scanners.shown();
+            let (series, _) = totals.scanners.shown(Drain::default());
             series.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(hour(0, "before", 1_000), ["before"]);

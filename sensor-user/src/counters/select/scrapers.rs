@@ -70,12 +70,26 @@ struct Seen {
 }
 
 /// A drain, as [`Selection::advance`](super::Selection::advance) needs to know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drain {
     /// Its number, from 1.
     pub(super) number: u64,
     /// The last drain that every recent scraper has been served, or a later one; 0 if none has.
     pub(super) carried: u64,
+}
+
+impl Drain {
+    /// Its number, from 1.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+
+    /// Whether every recent scraper has been served the page of the drain with this number, or a later one.
+    #[must_use]
+    pub const fn has_carried(self, number: u64) -> bool {
+        number <= self.carried
+    }
 }
 
 impl Scrapers {
