@@ -273,8 +273,8 @@ fn attacks_and_scans_are_events() -> Result<()> {
 #[test]
 fn lists_say_whose_sources_are_and_are_exchanged() -> Result<()> {
     needs_root!();
-    let countries = |letters| mmdb("Countries", &[("203.0.113.0/24".parse().unwrap(), country(letters))]);
-    let systems = mmdb("Systems", &[("203.0.113.0/24".parse()?, system(64_496, "Example"))]);
+    let countries = |letters| mmdb("Countries", &[("203.0.113.0/24", country(letters))]);
+    let systems = mmdb("Systems", &[("203.0.113.0/24", system(64_496, "Example"))]);
     let scene = Scene::new(|folder| {
         let file = |name: &str| folder.join(name).display().to_string();
         fs::write(file("countries"), countries("JP")).unwrap();
@@ -338,7 +338,7 @@ fn lists_say_whose_sources_are_and_are_exchanged() -> Result<()> {
     assert_eq!(sum("sensor_known_scanner_packets_total", &[]), 5);
 
     // Cut off, and rewritten in place as one of another kind: the old one stays in use.
-    for bad in [&countries("US")[..40], &mmdb("Systems", &[("203.0.113.0/24".parse()?, system(1, ""))])] {
+    for bad in [&countries("US")[..40], &mmdb("Systems", &[("203.0.113.0/24", system(1, ""))])] {
         let before = scene.agent.stderr().len();
         fs::write(file("countries"), bad)?;
         until(

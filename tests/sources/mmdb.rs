@@ -2,8 +2,7 @@
 //! prefix.
 
 use std::collections::BTreeMap;
-
-use sensor_user::config::Prefix;
+use std::net::IpAddr;
 
 /// A value of a record.
 #[derive(Clone, Debug)]
@@ -22,13 +21,13 @@ pub enum Value {
     Map(BTreeMap<&'static str, Value>),
 }
 
-/// A file of this kind, with a record for each prefix; none lies within another.
+/// A file of this kind, with a record for each prefix, as in `203.0.113.0/24`; none lies within another.
 #[must_use]
-pub fn mmdb(kind: &'static str, records: &[(Prefix, Value)]) -> Vec<u8> {
+pub fn mmdb(kind: &'static str, records: &[(&str, Value)]) -> Vec<u8> {
     let mut tree = Tree { nodes: vec![[Child::Nothing; 2]] };
     let mut data = Vec::new();
     for (prefix, value) in records {
-        tree.insert(*prefix, data.len());
+        tree.insert(prefix, data.len());
         encode(&mut data, value);
     }
     let mut file = tree.written();
@@ -81,10 +80,12 @@ struct Tree {
 
 impl Tree {
     /// IPv4 lies below `::/96`.
-    fn insert(&mut self, prefix: Prefix, record: usize) {
-        let (bits, length) = match prefix {
-            Prefix::V4 { address, length } => (u128::from(address.to_bits()), 96 + length),
-            Prefix::V6 { address, length } => (address.to_bits(), length),
+    fn insert(&mut self, prefix: &str, record: usize) {
+        let (address, length) = prefix.split_once('/').expect("a prefix");
+        let length: u32 = length.parse().expect("a number of bits");
+        let (bits, length) = match address.parse().expect("an address") {
+            IpAddr::V4(address) => (u128::from(address.to_bits()), 96 + length),
+            IpAddr::V6(address) => (address.to_bits(), length),
         };
         let mut node = 0;
         for depth in 0..length {

@@ -75,7 +75,8 @@ pub struct Sources {
     #[arg(long)]
     pub without_known_scanners: bool,
 
-    /// What the rows are of.
+    /// What the rows are of. Of a port, a tool or a country, all but sources are told by the store, up to a minute ago; so is
+    /// a port with a tool.
     #[arg(long, value_name = "WHAT", default_value = "source")]
     pub by: By,
 

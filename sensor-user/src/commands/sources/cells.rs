@@ -113,7 +113,14 @@ fn row(line: &Line, zone: Offset, by: For) -> Option<Cells> {
             let mut cells = vec![("sensor", did.sensor.clone())];
             cells.extend([("from", time(did.from)), ("to", time(did.to))]);
             let seen = did.row.as_ref().map_or(0, |row| row.packets);
-            packets(&mut cells, seen, did.unseen, by);
+            if by == For::People && did.share < 1.0 {
+                cells.push(("packets", number(seen, true, by)));
+            } else {
+                packets(&mut cells, seen, did.unseen, by);
+            }
+            if by == For::People {
+                cells.push(("share", format!("{:.1} %", did.share * 100.0)));
+            }
             let ever = |at: fn(&crate::sources::answer::Row) -> Timestamp| {
                 did.row.as_ref().map(|row| time(at(row))).unwrap_or_default()
             };
@@ -204,4 +211,30 @@ fn number(number: u64, at_least: bool, by: For) -> String {
 
 fn yes(is: bool) -> String {
     if is { "yes" } else { "no" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::sources::answer::Did;
+
+    #[rstest]
+    #[case::all_of_it(1.0, 0, "0", "100.0 %")]
+    #[case::before_it_was_followed(1.0, 7, "0 to 7", "100.0 %")]
+    #[case::a_part(0.25, 7, "at least 0", "25.0 %")]
+    fn what_one_did_says_what_it_rests_on(
+        #[case] share: f64,
+        #[case] unseen: u64,
+        #[case] packets: &str,
+        #[case] shown: &str,
+    ) {
+        let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        let line = Line::Did(Did { sensor: "a".to_owned(), from, to, share, row: None, unseen });
+        let basis = Basis { share: 1.0, at_least: false, time: None };
+        let cells = cells(&line, Offset::UTC, For::People, basis).unwrap();
+        let of = |column| cells.iter().find(|(name, _)| *name == column).map(|(_, text)| text.as_str());
+        assert_eq!((of("packets"), of("share")), (Some(packets), Some(shown)));
+    }
 }

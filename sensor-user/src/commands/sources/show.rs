@@ -87,7 +87,8 @@ impl<'a> Shown<'a> {
         if self.form.csv {
             return if self.rows.is_empty() { head(question) } else { csv(&self.rows) };
         }
-        let mut text: String = self.words.iter().map(|words| words.clone() + "\n").collect();
+        let words = self.covered(question).into_iter().chain(self.words.iter().cloned());
+        let mut text: String = words.map(|words| words + "\n").collect();
         if self.rows.is_empty() {
             let nothing = match question {
                 Question::Scans(_) => "no scan is known of that time",
@@ -101,6 +102,23 @@ impl<'a> Shown<'a> {
             text.push('\n');
         }
         text + &tables(self.rows)
+    }
+
+    /// Which time an answer is of that rests on whole hours or days, beside the one that was asked for.
+    fn covered(&self, question: &Question) -> Option<String> {
+        let (Question::Sources(Ask { from, to, .. }) | Question::Tuples(Ask { from, to, .. })) = question
+        else {
+            return None;
+        };
+        let time = |at: Timestamp| time(at, self.form.time_zone);
+        let until = to.map(|to| format!(" to {}", time(to))).unwrap_or_default();
+        let ((first, last), from) = (self.time?, (*from)?);
+        Some(format!(
+            "{} to {}, as hours and days are known as a whole; asked for: {}{until}",
+            time(first),
+            time(last),
+            time(from)
+        ))
     }
 
     fn counts(&self, of: &CountsLine) -> String {
@@ -310,5 +328,42 @@ mod tests {
             head.starts_with(begin) && head.ends_with(end) && head.matches('\n').count() == 1,
             "{head:?}"
         );
+    }
+
+    #[rstest]
+    #[case::since(
+        Some(1_000),
+        None,
+        Some("1970-01-01T00:00:00Z to 1970-01-01T02:00:00Z, "),
+        "asked for: 1970-01-01T00:16:40Z"
+    )]
+    #[case::a_time(
+        Some(1_000),
+        Some(4_000),
+        Some("1970-01-01T00:00:00Z to 1970-01-01T02:00:00Z, "),
+        "00:16:40Z to 1970-01-01T01:06:40Z"
+    )]
+    #[case::no_time(None, None, None, "")]
+    fn a_time_that_is_asked_for_is_answered_by_whole_hours(
+        #[case] from: Option<i64>,
+        #[case] to: Option<i64>,
+        #[case] begin: Option<&str>,
+        #[case] end: &str,
+    ) {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let form = Form { json: false, csv: false, time_zone: Offset::UTC, anonymize: None };
+        let mut shown = Shown::new(&form);
+        for hour in 0..2 {
+            let window = json!({"window": {"sensor": "a", "from": at(hour * 3_600), "to": at((hour + 1) * 3_600), "observed": 1,
+                "missed": 0, "share": 1.0}});
+            shown.add(&Line::deserialize(window).unwrap());
+        }
+        let question = Question::Sources(Ask { from: from.map(at), to: to.map(at), ..Ask::default() });
+        let text = shown.text(&question);
+        let first = text.lines().next().unwrap();
+        match begin {
+            Some(begin) => assert!(first.starts_with(begin) && first.ends_with(end), "{text}"),
+            None => assert!(first.starts_with("a, ") && !text.contains("asked for"), "{text}"),
+        }
     }
 }

@@ -73,15 +73,6 @@ impl<'a> Filter<'a> {
             let words = "no scanners are known: name a list of them as `known_scanners` in [sources]";
             return wrong(words.to_owned());
         }
-        if slot.is_some() && tool.is_some() {
-            return wrong(
-                "it is not known which tool a source used for which port: ask for the one or the other"
-                    .to_owned(),
-            );
-        }
-        if ask.by != ask::By::Source && (slot.is_some() || tool.is_some() || ask.country.is_some()) {
-            return wrong("a port, a tool or a country can be asked for by source alone".to_owned());
-        }
         Ok(Self { ask, lists, slot, tool })
     }
 
@@ -95,11 +86,25 @@ impl<'a> Filter<'a> {
         self.tool
     }
 
+    /// Whether memory can tell that: which tool a source used for which port, and what of a port, a tool or a country is in
+    /// what rows but sources, only the store has.
+    pub(super) fn is_of_memory(&self) -> bool {
+        let Ask { by, country, .. } = self.ask;
+        match by {
+            ask::By::Source => self.slot.is_none() || self.tool.is_none(),
+            _ => self.slot.is_none() && self.tool.is_none() && country.is_none(),
+        }
+    }
+
+    /// Whether a source is of the country that is asked for.
+    pub(super) fn is_in_country(&self, source: Source) -> bool {
+        self.ask.country.is_none_or(|country| self.lists.country(source.first()) == Some(country))
+    }
+
     /// Whether a source is one of those that are asked for.
     pub(super) fn admits(&self, source: Source) -> bool {
-        let address = source.first();
-        self.ask.country.is_none_or(|country| self.lists.country(address) == Some(country))
-            && !(self.ask.without_known_scanners && self.lists.scanner(address).is_some())
+        self.is_in_country(source)
+            && !(self.ask.without_known_scanners && self.lists.scanner(source.first()).is_some())
     }
 
     /// All that are followed, the heaviest first.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::super::ask::{self, Ask, MAX_LIMIT};
 use super::super::counted::{Counted, Part};
@@ -14,13 +15,14 @@ use super::super::lists::Lists;
 use super::super::register::Register;
 use super::super::source::Source;
 use super::super::tuple::Tuple;
-use super::super::window::{Network, Shown, Window};
+use super::super::window::{Network, Shown, Span, Window};
 use super::filter::{Filter, sources};
 use super::stored;
 use super::windows::{Chosen, lines};
 use super::{Belongs, Line, PartRow, Row, Rows, TupleRow};
 use crate::config::Prefix;
 use crate::counters::names::slot_name;
+use crate::obstacle::WrongUse;
 
 impl Register {
     /// Who sent most of what is asked for, or what most was sent to.
@@ -32,10 +34,18 @@ impl Register {
         let filter = Filter::of(ask, &lists)?;
         let memory = self.memory();
         let chosen = memory.chosen(ask)?;
-        let before_memory = ask.from.filter(|&from| !memory.reaches_back_to(from));
+        let of_memory = filter.is_of_memory();
+        let from = ask.from.filter(|&from| !of_memory || !memory.reaches_back_to(from));
         drop(memory);
-        if let (Some(from), Some(reader)) = (before_memory, self.reader()) {
-            return stored::sources(&reader, from, ask, &filter, &lists);
+        let from = if of_memory { from } else { from.or_else(|| Some(last_hour())) };
+        match (from, self.reader()) {
+            (Some(from), Some(reader)) => return stored::sources(&reader, from, ask, &filter, &lists),
+            (_, None) if !of_memory => {
+                let words = "a port and a tool together, or either or a country by something else than source, only a store \
+                    can tell: add [store] to the configuration";
+                return Err(WrongUse(words.to_owned()).into());
+            }
+            _ => {}
         }
         let mut answer: Vec<_> = lines(&chosen).collect();
         let mut found = filter.found(&chosen);
@@ -68,9 +78,14 @@ impl Register {
     /// Which tuples most SYNs have, or most sources.
     ///
     /// # Errors
-    /// There is no such sensor, or no list of known scanners that are to be left out.
+    /// There is no such sensor, or no list of known scanners that are to be left out; or tuples of a part are asked for.
     pub fn tuples(&self, ask: &Ask) -> Result<Vec<Line>> {
         Filter::of(ask, &self.lists())?;
+        if ask.slot.is_some() || ask.tool.is_some() || ask.country.is_some() || ask.by != ask::By::Source {
+            let words =
+                "tuples are known of all packets together: ask for them without a port, a tool or a country";
+            return Err(WrongUse(words.to_owned()).into());
+        }
         let chosen = self.memory().chosen(ask)?;
         let without = ask.without_known_scanners;
         let mut rows: Vec<TupleRow> = merged(
@@ -98,6 +113,12 @@ impl Register {
             .chain(rows.into_iter().map(Line::Tuple))
             .collect())
     }
+}
+
+/// When the last full hour began: without a time, that is what is asked for, and this hour.
+fn last_hour() -> Timestamp {
+    let this = Span::Hour.start(Timestamp::now());
+    Timestamp::from_second(this - Span::Hour.seconds()).unwrap_or_default()
 }
 
 /// The places of those that are wanted, in all windows together. A key that has none in a window may have come as often there as is that window's

@@ -15,11 +15,10 @@ use super::super::source::Source;
 use super::filter::Filter;
 use super::rows::{name_systems, top_parts};
 use super::{Belongs, By, Did, Line, PartRow, Row, Rows, To, Total, What, WindowLine};
-use crate::config::Prefix;
 use crate::counters::names::slot_name;
 use crate::store::{self, FlowRow, Heaviest, Kept, Reader, SourceRow};
 
-/// Networks, or sources of ports, that are told apart at most: some 64 MiB.
+/// Sources of ports that are told apart at most: 48 MiB, as twice as many come before they are summed up.
 const MOST: usize = 1 << 20;
 /// So many ports of a source are named.
 const NAMED: usize = 8;
@@ -58,21 +57,14 @@ pub(super) fn sources(
             kept
         }
         ask::By::Network => {
-            let mut networks = HashMap::new();
+            let mut networks = Networks::new(most);
             let kept = reader.each_source(&stored, |row| {
-                if filter.admits(row.source)
-                    && (networks.len() < MOST || networks.contains_key(&row.source.network()))
-                {
+                if filter.admits(row.source) {
                     all.add(row.packets);
-                    let network: &mut SourceRow =
-                        networks.entry(row.source.network()).or_insert(SourceRow { packets: 0, ..row });
-                    network.packets += row.packets;
-                    network.first = network.first.min(row.first);
-                    network.last = network.last.max(row.last);
+                    networks.add(row);
                 }
             })?;
-            few(networks.len())?;
-            rows.extend(top_networks(networks, most, lists));
+            rows.extend(networks.rows().iter().map(|row| of_network(row, lists)));
             kept
         }
         ask::By::Country => {
@@ -82,7 +74,9 @@ pub(super) fn sources(
                 if filter.admits(row.source) {
                     all.add(row.packets);
                 }
-                parts.add(lists.country(row.source.first()), row.packets, is_known(row.source));
+                if filter.is_in_country(row.source) {
+                    parts.add(lists.country(row.source.first()), row.packets, is_known(row.source));
+                }
             })?;
             rows.extend(parts.rows(name, &kept, ask, most));
             kept
@@ -95,9 +89,11 @@ pub(super) fn sources(
                 if filter.admits(row.source) {
                     all.add(row.packets);
                 }
-                let system = lists.system_number(row.source.first());
-                one_of.entry(system).or_insert(row.source);
-                parts.add(system, row.packets, is_known(row.source));
+                if filter.is_in_country(row.source) {
+                    let system = lists.system_number(row.source.first());
+                    one_of.entry(system).or_insert(row.source);
+                    parts.add(system, row.packets, is_known(row.source));
+                }
             })?;
             rows.extend(parts.rows(name, &kept, ask, most));
             name_systems(&mut rows, one_of.into_values(), lists);
@@ -112,7 +108,9 @@ pub(super) fn sources(
             for (pair, packets) in pairs.all()? {
                 let Some(slot) = pair.slot() else { continue };
                 let source = pair.source();
-                parts.add(slot, packets, is_known(source));
+                if filter.is_in_country(source) {
+                    parts.add(slot, packets, is_known(source));
+                }
                 if filter.admits(source) {
                     all.packets += packets;
                     all.sources += u64::from(before.replace(source) != Some(source));
@@ -239,6 +237,42 @@ impl All {
     }
 }
 
+/// The networks that sent most, of sources that come in the order of their addresses: those of one come one after the other.
+struct Networks {
+    heaviest: Heaviest,
+    /// The network that the last source of IPv4 was of, and that of IPv6.
+    last: [Option<SourceRow>; 2],
+}
+
+impl Networks {
+    const fn new(most: usize) -> Self {
+        Self { heaviest: Heaviest::new(most), last: [None, None] }
+    }
+
+    fn add(&mut self, row: SourceRow) {
+        let [v4, v6] = &mut self.last;
+        let last = if matches!(row.source, Source::V4(_)) { v4 } else { v6 };
+        match last {
+            Some(network) if network.source.network() == row.source.network() => {
+                network.packets += row.packets;
+                network.first = network.first.min(row.first);
+                network.last = network.last.max(row.last);
+            }
+            _ => {
+                if let Some(network) = last.replace(row) {
+                    self.heaviest.push(network);
+                }
+            }
+        }
+    }
+
+    /// A source of each, with what all of it sent; the heaviest first.
+    fn rows(mut self) -> Vec<SourceRow> {
+        self.last.into_iter().flatten().for_each(|network| self.heaviest.push(network));
+        self.heaviest.rows()
+    }
+}
+
 /// Packets of sources to slots, which come hour by hour.
 #[derive(Default)]
 struct Pairs {
@@ -325,13 +359,17 @@ fn of_source(row: &SourceRow, lists: &Lists) -> Line {
     })
 }
 
-fn top_networks(networks: HashMap<Prefix, SourceRow>, most: usize, lists: &Lists) -> Vec<Line> {
-    let mut ranked: Vec<(Prefix, SourceRow)> = networks.into_iter().collect();
-    ranked.sort_unstable_by_key(|(network, row)| (std::cmp::Reverse(row.packets), *network));
-    ranked.truncate(most);
-    let row = |(network, row): (Prefix, SourceRow)| {
-        let Line::Source(of) = of_source(&row, lists) else { return Line::Belongs(Belongs::default()) };
-        Line::Source(Row { source: network.to_string(), ..of })
-    };
-    ranked.into_iter().map(row).collect()
+/// A network that this source is in, with what all of it sent.
+fn of_network(row: &SourceRow, lists: &Lists) -> Line {
+    let network = row.source.network();
+    Line::Source(Row {
+        source: network.to_string(),
+        packets: row.packets,
+        more: 0,
+        first: row.first,
+        last: row.last,
+        did: None,
+        // As in answers from memory.
+        belongs: Belongs { scanner: None, ..Belongs::of(Source::of(network.address()), lists) },
+    })
 }

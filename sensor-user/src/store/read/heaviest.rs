@@ -77,7 +77,8 @@ pub(super) fn heaviest(connection: &Connection, ask: &Ask) -> rusqlite::Result<(
     Ok((heaviest.rows(), found, packets))
 }
 
-/// Gives `visit` each source that sent something of what is asked for, once.
+/// Gives `visit` each source that sent something of what is asked for, once: IPv4 addresses in their order, and those of IPv6
+/// in theirs.
 pub(super) fn each_source(
     connection: &Connection,
     ask: &Ask,
@@ -108,7 +109,7 @@ fn in_parts(
         "SELECT f.source, sum(f.packets), sum(f.bytes), min(f.hour * 3600000 + f.first), \
              max(f.hour * 3600000 + f.last)
          FROM hour AS h CROSS JOIN {table} AS f ON f.hour = h.hour AND f.sensor = h.sensor
-         WHERE {conditions} AND f.source >= ?{first} AND f.source < ?{behind} GROUP BY f.source"
+         WHERE {conditions} AND f.source >= ?{first} AND f.source < ?{behind} GROUP BY f.source ORDER BY f.source"
     ))?;
     for (first, behind) in first_bytes(parts) {
         let mut bounds = parameters(&values);
@@ -163,6 +164,9 @@ mod tests {
         let all = |parts| {
             let mut all = Vec::new();
             in_parts(&connection, &ask, parts, |row| all.push((row.source, row.packets))).unwrap();
+            let of_version =
+                |is_v4: bool| all.iter().filter(move |(source, _)| matches!(source, Source::V4(_)) == is_v4);
+            assert!(of_version(true).is_sorted() && of_version(false).is_sorted());
             all.sort_unstable();
             all
         };

@@ -69,8 +69,8 @@ pub struct Flowed {
 }
 
 impl Reader {
-    /// Gives `visit` each source that sent something of what is asked for, once, in no order; says what there is of each
-    /// sensor. The ask's number of rows does not matter.
+    /// Gives `visit` each source that sent something of what is asked for, once: IPv4 addresses in their order, and those of
+    /// IPv6 in theirs; says what there is of each sensor. The ask's number of rows does not matter.
     ///
     /// # Errors
     /// The store cannot be read, or that takes too long.

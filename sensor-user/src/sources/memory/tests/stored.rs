@@ -1,18 +1,25 @@
 //! What the store gives back: windows after a restart, and times that memory does not reach back to.
 
+#[path = "../../../../../tests/sources/mmdb.rs"]
+mod mmdb;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use rstest::rstest;
 use tempfile::TempDir;
+
+use self::mmdb::{country, mmdb, system};
 
 use super::super::super::answer::Line;
 use super::super::super::ask::AskEvents;
 use super::super::super::sketch::{Sketch, SketchParts};
 use super::*;
 use crate::config::Store;
+use crate::counters::names::slot_name;
 use crate::sources::Span;
 use crate::store::{Feed, Keeper, Schedule, Stats};
 
@@ -157,6 +164,87 @@ fn a_time_before_memory_is_asked_of_the_store() {
     let did = row.did.as_ref().expect("it is known what it did");
     assert_eq!((row.packets, did.bytes, did.ports.len()), (sent, 60 * sent, 8));
     assert_eq!(did.elsewhere + did.ports.iter().map(|to| to.packets).sum::<u64>(), sent);
+}
+
+/// What memory cannot tell, the store does: also of this hour, and without a time.
+#[rstest]
+#[case::a_port_of_a_tool(By::Source, Some(23), true)]
+#[case::networks_of_a_port(By::Network, Some(23), false)]
+#[case::ports_of_a_tool(By::Port, None, true)]
+#[case::one_port_of_a_tool(By::Port, Some(31), true)]
+fn parts_that_memory_does_not_know_are_asked_of_the_store(
+    #[case] by: By,
+    #[case] port: Option<u16>,
+    #[case] of_tool: bool,
+) {
+    let kept = Kept::new();
+    let packets = packets(Timestamp::now());
+    kept.feed().observe(&packets);
+    kept.settle();
+    let register = kept.register();
+    observe(&register, &packets);
+    let mut truth = BTreeMap::<String, u64>::new();
+    for it in &packets {
+        if port.is_none_or(|port| it.slot == SlotKind::Tcp(port))
+            && (!of_tool || it.tool == Some(Tool::Mirai))
+        {
+            let of = match by {
+                By::Source => it.source.to_string(),
+                By::Network => it.source.network().to_string(),
+                _ => slot_name(it.slot),
+            };
+            *truth.entry(of).or_default() += 1;
+        }
+    }
+    let ask = Ask {
+        slot: port.map(|port| format!("{port}/tcp")),
+        tool: of_tool.then(|| Tool::Mirai.label().to_owned()),
+        by,
+        limit: 10_000,
+        ..Ask::default()
+    };
+    for from in [None, Some(Timestamp::now() - SignedDuration::from_mins(1))] {
+        let answer = register.sources(&Ask { from, ..ask.clone() }).unwrap();
+        let found: BTreeMap<_, _> = rows(answer).into_iter().map(|(of, packets, _)| (of, packets)).collect();
+        assert!(found == truth && !truth.is_empty(), "{found:?}, not {truth:?}");
+    }
+    register.keep_in(None);
+    let error = register.sources(&ask).unwrap_err().to_string();
+    assert!(error.contains("add [store]"), "{error}");
+}
+
+#[rstest]
+#[case::all(None, &[("64496", 3, Some("Example")), ("64497", 1, None), ("unknown", 1, None)])]
+#[case::of_a_country(Some("JP"), &[("64496", 3, Some("Example"))])]
+fn the_store_tells_autonomous_systems_with_their_names(
+    #[case] of: Option<&str>,
+    #[case] expected: &[(&str, u64, Option<&str>)],
+) {
+    let kept = Kept::new();
+    let file = |name: &str, bytes| {
+        let path = kept.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Some(path)
+    };
+    let systems = [("203.0.0.0/24", system(64_496, "Example")), ("203.0.1.0/24", system(64_497, ""))];
+    let settings = Sources {
+        countries: file("countries", mmdb("Countries", &[("203.0.0.0/24", country("JP"))])),
+        autonomous_systems: file("systems", mmdb("Systems", &systems)),
+        ..Sources::default()
+    };
+    let register = Register::new(&settings, &sensors()).unwrap();
+    register.keep_in(Some(kept.feed()));
+    let then = Timestamp::now() - SignedDuration::from_hours(72);
+    kept.feed().observe(&[1, 2, 3, 257, 600].map(|source| syn(then, source, 1, 23)));
+    kept.settle();
+    let country = of.map(|letters| letters.parse().unwrap());
+    let answer = register.sources(&Ask { from: Some(then), by: By::As, country, ..Ask::default() }).unwrap();
+    let found: Vec<_> = answer
+        .iter()
+        .filter_map(|line| if let Line::Part(row) = line { Some(row) } else { None })
+        .map(|row| (row.of.as_str(), row.packets, row.as_name.as_deref()))
+        .collect();
+    assert_eq!(found, expected);
 }
 
 #[test]
