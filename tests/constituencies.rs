@@ -218,3 +218,33 @@ fn countries_are_looked_up_anew_when_their_file_changes() -> Result<()> {
     agent.stop(Signal::SIGTERM)?;
     Ok(())
 }
+
+#[test]
+fn a_bad_file_at_the_start_hides_only_what_it_tells() -> Result<()> {
+    needs_root!();
+    let (wire, folder) = (Wire::new()?, tempfile::tempdir()?);
+    let [countries, systems] = ["countries.mmdb", "systems.mmdb"].map(|name| folder.path().join(name));
+    fs::write(&countries, mmdb("Countries", &[("203.0.113.0/24", country("JP"))]))?;
+    fs::write(&systems, "none")?;
+    let config = format!(
+        "drain_interval = \"1s\"\n[sources]\ncountries = \"{}\"\nautonomous_systems = \"{}\"\n[[constituency]]\nname \
+         = \"ours\"\ncountries = [\"JP\"]\nas = [64496]\nprefixes = [\"2001:db8:a::/48\"]\n",
+        countries.display(),
+        systems.display()
+    );
+    let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config).start()?;
+    let sender = Sender::new(&wire)?;
+    let sources = ["203.0.113.1", "192.0.2.1", "2001:db8:a::1"];
+    sender.send(&syns(&sources, 3))?;
+    expect(&agent, &[("ours", 6)])?;
+    ensure!(agent.stderr().contains("systems.mmdb: put a good file there"), "{}", agent.stderr());
+    let fresh = folder.path().join("new");
+    fs::write(&fresh, mmdb("Systems", &[("192.0.2.0/24", system(64_496, "Ours"))]))?;
+    fs::rename(fresh, &systems)?;
+    let renewed = || Ok(agent.stderr().contains("whose addresses are whose is read anew"));
+    until(renewed, || agent.stderr())?;
+    sender.send(&syns(&sources, 5))?;
+    expect(&agent, &[("ours", 6 + 15)])?;
+    agent.stop(Signal::SIGTERM)?;
+    Ok(())
+}

@@ -78,10 +78,7 @@ impl Agent {
             rules_in_effect(&options, &interfaces).and_then(|rules| Config::of_rules(&rules).ok());
         preflight::check(&config, &options, in_effect.as_ref(), &interfaces)?.enforce()?;
         let mut resolver = Resolver::default();
-        let members = resolver.resolve(&config).unwrap_or_else(|error| {
-            tracing::warn!("{error:#}; until then constituencies are known by their prefixes alone");
-            Resolver::without_files(&config)
-        });
+        let members = resolver.resolve_known(&config);
         let mut deployment = Deployment::load(&config, members, &options)?;
         let series = Box::new(deployment.series()?);
         let mut exporter = Exporter::new(deployment.sensors(), &config.export, series)?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result};
 
 use super::mmdb::{Countries, Systems};
 use super::watched::{Stamp, content};
@@ -21,62 +21,80 @@ impl Resolver {
     /// # Errors
     /// A file cannot be read, or is none that tells it: which one, why, and what to do.
     pub fn resolve(&mut self, config: &Config) -> Result<Vec<Members>> {
-        self.read.clear();
-        let countries = self.file(config, config.sources.countries.as_deref(), |it| !it.countries.is_empty());
-        let systems =
-            self.file(config, config.sources.autonomous_systems.as_deref(), |it| !it.systems.is_empty());
-        let countries = countries.map(|file| parsed(file, Countries::read)).transpose()?;
-        let systems = systems.map(|file| parsed(file, Systems::read)).transpose()?;
-        let members = |constituency: &Constituency| {
-            let mut prefixes = constituency.prefixes.clone();
-            if let Some(countries) = countries.as_ref().filter(|_| !constituency.countries.is_empty()) {
-                prefixes.extend(countries.prefixes(&constituency.countries)?);
-            }
-            if let Some(systems) = systems.as_ref().filter(|_| !constituency.systems.is_empty()) {
-                prefixes.extend(systems.prefixes(&constituency.systems)?);
-            }
-            Ok(Members { name: constituency.name.clone(), prefixes })
-        };
-        config.constituencies.iter().map(members).collect()
+        let (countries, systems) = self.read(config);
+        members(config, countries?.as_ref(), systems?.as_ref())
     }
 
-    /// The members that need no file.
-    #[must_use]
-    pub fn without_files(config: &Config) -> Vec<Members> {
-        let own = |it: &Constituency| Members { name: it.name.clone(), prefixes: it.prefixes.clone() };
-        config.constituencies.iter().map(own).collect()
+    /// Likewise, as far as files tell them; what is wrong with the others is logged.
+    pub fn resolve_known(&mut self, config: &Config) -> Vec<Members> {
+        let (countries, systems) = self.read(config);
+        let known = members(config, known(countries).as_ref(), known(systems).as_ref());
+        known.unwrap_or_else(|error| {
+            warn(&error);
+            let own = |it: &Constituency| Members { name: it.name.clone(), prefixes: it.prefixes.clone() };
+            config.constituencies.iter().map(own).collect()
+        })
+    }
+
+    /// The files that constituencies need.
+    fn read(&mut self, config: &Config) -> (Result<Option<Countries>>, Result<Option<Systems>>) {
+        self.read.clear();
+        let needed = |path: Option<&Path>, needs: fn(&Constituency) -> bool| {
+            path.filter(|_| config.constituencies.iter().any(needs)).map(Path::to_owned)
+        };
+        let countries = needed(config.sources.countries.as_deref(), |it| !it.countries.is_empty());
+        let systems = needed(config.sources.autonomous_systems.as_deref(), |it| !it.systems.is_empty());
+        (
+            countries.map(|path| self.parsed(path, Countries::read)).transpose(),
+            systems.map(|path| self.parsed(path, Systems::read)).transpose(),
+        )
+    }
+
+    fn parsed<T>(&mut self, path: PathBuf, parse: fn(Vec<u8>) -> Result<T>) -> Result<T> {
+        let stamp = Stamp::at(&path);
+        let seen = stamp.as_ref().ok().copied();
+        let parsed = stamp.and_then(|before| content(&path, before)).and_then(parse).with_context(|| {
+            format!(
+                "whose addresses are a constituency's cannot be told by {}: put a good file there",
+                path.display()
+            )
+        });
+        self.read.push((path, seen));
+        parsed
     }
 
     /// Whether a file that was read is another by now.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.read.iter().any(|(path, stamp)| Self::stamp(path) != *stamp)
-    }
-
-    /// The file, if a constituency needs it.
-    fn file<'a>(
-        &mut self,
-        config: &Config,
-        path: Option<&'a Path>,
-        needs: impl Fn(&Constituency) -> bool,
-    ) -> Option<(&'a Path, Option<Stamp>)> {
-        let path = path.filter(|_| config.constituencies.iter().any(needs))?;
-        let stamp = Self::stamp(path);
-        self.read.push((path.to_owned(), stamp));
-        Some((path, stamp))
-    }
-
-    fn stamp(path: &Path) -> Option<Stamp> {
-        std::fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
+        self.read.iter().any(|(path, stamp)| Stamp::at(path).ok() != *stamp)
     }
 }
 
-fn parsed<T>((path, stamp): (&Path, Option<Stamp>), parse: fn(Vec<u8>) -> Result<T>) -> Result<T> {
-    let bytes = stamp.context("it cannot be found").and_then(|stamp| content(path, stamp));
-    bytes.and_then(parse).with_context(|| {
-        format!(
-            "whose addresses are a constituency's cannot be told by {}: put a good file there",
-            path.display()
-        )
+fn members(
+    config: &Config,
+    countries: Option<&Countries>,
+    systems: Option<&Systems>,
+) -> Result<Vec<Members>> {
+    let members = |it: &Constituency| {
+        let mut prefixes = it.prefixes.clone();
+        if let Some(countries) = countries.filter(|_| !it.countries.is_empty()) {
+            prefixes.extend(countries.prefixes(&it.countries)?);
+        }
+        if let Some(systems) = systems.filter(|_| !it.systems.is_empty()) {
+            prefixes.extend(systems.prefixes(&it.systems)?);
+        }
+        Ok(Members { name: it.name.clone(), prefixes })
+    };
+    config.constituencies.iter().map(members).collect()
+}
+
+fn known<T>(file: Result<Option<T>>) -> Option<T> {
+    file.unwrap_or_else(|error| {
+        warn(&error);
+        None
     })
+}
+
+fn warn(error: &Error) {
+    tracing::warn!("{error:#}; until then constituencies are known by what else names their addresses");
 }

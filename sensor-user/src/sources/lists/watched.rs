@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::ListStatus;
 
@@ -35,7 +35,15 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    /// That of the file at a path.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub(super) fn at(path: &Path) -> Result<Self> {
+        Ok(Self::of(&std::fs::metadata(path)?))
+    }
+
+    fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -62,7 +70,7 @@ pub(super) fn content(path: &Path, before: Stamp) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     file.by_ref().take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    let after = Stamp::of(&std::fs::metadata(path).context("it has gone")?);
+    let after = Stamp::at(path).context("it has gone")?;
     if after != before {
         bail!("it is being written");
     }
@@ -93,21 +101,20 @@ impl<T> Watched<T> {
         list: &'static str,
         read: impl FnOnce(Vec<u8>) -> Result<T>,
     ) -> Result<()> {
-        let stamp = std::fs::metadata(path).map(|metadata| Stamp::of(&metadata));
-        let read = stamp.map_err(Error::from).and_then(|stamp| Self::of(path, list).read(stamp, read));
+        let read = Stamp::at(path).and_then(|before| content(path, before)).and_then(read);
         read.map(drop).with_context(|| format!("{list}: {}", path.display()))
     }
 
     /// Reads it if it has changed, and says whether anything is different by now. What is bad is logged once.
     pub(super) fn look(&mut self, read: impl FnOnce(Vec<u8>) -> Result<T>) -> bool {
-        let stamp = std::fs::metadata(&self.path).map(|metadata| Stamp::of(&metadata));
+        let stamp = Stamp::at(&self.path);
         if self.looked && self.seen == stamp.as_ref().ok().copied() {
             return false;
         }
         self.looked = true;
         self.seen = None;
         let (path, list) = (self.path.display().to_string(), self.list);
-        match stamp.map_err(Error::from).and_then(|stamp| self.read(stamp, read)) {
+        match stamp.and_then(|stamp| self.read(stamp, read)) {
             Ok((stamp, good)) => {
                 self.seen = Some(stamp);
                 if self.used.is_some() || self.trouble.is_some() {
