@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use sensor_user::counters::Snapshot;
 
 use crate::other::Other;
-use crate::sensor::{Growth, Sensor, Work, allow, sensors};
+use crate::sensor::{Growth, Sensor, Work, allow, constituency, sensors};
 
 /// How a sensor is configured, and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Configuration {
     Allowed10,
     /// One sensor, and a thousand networks that may reach a port.
     Allowed1000,
+    /// One sensor, and a constituency of a thousand networks.
+    Constituency,
     /// One sensor, which drops nothing.
     Observe,
     /// One sensor, which has a prefix, of another build of the agent.
@@ -45,7 +47,7 @@ pub enum Subject {
 
 impl Configuration {
     /// All of this build.
-    pub const OWN: [Self; 9] = [
+    pub const OWN: [Self; 10] = [
         Self::One,
         Self::Untold,
         Self::Kept,
@@ -54,6 +56,7 @@ impl Configuration {
         Self::Sixteen,
         Self::Allowed10,
         Self::Allowed1000,
+        Self::Constituency,
         Self::Observe,
     ];
 
@@ -68,6 +71,7 @@ impl Configuration {
             Self::Sixteen => ("sixteen", "16 sensors"),
             Self::Allowed10 => ("allowed10", "10 management prefixes"),
             Self::Allowed1000 => ("allowed1000", "1,000 management prefixes"),
+            Self::Constituency => ("constituency", "a constituency of 1,000 prefixes"),
             Self::Observe => ("observe", "observing"),
             Self::Other => ("other", "the other build's sensor"),
         }
@@ -102,6 +106,7 @@ impl Configuration {
             Self::Sixteen => sensors(16),
             Self::Allowed10 => sensors(1) + &allow(10),
             Self::Allowed1000 => sensors(1) + &allow(1_000),
+            Self::Constituency => sensors(1) + &constituency(1_000),
         };
         match (self, against) {
             (Self::Other, Some(binary)) => Other::start(binary, &tables).map(Box::new).map(Subject::Other),

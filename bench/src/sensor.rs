@@ -12,6 +12,7 @@ use sensor_harness::bpf;
 use sensor_user::config::{Config, Evidence, Input};
 use sensor_user::counters::Snapshot;
 use sensor_user::kernel::{Counters, DEFAULT_PINS, Loaded, Options, Pins, Shared, Variant};
+use sensor_user::sources::Resolver;
 
 /// The programs, and their counters.
 pub struct Sensor {
@@ -48,10 +49,11 @@ impl Sensor {
         let config = Config { observe, evidence, ..Config::load(input)? };
         let mut shared = Shared::open(Pins::passing(DEFAULT_PINS.as_ref())?)?;
         let sensors = shared.assign(&config.sensors, &[])?;
+        let constituencies = shared.number(Resolver::default().resolve(&config)?)?;
         let options = Options {
             config: &config,
             sensors: &sensors,
-            constituencies: &[],
+            constituencies: &constituencies,
             guarded: false,
             tools: !untold,
         };
@@ -161,10 +163,18 @@ pub const ALLOWED_PORT: u16 = 22;
 /// A rule that lets so many networks reach a port. They are all over the address space, and sources that are
 /// drawn are in none of them, however near: a lookup goes as deep as it can.
 pub fn allow(prefixes: usize) -> String {
+    format!("[[allow]]\nfrom = [{}]\ntcp = [{ALLOWED_PORT}]\n", networks(prefixes))
+}
+
+/// A constituency of so many networks, as for [`allow`], and one of IPv6 in another /32 than packets come from.
+pub fn constituency(prefixes: usize) -> String {
+    format!("[[constituency]]\nname = \"ours\"\nprefixes = [{}, \"3fff:7::/48\"]\n", networks(prefixes))
+}
+
+fn networks(prefixes: usize) -> String {
     let networks =
         (1_u32..).map(|number| Ipv4Addr::from_bits(number.wrapping_mul(0x9e37_79b9) & 0xffff_fe00));
     // Above are multicast addresses and those that nobody has.
     let networks = networks.filter(|network| network.octets()[0] < 224).take(prefixes);
-    let listed: Vec<_> = networks.map(|network| format!("\"{network}/24\"")).collect();
-    format!("[[allow]]\nfrom = [{}]\ntcp = [{ALLOWED_PORT}]\n", listed.join(", "))
+    networks.map(|network| format!("\"{network}/24\"")).collect::<Vec<_>>().join(", ")
 }

@@ -43,7 +43,7 @@ use Limit::{AtLeast, AtMost};
 use Measure::{AboveDrop, Difference, Ratio, TimesDrop, TimesReading, Value as Itself};
 
 /// All of them.
-pub const TARGETS: [Target; 27] = [
+pub const TARGETS: [Target; 30] = [
     target("bare SYN, random ports: above XDP_DROP", AboveDrop("path.syn.untold"), AtMost(6.0), "ns"),
     target("bare SYN, one port: above XDP_DROP", AboveDrop("path.syn_one_port.untold"), AtMost(4.0), "ns"),
     target("SYN-ACK: above XDP_DROP", AboveDrop("path.syn_ack.untold"), AtMost(10.0), "ns"),
@@ -101,6 +101,24 @@ pub const TARGETS: [Target; 27] = [
     target(
         "bare SYN, one port: what evidence costs whose budget is spent",
         Difference("path.syn_one_port.exhausted", "path.syn_one_port.one"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "bare SYN, random ports: what a constituency costs whose packet it is not",
+        Difference("path.syn.constituency", "path.syn.one"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "bare SYN, one port: what a constituency costs whose packet it is not",
+        Difference("path.syn_one_port.constituency", "path.syn_one_port.one"),
+        AtMost(3.0),
+        "ns",
+    ),
+    target(
+        "bare SYN over IPv6: what a constituency costs whose packet it is not",
+        Difference("path.syn_v6.constituency", "path.syn_v6.one"),
         AtMost(3.0),
         "ns",
     ),

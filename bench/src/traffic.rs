@@ -30,7 +30,8 @@ const USED: u16 = 40_000;
 /// Every kind, the one of the target first.
 pub fn all() -> Vec<Traffic> {
     use Configuration::{
-        Allowed10, Allowed1000, Everything, Exhausted, Kept, Observe, One, Other, Sixteen, Untold,
+        Allowed10, Allowed1000, Constituency, Everything, Exhausted, Kept, Observe, One, Other, Sixteen,
+        Untold,
     };
 
     let syn = |to: Frame| to.tcp(80).syn().padded(60).bytes();
@@ -43,7 +44,19 @@ pub fn all() -> Vec<Traffic> {
             "bare SYN, random ports and sources",
             syn(frame().ipv4()),
             draw,
-            &[One, Untold, Kept, Exhausted, Everything, Sixteen, Allowed10, Allowed1000, Observe, Other],
+            &[
+                One,
+                Untold,
+                Kept,
+                Exhausted,
+                Everything,
+                Sixteen,
+                Allowed10,
+                Allowed1000,
+                Constituency,
+                Observe,
+                Other,
+            ],
         ),
         kind(
             "syn_skewed",
@@ -57,7 +70,7 @@ pub fn all() -> Vec<Traffic> {
             "bare SYN to one port, random sources",
             syn(frame().ipv4()),
             one_port,
-            &[One, Untold, Exhausted, Other],
+            &[One, Untold, Exhausted, Constituency, Other],
         ),
         kind("syn_same", "bare SYN, always the same", syn(frame().ipv4()), None, &[One, Untold, Other]),
         kind(
@@ -79,7 +92,7 @@ pub fn all() -> Vec<Traffic> {
             "bare SYN, IPv6, random",
             syn(frame().ipv6()),
             Some(Draw::ipv6()),
-            &[One, Untold, Sixteen, Other],
+            &[One, Untold, Sixteen, Constituency, Other],
         ),
         kind(
             "syn_vlan",
