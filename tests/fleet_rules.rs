@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
-use sensor_fleet::report::expression;
+use sensor_fleet::report::expression::{self, Counters};
 use sensor_fleet::vocabulary::series::RECORDED;
 use sensor_fleet::vocabulary::verdict::SurgeVerdict;
 use sensor_harness::needs;
@@ -47,14 +47,18 @@ fn bare(text: &str) -> String {
     lines.flat_map(str::chars).filter(|it| !it.is_whitespace() && !"()".contains(*it)).collect()
 }
 
-#[test]
-fn the_report_reads_counters_as_the_rules_do() -> Result<()> {
+#[rstest]
+#[case::packets(expression::PACKETS)]
+#[case::tools(expression::TOOLS)]
+#[case::origins(expression::ORIGINS)]
+fn the_report_reads_counters_as_the_rules_do(#[case] counters: Counters) -> Result<()> {
     let rules = fs::read_to_string(workspace().join("fleet/rules/rollup.yml"))?;
     let rules = bare(&rules);
-    let expression = bare(&expression::increase("sensor_packets_total", "1h"));
+    let increase = counters.increase(&counters.all(), "1h");
     // The rule takes the sum of what it finds at the last full hour.
-    let expression = expression.trim_start_matches("sumbysensor,protocol,port");
-    assert!(rules.contains(expression), "{expression}\nis not in\n{rules}");
+    let (sum, of) = increase.split_once(") (").context("no sum")?;
+    let expression = bare(&format!("{sum}(last_over_time(({of}"));
+    assert!(rules.contains(&expression), "{expression}\nis not in\n{rules}");
     Ok(())
 }
 

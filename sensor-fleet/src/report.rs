@@ -1,6 +1,6 @@
 //! `sensor-fleet report`: rankings and figures of a fleet for a period, from what Prometheus recorded.
 //!
-//! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`], [`spread`] and [`surge`] →
+//! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`], [`spread`], [`known`] and [`surge`] →
 //! [`model`] → [`publish`] → [`mod@write`], in [`words`] of its language. Sensors are read one by one, several at once; what is computed of them does not depend
 //! on the order in which they come.
 
@@ -10,6 +10,7 @@ pub mod expression;
 pub mod fleet;
 pub mod history;
 pub mod home;
+pub mod known;
 pub mod language;
 pub mod model;
 pub mod moves;
@@ -32,6 +33,7 @@ use jiff::Timestamp;
 use self::arguments::ReportArgs;
 use self::client::{Client, Server};
 use self::history::{Counts, EXACT, Observer, Reader};
+use self::known::{Gatherer, Known};
 use self::model::{Report, Totals};
 use self::moves::Moved;
 use self::period::{Asked, Plan};
@@ -71,7 +73,7 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
     let (observers, moved) = reader.observers()?;
     home::check(arguments.home.as_deref(), &observers, &moved)?;
     let mut gathering = Gathering::new(&plan, arguments, now, moved);
-    fleet::read(&reader, &observers, |observer, counts| gathering.add(observer, counts))?;
+    fleet::read(&reader, &observers, |observer, counts, known| gathering.add(observer, counts, &known))?;
     let mut report = gathering.report(aliases)?;
     report.notes.extend(reader.unrecorded().note(report.language, &arguments.time_zone));
     for path in place.write(&write::files(&report)?)? {
@@ -86,6 +88,7 @@ struct Gathering<'a> {
     arguments: &'a ReportArgs,
     tally: Tally<'a>,
     spread: Spread,
+    gatherer: Gatherer<'a>,
     detector: Detector,
     /// Of a report to be published, what is judged once all sensors are known.
     waiting: Vec<(Observer, Counts)>,
@@ -94,14 +97,17 @@ struct Gathering<'a> {
 impl<'a> Gathering<'a> {
     fn new(plan: &'a Plan, arguments: &'a ReportArgs, now: i64, moved: Moved) -> Self {
         let spread = Spread::new(plan, arguments.publish).with_moved(moved.clone());
-        let tally = Tally::new(plan, arguments.home.as_deref(), now).with_moved(moved);
+        let home = arguments.home.as_deref();
+        let gatherer = Gatherer::new(plan, home, moved.clone());
+        let tally = Tally::new(plan, home, now).with_moved(moved);
         let settings =
             Settings { false_discovery_rate: arguments.false_discovery_rate, ..Settings::default() };
         let detector = Detector::new(settings, tally.period().start, plan.days.dates.clone());
-        Self { plan, arguments, tally, spread, detector, waiting: Vec::new() }
+        Self { plan, arguments, tally, spread, gatherer, detector, waiting: Vec::new() }
     }
 
-    fn add(&mut self, observer: &Observer, counts: Counts) {
+    fn add(&mut self, observer: &Observer, counts: Counts, known: &Known) {
+        self.gatherer.add(observer, &counts, known);
         self.tally.add(observer, &counts);
         self.spread.add(observer, &counts);
         if self.arguments.publish {
@@ -113,7 +119,8 @@ impl<'a> Gathering<'a> {
 
     /// The report, for the house or to be published.
     fn report(self, aliases: Option<Aliases>) -> Result<Report> {
-        let Self { plan, arguments, tally, spread, mut detector, waiting } = self;
+        let Self { plan, arguments, tally, spread, gatherer, mut detector, waiting } = self;
+        let sources = gatherer.finish(arguments.publish);
         for (observer, counts) in waiting {
             detector.sensor(&observer, &spread.capped(counts));
         }
@@ -126,7 +133,7 @@ impl<'a> Gathering<'a> {
         );
         let balance = balance(&spread, &report.top, &report.monthly, report.home.as_deref());
         let language = arguments.language;
-        let mut report = Report { language, balance, surges, shifts, method, ..report };
+        let mut report = Report { language, balance, surges, shifts, sources, method, ..report };
         report.notes = notes(plan, &report, coverage, arguments.publish);
         if arguments.publish {
             let options = publish::PublishOptions { aliases, ..publish::PublishOptions::default() };

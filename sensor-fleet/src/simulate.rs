@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use jiff::civil::{Date, date};
 
 use crate::output;
-use crate::simulation::options::{Options, Resolution, Scenario};
+use crate::simulation::options::{Options, Resolution, Scenario, Sources};
 use crate::simulation::{BLOCK, HISTORY, TRUTH, generate};
 
 /// Arguments of `sensor-fleet simulate`.
@@ -44,6 +44,9 @@ pub struct SimulateArgs {
     /// With surges of every kind, or without any, to count false alarms
     #[arg(long, value_enum, default_value_t = Story::Usual)]
     scenario: Story,
+    /// Which sensors' agents tell of sources too, as the rules record it for each day
+    #[arg(long, value_enum, default_value_t = Telling::None)]
+    sources: Telling,
     /// Where history.om and truth.json go: a folder that is new or empty
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
@@ -63,6 +66,13 @@ enum Detail {
 enum Story {
     Usual,
     Quiet,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Telling {
+    None,
+    Some,
+    All,
 }
 
 /// Runs it.
@@ -115,7 +125,12 @@ fn options(simulate: &SimulateArgs) -> Result<Options> {
         Story::Usual => Scenario::Usual,
         Story::Quiet => Scenario::Quiet,
     };
-    Ok(Options { seed: simulate.seed, ports: simulate.ports, resolution, scenario, ..span })
+    let sources = match simulate.sources {
+        Telling::None => Sources::None,
+        Telling::Some => Sources::Some,
+        Telling::All => Sources::All,
+    };
+    Ok(Options { seed: simulate.seed, ports: simulate.ports, resolution, scenario, sources, ..span })
 }
 
 fn with_remedy(error: anyhow::Error) -> anyhow::Error {
@@ -191,6 +206,7 @@ mod tests {
     #[case::far_back("--months 4000000", "--months reaches too far back")]
     #[case::days_far_back("--days 4000000000", "--days reaches too far back")]
     #[case::too_much("--resolution raw --sensors 1000 --months 6", "take fewer sensors")]
+    #[case::raw_sources("--resolution raw --sensors 2 --days 3 --sources all", "leave out --sources")]
     #[case::both("--months 1 --days 3", "cannot be used with")]
     #[case::no_day("--end 2023-02-30", "2023-02-30")]
     fn what_is_out_of_bounds_is_refused(#[case] arguments: &str, #[case] expected: &str) {

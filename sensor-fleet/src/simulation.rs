@@ -14,6 +14,7 @@
 
 pub mod events;
 pub mod fleet;
+pub mod known;
 pub mod noise;
 pub mod openmetrics;
 pub mod options;

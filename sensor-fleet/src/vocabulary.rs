@@ -4,6 +4,7 @@
 //! The report reads by them, the dashboards show by them, the simulation writes by them, and the tests of
 //! `fleet/rules` hold the rules to them. What the agents' metrics are called is the agents' business.
 
+pub mod countries;
 pub mod names;
 pub mod palette;
 pub mod series;

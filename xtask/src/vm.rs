@@ -53,6 +53,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("report_moves", "it needs Prometheus"),
     ("report_page", "it needs Chromium"),
     ("report_proxy", "it needs Prometheus and nginx"),
+    ("report_sources", "it needs Prometheus"),
     ("sensor_harness", "no kernel has a part in the harness's own tests"),
     ("sensor_tests", "no kernel has a part in the tests' own library"),
     ("service", "no kernel has a part in what a service manager hears"),

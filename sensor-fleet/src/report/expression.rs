@@ -4,23 +4,133 @@
 //! the counters themselves, by the same expression.
 
 use crate::vocabulary::series::{
-    DAY_MARKER, DAYS, HOUR_MARKER, HOURS, OBSERVED_1D, OBSERVED_1H, SENSOR_PACKETS_1D, SENSOR_PACKETS_1H,
+    COUNTRY_SOURCES_DAILY, DAY_MARKER, DAYS, HOUR_MARKER, HOURS, NEXT_DAY, OBSERVED_1D, OBSERVED_1H,
+    SENSOR_DETAILS_1D, SENSOR_DETAILS_1H, SENSOR_ORIGINS_1D, SENSOR_ORIGINS_1H, SENSOR_PACKETS_1D,
+    SENSOR_PACKETS_1H, SOURCES_DAILY, SOURCES_MISSED_DAILY, SOURCES_OBSERVED_DAILY, VICTIMS_DAILY,
 };
 
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
 
-/// Packets by protocol and port of a sensor, in the day that ends at the moment of evaluation.
-///
-/// UTC days were recorded as such; days of other zones, of `seconds`, are added up from hours.
-#[must_use]
-pub fn recorded_packets(sensor: &str, seconds: i64, utc: bool) -> String {
-    let sensor = quoted(sensor);
-    if utc {
-        format!("last_over_time({SENSOR_PACKETS_1D}{{sensor={sensor}}}[1d] {DAYS})")
-    } else {
-        sum_of_hours(&format!("{SENSOR_PACKETS_1H}{{sensor={sensor}}}"), seconds)
+/// Counters of agents, and what the rules record of how they grew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// The counters' name; empty if [`Counters::matcher`] has several.
+    name: &'static str,
+    /// Further matchers of theirs, each with a comma behind it.
+    matcher: &'static str,
+    /// The labels that are kept.
+    labels: &'static str,
+    /// What is recorded of hours, and of days in UTC.
+    recorded: [&'static str; 2],
+    /// Further matchers of that.
+    recorded_matcher: &'static str,
+}
+
+/// Packets by protocol and port.
+pub const PACKETS: Counters = Counters {
+    name: "sensor_packets_total",
+    matcher: "",
+    labels: "protocol, port",
+    recorded: [SENSOR_PACKETS_1H, SENSOR_PACKETS_1D],
+    recorded_matcher: "",
+};
+
+/// SYNs by what made them.
+pub const TOOLS: Counters = Counters {
+    name: "sensor_tool_packets_total",
+    matcher: "",
+    labels: "tool",
+    recorded: [SENSOR_DETAILS_1H, SENSOR_DETAILS_1D],
+    recorded_matcher: "detail=\"tool\",",
+};
+
+/// Packets by where they came from.
+pub const ORIGINS: Counters = Counters {
+    name: "",
+    matcher: "__name__=~\"sensor_(country|as|known_scanner|known_scanner_port|constituency)_packets_total\",",
+    labels: "country, as, scanner, constituency, protocol, port",
+    recorded: [SENSOR_ORIGINS_1H, SENSOR_ORIGINS_1D],
+    recorded_matcher: "",
+};
+
+impl Counters {
+    /// Those of a sensor.
+    fn of(self, sensor: &str) -> String {
+        format!("{}{{{}sensor={}}}", self.name, self.matcher, quoted(sensor))
     }
+
+    /// What is recorded of a sensor: of days in UTC, or of hours.
+    fn record(self, sensor: &str, utc: bool) -> String {
+        let name = self.recorded[usize::from(utc)];
+        format!("{name}{{{}sensor={}}}", self.recorded_matcher, quoted(sensor))
+    }
+
+    /// How much they have grown within a window, exactly; `fleet/rules/rollup.yml` has it with an hour. `selected` are
+    /// all of them, or some.
+    #[must_use]
+    pub fn increase(self, selected: &str, window: &str) -> String {
+        let last = format!("last_over_time({selected}[{window}])");
+        let base = format!("last_over_time({selected}[1d] offset {window})");
+        let min = format!("min_over_time({selected}[{window}])");
+        let max = format!("max_over_time({selected}[{window}])");
+        format!(
+            "sum by (sensor, {}) (({last} - ({base} or {min}) \
+             unless (resets({selected}[{window}]) > 0 or {min} < {base})) \
+             or {last} + clamp_min({max} - {base}, 0) * ({max} > bool {last}) or {last})",
+            self.labels
+        )
+    }
+
+    /// All of them, of every sensor.
+    #[must_use]
+    pub fn all(self) -> String {
+        match self.matcher.trim_end_matches(',') {
+            "" => self.name.to_owned(),
+            matcher => format!("{}{{{matcher}}}", self.name),
+        }
+    }
+
+    /// What a sensor counted in the day that ends at the moment of evaluation.
+    ///
+    /// UTC days were recorded as such; days of other zones, of `seconds`, are added up from hours.
+    #[must_use]
+    pub fn recorded(self, sensor: &str, seconds: i64, utc: bool) -> String {
+        let record = self.record(sensor, utc);
+        if utc { format!("last_over_time({record}[1d] {DAYS})") } else { sum_of_hours(&record, seconds) }
+    }
+
+    /// What a sensor counted in the `seconds` before the moment of evaluation, from its counters: exact, as `rollup.yml`
+    /// explains.
+    #[must_use]
+    pub fn counted(self, sensor: &str, seconds: i64) -> String {
+        self.increase(&self.of(sensor), &format!("{seconds}s"))
+    }
+
+    /// The same, for whole hours that end at the moment of evaluation, hour by hour.
+    #[must_use]
+    pub fn counted_hours(self, sensor: &str, hours: i64) -> String {
+        // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
+        format!("sum_over_time(({})[{}m:1h])", self.increase(&self.of(sensor), "1h"), hours * 60 - 30)
+    }
+
+    /// What a sensor counted in the hour that ends at the moment of evaluation, from its counters, if it has no record of
+    /// any.
+    #[must_use]
+    pub fn missed(self, sensor: &str) -> String {
+        // A server that ends between a rule and the marker leaves an hour that has records and no marker.
+        let record = self.record(sensor, false);
+        format!("({}) unless on (sensor) last_over_time({record}[1h] {HOURS})", self.counted(sensor, 3600))
+    }
+}
+
+/// What a sensor said of the sources of the UTC day that ends at the moment of evaluation, all through the next; each
+/// series has its name.
+#[must_use]
+pub fn sources(sensor: &str) -> String {
+    let names =
+        [SOURCES_DAILY, COUNTRY_SOURCES_DAILY, SOURCES_OBSERVED_DAILY, SOURCES_MISSED_DAILY, VICTIMS_DAILY];
+    format!("last_over_time({{__name__=~\"{}\",sensor={}}}[1d] {NEXT_DAY})", names.join("|"), quoted(sensor))
 }
 
 /// The hours of the day that ends at the moment of evaluation for which each sensor observed.
@@ -55,22 +165,6 @@ fn sum_of_hours(record: &str, seconds: i64) -> String {
     format!("sum_over_time(last_over_time({record}[1h] {HOURS})[{minutes}m:1h])")
 }
 
-/// Packets by protocol and port of a sensor in the `seconds` before the moment of evaluation, from its counters:
-/// exact, as `rollup.yml` explains.
-#[must_use]
-pub fn counted_packets(sensor: &str, seconds: i64) -> String {
-    let counters = format!("sensor_packets_total{{sensor={}}}", quoted(sensor));
-    increase(&counters, &format!("{seconds}s"))
-}
-
-/// The same, for whole hours that end at the moment of evaluation, hour by hour.
-#[must_use]
-pub fn counted_hours(sensor: &str, hours: i64) -> String {
-    let counters = format!("sensor_packets_total{{sensor={}}}", quoted(sensor));
-    // Half an hour less, so that it makes no difference whether the beginning of a range belongs to it.
-    format!("sum_over_time(({})[{}m:1h])", increase(&counters, "1h"), hours * 60 - 30)
-}
-
 /// The end of the hour that ends at the moment of evaluation, if it was recorded.
 #[must_use]
 pub fn hour_marker() -> String {
@@ -81,15 +175,6 @@ pub fn hour_marker() -> String {
 #[must_use]
 pub fn day_marker() -> String {
     format!("last_over_time({DAY_MARKER}[1d] {DAYS})")
-}
-
-/// Packets by protocol and port of a sensor in the hour that ends at the moment of evaluation, from its counters, if it
-/// has no record of any.
-#[must_use]
-pub fn missed_packets(sensor: &str) -> String {
-    // A server that ends between a rule and the marker leaves an hour that has records and no marker.
-    let record = format!("last_over_time({SENSOR_PACKETS_1H}{{sensor={}}}[1h] {HOURS})", quoted(sensor));
-    format!("({}) unless on (sensor) {record}", counted_packets(sensor, 3600))
 }
 
 /// The part of the hour that ends at the moment of evaluation in which each sensor was observed, by the minute, if that
@@ -103,20 +188,6 @@ pub fn missed_observation() -> String {
 #[must_use]
 pub fn sampled_sensors() -> String {
     "count(last_over_time(sensor_info[1h]))".to_owned()
-}
-
-/// How much counters have grown within a window, exactly; `fleet/rules/rollup.yml` has it with an hour.
-#[must_use]
-pub fn increase(counters: &str, window: &str) -> String {
-    let last = format!("last_over_time({counters}[{window}])");
-    let base = format!("last_over_time({counters}[1d] offset {window})");
-    let min = format!("min_over_time({counters}[{window}])");
-    let max = format!("max_over_time({counters}[{window}])");
-    format!(
-        "sum by (sensor, protocol, port) (({last} - ({base} or {min}) \
-         unless (resets({counters}[{window}]) > 0 or {min} < {base})) \
-         or {last} + clamp_min({max} - {base}, 0) * ({max} > bool {last}) or {last})"
-    )
 }
 
 /// The hours, counted by the minute, of the `seconds` before the moment of evaluation in which each sensor was scraped

@@ -7,8 +7,9 @@ use jiff::civil::{Date, date};
 use super::history::{Counts, Observer};
 use super::language::Language;
 use super::model::{
-    Alone, Average, Balance, Balanced, Change, Curve, Gap, Level, Medians, Method, Month, Period, Previous,
-    Ranked, Report, SensorReport, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor, Totals,
+    Alone, Average, Balance, Balanced, Change, Curve, Gap, Level, Mean, MeanMonth, Medians, Method, Month,
+    Period, Previous, Ranked, RankedOrigin, RankedSources, Report, Scanners, SensorReport, SensorTop, Shift,
+    ShiftKind, SourcesReport, Surge, SurgeKind, SurgeOnSensor, Told, Totals,
 };
 use super::period::{Asked, Plan};
 use super::spread::Spread;
@@ -155,6 +156,86 @@ fn balance() -> Balance {
     }
 }
 
+/// What four of the six sensors tell of sources; a known scanner has a name that means something to a spreadsheet.
+fn sources() -> SourcesReport {
+    let months = |all: u64| {
+        let mean = |sum: u64| {
+            let exact = f64::from(u32::try_from(sum).expect("a small number"));
+            Some(Mean { sum, sensor_days: 60.0, per_sensor_day: exact / 60.0 })
+        };
+        let month = |month: &str| MeanMonth {
+            month: month.to_owned(),
+            home: mean(all),
+            overseas: mean(all / 2),
+            all: mean(all * 3 / 4),
+        };
+        ["2023-10", "2023-11", "2023-12"].map(month).into()
+    };
+    let origins = |names: &[&str]| {
+        let row = |(at, name): (usize, &&str)| {
+            let row = ranked(at + 1, "23/TCP", 500_000 / (at as u64 + 1), 1_500_000.0, Some(2));
+            RankedOrigin {
+                rank: at + 1,
+                name: (*name).to_owned(),
+                packets: row.packets,
+                share: row.share,
+                previous_share: Some(row.share / 2.0),
+                sources_per_sensor_day: Some(row.share * 1_000.0),
+                previous_rank: Some(2).filter(|_| at < 2),
+                previous: if at < 2 { Previous::Ranked } else { Previous::OutsideTop10 },
+            }
+        };
+        names.iter().enumerate().map(row).collect::<Vec<_>>()
+    };
+    let services = [("23/TCP", 812.5), ("445/TCP", 401.25)].into_iter().enumerate();
+    SourcesReport {
+        told: Told {
+            sensors: 6,
+            sources: 4,
+            countries: 4,
+            systems: 4,
+            tools: 6,
+            scanners: 4,
+            constituencies: 1,
+        },
+        share: Some(0.875),
+        monthly: months(72_345),
+        services: services
+            .map(|(at, (shown, per_sensor_day))| RankedSources {
+                rank: at + 1,
+                service: service(shown),
+                per_sensor_day,
+                packets_rank: Some(3),
+                previous_rank: Some(1),
+                previous: Previous::Ranked,
+            })
+            .collect(),
+        countries: origins(&["US", "CN", "BQ", "GS", "XK"]),
+        systems: origins(&["64496", "4200000000"]),
+        tools: origins(&["zmap", "other", "mirai", "zmap_likely"]),
+        mirai: months(4_321),
+        scanners: Some(Scanners {
+            packets: 512_345,
+            observed: 1_500_000,
+            share: Some(512_345.0 / 1_500_000.0),
+            previous_share: Some(0.3),
+            top: origins(&["Example Scan", "=HYPERLINK(\"x\")<b>|"]),
+            without: SENSORS[..2]
+                .iter()
+                .enumerate()
+                .map(|(at, (name, region))| SensorTop {
+                    sensor: (*name).to_owned(),
+                    region: (*region).to_owned(),
+                    top: sensor(at + 1, name, region).top,
+                })
+                .collect(),
+        }),
+        constituencies: origins(&["secret-customer"]),
+        victims: months(345),
+        shifts: Vec::new(),
+    }
+}
+
 /// What each sensor of a report had, all on the last day of each period: the services of its top, and what rose, fell and is
 /// new.
 pub fn spread(report: &Report) -> Spread {
@@ -193,6 +274,10 @@ pub fn spread(report: &Report) -> Spread {
     spread
 }
 
+fn quarter(name: &str, from: Date, to: Date) -> Period {
+    Period { name: name.to_owned(), from, to, zone: "Asia/Tokyo".to_owned() }
+}
+
 /// A quarter of six sensors: one was out for some days, one has a name that means something to HTML, Markdown, CSV
 /// and spreadsheets, all the packets at one are few.
 pub fn report() -> Report {
@@ -210,18 +295,8 @@ pub fn report() -> Report {
     let months = [("2023-10", 186.0), ("2023-11", 163.25), ("2023-12", 186.0)];
     Report {
         language: Language::English,
-        period: Period {
-            name: "2023Q4".to_owned(),
-            from: date(2023, 10, 1),
-            to: date(2023, 12, 31),
-            zone: "Asia/Tokyo".to_owned(),
-        },
-        previous: Period {
-            name: "2023Q3".to_owned(),
-            from: date(2023, 7, 1),
-            to: date(2023, 9, 30),
-            zone: "Asia/Tokyo".to_owned(),
-        },
+        period: quarter("2023Q4", date(2023, 10, 1), date(2023, 12, 31)),
+        previous: quarter("2023Q3", date(2023, 7, 1), date(2023, 9, 30)),
         home: Some("japan".to_owned()),
         totals: Totals {
             packets: 2_061_749,
@@ -262,6 +337,7 @@ pub fn report() -> Report {
         fell: vec![change("445/TCP", 101.2, 190.4), change("1433/TCP", 0.002, 31.7)],
         new: vec![change("4719/TCP", 3.4, 0.0), change("31337/TCP", 0.004, 0.0)],
         shifts: vec![fallen()],
+        sources: sources(),
         surges: vec![
             surge(
                 "37215/TCP",
@@ -330,6 +406,7 @@ pub fn nothing() -> Report {
     report.new.clear();
     report.surges.clear();
     report.shifts.clear();
+    report.sources = SourcesReport::default();
     report.notes.clear();
     report
 }

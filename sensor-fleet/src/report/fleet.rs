@@ -9,18 +9,19 @@ use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::history::{Counts, Observer, Reader};
+use super::known::Known;
 
 /// Queries at once: Prometheus itself runs twenty at most.
 const AT_ONCE: usize = 4;
 
-/// Reads what each sensor counted, and hands it on in their order; shows how far it is, if somebody is looking.
+/// Reads what each sensor counted and what is known of its sources, and hands it on in their order; shows how far it is, if somebody is looking.
 ///
 /// # Errors
 /// The first that a sensor's queries give.
 pub fn read(
     reader: &Reader,
     observers: &[Observer],
-    mut hand_on: impl FnMut(&Observer, Counts),
+    mut hand_on: impl FnMut(&Observer, Counts, Known),
 ) -> Result<()> {
     let progress = ProgressBar::new(observers.len() as u64).with_style(
         ProgressStyle::with_template("reading {pos} of {len} sensors, {eta} to go {wide_bar}")
@@ -36,7 +37,7 @@ pub fn read(
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(observer) = observers.get(at) else { break };
                     // Nobody listens any more once a sensor has failed.
-                    if sender.send((at, reader.counts(&observer.name))).is_err() {
+                    if sender.send((at, of_sensor(reader, &observer.name))).is_err() {
                         break;
                     }
                 }
@@ -45,10 +46,10 @@ pub fn read(
         drop(sender);
         let mut waiting = BTreeMap::new();
         let mut due = 0;
-        for (at, counts) in receiver {
-            waiting.insert(at, counts?);
-            while let Some(counts) = waiting.remove(&due) {
-                hand_on(&observers[due], counts);
+        for (at, read) in receiver {
+            waiting.insert(at, read?);
+            while let Some((counts, known)) = waiting.remove(&due) {
+                hand_on(&observers[due], counts, known);
                 due += 1;
                 progress.inc(1);
             }
@@ -60,4 +61,8 @@ pub fn read(
         all if all == observers.len() => Ok(()),
         some => Err(anyhow!("only {some} of {} sensors were read", observers.len())),
     }
+}
+
+fn of_sensor(reader: &Reader, sensor: &str) -> Result<(Counts, Known)> {
+    Ok((reader.counts(sensor)?, reader.known(sensor)?))
 }

@@ -7,12 +7,13 @@ use anyhow::{Result, bail, ensure};
 use jiff::Timestamp;
 
 use super::client::{Client, Series};
-use super::expression::{self, DAY};
+use super::expression::{self, Counters, DAY};
 use super::moves::{Moved, Regions};
 use super::period::{Days, HOUR};
 use super::unrecorded::Unrecorded;
 use crate::vocabulary::service::Service;
 
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -186,19 +187,23 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Prometheus does not answer as it should.
     pub fn counts(&self, sensor: &str) -> Result<Counts> {
-        let expression = |of, seconds, utc| match of {
-            PartOf::Records => expression::recorded_packets(sensor, seconds, utc),
-            PartOf::Hours => expression::counted_hours(sensor, seconds / HOUR),
-            PartOf::Minutes => expression::counted_packets(sensor, seconds),
-            PartOf::Missed => expression::missed_packets(sensor),
-        };
         let mut sums = Sums::new(self.days.dates.len());
-        for (series, days) in self.read(expression)? {
+        for (series, days) in self.counted(expression::PACKETS, sensor)? {
             sums.add(&series, days);
         }
         let all = sums.all.iter().fold(0, |sum: u64, day| sum.saturating_add(*day));
         ensure!(all <= EXACT, "the sensor {sensor} has counted {all} packets, more than 2^53: {REMEDY}");
         Ok(sums.counts())
+    }
+
+    /// What some counters of a sensor have grown by, in series with their values by day.
+    fn counted(&self, counters: Counters, sensor: &str) -> Result<Vec<ByDay>> {
+        self.read(|of, seconds, utc| match of {
+            PartOf::Records => counters.recorded(sensor, seconds, utc),
+            PartOf::Hours => counters.counted_hours(sensor, seconds / HOUR),
+            PartOf::Minutes => counters.counted(sensor, seconds),
+            PartOf::Missed => counters.missed(sensor),
+        })
     }
 
     /// The series that an expression gives, with their values by day; a day that is read in parts has several. It is

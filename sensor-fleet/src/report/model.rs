@@ -9,8 +9,12 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 mod event;
+mod sources;
 
 pub use self::event::{Level, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor};
+pub use self::sources::{
+    Mean, MeanMonth, RankedOrigin, RankedSources, Scanners, SensorTop, SourceShift, SourcesReport, Told,
+};
 use super::language::Language;
 pub use super::spread::balance::{Alone, Balance, Balanced, Medians};
 use crate::vocabulary::service::Service;
@@ -60,6 +64,8 @@ pub struct Report {
     pub surges: Vec<Surge>,
     /// What fell well below its baseline, and which sensors and regions changed as a whole, the latest first.
     pub shifts: Vec<Shift>,
+    /// What is known of sources.
+    pub sources: SourcesReport,
     /// How surges were found.
     pub method: Method,
     /// What was missing, and what else a reader must know; sentences.

@@ -11,6 +11,10 @@
 //! | the order of sensors | by home, region and alias: it tells nothing of the names |
 //! | regions, the period and its time zone | as they are |
 //! | counts, ranks, curves, months, shares | of services that three sensors saw, each counting for no more than the third |
+//! | numbers of sources and victims, packets by country, autonomous system, tool and known scanner | likewise: no sensor counts for more than the third |
+//! | averages of sources, of Mirai and of victims | of home and overseas only if both have three sensors |
+//! | constituencies | withheld: their names tell whose they are |
+//! | tops without known scanners | withheld: beside the tops they would tell a part of a sensor's packets |
 //! | packets to ports without a series of their own | in no sum: nobody knows how many sensors saw the port |
 //! | the top 10 of a sensor | of services that three sensors have in theirs |
 //! | averages of a region | withheld if fewer than three sensors are in it, and of another if the rest would tell them |
@@ -28,7 +32,8 @@
 //! | notes | those without such numbers, since none names a sensor |
 //!
 //! What this cannot hold back: who sends much to one address, to a port that is in the top 10 of three sensors anyway,
-//! can move that port in that sensor's row. Publish long periods, and late.
+//! can move that port in that sensor's row; and who sends much from a country, or with a tool, that three sensors have
+//! anyway, can move that sum, but from one of the two sensors that have most of it. Publish long periods, and late.
 //!
 //! Letters are given out in the order of a hash of the names, so that they don't follow the alphabet. The same fleet
 //! gets the same aliases each time; when a sensor comes or goes, the others' letters may move. A file of aliases keeps
@@ -98,6 +103,7 @@ pub fn publishable(report: &Report, spread: &Spread, options: &PublishOptions) -
     public.method.tested = 0;
     public.top = coarse.ranking(&public.top);
     coarse.balance(&mut public.balance);
+    coarse.sources(&mut public.sources);
     public.curves.retain(|curve| public.top.iter().any(|row| row.service == curve.service));
     #[expect(clippy::cast_precision_loss, reason = "no fleet has 2^52 sensors")]
     let sensors = observing as f64;

@@ -28,7 +28,7 @@ pub struct Backed {
 
 impl Backed {
     /// Adds a sensor's number, or several sensors' that are in no other sum.
-    fn add(&mut self, packets: u64) {
+    pub(super) fn add(&mut self, packets: u64) {
         self.sum = self.sum.saturating_add(packets);
         let mut packets = packets;
         for place in &mut self.most {
@@ -48,6 +48,12 @@ impl Backed {
     /// The most that a sensor counts for: what the third had.
     const fn cap(self) -> u64 {
         self.most[SENSORS - 1]
+    }
+
+    /// The whole sum.
+    #[must_use]
+    pub const fn all(self) -> u64 {
+        self.sum
     }
 
     /// The sum if no sensor counts for more than the third: 0 if there is none.

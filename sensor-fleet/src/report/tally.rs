@@ -12,7 +12,7 @@ use super::history::{Counts, Observer};
 use super::language::Language;
 use super::model::{
     Average, Balance, CHANGES, Change, Curve, Gap, Method, Month, Move, Previous, Ranked, Report,
-    SensorReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
+    SensorReport, SourcesReport, TOP, TOP_OF_A_SENSOR, Totals, WHOLE,
 };
 use super::moves::{Moved, Part, Regions};
 use super::period::Plan;
@@ -203,6 +203,7 @@ impl<'a> Tally<'a> {
             new,
             surges: Vec::new(),
             shifts: Vec::new(),
+            sources: SourcesReport::default(),
             method: Method::default(),
             notes: Vec::new(),
             publication: None,

@@ -14,6 +14,7 @@ pub mod note;
 pub mod number;
 pub mod publish;
 pub mod sensors;
+pub mod sources;
 pub mod summary;
 pub mod verdict;
 

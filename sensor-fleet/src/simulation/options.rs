@@ -27,6 +27,19 @@ pub enum Scenario {
     Quiet,
 }
 
+/// Which agents tell of sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sources {
+    /// None.
+    #[default]
+    None,
+    /// Every second one; of the others every second tells what made packets, and the rest nothing.
+    Some,
+    /// All of them.
+    All,
+}
+
 /// A simulation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +59,9 @@ pub struct Options {
     pub resolution: Resolution,
     /// What happens.
     pub scenario: Scenario,
+    /// Which agents tell of sources; a raw history has none that does.
+    #[serde(default)]
+    pub sources: Sources,
 }
 
 impl Options {
@@ -78,6 +94,7 @@ impl Options {
             ports: 60,
             resolution: Resolution::Day,
             scenario: Scenario::Usual,
+            sources: Sources::None,
         }
     }
 
@@ -87,6 +104,14 @@ impl Options {
         usize::try_from((midnight(self.end) - midnight(self.first)) / 86_400).unwrap_or(0)
     }
 
+    /// How many series a sensor has, about.
+    const fn series(&self) -> u32 {
+        match self.sources {
+            Sources::None => self.ports + 10,
+            Sources::Some | Sources::All => 3 * self.ports + 70,
+        }
+    }
+
     /// Whether all of it is within bounds.
     ///
     /// # Errors
@@ -94,6 +119,10 @@ impl Options {
     pub fn check(&self) -> Result<()> {
         ensure!((1..=20_000).contains(&self.sensors), "{} sensors: give 1 to 20,000", self.sensors);
         ensure!((16..=10_000).contains(&self.ports), "{} ports: give 16 to 10,000", self.ports);
+        ensure!(
+            self.sources == Sources::None || self.resolution != Resolution::Raw,
+            "sources are simulated as the rules record them: leave out --sources, or --resolution raw"
+        );
         let span = self.span();
         ensure!((2..=3_660).contains(&span), "a span of {span} days: give two days to ten years");
         ensure!(self.first >= jiff::civil::date(1970, 1, 2), "{} is before 1970-01-02", self.first);
@@ -102,7 +131,7 @@ impl Options {
             Resolution::Hour => 25,
             Resolution::Raw => 1_440,
         };
-        let samples = u64::from(self.sensors) * u64::from(self.ports + 10) * span as u64 * per_day;
+        let samples = u64::from(self.sensors) * u64::from(self.series()) * span as u64 * per_day;
         ensure!(
             samples <= MOST_SAMPLES,
             "that would be {samples} samples, more than {MOST_SAMPLES}: take fewer sensors, ports or days, or a \

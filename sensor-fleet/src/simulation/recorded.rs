@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::fleet::{DAY, REGIONS};
+use super::known::{self, Writer};
 use super::noise::poisson;
 use super::openmetrics::{Family, History};
-use super::options::Resolution;
+use super::options::{Resolution, Sources};
 use super::plan::Plan;
 use super::rates::{hours, rates};
 use super::tally::Tally;
@@ -36,7 +37,9 @@ pub fn write(
         Resolution::Hour => Some(Level::new(plan, folder, series::HOURLY, HOUR_DELAY)?),
         Resolution::Day | Resolution::Raw => None,
     };
+    let mut told = (plan.options.sources != Sources::None).then(|| Writer::new(plan, folder)).transpose()?;
     for sensor in 0..plan.sensors.len() {
+        let mut all = Vec::with_capacity(plan.services.len());
         for service in 0..plan.services.len() {
             let of_days = if let Some(by_hour) = &mut by_hour {
                 let of_hours = count_hours(plan, sensor, service);
@@ -47,6 +50,12 @@ pub fn write(
             };
             days.counts(plan, sensor, service, &of_days)?;
             tally.add(plan, sensor, service, &of_days);
+            all.push(of_days);
+        }
+        if let Some(told) = &mut told {
+            let known = known::known(plan, sensor, &all);
+            told.write(plan, sensor, &known)?;
+            tally.keep_known(sensor, known);
         }
         for level in by_hour.iter_mut().chain([&mut days]) {
             level.observed(plan, sensor)?;
@@ -57,6 +66,7 @@ pub fn write(
     if let Some(by_hour) = by_hour {
         families.extend(by_hour.finish(plan)?);
     }
+    families.extend(told.into_iter().flat_map(Writer::finish));
     Ok(History(families))
 }
 

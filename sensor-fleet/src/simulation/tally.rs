@@ -8,12 +8,13 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::events::PlannedSurge;
 use super::fleet::{DAY, REGIONS};
+use super::known;
 use super::options::midnight;
 use super::plan::Plan;
 use super::presence::RESTART;
 use super::recorded::Counts;
 use super::services::ServiceModel;
-use super::truth::{Event, Kind, Period, Place, Ranking, Region, Sensor, ServiceColumn, Truth};
+use super::truth::{Event, Kind, KnownSeries, Period, Place, Ranking, Region, Sensor, ServiceColumn, Truth};
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// How many places a ranking has.
@@ -31,6 +32,8 @@ pub struct Tally {
     sensors: Vec<Vec<Vec<u64>>>,
     /// By sensor, service and hour.
     hours: Vec<Vec<Counts>>,
+    /// By sensor.
+    known: Vec<Vec<KnownSeries>>,
 }
 
 impl Tally {
@@ -42,6 +45,7 @@ impl Tally {
             regions: vec![vec![vec![0; plan.days]; plan.services.len()]; REGIONS.len()],
             sensors: vec![vec![vec![0; plan.services.len()]; months.len()]; plan.sensors.len()],
             hours: vec![Vec::new(); plan.sensors.len()],
+            known: vec![Vec::new(); plan.sensors.len()],
             months,
             month,
         }
@@ -61,6 +65,11 @@ impl Tally {
         self.hours[sensor].push(hours);
     }
 
+    /// Keeps what a sensor tells of sources.
+    pub fn keep_known(&mut self, sensor: usize, known: Vec<KnownSeries>) {
+        self.known[sensor] = known;
+    }
+
     /// What a report must find.
     #[must_use]
     pub fn truth(self, plan: &Plan) -> Truth {
@@ -75,13 +84,16 @@ impl Tally {
             .filter(|(at, _)| plan.sensors.iter().any(|it| it.region == *at))
             .map(|(_, (name, days))| Region { name: (*name).to_owned(), days })
             .collect();
-        let counted = plan.sensors.iter().zip(self.sensors.into_iter().zip(self.hours));
+        let counted = self.sensors.into_iter().zip(self.hours).zip(self.known);
+        let counted = plan.sensors.iter().zip(counted);
         let mut truth = Truth {
             arguments: plan.options.clone(),
             services: plan.services.iter().map(service).collect(),
             quarters: quarters(&self.months),
             months: self.months,
-            sensors: counted.map(|(it, (packets, hours))| sensor(plan, it, packets, hours)).collect(),
+            sensors: counted
+                .map(|(it, ((packets, hours), known))| Sensor { hours, known, ..sensor(plan, it, packets) })
+                .collect(),
             regions,
             rankings: Vec::new(),
             events: events(plan),
@@ -91,7 +103,7 @@ impl Tally {
     }
 }
 
-fn sensor(plan: &Plan, it: &super::fleet::Sensor, packets: Vec<Vec<u64>>, hours: Vec<Counts>) -> Sensor {
+fn sensor(plan: &Plan, it: &super::fleet::Sensor, packets: Vec<Vec<u64>>) -> Sensor {
     let minutes = |day: usize| day * DAY..(day + 1) * DAY;
     let share = |day| it.presence.observed(&minutes(day)) as f64 / DAY as f64;
     let observed: Vec<f64> = (0..plan.days).map(share).collect();
@@ -103,7 +115,8 @@ fn sensor(plan: &Plan, it: &super::fleet::Sensor, packets: Vec<Vec<u64>>, hours:
         end: date(plan, observed.iter().rposition(|share| *share > 0.0).map_or(0, |last| last + 1)),
         observed,
         packets,
-        hours,
+        hours: Vec::new(),
+        known: Vec::new(),
     }
 }
 
@@ -157,6 +170,12 @@ fn first_ten(services: &[ServiceColumn], packets: &[u64]) -> Vec<Place> {
 
 fn events(plan: &Plan) -> Vec<Event> {
     let mut events: Vec<Event> = plan.surges.iter().map(|it| surge(plan, it)).collect();
+    let shut = known::shutdown(plan);
+    if !shut.is_empty() {
+        let tell = plan.sensors.iter().enumerate().filter(|(at, _)| known::tells_countries(plan, *at));
+        let minutes = shut.start * DAY..shut.end * DAY;
+        events.push(event(plan, Kind::Shutdown, &minutes, tell.map(|(_, it)| it.name.clone()).collect()));
+    }
     let span = plan.days * DAY;
     for sensor in &plan.sensors {
         let presence = &sensor.presence;
@@ -190,7 +209,13 @@ fn surge(plan: &Plan, it: &PlannedSurge) -> Event {
         Kind::Alone | Kind::LoudSource => Some(SurgeVerdict::SensorOnly),
         Kind::Some => Some(SurgeVerdict::Mixed),
         Kind::NewPort => Some(SurgeVerdict::NewPort),
-        Kind::Outage | Kind::Reboot | Kind::Restart | Kind::Birth | Kind::End | Kind::Move => None,
+        Kind::Outage
+        | Kind::Reboot
+        | Kind::Restart
+        | Kind::Birth
+        | Kind::End
+        | Kind::Move
+        | Kind::Shutdown => None,
     };
     Event {
         verdict,

@@ -83,6 +83,49 @@ pub struct Sensor {
     /// Raw histories only: packets by service, then by hour; nothing where the series has no sample.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hours: Vec<Vec<Option<u64>>>,
+    /// What it tells of sources; empty if nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownSeries>,
+}
+
+/// Something that a sensor tells of sources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownSeries {
+    /// What.
+    pub what: KnownKind,
+    /// Its label, or the name of a service; empty where there is only one.
+    pub name: String,
+    /// By day; nothing for days without a sample.
+    pub days: Vec<Option<u64>>,
+}
+
+/// What may be told of sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KnownKind {
+    /// SYNs by tool.
+    Tool,
+    /// Packets by country.
+    Country,
+    /// Packets by autonomous system.
+    System,
+    /// Packets by known scanner.
+    Scanner,
+    /// Packets of known scanners by service.
+    Scanned,
+    /// Packets by constituency.
+    Constituency,
+    /// Distinct sources: by service, or of all.
+    Sources,
+    /// Distinct sources by country.
+    CountrySources,
+    /// Packets that these rest on.
+    Observed,
+    /// Packets that they don't.
+    Missed,
+    /// Distinct addresses under denial of service.
+    Victims,
 }
 
 /// What all sensors of a region counted.
@@ -174,6 +217,8 @@ pub enum Kind {
     End,
     /// Another instance has the sensor from now on.
     Move,
+    /// A country's sources fall silent, on all sensors that tell of countries.
+    Shutdown,
 }
 
 impl Truth {

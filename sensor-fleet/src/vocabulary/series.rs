@@ -18,6 +18,21 @@ pub const REGION_PACKETS_1D: &str = "region:packets:increase1d";
 pub const SENSOR_DETAILS_1H: &str = "sensor:details:increase1h";
 /// The same of a day in UTC.
 pub const SENSOR_DETAILS_1D: &str = "sensor:details:increase1d";
+/// Packets of a full hour by sensor and where they came from, each with a label of its own: `country`, `as`, `scanner`,
+/// `constituency`, or `protocol` and `port` of those of known scanners.
+pub const SENSOR_ORIGINS_1H: &str = "sensor:origins:increase1h";
+/// The same of a day in UTC.
+pub const SENSOR_ORIGINS_1D: &str = "sensor:origins:increase1d";
+/// Distinct sources of a day in UTC by sensor, protocol and port; of all where both are empty.
+pub const SOURCES_DAILY: &str = "sensor:sources:daily";
+/// The same by sensor and country.
+pub const COUNTRY_SOURCES_DAILY: &str = "sensor:country_sources:daily";
+/// Packets of a day in UTC whose sources were looked at, by sensor.
+pub const SOURCES_OBSERVED_DAILY: &str = "sensor:sources_observed:daily";
+/// Packets of a day in UTC that were counted and whose sources were not looked at, by sensor.
+pub const SOURCES_MISSED_DAILY: &str = "sensor:sources_missed:daily";
+/// Distinct addresses under denial of service in a day in UTC, by sensor.
+pub const VICTIMS_DAILY: &str = "sensor:victims:daily";
 /// The share of the last hour's packets that is kept as evidence, by sensor; none where none is kept.
 pub const EVIDENCE_SHARE: &str = "sensor:evidence:share1h";
 /// The hours that a sensor's packets of an hour speak of, by sensor and region.
@@ -39,13 +54,20 @@ pub const HOUR_MARKER: &str = "sensor:rollup:hour";
 pub const DAY_MARKER: &str = "sensor:rollup:day";
 
 /// All of them.
-pub const RECORDED: [&str; 15] = [
+pub const RECORDED: [&str; 22] = [
     SENSOR_PACKETS_1H,
     SENSOR_PACKETS_1D,
     REGION_PACKETS_1H,
     REGION_PACKETS_1D,
     SENSOR_DETAILS_1H,
     SENSOR_DETAILS_1D,
+    SENSOR_ORIGINS_1H,
+    SENSOR_ORIGINS_1D,
+    SOURCES_DAILY,
+    COUNTRY_SOURCES_DAILY,
+    SOURCES_OBSERVED_DAILY,
+    SOURCES_MISSED_DAILY,
+    VICTIMS_DAILY,
     EVIDENCE_SHARE,
     OBSERVED_1H,
     OBSERVED_1D,
@@ -63,6 +85,8 @@ pub const LATEST: &str = "59m59s999ms";
 pub const HOURS: &str = "offset -59m59s999ms";
 /// Moves a window to the samples of the days that end in it: back by a day and [`LATEST`].
 pub const DAYS: &str = "offset -1d59m59s999ms";
+/// Moves a window of a day to the samples of what is said of a day all through the next.
+pub const NEXT_DAY: &str = "offset -1d";
 /// Moves a window of days to those before the one that ends at T.
 pub const DAYS_BEFORE: &str = HOURS;
 

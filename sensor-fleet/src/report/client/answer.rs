@@ -18,7 +18,8 @@ const SERIES: usize = 150_000;
 /// Most samples of a series: Prometheus gives no more either.
 const SAMPLES: usize = 11_000;
 /// The labels that a report reads.
-const LABELS: [&str; 4] = ["sensor", "region", "protocol", "port"];
+const LABELS: [&str; 10] =
+    ["sensor", "region", "protocol", "port", "__name__", "tool", "country", "as", "scanner", "constituency"];
 
 /// What every answer has.
 #[derive(serde::Deserialize)]

@@ -1,7 +1,9 @@
 //! Numbers with few digits.
 
 use super::Aliases;
-use crate::report::model::{Average, Balance, Ranked, SensorReport};
+use crate::report::model::{
+    Average, Balance, Mean, MeanMonth, Ranked, RankedOrigin, SensorReport, SourcesReport,
+};
 
 /// Makes numbers coarse.
 #[derive(Clone, Copy)]
@@ -78,6 +80,51 @@ impl Coarse {
             row.alone = None;
             row.mean_share = self.number(row.mean_share);
             row.median_per_day = self.number(row.median_per_day);
+        }
+    }
+
+    /// With few digits, without rows below the threshold, and without what is of one sensor, or names a constituency.
+    pub(super) fn sources(self, sources: &mut SourcesReport) {
+        sources.constituencies.clear();
+        sources.share = sources.share.map(|share| self.number(share));
+        for months in [&mut sources.monthly, &mut sources.mirai, &mut sources.victims] {
+            for MeanMonth { home, overseas, all, .. } in months {
+                for mean in [home, overseas, all] {
+                    *mean = mean.and_then(|mean| self.mean(mean));
+                }
+            }
+        }
+        for row in &mut sources.services {
+            row.per_sensor_day = self.number(row.per_sensor_day);
+        }
+        self.origins(&mut sources.countries);
+        self.origins(&mut sources.systems);
+        self.origins(&mut sources.tools);
+        if let Some(scanners) = &mut sources.scanners {
+            scanners.packets = self.count(scanners.packets);
+            scanners.observed = self.count(scanners.observed);
+            scanners.share = scanners.share.map(|share| self.number(share));
+            scanners.previous_share = scanners.previous_share.map(|share| self.number(share));
+            self.origins(&mut scanners.top);
+            scanners.without.clear();
+        }
+    }
+
+    fn mean(self, mean: Mean) -> Option<Mean> {
+        (mean.sum >= self.threshold).then(|| Mean {
+            sum: self.count(mean.sum),
+            sensor_days: self.number(mean.sensor_days),
+            per_sensor_day: self.number(mean.per_sensor_day),
+        })
+    }
+
+    fn origins(self, rows: &mut Vec<RankedOrigin>) {
+        rows.retain(|row| row.packets >= self.threshold);
+        for row in rows {
+            row.packets = self.count(row.packets);
+            row.share = self.number(row.share);
+            row.previous_share = row.previous_share.map(|share| self.number(share));
+            row.sources_per_sensor_day = row.sources_per_sensor_day.map(|sources| self.number(sources));
         }
     }
 }

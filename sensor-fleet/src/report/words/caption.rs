@@ -66,9 +66,15 @@ pub fn top(form: Form, report: &Report) -> String {
 /// A service's rank in the previous period: with an arrow up or down, or that it is new.
 #[must_use]
 pub fn previous_rank(form: Form, report: &Report, row: &Ranked) -> String {
-    match (row.previous_rank, row.previous) {
-        (Some(rank), _) if rank > row.rank => format!("{rank} ▲"),
-        (Some(rank), _) if rank < row.rank => format!("{rank} ▼"),
+    rank_before(form, report, row.rank, (row.previous_rank, row.previous))
+}
+
+/// The same of what has a rank now, and had one before or not.
+#[must_use]
+pub fn rank_before(form: Form, report: &Report, now: usize, before: (Option<usize>, Previous)) -> String {
+    match before {
+        (Some(rank), _) if rank > now => format!("{rank} ▲"),
+        (Some(rank), _) if rank < now => format!("{rank} ▼"),
         (Some(rank), _) => format!("{rank} ="),
         (None, _) if super::summary::unknown_before(report) => "–".to_owned(),
         (None, Previous::Nothing) => form.say(

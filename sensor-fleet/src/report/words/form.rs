@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use super::{date, number};
 use crate::report::language::Language;
 use crate::report::model::{Period, Publication, Report};
+use crate::vocabulary::countries;
 
 /// Writes numbers, days, regions and lists.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +148,13 @@ impl Form {
             (Language::Japanese, Some((_, japanese))) => (*japanese).to_owned(),
             _ => capital(region),
         }
+    }
+
+    /// A country by its code of ISO 3166, which is all that is known of some.
+    #[must_use]
+    pub fn country(self, code: &str) -> String {
+        countries::name(code)
+            .map_or_else(|| code.to_owned(), |name| self.language.of(name.english, name.japanese).to_owned())
     }
 
     /// All regions but the home region.

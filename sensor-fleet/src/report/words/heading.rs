@@ -51,6 +51,34 @@ words! {
     monthly: "Packets per sensor and day, month by month", "センサー1台の1日当たりの平均パケット数の月別比較";
     /// Of the part on all sensors together.
     top: "Top services", "宛先ポート番号トップ5";
+    /// Of the part on how many sources there were.
+    sources: "Distinct sources", "送信元数";
+    /// Of the part on countries.
+    countries: "Source countries", "送信元地域";
+    /// Of the part on autonomous systems.
+    systems: "Source networks", "送信元AS";
+    /// Of the part on tools.
+    tools: "What made the packets", "送信ツール";
+    /// Of the part on known scanners.
+    scanners: "Known scanners", "既知のスキャナー";
+    /// Of the part on constituencies.
+    constituencies: "From one's own constituencies", "管轄範囲からの通信";
+    /// Of the part on victims.
+    victims: "Victims of denial of service", "DoS攻撃の被害";
+    /// A column.
+    country: "Country", "送信元地域";
+    /// A column.
+    system: "Autonomous system", "AS";
+    /// A column.
+    tool: "Tool", "ツール";
+    /// A column.
+    scanner: "Known scanner", "スキャナー";
+    /// A column.
+    constituency: "Constituency", "管轄範囲";
+    /// A column.
+    sources_a_day: "Sources per sensor and day", "送信元数(センサー1台の1日当たり)";
+    /// A column.
+    packets_rank: "Rank by packets", "パケット数の順位";
     /// Of the part on surges.
     surges: "Surges", "パケット数の急増";
     /// Of the part on falls.
@@ -124,6 +152,13 @@ words! {
 pub fn previous_rank(form: Form, report: &Report) -> String {
     let previous = form.period(&report.previous);
     form.say(format!("Rank in {previous}"), format!("{previous}の順位"))
+}
+
+/// The column of previous shares.
+#[must_use]
+pub fn previous_share(form: Form, report: &Report) -> String {
+    let previous = form.period(&report.previous);
+    form.say(format!("Share in {previous}"), format!("{previous}の割合"))
 }
 
 /// The column of the sensor in the middle of a region.

@@ -15,6 +15,7 @@ pub fn sentences(report: &Report) -> Vec<String> {
     sentences.extend(alone(form, report));
     sentences.extend(newcomers(form, report));
     sentences.extend(home(form, report));
+    sentences.extend(super::sources::summary(form, report));
     sentences.extend(surges(form, report));
     sentences.extend(risen(form, report));
     sentences

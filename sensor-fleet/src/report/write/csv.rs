@@ -4,11 +4,13 @@
 //! apostrophe in front of it then, which spreadsheets don't show.
 
 use super::File;
-use crate::report::model::{Average, Level, Report, ShiftKind, SurgeKind, TOP_OF_A_SENSOR};
+use crate::report::model::{Average, Level, Ranked, Report, ShiftKind, SurgeKind, TOP_OF_A_SENSOR};
 use crate::report::words::number;
 use crate::vocabulary::names;
 use crate::vocabulary::service::Service;
 use crate::vocabulary::verdict::SurgeVerdict;
+
+mod sources;
 
 /// A table under way.
 struct Table {
@@ -76,7 +78,7 @@ impl Table {
 
 /// All tables.
 pub fn tables(report: &Report) -> Vec<File> {
-    vec![
+    let mut tables = vec![
         top(report),
         sensors(report),
         monthly(report),
@@ -85,7 +87,9 @@ pub fn tables(report: &Report) -> Vec<File> {
         changes(report),
         coverage(report),
         curves(report),
-    ]
+    ];
+    tables.extend(sources::tables(report));
+    tables
 }
 
 /// A count without separators; `<10` if it is withheld.
@@ -122,18 +126,25 @@ fn top(report: &Report) -> File {
 
 /// In the form of TSUBAME's own table.
 fn sensors(report: &Report) -> File {
+    let rows = report.sensors.iter();
+    let rows = rows.map(|sensor| (sensor.name.as_str(), sensor.region.as_str(), sensor.top.as_slice()));
+    sensors_table(rows).file("sensors.csv")
+}
+
+/// Sensors with their regions and first services.
+fn sensors_table<'a>(rows: impl Iterator<Item = (&'a str, &'a str, &'a [Ranked])>) -> Table {
     let ranks: Vec<String> = (1..=TOP_OF_A_SENSOR).map(|rank| rank.to_string()).collect();
     let headings: Vec<&str> =
         ["sensor", "region"].into_iter().chain(ranks.iter().map(String::as_str)).collect();
     let mut table = Table::new(&headings);
-    for sensor in &report.sensors {
-        table.text(&sensor.name).text(&sensor.region);
+    for (sensor, region, top) in rows {
+        table.text(sensor).text(region);
         for at in 0..TOP_OF_A_SENSOR {
-            table.text(&sensor.top.get(at).map(|row| row.service.to_string()).unwrap_or_default());
+            table.text(&top.get(at).map(|row| row.service.to_string()).unwrap_or_default());
         }
         table.end();
     }
-    table.file("sensors.csv")
+    table
 }
 
 fn monthly(report: &Report) -> File {

@@ -10,6 +10,7 @@ mod changes;
 mod coverage;
 mod sensors;
 mod shifts;
+mod sources;
 
 pub use self::changes::ROWS as CHANGES;
 
@@ -99,10 +100,14 @@ pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
     page.push(monthly(form, report));
     page.push(Block::Figure(&figures.monthly));
 
+    page.extend(sources::numbers(form, report));
+
     page.push(Block::Heading(heading::top(form)));
     page.push(top(form, report));
     page.extend(tops::loud(form, report).into_iter().map(Block::Text));
     page.push(Block::Figure(&figures.curves));
+
+    page.extend(sources::origins(form, report));
 
     page.push(Block::Heading(heading::surges(form)));
     page.extend(surges(form, report));

@@ -43,13 +43,17 @@ fn all_files_are_written_and_the_same_each_time() {
         "monthly.csv",
         "monthly.png",
         "monthly.svg",
+        "origins.csv",
         "report.html",
         "report.json",
         "report.md",
         "sensors.csv",
         "shifts.csv",
+        "sources-monthly.csv",
+        "sources-services.csv",
         "surges.csv",
         "top.csv",
+        "without.csv",
     ];
     assert_eq!(names, BTreeSet::from(expected));
     assert_eq!(files, written(&report));
@@ -157,7 +161,13 @@ const PAGE: &[(&str, &str)] = &[
         "![Figure 1. Packets per sensor and day, month by month, Japan against overseas, 2023Q4](monthly.png)",
     ),
     (
-        "Table 3. The services that received the most packets",
+        "Of 6 sensors some tell nothing of it",
+        "rest on 87.5 % of the packets of these days; there were at least so many.",
+    ),
+    ("Table 3. Distinct sources in a UTC day", "| Oct 2023 | 1,206 | 603 | 904 |"),
+    ("Table 4. The services with most sources", "| 1 | 23/TCP (Telnet) | 812 | 3 | 1 = |"),
+    (
+        "Table 5. The services that received the most packets",
         "| 2 | 22/TCP (SSH) | 312,345 | 15.1 % | 10 % | 3 | 512 | 3 ▲ |",
     ),
     (
@@ -169,6 +179,19 @@ const PAGE: &[(&str, &str)] = &[
         "osaka-edge alone received 75 % of the packets to 8080/TCP",
     ),
     ("<div class=\"narrow\">", "](curves.png)"),
+    ("Table 6. The countries that most packets came from", "| 2 | China | 250,000 | 16.7 % | 167 | 2 = |"),
+    ("<td>XK</td>", "| 5 | XK |"),
+    ("AS4200000000", "| 2 | AS4200000000 |"),
+    ("ZMap, likely", "| ZMap, likely | 125,000 | 8.3 % | 4.2 % |"),
+    ("SYNs with Mirai&#39;s mark", "nothing is said of the countries"),
+    (
+        "34.2 % of the packets whose sources were looked at came from known scanners, 30 % in 2023Q3",
+        "512,345 of 1,500,000",
+    ),
+    ("=HYPERLINK(&quot;x&quot;)&lt;b&gt;|", "| 2 | =HYPERLINK(\"x\")&lt;b&gt;\\| |"),
+    ("The top 10 of each sensor without known scanners", "| tokyo-dc3 |"),
+    ("secret-customer", "| 1 | secret-customer |"),
+    ("Distinct addresses under denial of service", "| Dec 2023 |"),
     (
         "6 of 6: Japan 3, Overseas 3",
         "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6: Japan 3, Overseas 3 | ×98.7 | ▁▁▁▁▁▁▁▁▁▁██████████ |",

@@ -9,6 +9,7 @@ use rstest::rstest;
 
 use super::super::super::arguments::ReportArgs;
 use super::super::super::history::{Counts, Observer};
+use super::super::super::known::Known;
 use super::super::super::moves::Moved;
 use super::super::super::period::{Asked, Plan};
 use super::super::super::write;
@@ -106,7 +107,7 @@ fn written(more: &[&str], sensors: usize, probes: &[Probe], strays: u64) -> File
             region: (*region).to_owned(),
             observed: vec![1.0; days],
         };
-        gathering.add(&observer, Counts { services, all, unranked: vec![0; days] });
+        gathering.add(&observer, Counts { services, all, unranked: vec![0; days] }, &Known::default());
     }
     let report = gathering.report(None).unwrap();
     let files = write::files(&report).unwrap().into_iter();

@@ -1,0 +1,62 @@
+//! What Prometheus has of a sensor's sources, by day.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+
+use super::{ByDay, Reader, check, whole};
+use crate::report::expression::{self, DAY};
+use crate::report::known::Known;
+
+impl Reader<'_> {
+    /// What is known of a sensor's sources: nothing of days of which it tells nothing.
+    ///
+    /// # Errors
+    /// Prometheus does not answer as it should.
+    pub fn known(&self, sensor: &str) -> Result<Known> {
+        let mut known = Known::default();
+        let days = self.days.dates.len();
+        for (series, values) in self.counted(expression::TOOLS, sensor)? {
+            known.tool(&series, &by_day(days, values));
+        }
+        for (series, values) in self.counted(expression::ORIGINS, sensor)? {
+            known.origin(&series, &by_day(days, values));
+        }
+        for (series, values) in self.said(&expression::sources(sensor))? {
+            known.window(&series, &by_day(days, values));
+        }
+        Ok(known)
+    }
+
+    /// The series that an expression gives of days in UTC, those of the same dates as the days that are read.
+    fn said(&self, expression: &str) -> Result<Vec<ByDay>> {
+        let ends: Option<Vec<i64>> = self.days.dates.iter().map(|date| utc_end(*date)).collect();
+        let Some(ends) = ends else { return Ok(Vec::new()) };
+        let (Some(first), Some(last)) = (ends.first(), ends.last()) else { return Ok(Vec::new()) };
+        let mut read = Vec::new();
+        for series in self.client.range(expression, (*first, *last), DAY)? {
+            check(&series)?;
+            let day = |(time, value): &(i64, f64)| Some((ends.binary_search(time).ok()?, *value));
+            let days = series.values.iter().filter_map(day).collect();
+            read.push((series, days));
+        }
+        Ok(read)
+    }
+}
+
+/// When a day in UTC ends, in Unix seconds.
+fn utc_end(date: Date) -> Option<i64> {
+    let midnight = date.tomorrow().ok()?.to_datetime(Time::midnight());
+    TimeZone::UTC.to_timestamp(midnight).ok().map(Timestamp::as_second)
+}
+
+/// Whole numbers by day, added up; nothing for days without any.
+fn by_day(days: usize, values: Vec<(usize, f64)>) -> Vec<Option<u64>> {
+    let mut sums = vec![None; days];
+    for (day, value) in values {
+        let sum: &mut Option<u64> = &mut sums[day];
+        *sum = Some(sum.unwrap_or(0).saturating_add(whole(value)));
+    }
+    sums
+}
