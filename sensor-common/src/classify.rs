@@ -5,7 +5,7 @@
 
 use crate::fingerprint::{self, Clock};
 use crate::flow::{self, Memory, Stamp, Use};
-use crate::layout::side::Side;
+use crate::layout::side::{Side, TcpKind};
 use crate::layout::{Passed, Slot, SlotKind};
 use crate::parse::{
     Address, Ethernet, Frame, Headers, IpHeader, Ipv4, Ipv6, Packet, Quoted, Read, Sensors, Short,
@@ -169,15 +169,18 @@ fn decide<R: Read + ?Sized, N: IpHeader, P: Policy, M: Memory>(
     let port = packet.port();
     if let Some(flags) = packet.tcp() {
         let slot = Slot::tcp(port);
-        // Nothing that the host has sent is answered by a request.
-        let may_answer = !flags.is_request() && memory.stamp(Use::tcp(port)) != Stamp::NEVER;
+        // Most packets ask for a connection, and nothing that the host has sent is answered by that.
+        let is_syn = flags.is_syn_alone();
+        let may_answer = !is_syn && !flags.is_request() && memory.stamp(Use::tcp(port)) != Stamp::NEVER;
         if may_answer || policy.may_allow(packet.source(), slot) {
             return None;
         }
-        let side = if policy.tells_tools() {
-            fingerprint::of_short_segment(frame, packet, flags, &WallClock { policy, memory })
-        } else {
+        let side = if !policy.tells_tools() {
             Side::NONE
+        } else if is_syn {
+            fingerprint::of_short_syn(frame, packet, &WallClock { policy, memory })
+        } else {
+            Side::tcp(TcpKind::of(flags))
         };
         return Some(Judgement::count(sensor, slot, side));
     }

@@ -40,7 +40,7 @@ impl TcpKind {
         const URG: u8 = 0x20;
         let all = flags.0 & 0x3f;
         // First what is most common: these are one comparison.
-        if flags.is_request() && !flags.rst() && !flags.fin() {
+        if flags.is_syn_alone() {
             Self::Syn
         } else if flags.rst() {
             Self::Rst
@@ -60,18 +60,14 @@ impl TcpKind {
     }
 }
 
-/// The side counter of a TCP segment of the common kind, with these flags.
+/// The side counter of a SYN of the common kind.
 #[inline(always)]
-pub fn of_short_segment<R: Read + ?Sized, N: IpHeader, C: Clock>(
+pub fn of_short_syn<R: Read + ?Sized, N: IpHeader, C: Clock>(
     frame: &R,
     packet: Short<'_, N>,
-    flags: TcpFlags,
     clock: &C,
 ) -> Side {
-    match TcpKind::of(flags) {
-        TcpKind::Syn => Side::tool(tool(frame, &packet, clock)),
-        kind => Side::tcp(kind),
-    }
+    Side::tool(tool(frame, &packet, clock))
 }
 
 /// The side counter of a frame, if it is counted.

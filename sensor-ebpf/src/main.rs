@@ -31,7 +31,7 @@ use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use sensor_common::classify::{
-    Judgement, Policy, Verdict, general_judgement, second_short_judgement, short_judgement,
+    Judgement, Verdict, general_judgement, second_short_judgement, short_judgement,
 };
 use sensor_common::evidence::Budget;
 use sensor_common::flow::remember;
@@ -100,7 +100,7 @@ fn carry_out<F: Capture>(ctx: &XdpContext, frame: &F, Judgement { verdict, side 
         Verdict::Count { sensor, slot } => {
             log::malformed(ctx, slot, frame.length());
             count::slot(sensor, slot, frame.length());
-            if (LoadTime.tells_tools() || evidence::is_kept() || policy::has_constituencies())
+            if (side != Side::NONE || evidence::is_kept() || policy::has_constituencies())
                 && let Some(counters) = count::side_counters(sensor)
             {
                 // The verifier would walk on with each side counter that it has seen come about.

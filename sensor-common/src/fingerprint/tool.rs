@@ -31,8 +31,8 @@ pub(super) trait Syn {
     fn sequence(&self) -> u32;
     /// The window, as it is written.
     fn window(&self) -> u16;
-    /// Bytes of options.
-    fn options_length(&self) -> usize;
+    /// Length of the header in words of 32 bits, as it is written: five without options.
+    fn data_offset(&self) -> u8;
     /// Offset in the frame of the options.
     fn options(&self) -> usize;
 }
@@ -79,8 +79,8 @@ impl<N: IpHeader> Syn for Short<'_, N> {
     }
 
     #[inline(always)]
-    fn options_length(&self) -> usize {
-        Self::options_length(*self)
+    fn data_offset(&self) -> u8 {
+        Self::data_offset(*self)
     }
 
     #[inline(always)]
@@ -151,8 +151,8 @@ impl Syn for Parsed {
     }
 
     #[inline(always)]
-    fn options_length(&self) -> usize {
-        self.segment.options
+    fn data_offset(&self) -> u8 {
+        self.segment.data_offset
     }
 
     #[inline(always)]
@@ -171,35 +171,33 @@ pub(super) fn tool<R: Read + ?Sized, C: Clock>(frame: &R, syn: &impl Syn, clock:
     if syn.dont_fragment() {
         return Tool::Other;
     }
+    let (window, data_offset) = (syn.window(), syn.data_offset());
     if syn.is_ipv4() {
-        // By its window and options too: Nmap's identifications are random.
-        let is_masscan = matches!((syn.window(), syn.options_length()), (1024, 0) | (1025, 4));
-        let mark = || syn.destination() ^ u32::from(syn.port()) ^ syn.sequence();
-        if is_masscan && u32::from(syn.identification()) == mark() & 0xffff {
-            return Tool::Masscan;
-        }
-        if syn.window() == 65_535 && syn.identification() == 54_321 {
-            return Tool::Zmap;
+        if window == 65_535 {
+            if syn.identification() == 54_321 {
+                return Tool::Zmap;
+            }
+        } else if matches!((window, data_offset), (1024, 5) | (1025, 6)) {
+            // By its window and options too: Nmap's identifications are random.
+            let mark = syn.destination() ^ u32::from(syn.port()) ^ syn.sequence();
+            if u32::from(syn.identification()) == mark & 0xffff {
+                return Tool::Masscan;
+            }
         }
     }
-    by_options(frame, syn, clock)
-}
-
-#[inline(always)]
-fn by_options<R: Read + ?Sized, C: Clock>(frame: &R, syn: &impl Syn, clock: &C) -> Tool {
-    // Fewer than these no rule asks for, and no other numbers.
-    match syn.options_length() {
-        4 => match frame.read::<Options<2>>(syn.options()) {
-            Some(options) if is_mss(&options) => by_window(syn),
+    // No rule asks for other lengths.
+    match data_offset {
+        6 => match frame.read::<Options<2>>(syn.options()) {
+            Some(options) if is_mss(&options) => by_window(syn, window),
             _ => Tool::Other,
         },
-        12 => match frame.read::<Options<6>>(syn.options()) {
-            Some(options) if syn.window() == 65_535 && is_zmap(&options) && is_near(syn.time_to_live()) => {
+        8 => match frame.read::<Options<6>>(syn.options()) {
+            Some(options) if window == 65_535 && is_zmap(&options) && is_near(syn.time_to_live()) => {
                 Tool::ZmapLikely
             }
             _ => Tool::Other,
         },
-        20 | 24 => match frame.read::<Options<10>>(syn.options()) {
+        10 | 11 => match frame.read::<Options<10>>(syn.options()) {
             Some(options) if is_timed(&options, clock) => Tool::Zmap,
             _ => Tool::Other,
         },
@@ -208,8 +206,8 @@ fn by_options<R: Read + ?Sized, C: Clock>(frame: &R, syn: &impl Syn, clock: &C) 
 }
 
 #[inline(always)]
-fn by_window(syn: &impl Syn) -> Tool {
-    match syn.window() {
+fn by_window(syn: &impl Syn, window: u16) -> Tool {
+    match window {
         1024 | 2048 | 3072 | 4096 => Tool::NmapLikely,
         4128 if syn.is_ipv4() && syn.time_to_live() > 128 => Tool::Unicornscan,
         _ => Tool::Other,

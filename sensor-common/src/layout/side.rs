@@ -1,10 +1,11 @@
 //! A sensor's side counters: details of what its slots count, never part of the sum over them. Their offsets in
 //! the page [`SIDE_PAGE`](super::SIDE_PAGE); numbers are only ever added.
 //!
-//! They count packets, not bytes. A counted packet adds to exactly one of those that tell what made it; [`Side::NONE`] has
-//! those of which nothing is told. What others tell already has none of its own: all SYNs are those of all tools
-//! together, SYN-ACKs and RSTs are backscatter as they are TCP, and ICMP's types have slots. While evidence is kept, a
-//! counted packet adds to exactly one of those of [`EVIDENCE`] too; and one that comes from a constituency, to that one's.
+//! They count packets, not bytes. A counted packet adds to at most one of those that tell what made it: of [`Side::NONE`]
+//! nothing is told, and what it counts says nothing. What others tell already has none of its own: all SYNs are those of
+//! all tools together, SYN-ACKs and RSTs are backscatter as they are TCP, and ICMP's types have slots. While evidence is
+//! kept, a counted packet adds to exactly one of those of [`EVIDENCE`] too; and one that comes from a constituency, to that
+//! one's.
 
 use core::ops::Range;
 
@@ -97,7 +98,8 @@ labelled! {
 pub struct Side(u32);
 
 impl Side {
-    /// Packets of which nothing is told: the last counter of the page, so that they need no question of their own.
+    /// Packets of which nothing is told. It is the last counter of the page, to which such a packet may add or not: where
+    /// another side counter has to be found for it, that needs no question of its own.
     pub const NONE: Self = Self(PAGE_SLOTS - 1);
     /// Packets handed over as evidence.
     pub const HANDED_OVER: Self = Self(EVIDENCE.start);

@@ -53,8 +53,16 @@ pub struct Segment {
     pub flags: TcpFlags,
     /// The window, as it is written.
     pub window: u16,
+    /// The data offset in words of 32 bits.
+    pub data_offset: u8,
+}
+
+impl Segment {
     /// Bytes of options.
-    pub options: usize,
+    #[must_use]
+    pub const fn options_length(self) -> usize {
+        (self.data_offset as usize * 4).saturating_sub(size_of::<header::Tcp>())
+    }
 }
 
 /// What a tool is told by in an IP header: IPv4's fields.
@@ -157,7 +165,7 @@ impl Packet {
             sequence: header::number(header.sequence),
             flags: TcpFlags(header.flags),
             window: header.window.get(),
-            options: header.header_length().saturating_sub(size_of::<header::Tcp>()),
+            data_offset: header.data_offset >> 4,
         })
     }
 

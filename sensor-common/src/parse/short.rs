@@ -236,11 +236,10 @@ impl<'a, N: IpHeader> Short<'a, N> {
         self.at + size_of::<Headers<N>>()
     }
 
-    /// Bytes of TCP's options, where [`Short::tcp`] says that there is a header.
+    /// TCP's data offset in words of 32 bits, where [`Short::tcp`] says that there is a header.
     #[inline(always)]
-    pub(crate) fn options_length(self) -> usize {
-        TcpRest::header_length(field!(self.headers.tcp.data_offset))
-            .saturating_sub(size_of::<Leading>() + size_of::<TcpRest>())
+    pub(crate) fn data_offset(self) -> u8 {
+        field!(self.headers.tcp.data_offset) >> 4
     }
 
     /// TCP's sequence number, likewise.

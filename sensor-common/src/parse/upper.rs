@@ -67,6 +67,13 @@ impl TcpFlags {
     pub const fn is_request(self) -> bool {
         self.0 & 0x12 == 0x02
     }
+
+    /// Likewise, and neither RST nor FIN.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_syn_alone(self) -> bool {
+        self.0 & 0x17 == 0x02
+    }
 }
 
 /// What an IP packet carries.

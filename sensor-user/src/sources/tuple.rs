@@ -47,7 +47,7 @@ impl Tuple {
     pub(super) fn of(frame: Captured<'_>, packet: &Packet) -> Option<Self> {
         let segment = packet.segment(&frame)?;
         let at = packet.tcp_options();
-        let options = frame.bytes().get(at..at.checked_add(segment.options)?)?;
+        let options = frame.bytes().get(at..at.checked_add(segment.options_length())?)?;
         let ttl = if packet.is_ipv6() { packet.hop_limit(&frame) } else { packet.time_to_live(&frame) }?;
         let ttl = BEGINS.into_iter().find(|&begin| ttl <= begin)?;
         let mut tuple =
