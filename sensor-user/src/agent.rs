@@ -4,6 +4,7 @@
 
 mod draining;
 mod evidence;
+mod notices;
 mod pages;
 mod status;
 mod store;
@@ -27,6 +28,7 @@ use crate::kernel::{
     AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
     detach_command, rules_in_effect,
 };
+use crate::notices::Book;
 use crate::obstacle::WrongUse;
 use crate::preflight;
 use crate::socket::Questions;
@@ -35,6 +37,7 @@ use crate::status::{AgentStatus, utc};
 
 use self::draining::drain;
 use self::evidence::Evidence;
+use self::notices::Notices;
 use self::pages::Pages;
 use self::store::Store;
 
@@ -50,6 +53,7 @@ pub struct Agent {
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
     evidence: Evidence,
+    notices: Notices,
     store: Store,
     resolver: Resolver,
     awaits_confirmation: bool,
@@ -83,8 +87,9 @@ impl Agent {
         let series = Box::new(deployment.series()?);
         let mut exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
         exporter.tell_constituencies(deployment.constituencies());
+        let book = Book::default();
         let about = about(&config, &input, &options);
-        let pages = Arc::new(Pages::new(deployment.counters()?, exporter, about));
+        let pages = Arc::new(Pages::new(deployment.counters()?, exporter, about, book.clone()));
         // What counted nothing before it was attached is new to every Prometheus.
         drop(pages.drain()?);
         deployment.attach(&config, &options, &interfaces)?;
@@ -102,8 +107,10 @@ impl Agent {
         deployment.settle();
         let mut store = Store::new(pages.lock().exporter.store_stats());
         store.begin(&config, &deployment);
-        let mut evidence = Evidence::default();
+        let mut evidence = Evidence::new(book.clone());
         evidence.begin(&config, &mut deployment, &store);
+        let mut notices = Notices::new(book, pages.lock().exporter.notice_log_stats());
+        notices.begin(&config);
         pages.keep(folder(&config), store.feed(), evidence.register());
         let names = http::Names::new(&config.hosts);
         Ok(Self {
@@ -116,6 +123,7 @@ impl Agent {
             draining,
             logging,
             evidence,
+            notices,
             store,
             resolver,
             awaits_confirmation,
@@ -215,6 +223,7 @@ impl Agent {
         self.evidence.settle();
         self.store.begin(&self.config, &self.deployment);
         self.evidence.begin(&self.config, &mut self.deployment, &self.store);
+        self.notices.begin(&self.config);
         self.pages.keep(folder(&self.config), self.store.feed(), self.evidence.register());
         self.restart_log()?;
         Ok(said)
@@ -349,6 +358,7 @@ impl Agent {
     fn stop(&mut self) {
         self.draining.abort();
         self.evidence.end();
+        self.notices.end();
         self.pages.store_counts();
         self.store.end();
     }

@@ -3,6 +3,7 @@
 //! What a value means by itself is checked here, so that wrong use ends with exit code 2; what depends on the
 //! configuration file is checked by [`crate::config`].
 
+mod notices;
 mod sources;
 mod value;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::notices::{NoticeForm, Notices};
 pub use self::sources::{Counts, Events, Form, Period, Source, Sources, Tuples};
 
 use crate::config::{self, KernelLog, Mode, Port, Prefix};
@@ -30,6 +32,7 @@ Examples:
   sensor status
   sensor evidence --last 1h --port 23/tcp
   sensor sources --port 37215/tcp
+  sensor notices --constituency our-country --format intelmq
   sensor reload
   sensor detach --interface eth0
 
@@ -84,6 +87,8 @@ pub enum Command {
     Scans(Events),
     /// Show who is under denial of service, as their answers to forged sources tell.
     Victims(Events),
+    /// Tell those who are responsible for addresses of constituencies: one notice of a source or a victim and a day.
+    Notices(Notices),
     /// Show what SYNs have in common: window, options, MSS, window scale and TTL.
     Tuples(Tuples),
     /// Show what was counted over time, minute by minute or hour by hour: of all, of a protocol or of a port.

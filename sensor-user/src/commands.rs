@@ -5,6 +5,7 @@ pub mod confirm;
 pub mod detach;
 pub mod doctor;
 pub mod evidence;
+pub mod notices;
 pub mod reload;
 pub mod run;
 pub mod sources;

@@ -8,6 +8,7 @@ mod constituency;
 mod error;
 mod evidence;
 mod file;
+mod notices;
 mod overlap;
 mod prefix;
 mod sensor;
@@ -36,6 +37,7 @@ pub use self::allow::Allow;
 pub use self::constituency::{Constituency, Members, NumberedConstituency};
 pub use self::error::ConfigError;
 pub use self::evidence::Evidence;
+pub use self::notices::Notices;
 pub use self::prefix::{Prefix, PrefixError};
 pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
 #[cfg(test)]
@@ -115,6 +117,8 @@ pub struct Config {
     pub store: Option<Store>,
     /// What is to be known of sources, where evidence is kept.
     pub sources: Sources,
+    /// How those who are responsible for the addresses of constituencies are told; `None` if only who asks is.
+    pub notices: Option<Notices>,
     /// Whose packets are news: at most [`sensor_common::policy::MAX_CONSTITUENCIES`].
     pub constituencies: Vec<Constituency>,
 }
@@ -240,6 +244,7 @@ impl Config {
             evidence,
             store,
             sources: settings.sources,
+            notices: settings.notices,
             constituencies: settings.constituencies,
         })
     }

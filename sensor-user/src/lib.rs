@@ -21,6 +21,7 @@ pub mod lock;
 pub mod log;
 pub mod manager;
 pub mod memory;
+pub mod notices;
 pub mod obstacle;
 pub mod output;
 pub mod preflight;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sensor_user::cli::{Cli, Command};
-use sensor_user::commands::{check, confirm, detach, doctor, evidence, reload, run, sources, status};
+use sensor_user::commands::{
+    check, confirm, detach, doctor, evidence, notices, reload, run, sources, status,
+};
 use sensor_user::config::{Config, Input};
 use sensor_user::obstacle::{WrongUse, in_words};
 use sensor_user::{log, output};
@@ -44,6 +46,7 @@ fn dispatch() -> ExitCode {
         Command::Source(arguments) => finish(sources::source(&arguments)),
         Command::Scans(arguments) => finish(sources::scans(&arguments)),
         Command::Victims(arguments) => finish(sources::victims(&arguments)),
+        Command::Notices(arguments) => finish(notices::run(&arguments)),
         Command::Tuples(arguments) => finish(sources::tuples(&arguments)),
         Command::Counts(arguments) => finish(sources::counts(&arguments)),
         Command::Reload(arguments) => finish(reload::run(&arguments)),

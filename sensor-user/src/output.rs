@@ -48,6 +48,16 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Prints what somebody is to have. A reader that has gone has not got it.
+///
+/// # Errors
+/// It can't be written.
+pub fn deliver(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.context("cannot write to standard output")
+}
+
 /// Says on standard output what a command has done, which stays done whether anybody reads it or not.
 pub fn say(line: &str) {
     STDOUT.add(format!("{line}\n").as_bytes());

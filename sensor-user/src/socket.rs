@@ -22,5 +22,7 @@ pub use self::place::{check, is_listening, obstacle};
 pub use self::question::{Detach, LONGEST, Question, VERSION};
 pub use self::server::{Change, Changing, Listener, Questions, Visit};
 
+/// How long a peer may take to print what it has claimed, until it says that it is sent.
+const CLAIMED: Duration = Duration::from_mins(10);
 /// How long a peer may take to ask, to take each piece of the answer, and to ask again.
 const PATIENCE: Duration = Duration::from_secs(10);

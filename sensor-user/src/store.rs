@@ -14,6 +14,8 @@ mod forget;
 mod gather;
 mod hourly;
 mod keeper;
+mod notice;
+mod notices;
 mod place;
 mod read;
 mod schema;
@@ -30,11 +32,14 @@ pub use self::event::{Event, EventKind};
 pub use self::feed::Feed;
 pub use self::gather::MOST_FLOWS;
 pub use self::keeper::{Keeper, Schedule};
+pub use self::notice::{About, Attack, NoticeKey, Noticed, Sample};
 pub use self::place::{DATABASE, bytes_in};
 pub(crate) use self::read::Heaviest;
 pub use self::read::{
-    Ask, AskCounted, Basis, Counted, FlowRow, Flowed, HourRow, Kept, Reader, SourceRow, Step, TopSources,
-    What,
+    Ask, AskCounted, AskNoticed, Basis, Counted, FlowRow, Flowed, HourRow, Kept, NoticeRow, NoticedOver,
+    Reader, SourceRow, Step, TopSources, What,
 };
 pub use self::stats::{Refused, Stats};
+#[cfg(test)]
+pub(crate) use self::tests::observation;
 pub use self::window::Window;

@@ -64,6 +64,7 @@ const TABLE: &[Row] = &[
     row("SensorClockOff", "the host's clock goes ahead by an hour", &["ahead"]),
     row("SensorDrainsFail", "the kernel refuses to read a map", &["failing"]),
     row("SensorStoreFailing", "the folder of the store cannot be made", &["losing"]),
+    row("SensorNoticeLogFailing", "the folder of the event log cannot be made", &["losing"]),
     row(
         "SensorRestarts",
         "the agent is killed and started again three times; others at most twice",
@@ -310,7 +311,7 @@ fn start(
     let evidence = match name {
         // Nobody makes a folder there, or a file.
         "losing" => "[evidence]\npath = \"/proc/evidence\"\n[store]\npath = \"/proc/store\"\n\
-                     [sources]\ncountries = \"/proc/countries.mmdb\"\n"
+                     [sources]\ncountries = \"/proc/countries.mmdb\"\n[notices]\nlog = \"/proc/log/notices\"\n"
             .to_owned(),
         "thin" => {
             let folder = evidence.display();

@@ -298,7 +298,8 @@ fn the_document_shows_what_is_said() -> Result<()> {
     let one = Wire::between(near.clone(), "eth0", Namespace::new()?, MTU)?;
     let (pins, folder) = (Pins::new()?, TempDir::new()?);
     let evidence = format!("[evidence]\npath = \"{}\"", folder.path().display());
-    let config = format!("interfaces = [\"eth0\", \"eth1\"]\n{SENSOR}\n{evidence}");
+    let ours = "[[constituency]]\nname = \"customer\"\nprefixes = [\"203.0.113.0/24\"]";
+    let config = format!("interfaces = [\"eth0\", \"eth1\"]\n{SENSOR}\n{evidence}\n{ours}");
     let agent = Launch::new(&near).pins(&pins).config(&config).spawn()?;
     let socket = pins.socket();
     until(|| Ok(agent.get("/metrics").is_ok_and(|page| page.status == 200)), || agent.stderr())?;

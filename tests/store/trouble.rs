@@ -30,7 +30,7 @@ pub(crate) fn keep(settings: &Store) -> Result<(Keeper, Feed, Arc<Stats>)> {
     let stats = Arc::new(Stats::default());
     let keeper = Keeper::start(settings, SCHEDULE, Arc::clone(&stats))?;
     let feed = keeper.feed();
-    let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
+    let sensor = Sensor { name: "a".to_owned(), region: String::new(), alias: None, prefixes: Vec::new() };
     feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }], None);
     Ok((keeper, feed, stats))
 }
@@ -49,6 +49,7 @@ pub(crate) fn packet(from: u32) -> Observation {
         kind: None,
         tuple: None,
         reply: None,
+        is_constituents: false,
         length: 90,
         missed: 0,
         lost: 0,

@@ -9,6 +9,7 @@ use super::store::Store;
 use crate::config::{Config, Evidence as Settings};
 use crate::evidence::{Keeper, forgo};
 use crate::kernel::Deployment;
+use crate::notices::Book;
 use crate::sources::{Observer, Register};
 
 /// How long a stop waits until what is known of sources is kept.
@@ -27,6 +28,8 @@ pub(super) struct Evidence {
     stopping: Option<Keeper>,
     /// A reload does not forget what is known.
     sources: Option<Sources>,
+    /// What notices are made by.
+    book: Book,
 }
 
 /// What looks at sources.
@@ -38,7 +41,7 @@ struct Sources {
 
 impl Sources {
     /// Begins to look, with what an earlier agent has stored.
-    fn begin(config: &Config, deployment: &Deployment, store: &Store) -> Result<Self> {
+    fn begin(config: &Config, deployment: &Deployment, store: &Store, book: &Book) -> Result<Self> {
         let register = Register::new(&config.sources, deployment.sensors())?;
         register.keep_in(store.feed());
         let mut before = Vec::new();
@@ -49,13 +52,18 @@ impl Sources {
             let then = Timestamp::now() - STILL_OF_USE;
             before = feed.reader().reached(deployment.sensors(), life, then).unwrap_or_default();
         }
-        let sinks = vec![register.sink(), store.sink()];
+        let sinks = vec![register.sink(), store.sink(), book.sink(register.clone())];
         let observer = Observer::start(sinks, register.missed_records(), before)?;
         Ok(Self { register, observer })
     }
 }
 
 impl Evidence {
+    /// None is kept yet; notices are made of it by this.
+    pub(super) fn new(book: Book) -> Self {
+        Self { book, ..Self::default() }
+    }
+
     /// Begins as configured, unless what kept evidence before has not ended. What stands in its way does not stop the
     /// counting.
     pub(super) fn begin(&mut self, config: &Config, deployment: &mut Deployment, store: &Store) {
@@ -63,6 +71,8 @@ impl Evidence {
             return;
         }
         self.stopping = None;
+        let members = deployment.constituencies().iter().map(|it| &it.members);
+        self.book.configure(config, members, deployment.sensors(), store.feed());
         let Some(settings) = &config.evidence else {
             forget(deployment);
             self.stop_sources();
@@ -91,7 +101,7 @@ impl Evidence {
             sources.register.keep_in(store.feed());
             sources
         } else {
-            Sources::begin(config, deployment, store)?
+            Sources::begin(config, deployment, store, &self.book)?
         };
         let feed = self.sources.insert(sources).observer.feed();
         Keeper::start(settings, deployment.sensors(), ring, deployment.ledger()?, feed)
@@ -108,6 +118,7 @@ impl Evidence {
 
     /// Has another store from now on.
     pub(super) fn store_in(&self, store: &Store) {
+        self.book.store_in(store.feed());
         if let Some(sources) = &self.sources {
             sources.register.keep_in(store.feed());
         }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::status::Since;
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
+use crate::notices::Book;
 use crate::repeated::Repeated;
 use crate::sources::Register;
 use crate::status::AgentStatus;
@@ -37,6 +38,8 @@ pub(super) struct State {
     pub(super) evidence: Option<PathBuf>,
     /// Where what is to be stored comes in, if anything is.
     pub(super) store: Option<Feed>,
+    /// What notices are made by.
+    pub(super) book: Book,
     /// When the counters were last read.
     pub(super) drained: Option<SystemTime>,
     /// Drains that fail in a row.
@@ -45,7 +48,7 @@ pub(super) struct State {
 
 impl Pages {
     /// Nothing is attached yet.
-    pub(super) fn new(counters: Counters, exporter: Exporter, about: AgentStatus) -> Self {
+    pub(super) fn new(counters: Counters, exporter: Exporter, about: AgentStatus, book: Book) -> Self {
         Self {
             state: Mutex::new(State {
                 counters,
@@ -56,6 +59,7 @@ impl Pages {
                 about,
                 evidence: None,
                 store: None,
+                book,
                 drained: None,
                 failing: Repeated::default(),
             }),

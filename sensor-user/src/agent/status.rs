@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use super::pages::Pages;
 use crate::evidence::{Basis, Search, find};
 use crate::export::AttachStatus;
+use crate::notices::Book;
 use crate::obstacle::in_words;
 use crate::socket::{Questions, Visit};
 use crate::sources::answer::{self, Line};
@@ -109,6 +110,15 @@ impl Questions for Pages {
             "this agent stores nothing: add [store] or [evidence] to its configuration, then `sensor reload`",
         )?;
         answer::counts(&store.reader(), ask)
+    }
+
+    fn notices(&self) -> Result<Book> {
+        let state = self.lock();
+        state.evidence.as_ref().context(
+            "this agent keeps no evidence, of which notices are made: add [evidence] to its configuration, then \
+             `sensor reload`",
+        )?;
+        Ok(state.book.clone())
     }
 
     fn register(&self) -> Result<Register> {

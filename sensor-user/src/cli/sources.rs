@@ -16,7 +16,7 @@ use crate::store::Step;
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Period {
     /// From then on, as in 2026-11-29T02:00:00Z or 2026-11-29.
-    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "last")]
+    #[arg(long, visible_alias = "since", value_name = "TIME", value_parser = instant, conflicts_with = "last")]
     pub from: Option<Timestamp>,
 
     /// Until then.

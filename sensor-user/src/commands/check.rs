@@ -11,6 +11,7 @@ use anyhow::Result;
 use crate::conditions::Conditions;
 use crate::config::{Allow, Config, Prefix};
 use crate::kernel::{AttachOptions, Framing, Interface};
+use crate::notices;
 use crate::output;
 use crate::preflight::{Facts, Finding, Findings, Service, judge};
 use crate::socket;
@@ -44,6 +45,10 @@ fn files(text: &mut String, config: &Config) -> Result<()> {
     let troubles = config.evidence.as_ref().map(|_| file_troubles(&config.sources));
     for trouble in troubles.into_iter().flatten() {
         writeln!(text, "Note: {trouble}.")?;
+    }
+    let log = config.notices.as_ref().and_then(|notices| notices.log.as_deref());
+    if let Some(obstacle) = log.filter(|_| config.evidence.is_some()).and_then(notices::obstacle) {
+        writeln!(text, "Note: {obstacle}; until then notices would wait in the store.")?;
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ fn events(arguments: &cli::Events) -> Result<AskEvents> {
     Ok(AskEvents { from, to, sensor: arguments.sensor.clone(), without_known_scanners })
 }
 
-fn times(Period { from, to, last }: Period) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+pub(super) fn times(Period { from, to, last }: Period) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
     let since = |last| Timestamp::now().checked_sub(last).context("--last is before all time");
     Ok((last.map(since).transpose()?.or(from), to))
 }

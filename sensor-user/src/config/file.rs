@@ -36,6 +36,7 @@ pub(super) struct File {
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
     pub sources: Option<Spanned<Sources>>,
+    pub notices: Option<Spanned<Notices>>,
     #[serde(default)]
     pub constituency: Vec<Spanned<Constituency>>,
 }
@@ -46,6 +47,7 @@ pub(super) struct File {
 pub(super) struct Sensor {
     pub name: Spanned<String>,
     pub region: Option<Spanned<String>>,
+    pub alias: Option<Spanned<String>>,
     pub prefixes: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
@@ -98,6 +100,15 @@ pub(super) struct Sources {
     pub victim_packets: Option<Spanned<i64>>,
     pub victim_time: Option<Spanned<String>>,
     pub victim_packets_per_minute: Option<Spanned<i64>>,
+}
+
+/// The `[notices]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Notices {
+    pub log: Option<Spanned<String>>,
+    pub log_max_size: Option<Spanned<String>>,
+    pub template: Option<Spanned<String>>,
 }
 
 /// A `[[constituency]]` table.

@@ -16,6 +16,8 @@ pub struct Sensor {
     pub name: String,
     /// Where it is, for comparing sensors with one another; may be empty, else as `name`.
     pub region: String,
+    /// What others are told that it is called, in notices; `None` if they are told its name.
+    pub alias: Option<String>,
     /// What it monitors; empty only if it is the only sensor: then it monitors every address.
     pub prefixes: Vec<Prefix>,
 }
@@ -52,6 +54,6 @@ impl Sensor {
         let name = value::name(hostname).map_err(|cause| {
             format!("the host's name {hostname:?} {cause}, or add a [[sensor]] with a name")
         })?;
-        Ok(Self { name, region: String::new(), prefixes: Vec::new() })
+        Ok(Self { name, region: String::new(), alias: None, prefixes: Vec::new() })
     }
 }

@@ -3,9 +3,9 @@
 use super::error::cut;
 
 /// Which keys are where: those of the whole file stand above the first heading.
-const PLACES: [(&str, &[&str]); 9] = [
+const PLACES: [(&str, &[&str]); 10] = [
     ("", &["interfaces", "listen", "hosts", "drain_interval", "mode", "observe", "kernel_log"]),
-    ("[[sensor]]", &["name", "region", "prefixes"]),
+    ("[[sensor]]", &["name", "region", "alias", "prefixes"]),
     ("[export]", &["ports", "max_ports"]),
     ("[socket]", &["path"]),
     ("[[allow]]", &["from", "tcp", "udp", "icmp_echo"]),
@@ -25,6 +25,7 @@ const PLACES: [(&str, &[&str]); 9] = [
             "victim_packets_per_minute",
         ],
     ),
+    ("[notices]", &["log", "log_max_size", "template"]),
     ("[[constituency]]", &["name", "prefixes", "as", "countries"]),
 ];
 

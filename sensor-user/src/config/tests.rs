@@ -18,7 +18,7 @@ fn load(content: &str, flags: Input) -> Result<Config, ConfigError> {
 
 fn sensor(name: &str, region: &str, prefixes: &[&str]) -> Sensor {
     let prefixes = prefixes.iter().map(|prefix| prefix.parse().unwrap()).collect();
-    Sensor { name: name.to_owned(), region: region.to_owned(), prefixes }
+    Sensor { name: name.to_owned(), region: region.to_owned(), alias: None, prefixes }
 }
 
 const EXAMPLE: &str = r#"
@@ -54,6 +54,7 @@ fn example() -> Config {
         evidence: None,
         store: None,
         sources: Sources::default(),
+        notices: None,
         constituencies: vec![],
     }
 }
@@ -63,9 +64,7 @@ fn the_example_is_read() {
     assert_eq!(load(EXAMPLE, Input::default()), Ok(example()));
 }
 
-#[test]
-fn every_key_is_read() {
-    let content = r#"
+const EVERY_KEY: &str = r#"
         interfaces = ["eth0", "eth1"]
         listen = "[::]:9000"
         hosts = ["sensor-1.example.net", "sensor_1."]
@@ -75,6 +74,7 @@ fn every_key_is_read() {
         kernel_log = "debug"
         [[sensor]]
         name = "a"
+        alias = "sensor 1"
         prefixes = ["192.0.2.1"]
         [[sensor]]
         name = "b"
@@ -109,12 +109,19 @@ fn every_key_is_read() {
         victim_packets = 5
         victim_time = "2m"
         victim_packets_per_minute = 10
+        [notices]
+        log = "/srv/notices.jsonl"
+        log_max_size = "8MiB"
+        template = "TEMPLATE"
         [[constituency]]
         name = "ours"
         prefixes = ["203.0.113.0/24", "2001:db8:a::/48"]
         as = [64496]
         countries = ["JP"]
     "#;
+
+#[test]
+fn every_key_is_read() {
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
         listen: "[::]:9000".parse().unwrap(),
@@ -123,7 +130,10 @@ fn every_key_is_read() {
         mode: Mode::Generic,
         observe: true,
         kernel_log: KernelLog::Debug,
-        sensors: vec![sensor("a", "", &["192.0.2.1/32"]), sensor("b", "", &["0.0.0.0/1", "::/0"])],
+        sensors: vec![
+            Sensor { alias: Some("sensor 1".to_owned()), ..sensor("a", "", &["192.0.2.1/32"]) },
+            sensor("b", "", &["0.0.0.0/1", "::/0"]),
+        ],
         export: Export { ports: vec![], max_ports: MaxPorts::All },
         socket: Some("/run/sensor-2/s.sock".into()),
         allow: vec![Allow {
@@ -153,6 +163,11 @@ fn every_key_is_read() {
             max_labels: 7,
             victims: VictimDefinition { packets: 5, time: Duration::from_mins(2), packets_per_minute: 10 },
         },
+        notices: Some(Notices {
+            log: Some("/srv/notices.jsonl".into()),
+            log_max_size: 8 << 20,
+            template: Some("To {constituency}".to_owned()),
+        }),
         constituencies: vec![Constituency {
             name: "ours".to_owned(),
             prefixes: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8:a::/48".parse().unwrap()],
@@ -160,7 +175,10 @@ fn every_key_is_read() {
             countries: vec!["JP".parse().unwrap()],
         }],
     };
-    assert_eq!(load(content, Input::default()), Ok(expected));
+    let mut template = tempfile::NamedTempFile::new().unwrap();
+    template.write_all(b"To {constituency}").unwrap();
+    let content = EVERY_KEY.replace("TEMPLATE", &template.path().display().to_string());
+    assert_eq!(load(&content, Input::default()), Ok(expected));
 }
 
 #[rstest]

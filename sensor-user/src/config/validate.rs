@@ -20,8 +20,8 @@ use super::error::{Problems, shown};
 use super::overlap::{Overlap, overlaps};
 use super::{
     Allow, ConfigError, Constituency, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Evidence, Export, KernelLog,
-    MAX_PREFIXES, MAX_SERIES, MaxPorts, Mode, Port, Prefix, Sensor, Sources, Store, allow, constituency,
-    evidence, file, sources, store, value,
+    MAX_PREFIXES, MAX_SERIES, MaxPorts, Mode, Notices, Port, Prefix, Sensor, Sources, Store, allow,
+    constituency, evidence, file, notices, sources, store, value,
 };
 
 /// What a file says; what it leaves out is `None`, or empty for sensors.
@@ -41,6 +41,7 @@ pub(super) struct Settings {
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
     pub sources: Sources,
+    pub notices: Option<Notices>,
     pub constituencies: Vec<Constituency>,
 }
 
@@ -67,6 +68,16 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
             "[sources] without [evidence], of which sources are told: add an [evidence] table, or remove this one",
         );
     }
+    if let Some(table) = &file.notices {
+        for (is_missing, what) in [
+            (file.evidence.is_none(), "[evidence], of which notices are made: add an [evidence] table"),
+            (file.constituency.is_empty(), "[[constituency]], whose addresses notices are about: add one"),
+        ] {
+            if is_missing {
+                problems.add(table.span().start, format!("[notices] without {what}, or remove this table"));
+            }
+        }
+    }
     let number = sensors.len().max(1);
     let sources = file
         .sources
@@ -91,6 +102,7 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
         allow: allow::rules(&file.allow, &mut problems),
         evidence: file.evidence.map(|table| evidence::evidence(&table, &mut problems)),
         store: file.store.map(|table| store::store(&table, &mut problems)),
+        notices: file.notices.map(|table| notices::notices(&table, &mut problems)),
         constituencies: constituency::constituencies(&file.constituency, &sources, &mut problems),
         sources,
     };
@@ -202,9 +214,10 @@ fn sensors(tables: Vec<file::Sensor>, problems: &mut Problems<'_>) -> Vec<Sensor
             names.insert(&name, at, format_args!("sensor name {name:?}"), problems);
         }
         let region = table.region.and_then(|text| one("region", &text, value::name, problems));
+        let alias = table.alias.and_then(|text| one("alias", &text, value::name, problems));
         let listed = table.prefixes.map(Spanned::into_inner).unwrap_or_default();
         let prefixes = prefixes(&listed, number, &mut places, problems);
-        checked.push(Sensor { name: given, region: region.unwrap_or_default(), prefixes });
+        checked.push(Sensor { name: given, region: region.unwrap_or_default(), alias, prefixes });
     }
     if let Some(place) = places.get(MAX_PREFIXES) {
         problems.add(

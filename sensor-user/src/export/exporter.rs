@@ -23,6 +23,7 @@ use crate::counters::details::{self, Details};
 use crate::counters::select::{Drain, Scrapers};
 use crate::counters::store::{Records, Restored};
 use crate::counters::{SeriesStore, Slots, Snapshot};
+use crate::notices::LogStats;
 use crate::sources::Register;
 use crate::status::{EvidenceStatus, SensorStatus};
 use crate::store::Stats;
@@ -107,6 +108,7 @@ impl Exporter {
     pub fn tell_constituencies(&mut self, constituencies: &[NumberedConstituency]) {
         let labelled = |it: &NumberedConstituency| (it.members.name.clone(), Side::constituency(it.number));
         self.constituencies = constituencies.iter().map(labelled).collect();
+        self.own.tell_constituencies(constituencies.iter().map(|it| it.members.name.as_str()));
     }
 
     /// Takes in a drain of the sensors, in their order: when it was started and how long it took. To be
@@ -236,6 +238,12 @@ impl Exporter {
     #[must_use]
     pub fn store_stats(&self) -> Arc<Stats> {
         self.own.store_stats()
+    }
+
+    /// What the event log of notices says of itself, for it to say it in.
+    #[must_use]
+    pub fn notice_log_stats(&self) -> Arc<LogStats> {
+        self.own.notice_log_stats()
     }
 
     /// What is kept as evidence, of all sensors together, as of the last drain; where that is, others know.

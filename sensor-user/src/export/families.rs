@@ -49,7 +49,7 @@ impl Family {
 }
 
 /// Every metric of the agent but those of sources and the process metrics.
-pub static FAMILIES: [&Family; 28] = [
+pub static FAMILIES: [&Family; 32] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -76,6 +76,10 @@ pub static FAMILIES: [&Family; 28] = [
     &STORE_ROWS,
     &STORE_REFUSED,
     &STORE_FAILING,
+    &NOTICES,
+    &NOTICES_OVER,
+    &NOTICES_LOGGED,
+    &NOTICE_LOG_FAILING,
     &TIME,
     &BUILD_INFO,
 ];
@@ -365,6 +369,34 @@ pub(super) static STORE_FAILING: Family = Family {
     kind: Kind::Gauge,
     labels: &[],
     help: "Whether the store cannot be written: then it is 1, and the log says why.",
+};
+
+pub(super) static NOTICES: Family = Family {
+    name: "sensor_notices_total",
+    kind: Kind::Counter,
+    labels: &["constituency"],
+    help: "Notices that were begun: sources and victims of a constituency, each once a UTC day.",
+};
+
+pub(super) static NOTICES_OVER: Family = Family {
+    name: "sensor_notices_over_packets_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Packets from constituencies that are in no notice, since there were too many addresses.",
+};
+
+pub(super) static NOTICES_LOGGED: Family = Family {
+    name: "sensor_notices_logged_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Notices that were written to the event log.",
+};
+
+pub(super) static NOTICE_LOG_FAILING: Family = Family {
+    name: "sensor_notice_log_failing",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Whether the event log cannot be written: notices wait in the store.",
 };
 
 pub(super) static TIME: Family = Family {

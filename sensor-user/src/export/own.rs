@@ -10,11 +10,13 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 use sensor_common::layout::SCHEMA_VERSION;
 
 use super::families::{
-    ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, EGRESS_ATTACHED, Family, LOST_LINES, STORE_BYTES,
-    STORE_FAILING, STORE_REFUSED, STORE_ROWS, TIME,
+    ATTACHED, BUILD_INFO, DRAIN_DURATION, DRAIN_FAILURES, EGRESS_ATTACHED, Family, LOST_LINES,
+    NOTICE_LOG_FAILING, NOTICES, NOTICES_LOGGED, NOTICES_OVER, STORE_BYTES, STORE_FAILING, STORE_REFUSED,
+    STORE_ROWS, TIME,
 };
 use super::{AttachStatus, HttpStats};
 use crate::kernel::AttachedMode;
+use crate::notices::LogStats;
 use crate::output;
 use crate::store::{Refused, Stats};
 
@@ -32,6 +34,7 @@ pub(super) struct Own {
     http: HttpStats,
     lost_lines: IntCounter,
     store: StoreFamilies,
+    notices: NoticeFamilies,
     time: IntGauge,
     build_info: IntGaugeVec,
     process: ProcessCollector,
@@ -52,6 +55,7 @@ impl Own {
             http: HttpStats::default(),
             lost_lines: IntCounter::with_opts(LOST_LINES.options()).expect(VALID),
             store: StoreFamilies::new(),
+            notices: NoticeFamilies::new(),
             time: IntGauge::with_opts(TIME.options()).expect(VALID),
             build_info,
             process: ProcessCollector::for_self(),
@@ -74,13 +78,25 @@ impl Own {
         Arc::clone(&self.store.stats)
     }
 
+    pub(super) fn notice_log_stats(&self) -> Arc<LogStats> {
+        Arc::clone(&self.notices.log)
+    }
+
+    /// From now on there are these constituencies: their notices begin from 0.
+    pub(super) fn tell_constituencies<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        for name in names {
+            drop(self.notices.begun.with_label_values(&[name]));
+        }
+    }
+
     /// The families in the order of the list, and those of the process.
     pub(super) fn families(&self, attached: &[AttachStatus]) -> Vec<MetricFamily> {
         self.set_attached(attached);
         self.time.set(unix_time());
         self.lost_lines.inc_by(output::lost_lines().saturating_sub(self.lost_lines.get()));
         self.store.look();
-        let families: [&dyn Collector; 13] = [
+        self.notices.look(&self.store.stats);
+        let families: [&dyn Collector; 17] = [
             &self.attached,
             &self.egress_attached,
             &self.drain_duration,
@@ -91,6 +107,10 @@ impl Own {
             &self.store.rows,
             &self.store.refused,
             &self.store.failing,
+            &self.notices.begun,
+            &self.notices.over,
+            &self.notices.logged,
+            &self.notices.failing,
             &self.time,
             &self.build_info,
             &self.process,
@@ -144,6 +164,38 @@ impl StoreFamilies {
             let counter = self.refused.with_label_values(&[reason.label()]);
             counter.inc_by(self.stats.refused(reason).saturating_sub(counter.get()));
         }
+    }
+}
+
+/// What is said of notices: by the store that they are in, and by who writes the event log.
+struct NoticeFamilies {
+    log: Arc<LogStats>,
+    begun: IntCounterVec,
+    over: IntCounter,
+    logged: IntCounter,
+    failing: IntGauge,
+}
+
+impl NoticeFamilies {
+    fn new() -> Self {
+        let counter = |family: &Family| IntCounter::with_opts(family.options()).expect(VALID);
+        Self {
+            log: Arc::default(),
+            begun: IntCounterVec::new(NOTICES.options(), NOTICES.labels).expect(VALID),
+            over: counter(&NOTICES_OVER),
+            logged: counter(&NOTICES_LOGGED),
+            failing: IntGauge::with_opts(NOTICE_LOG_FAILING.options()).expect(VALID),
+        }
+    }
+
+    fn look(&self, store: &Stats) {
+        let reach = |counter: &IntCounter, count: u64| counter.inc_by(count.saturating_sub(counter.get()));
+        for (constituency, notices) in store.notices() {
+            reach(&self.begun.with_label_values(&[&constituency]), notices);
+        }
+        reach(&self.over, store.notices_over());
+        reach(&self.logged, self.log.written());
+        self.failing.set(i64::from(self.log.trouble().is_some()));
     }
 }
 

@@ -43,7 +43,7 @@ fn export() -> Export {
 fn sensors(names: &[&str], numbers: &[u32]) -> Vec<NumberedSensor> {
     let sensor = |(name, &number): (&&str, &u32)| NumberedSensor {
         number: SensorNumber(number),
-        sensor: Sensor { name: (*name).into(), region: "japan".into(), prefixes: Vec::new() },
+        sensor: Sensor { name: (*name).into(), region: "japan".into(), alias: None, prefixes: Vec::new() },
     };
     names.iter().zip(numbers).map(sensor).collect()
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::evidence::Search;
+use crate::notices::AskNotices;
 use crate::sources::{Ask, AskCounts, AskEvents, AskSource};
 
 /// The protocol's version. An agent refuses others; what is added to an answer takes no new one.
@@ -29,6 +30,10 @@ pub enum Question {
     Scans(AskEvents),
     /// Addresses under denial of service.
     Victims(AskEvents),
+    /// What is to be told of addresses of constituencies.
+    Notices(AskNotices),
+    /// That the notices which this peer has claimed are sent.
+    Sent,
     /// What SYNs show of the stacks that made them.
     Tuples(Ask),
     /// What was counted over time.
@@ -55,7 +60,7 @@ struct Nothing {}
 impl Question {
     /// What `ask` may be.
     const NAMES: &str =
-        "status, evidence, sources, source, scans, victims, tuples, counts, reload and detach";
+        "status, evidence, sources, source, scans, victims, notices, sent, tuples, counts, reload and detach";
 
     /// The question on a line.
     ///
@@ -83,6 +88,8 @@ impl Question {
             Some("source") => details(rest).map(Self::Source),
             Some("scans") => details(rest).map(Self::Scans),
             Some("victims") => details(rest).map(Self::Victims),
+            Some("notices") => details(rest).map(Self::Notices),
+            Some("sent") => details(rest).map(|Nothing {}| Self::Sent),
             Some("tuples") => details(rest).map(Self::Tuples),
             Some("counts") => details(rest).map(Self::Counts),
             Some("reload") => details(rest).map(|Nothing {}| Self::Reload),
@@ -112,7 +119,10 @@ impl Question {
     /// Whether it changes something: only root and the agent's own user may ask it then.
     #[must_use]
     pub const fn changes(&self) -> bool {
-        matches!(self, Self::Reload | Self::Detach(_))
+        matches!(
+            self,
+            Self::Reload | Self::Detach(_) | Self::Sent | Self::Notices(AskNotices { claim: true, .. })
+        )
     }
 
     /// Whether much is looked through for it, or much memory taken for the answer.
@@ -158,6 +168,11 @@ mod tests {
     )]
     #[case::scans(Question::Scans(AskEvents::default()), r#"{"version":1,"ask":"scans"}"#)]
     #[case::victims(Question::Victims(AskEvents::default()), r#"{"version":1,"ask":"victims"}"#)]
+    #[case::notices(
+        Question::Notices(AskNotices { claim: true, ..AskNotices::default() }),
+        r#"{"version":1,"ask":"notices","claim":true}"#
+    )]
+    #[case::sent(Question::Sent, r#"{"version":1,"ask":"sent"}"#)]
     #[case::counts(
         Question::Counts(AskCounts { slot: Some("23/tcp".to_owned()), by: Step::Hour, ..AskCounts::default() }),
         r#"{"version":1,"ask":"counts","slot":"23/tcp","by":"hour"}"#

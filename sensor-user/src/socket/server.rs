@@ -15,8 +15,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::place::{Place, Refusal};
 use super::question::{Detach, LONGEST, Question};
-use super::{Answer, PATIENCE};
+use super::{Answer, CLAIMED, PATIENCE};
 use crate::evidence::{Basis, Found, Search};
+use crate::notices::{AskNotices, Book, Claim};
 use crate::repeated::Repeated;
 use crate::sources::answer::Line;
 use crate::sources::{AskCounts, Register};
@@ -55,6 +56,12 @@ pub trait Questions: Send + Sync + 'static {
     /// # Errors
     /// No evidence is kept, of which they are told.
     fn register(&self) -> Result<Register>;
+
+    /// What notices are made by.
+    ///
+    /// # Errors
+    /// No evidence is kept, of which they are made.
+    fn notices(&self) -> Result<Book>;
 
     /// What was counted over time.
     ///
@@ -275,13 +282,15 @@ impl Hall {
         answer: &mut Answer<'_>,
         may_change: bool,
     ) -> io::Result<()> {
+        let mut claim = None;
         loop {
-            let line = match timeout(PATIENCE, request(from)).await {
+            let patience = if claim.is_some() { CLAIMED } else { PATIENCE };
+            let line = match timeout(patience, request(from)).await {
                 Ok(Ok(Some(line))) => line,
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Err(error)) => return answer.error(&error).await,
                 Err(_) => {
-                    let seconds = PATIENCE.as_secs();
+                    let seconds = patience.as_secs();
                     return answer.error(&anyhow!("no question came within {seconds} s: ask at once")).await;
                 }
             };
@@ -299,7 +308,7 @@ impl Hall {
                     continue;
                 }
             };
-            match self.answer(question, answer, may_change).await {
+            match self.answer(question, answer, may_change, &mut claim).await {
                 Ok(Ok(())) => answer.end().await?,
                 Ok(Err(error)) => answer.error(&error).await?,
                 Err(gone) => return Err(gone),
@@ -316,6 +325,7 @@ impl Hall {
         question: Question,
         answer: &mut Answer<'_>,
         may_change: bool,
+        claim: &mut Option<Claim>,
     ) -> io::Result<Result<()>> {
         let searching = question.searches().then(|| self.turn(may_change)).transpose();
         let turn = match searching {
@@ -343,6 +353,8 @@ impl Hall {
             Question::Victims(ask) => {
                 return self.told(answer, move |register| register.victims(&ask)).await;
             }
+            Question::Notices(ask) => return self.notices(ask, answer, claim).await,
+            Question::Sent => return sent(claim.take(), answer).await,
             Question::Tuples(ask) => return self.told(answer, move |register| register.tuples(&ask)).await,
             Question::Counts(ask) => {
                 return self.lines(answer, move |questions| questions.counts(&ask)).await;
@@ -378,6 +390,46 @@ impl Hall {
                 Ok(Ok(()))
             }
             Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Part by part, so that no more is held than one.
+    async fn notices(
+        &self,
+        ask: AskNotices,
+        answer: &mut Answer<'_>,
+        claim: &mut Option<Claim>,
+    ) -> io::Result<Result<()>> {
+        let questions = Arc::clone(&self.questions);
+        let book = match blocking(move || questions.notices()).await {
+            Ok(book) => book,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut held = ask.claim.then(|| claim.take().unwrap_or_else(|| book.claim()));
+        let mut after = None;
+        loop {
+            let (book, ask) = (book.clone(), ask.clone());
+            let asked = blocking(move || {
+                let chunk = book.ask(&ask, after, held.as_mut())?;
+                Ok((chunk, held))
+            });
+            let chunk = match asked.await {
+                Ok((chunk, still_held)) => {
+                    held = still_held;
+                    chunk
+                }
+                Err(error) => return Ok(Err(error)),
+            };
+            for line in chunk.lines {
+                answer.line(&line).await?;
+            }
+            after = chunk.next;
+            if after.is_none() {
+                if held.is_some() {
+                    *claim = held;
+                }
+                return Ok(Ok(()));
+            }
         }
     }
 
@@ -426,6 +478,19 @@ impl Hall {
             Ok(said) => answer.line(&json!({ "said": said })).await.map(Ok),
             Err(error) => Ok(Err(error)),
         }
+    }
+}
+
+/// Marks what a peer has claimed.
+async fn sent(claim: Option<Claim>, answer: &mut Answer<'_>) -> io::Result<Result<()>> {
+    let Some(claim) = claim else {
+        let error =
+            anyhow!("nothing is claimed on this connection: ask for notices with \"claim\":true first");
+        return Ok(Err(error));
+    };
+    match blocking(move || claim.sent()).await {
+        Ok(notices) => answer.line(&json!({ "said": format!("{notices} notices are sent") })).await.map(Ok),
+        Err(error) => Ok(Err(error)),
     }
 }
 

@@ -29,6 +29,9 @@ pub trait Sink: Send {
     /// Takes what was observed. Times may go back a little, and clocks may be set.
     fn observe(&mut self, observations: &[Observation]);
 
+    /// Takes one from a constituency, with the first bytes of its frame, before it is among those that were observed.
+    fn constituents(&mut self, _: &Observation, _frame: &[u8]) {}
+
     /// Tells how far records have come, of which it has taken all that they tell.
     fn reached(&mut self, _: &[Position]) {}
 
@@ -161,7 +164,14 @@ fn observe(
             Ok(Batch::Settled(settled)) => drop(settled),
             Ok(Batch::Records(records)) => {
                 let looked = survived(|| {
-                    reader.read(&records, since_1970(), |observation| observations.push(observation));
+                    reader.read(&records, since_1970(), |observation, frame| {
+                        if observation.is_constituents {
+                            for sink in &mut sinks {
+                                sink.constituents(&observation, frame);
+                            }
+                        }
+                        observations.push(observation);
+                    });
                     let positions = reader.positions();
                     for sink in &mut sinks {
                         sink.observe(&observations);

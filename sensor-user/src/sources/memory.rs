@@ -223,6 +223,16 @@ impl Memory {
         seen
     }
 
+    /// Victims that were seen then or later, in seconds since 1970.
+    pub(super) fn victims(&self, since: i64) -> Vec<(String, Victim)> {
+        let mut seen = Vec::new();
+        for OfSensor { name, victims, accounts, .. } in self.sensors.values() {
+            let victims = victims.all(accounts).filter(|victim| victim.end.as_second() >= since);
+            seen.extend(victims.map(|victim| (name.clone(), victim)));
+        }
+        seen
+    }
+
     /// Tells the time, by the clock and by one that nobody sets.
     ///
     /// Gives what was not watched, as far as that can be told.

@@ -37,6 +37,8 @@ pub struct Observation {
     pub tuple: Option<Tuple>,
     /// What it answers, where it is backscatter.
     pub reply: Option<Reply>,
+    /// Whether the kernel knows its source as a constituency's.
+    pub is_constituents: bool,
     /// Length of the frame in bytes.
     pub length: u32,
     /// Packets of the same sensor that its CPU counted since the last one that was observed, and that are not observed:
@@ -106,6 +108,7 @@ impl Observation {
             kind: side.kind(),
             tuple: tool.and_then(|_| Tuple::of(frame, &packet)),
             reply,
+            is_constituents: record.flags & Record::CONSTITUENCY != 0,
             length: record.length,
             missed: gap.missed,
             lost: gap.lost,

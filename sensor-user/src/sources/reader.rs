@@ -56,16 +56,21 @@ impl Reader {
         self.before.get(&(sensor, cpu)).copied().or_else(none).filter(|before| !before.is_old)
     }
 
-    /// Gives `visit` what a batch of records tells; `since_1970` is what to add to the monotonic clock for the time, in
+    /// Gives `visit` what a batch of records tells, with the first bytes of each frame; `since_1970` is what to add to the monotonic clock for the time, in
     /// nanoseconds.
-    pub(super) fn read(&mut self, records: &[u8], since_1970: u64, mut visit: impl FnMut(Observation)) {
+    pub(super) fn read(
+        &mut self,
+        records: &[u8],
+        since_1970: u64,
+        mut visit: impl FnMut(Observation, &[u8]),
+    ) {
         for (record, frame) in each(records) {
             let time = i128::from(record.time.wrapping_add(since_1970));
             let Ok(time) = Timestamp::from_nanosecond(time) else { continue };
             let gap = self.reach(&record, time);
             if let Some(observation) = Observation::of(&record, frame, time, *gap) {
                 *gap = Gap { missed: 0, lost: 0, since: time };
-                visit(observation);
+                visit(observation, frame);
             }
         }
     }
@@ -162,7 +167,7 @@ pub(super) mod tests {
 
     fn read(reader: &mut Reader, records: &[u8]) -> Vec<Observation> {
         let mut observations = Vec::new();
-        reader.read(records, 1_700_000_000 * SECOND, |observation| observations.push(observation));
+        reader.read(records, 1_700_000_000 * SECOND, |observation, _| observations.push(observation));
         observations
     }
 

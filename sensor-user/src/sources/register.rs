@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use jiff::Timestamp;
 
+use super::answer::Belongs;
 use super::clock::Doubt;
 use super::feed::Sink;
 use super::lists::{ListStatus, Lists, Reader};
 use super::memory::{Counted, Memory};
 use super::observation::Observation;
 use super::sketch::SketchKey;
+use super::source::Source;
+use super::victims::Victim;
 use crate::config::{NumberedSensor, SensorNumber, Sources};
 use crate::store;
 
@@ -116,6 +119,18 @@ impl Register {
         for (sensor, window) in windows.into_iter().filter(|(_, window)| window.end() > since) {
             feed.window(window.stored(sensor));
         }
+    }
+
+    /// Whose an address is, as far as lists tell.
+    #[must_use]
+    pub fn belongs(&self, source: Source) -> Belongs {
+        Belongs::of(source, &self.lists())
+    }
+
+    /// Victims that were seen then or later, in seconds since 1970, by the sensor that saw them.
+    #[must_use]
+    pub fn victims_since(&self, since: i64) -> Vec<(String, Victim)> {
+        self.memory().victims(since)
     }
 
     /// Where observations come in.

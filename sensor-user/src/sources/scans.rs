@@ -289,7 +289,7 @@ mod tests {
         #[case] ipv6_addresses: Option<u64>,
     ) {
         let prefixes = prefixes.iter().map(|prefix| prefix.parse().unwrap()).collect();
-        let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes };
+        let sensor = Sensor { name: "a".to_owned(), region: String::new(), alias: None, prefixes };
         let expected = Definition { ports: PORTS, ipv4_addresses, ipv6_addresses };
         assert_eq!(Definition::of(&sensor), expected);
     }

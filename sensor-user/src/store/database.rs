@@ -16,7 +16,7 @@ use super::place::Place;
 use super::schema::bring_up_to_date;
 use super::stats::{Refused, Stats};
 use super::trouble::in_words;
-use super::{forget, hourly, write};
+use super::{forget, hourly, notices, write};
 use crate::config::Store;
 
 /// How long another program's lock is waited for.
@@ -138,9 +138,11 @@ impl Database {
                 write_growth(transaction, growth)?;
             }
             write::meta(transaction, "number", writing.number)?;
-            Ok(refused)
+            Ok((refused, notices::write(transaction, &writing.batch.notices)?))
         });
-        self.stats.refuse(Refused::Rows, written?);
+        let (refused, noticed) = written?;
+        self.stats.refuse(Refused::Rows, refused);
+        self.stats.noticed(noticed);
         self.stats.wrote();
         self.stats.refuse(Refused::Size, writing.summed_up);
         self.look()

@@ -8,12 +8,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use sensor_common::layout::{Counter, Slot};
 
 use super::bounded::Bounded;
 use super::event::{Event, EventKey};
 use super::gather::Gathered;
+use super::notice::{NoticeKey, Noticed};
+use super::notices;
 use super::read::Reader;
 use super::stats::{Refused, Stats};
 use super::window::{Window, WindowKey};
@@ -62,6 +65,10 @@ struct Waiting {
     events: Bounded<EventKey, Event, MOST_EVENTS>,
     /// Oldest first: the one that others are compared with, and the newest.
     samples: Vec<Sample>,
+    notices: notices::Waiting,
+    /// How often somebody has asked for notices to be written at once, and up to which of these it was done.
+    asked: u64,
+    done: u64,
     stop: bool,
 }
 
@@ -77,6 +84,9 @@ pub(super) struct Batch {
     pub reached: Positions,
     pub windows: Vec<Window>,
     pub events: Vec<Event>,
+    pub notices: notices::Waiting,
+    /// Who asks for what there is now has it once this is written: see [`Feed::write_notices`].
+    pub asked: u64,
 }
 
 /// The last record of a sensor, by its place among the names, and of a CPU: its number, and how many packets had been skipped.
@@ -96,6 +106,7 @@ pub(super) struct Sample {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
     Sample,
+    Notices,
     Time,
     Stop,
 }
@@ -176,6 +187,68 @@ impl Feed {
         self.lock().events.put(event.key(), event, weight);
     }
 
+    /// Stores what was seen of addresses of constituencies beside what was stored of them before, and how many packets were of
+    /// addresses that there was no room for. Where 16 MiB wait already, those of new ones are counted.
+    pub fn notices(
+        &self,
+        noticed: impl IntoIterator<Item = (NoticeKey, Noticed)>,
+        over: impl IntoIterator<Item = ((i64, String), u64)>,
+    ) {
+        let waiting = &mut self.lock().notices;
+        for (key, noticed) in noticed {
+            waiting.add(key, noticed);
+        }
+        for ((day, constituency), packets) in over {
+            waiting.add_over(day, constituency, packets);
+        }
+    }
+
+    /// Whether something was seen that is to be told, and is not stored.
+    #[must_use]
+    pub fn has_notices(&self) -> bool {
+        self.lock().notices.has_noticed()
+    }
+
+    /// Has notices written that wait, and waits for it.
+    ///
+    /// # Errors
+    /// They are not written within that time: they still wait.
+    pub fn write_notices(&self, patience: Duration) -> Result<()> {
+        self.write_at_once(self.lock(), patience)
+    }
+
+    /// Marks notices as sent, and waits until that is stored.
+    ///
+    /// # Errors
+    /// It is not stored within that time: it is later, unless the agent ends before.
+    pub fn sent(
+        &self,
+        keys: impl IntoIterator<Item = NoticeKey>,
+        now: Timestamp,
+        patience: Duration,
+    ) -> Result<()> {
+        let mut waiting = self.lock();
+        for key in keys {
+            waiting.notices.sent(key, now);
+        }
+        self.write_at_once(waiting, patience)
+    }
+
+    fn write_at_once(&self, mut waiting: MutexGuard<'_, Waiting>, patience: Duration) -> Result<()> {
+        waiting.asked += 1;
+        let asked = waiting.asked;
+        self.0.come.notify_all();
+        let is_not_done = |waiting: &mut Waiting| waiting.done < asked && !waiting.stop;
+        let waited = self.0.come.wait_timeout_while(waiting, patience, is_not_done);
+        let (waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waiting.done >= asked {
+            return Ok(());
+        }
+        drop(waiting);
+        let why = self.0.stats.trouble().unwrap_or_else(|| "its disk is slow, or it ends".to_owned());
+        Err(anyhow!("the store is not written: {why}"))
+    }
+
     /// Whether the counters are to be sampled now: once in each minute.
     #[must_use]
     pub fn wants_counts(&self, now: Timestamp) -> bool {
@@ -248,7 +321,7 @@ impl Feed {
 
     /// Waits for a sample, for so long at most.
     pub(super) fn wait(&self, patience: Duration) -> Woken {
-        self.wait_while(patience, |waiting| !waiting.stop && waiting.samples.is_empty())
+        self.wait_while(patience, |it| !it.stop && it.samples.is_empty() && it.asked == it.done)
     }
 
     /// Waits for so long, unless it is to end.
@@ -265,6 +338,8 @@ impl Feed {
             Woken::Stop
         } else if !waiting.samples.is_empty() {
             Woken::Sample
+        } else if waiting.asked > waiting.done {
+            Woken::Notices
         } else {
             Woken::Time
         }
@@ -285,11 +360,28 @@ impl Feed {
             reached: mem::take(&mut waiting.reached),
             windows: mem::take(&mut waiting.windows).into_values(),
             events: mem::take(&mut waiting.events).into_values(),
+            notices: mem::take(&mut waiting.notices),
+            asked: waiting.asked,
             gathered,
         };
         drop(waiting);
         self.0.stats.refuse(Refused::Memory, batch.gathered.refused);
         batch
+    }
+
+    /// What has come of notices so far.
+    pub(super) fn take_notices(&self) -> Batch {
+        let mut waiting = self.lock();
+        let notices = mem::take(&mut waiting.notices);
+        Batch { notices, asked: waiting.asked, ..Batch::default() }
+    }
+
+    /// Notes that what was there at so many askings is written.
+    pub(super) fn wrote(&self, asked: u64) {
+        let mut waiting = self.lock();
+        waiting.done = asked.max(waiting.done);
+        drop(waiting);
+        self.0.come.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -23,7 +23,9 @@ pub(super) fn oldest(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let query = "SELECT min(hour) FROM (
         SELECT (SELECT hour FROM hour ORDER BY hour LIMIT 1) AS hour
         UNION ALL SELECT (SELECT time FROM total WHERE step = 3600 ORDER BY time LIMIT 1) / 3600
-        UNION ALL SELECT (SELECT start FROM windows ORDER BY start LIMIT 1) / 3600)";
+        UNION ALL SELECT (SELECT start FROM windows ORDER BY start LIMIT 1) / 3600
+        UNION ALL SELECT (SELECT day FROM notice ORDER BY day LIMIT 1) * 24 + 23
+        UNION ALL SELECT (SELECT day FROM notice_over ORDER BY day LIMIT 1) * 24 + 23)";
     connection.query_row(query, [], |row| row.get(0))
 }
 
@@ -41,6 +43,10 @@ pub(super) fn older(transaction: &Transaction<'_>, until: i64) -> rusqlite::Resu
         }
     }
     transaction.execute("DELETE FROM windows WHERE start < ?1", [until * HOUR])?;
+    // A day goes with its last hour.
+    for table in ["notice", "notice_over"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE day < ?1 / 24"), [until])?;
+    }
     transaction.execute("DELETE FROM event WHERE until < ?1", [until * HOUR * 1_000])?;
     Ok(true)
 }

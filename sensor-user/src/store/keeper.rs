@@ -101,6 +101,8 @@ struct Writer {
     feed: Feed,
     /// `None` until it could be opened, and after it has failed.
     database: Option<Database>,
+    /// When all that waits was last taken to be written.
+    whole: Option<Instant>,
     /// What was to be written when it failed.
     writing: Option<Writing>,
     counting: Counting,
@@ -118,6 +120,7 @@ impl Writer {
             feed: Feed::new(&settings.path.join(DATABASE), Arc::clone(&stats)),
             stats,
             database: None,
+            whole: None,
             writing: None,
             counting: Counting::default(),
             clock: Clock::default(),
@@ -128,7 +131,7 @@ impl Writer {
 
     fn run(mut self) {
         // Obstacles are told at once, and not in a minute.
-        let mut works = self.attempt();
+        let mut works = self.attempt(true);
         loop {
             let woken = if works {
                 self.feed.wait(self.schedule.every)
@@ -136,11 +139,12 @@ impl Writer {
                 self.feed.wait_for_the_end(self.schedule.again)
             };
             let is_late = self.writing.is_some();
-            works = self.attempt();
+            let is_due = self.whole.is_none_or(|whole| whole.elapsed() >= self.schedule.every);
+            works = self.attempt(woken != Woken::Notices || is_due);
             if woken == Woken::Stop {
                 if works && is_late {
                     // What has come since that failed.
-                    works = self.attempt();
+                    works = self.attempt(true);
                 }
                 if !works {
                     self.give_up();
@@ -163,17 +167,20 @@ impl Writer {
         );
     }
 
-    /// Writes what there is; says whether that worked.
-    fn attempt(&mut self) -> bool {
+    /// Writes what there is, or notices alone; says whether that worked.
+    fn attempt(&mut self, all: bool) -> bool {
         let stats = Arc::clone(&self.stats);
         let at_work = stats.work(&self.settings.path);
-        match caught(|| self.write()) {
+        match caught(|| self.write(all)) {
             Ok(()) => {
                 self.stats.worked();
                 if let Some(times) = self.failing.worked() {
                     tracing::info!("the store is written again: {times} attempts had failed");
                 }
                 drop(at_work);
+                if !all {
+                    return true;
+                }
                 let _at_work = stats.work(&self.settings.path);
                 self.tidy();
                 true
@@ -189,7 +196,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self) -> Result<()> {
+    fn write(&mut self, all: bool) -> Result<()> {
         let database = match &mut self.database {
             Some(database) => database,
             none => {
@@ -203,14 +210,18 @@ impl Writer {
             Some(writing) => writing,
             none => {
                 let mut growth = Vec::new();
-                for sample in self.feed.take_samples() {
+                let samples = if all { self.feed.take_samples() } else { Vec::new() };
+                for sample in samples {
                     growth.extend(self.counting.grow(sample, |sensor| database.known(sensor))?);
                 }
                 let number = database.last_number()? + 1;
-                none.insert(Writing { number, batch: self.feed.take(), growth, summed_up: 0 })
+                let batch = if all { self.feed.take() } else { self.feed.take_notices() };
+                self.whole = if all { Some(Instant::now()) } else { self.whole };
+                none.insert(Writing { number, batch, growth, summed_up: 0 })
             }
         };
         database.write(writing, Timestamp::now())?;
+        self.feed.wrote(writing.batch.asked);
         self.writing = None;
         Ok(())
     }
@@ -287,11 +298,11 @@ mod tests {
         let settings = Store { path: folder.path().to_owned(), ..Store::default() };
         let mut writer = Writer::new(&settings, Schedule::default(), Arc::default());
         writer.writing = Some(impossible());
-        assert!(!writer.attempt());
+        assert!(!writer.attempt(true));
         let said = writer.stats.trouble().unwrap();
         assert!(said.contains("fault of the agent itself (attempt to add with overflow)"), "{said}");
         writer.writing = None;
-        assert!(writer.attempt() && !writer.stats.fails());
+        assert!(writer.attempt(true) && !writer.stats.fails());
     }
 
     /// Where no folder can be: what waits is lost at the end, and told.
@@ -303,11 +314,12 @@ mod tests {
         let settings = Store { path, ..Store::default() };
         let mut writer = Writer::new(&settings, Schedule::default(), Arc::default());
         let (feed, stats) = (writer.feed.clone(), Arc::clone(&writer.stats));
-        let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
+        let sensor =
+            Sensor { name: "a".to_owned(), region: String::new(), alias: None, prefixes: Vec::new() };
         feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }], None);
         let packets = [1, 2, 3].map(|port| observation(Ipv4Addr::LOCALHOST, port, 1_700_000_000));
         feed.observe(&packets[..2]);
-        assert!(!writer.attempt());
+        assert!(!writer.attempt(true));
         feed.observe(&packets[2..]);
         feed.stop();
         writer.run();

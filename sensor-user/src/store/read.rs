@@ -3,6 +3,7 @@
 mod count;
 mod event;
 mod heaviest;
+mod notice;
 mod source;
 mod whole;
 
@@ -17,6 +18,7 @@ use sensor_common::layout::side::Tool;
 
 pub use self::count::{AskCounted, Counted, Step};
 pub(crate) use self::heaviest::Heaviest;
+pub use self::notice::{AskNoticed, NoticeRow, NoticedOver};
 pub use self::source::{Basis, FlowRow, SourceRow, TopSources, What};
 pub use self::whole::{Flowed, HourRow, Kept};
 

@@ -16,7 +16,7 @@ pub const VERSION: usize = STEPS.len();
 /// In each database of ours, so that it is told from another program's.
 const APPLICATION: i64 = 0x53_4e_53_52;
 
-const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
+const STEPS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
 
 const FIRST: &str = "
 CREATE TABLE sensor (
@@ -194,6 +194,34 @@ const THIRD: &str = "
 ALTER TABLE hour ADD COLUMN broken INTEGER NOT NULL DEFAULT 0;
 ";
 
+const FOURTH: &str = "
+-- What is to be told of an address of a constituency: one of a day, in days since 1970, about a source (1) or a victim (2).
+-- In the order of time. Not sent yet where `sent` is NULL; times in milliseconds since 1970.
+CREATE TABLE notice (
+    day INTEGER NOT NULL,
+    about INTEGER NOT NULL,
+    source BLOB NOT NULL,
+    constituency TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    packets INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    sample BLOB NOT NULL,
+    sent INTEGER,
+    PRIMARY KEY (day, about, source)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX notice_not_sent ON notice (day) WHERE sent IS NULL;
+
+-- Packets of addresses that there was no room for.
+CREATE TABLE notice_over (
+    day INTEGER NOT NULL,
+    constituency TEXT NOT NULL,
+    packets INTEGER NOT NULL,
+    PRIMARY KEY (day, constituency)
+) STRICT, WITHOUT ROWID;
+";
+
 /// Brings a database to [`VERSION`].
 ///
 /// # Errors
@@ -259,7 +287,7 @@ fn version(connection: &Connection) -> rusqlite::Result<usize> {
 mod tests {
     use super::*;
 
-    const FOURTH: &str = "ALTER TABLE sensor ADD COLUMN region TEXT; UPDATE sensor SET region = 'x' || name;";
+    const NEXT: &str = "ALTER TABLE sensor ADD COLUMN region TEXT; UPDATE sensor SET region = 'x' || name;";
 
     fn text(connection: &Connection, query: &str) -> String {
         connection.query_row(query, [], |row| row.get(0)).unwrap()
@@ -278,10 +306,11 @@ mod tests {
         bring_up_to_date(&mut connection, path).unwrap();
         assert!(check(&connection, path).is_ok());
         assert_eq!(text(&connection, "SELECT sensor || time || life FROM sampled"), "160");
-        migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH]).unwrap();
+        assert_eq!(text(&connection, "SELECT 'of ' || count(*) FROM notice"), "of 0");
+        migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH, NEXT]).unwrap();
         assert_eq!(text(&connection, "SELECT name || region FROM sensor"), "axa");
         let error = bring_up_to_date(&mut connection, path).unwrap_err().to_string();
-        assert!(error.contains("was written by a newer agent (version 4, and this one knows 3)"), "{error}");
+        assert!(error.contains("was written by a newer agent (version 5, and this one knows 4)"), "{error}");
         assert!(check(&connection, path).is_err());
     }
 
@@ -292,7 +321,7 @@ mod tests {
         bring_up_to_date(&mut connection, path).unwrap();
         connection.execute("INSERT INTO sensor VALUES (1, 'a')", []).unwrap();
         let broken = "UPDATE sensor SET name = 'b'; SELECT nothing;";
-        assert!(migrate(&mut connection, path, &[FIRST, SECOND, THIRD, broken]).is_err());
+        assert!(migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH, broken]).is_err());
         assert_eq!(text(&connection, "SELECT name FROM sensor"), "a");
         assert!(check(&connection, path).is_ok());
     }

@@ -1,9 +1,12 @@
 //! What the store says of itself in metrics.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::notices::Done;
 
 /// Why a packet that was observed is in no row of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,9 @@ pub struct Stats {
     /// When it was begun to work at the store, at this path, if that has not ended.
     at_work: Mutex<Option<(Instant, PathBuf)>>,
     written: AtomicU64,
+    /// Notices that were begun, by constituency.
+    notices: Mutex<BTreeMap<String, u64>>,
+    notices_over: AtomicU64,
 }
 
 impl Stats {
@@ -97,6 +103,27 @@ impl Stats {
         };
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         at_work.as_ref().and_then(hangs).or_else(|| self.lock().clone())
+    }
+
+    /// Notices that were begun, by constituency.
+    #[must_use]
+    pub fn notices(&self) -> BTreeMap<String, u64> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Packets from constituencies that are of no notice, since there were too many addresses.
+    #[must_use]
+    pub fn notices_over(&self) -> u64 {
+        self.notices_over.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn noticed(&self, Done { begun, over }: Done) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        for (constituency, more) in begun {
+            *notices.entry(constituency).or_default() += more;
+        }
+        drop(notices);
+        self.notices_over.fetch_add(over, Ordering::Relaxed);
     }
 
     /// Whether the last write failed, or the disk hangs.

@@ -32,7 +32,7 @@ use crate::sources::{Observation, Position, Source};
 const HOUR: i64 = 494_000 * 3_600;
 
 /// A SYN from an address to a TCP port, so many seconds after 1970.
-pub(super) fn observation(from: Ipv4Addr, port: u16, seconds: i64) -> Observation {
+pub(crate) fn observation(from: Ipv4Addr, port: u16, seconds: i64) -> Observation {
     Observation {
         time: Timestamp::from_second(seconds).unwrap(),
         sensor: SensorNumber(0),
@@ -44,6 +44,7 @@ pub(super) fn observation(from: Ipv4Addr, port: u16, seconds: i64) -> Observatio
         kind: None,
         tuple: None,
         reply: None,
+        is_constituents: false,
         length: 60,
         missed: 0,
         lost: 0,
@@ -159,7 +160,7 @@ fn how_far_records_had_come_is_stored_with_what_they_told() {
     let folder = tempfile::tempdir().unwrap();
     let (mut database, _) = open(&settings(folder.path()));
     let feed = Feed::new(&folder.path().join(DATABASE), Arc::default());
-    let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
+    let sensor = Sensor { name: "a".to_owned(), region: String::new(), alias: None, prefixes: Vec::new() };
     let sensors = [NumberedSensor { number: SensorNumber(0), sensor }];
     feed.sensors(&sensors, Some("x"));
     let position = |cpu, number| Position { sensor: SensorNumber(0), cpu, number, skipped: 2, is_old: false };
@@ -401,7 +402,7 @@ fn an_hour_that_was_watched_with_a_break_says_so() {
     let reader = Reader::new(&folder.path().join(DATABASE));
     let sensor = |name: &str| NumberedSensor {
         number: SensorNumber(0),
-        sensor: Sensor { name: name.to_owned(), region: String::new(), prefixes: Vec::new() },
+        sensor: Sensor { name: name.to_owned(), region: String::new(), alias: None, prefixes: Vec::new() },
     };
     let mut number = 0;
     let mut write = |name: &str, feed: Feed| {

@@ -257,7 +257,12 @@ fn head(question: &Question) -> String {
         Question::Counts(_) => {
             json!({"count": {"sensor": "", "time": time, "packets": 0, "more": 0, "bytes": 0}})
         }
-        Question::Status | Question::Evidence(_) | Question::Reload | Question::Detach(_) => {
+        Question::Status
+        | Question::Evidence(_)
+        | Question::Notices(_)
+        | Question::Sent
+        | Question::Reload
+        | Question::Detach(_) => {
             return String::new();
         }
     };

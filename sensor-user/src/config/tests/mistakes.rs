@@ -45,6 +45,22 @@ fn many_sensors(count: u8) -> String {
     "[sources]\nautonomous_systems = \"/a\"\n[[constituency]]\nname = \"a\"\nas = [0]",
     "f:5: as 0 is no autonomous system: write its number, 1 to 4294967295"
 )]
+#[case::notices_without_evidence(
+    "[notices]\n[[constituency]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]",
+    "f:1: [notices] without [evidence], of which notices are made: add an [evidence] table, or remove this table"
+)]
+#[case::notices_of_nobody(
+    "[evidence]\n[notices]",
+    "f:2: [notices] without [[constituency]], whose addresses notices are about: add one, or remove this table"
+)]
+#[case::notices_to_somewhere(
+    "[evidence]\n[notices]\nlog = \"notices.jsonl\"\n[[constituency]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]",
+    r#"f:3: log "notices.jsonl" is not the whole path of a file: write it from / on"#
+)]
+#[case::notices_by_no_template(
+    "[evidence]\n[notices]\ntemplate = \"/nowhere/t\"\n[[constituency]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]",
+    r#"f:3: template "/nowhere/t" cannot be read: No such file or directory (os error 2); name a file that can be"#
+)]
 #[case::constituency_twice(
     "[[constituency]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]\n[[constituency]]\nname = \"a\"\nprefixes = [\"11.0.0.0/8\"]",
     r#"f:5: constituency name "a" is there already, on line 2: remove one"#
@@ -52,7 +68,7 @@ fn many_sensors(count: u8) -> String {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`, `sources`, `constituency`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`, `sources`, `notices`, `constituency`"
 )]
 #[case::host_with_a_port(
     "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",
@@ -89,7 +105,7 @@ fn many_sensors(count: u8) -> String {
 )]
 #[case::unknown_key_of_a_sensor(
     "[[sensor]]\nname = \"a\"\nprefix = []",
-    "f:3: unknown key `prefix`, expected one of `name`, `region`, `prefixes` in `sensor`"
+    "f:3: unknown key `prefix`, expected one of `name`, `region`, `alias`, `prefixes` in `sensor`"
 )]
 #[case::unknown_key_of_export(
     "[export]\nport = 1",
@@ -477,6 +493,22 @@ fn a_file_that_nobody_wrote_by_hand_is_refused() {
     let error = Config::load(Input { file: Some(file.path().into()), ..Default::default() }).unwrap_err();
     let error = error.to_string();
     assert!(error.ends_with("it is larger than 16 MiB; name a file that can be read"), "{error}");
+}
+
+#[test]
+fn a_template_with_a_name_that_is_not_known_is_refused() {
+    use std::io::Write as _;
+
+    let mut template = tempfile::NamedTempFile::new().unwrap();
+    template.write_all(b"To {constituency},\n{who} has sent").unwrap();
+    let content = format!(
+        "[evidence]\n[notices]\ntemplate = \"{}\"\n[[constituency]]\nname = \"a\"\nprefixes = [\"10.0.0.0/8\"]",
+        template.path().display()
+    );
+    let said = errors(content.as_bytes()).concat();
+    let words =
+        "is no template: line 2 has the name {who}, which nothing is known by: it may be {constituency}, ";
+    assert!(said.starts_with("f:3: template ") && said.contains(words), "{said}");
 }
 
 /// Text that looks like a configuration from afar.

@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn sensor(name: &str) -> Sensor {
-        Sensor { name: name.to_owned(), region: String::new(), prefixes: vec![] }
+        Sensor { name: name.to_owned(), region: String::new(), alias: None, prefixes: vec![] }
     }
 
     fn numbered(numbers: &[u32], names: &[&str]) -> Vec<NumberedSensor> {

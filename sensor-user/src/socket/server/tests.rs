@@ -12,6 +12,10 @@ impl Questions for Ignorant {
         Err(anyhow!("there is none"))
     }
 
+    fn notices(&self) -> Result<Book> {
+        Err(anyhow!("there is none"))
+    }
+
     fn counts(&self, _: &AskCounts) -> Result<Vec<Line>> {
         Err(anyhow!("there is none"))
     }

@@ -30,7 +30,7 @@ fn at(milliseconds: i64) -> Timestamp {
 
 fn sensors() -> [NumberedSensor; 1] {
     let prefixes = vec!["198.51.100.0/24".parse().unwrap()];
-    let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes };
+    let sensor = Sensor { name: "a".to_owned(), region: String::new(), alias: None, prefixes };
     [NumberedSensor { number: SensorNumber(0), sensor }]
 }
 
@@ -52,6 +52,7 @@ fn syn(time: Timestamp, source: u32, destination: u8, port: u16) -> Observation 
         kind: Some(TcpKind::Syn),
         tuple: None,
         reply: None,
+        is_constituents: false,
         length: 60,
         missed: 0,
         lost: 0,

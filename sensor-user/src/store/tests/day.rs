@@ -81,7 +81,7 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (mut database, stats) = open(&settings(folder.path()));
     let feed = Feed::new(&folder.path().join(DATABASE), Arc::clone(&stats));
-    let sensor = Sensor { name: "a".to_owned(), region: String::new(), prefixes: Vec::new() };
+    let sensor = Sensor { name: "a".to_owned(), region: String::new(), alias: None, prefixes: Vec::new() };
     let sensors = [NumberedSensor { number: SensorNumber(0), sensor }];
     feed.sensors(&sensors, None);
     let mut traffic = Traffic::new();
