@@ -44,6 +44,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("fleet", "it needs Prometheus"),
     ("fleet_rules", "it needs Prometheus"),
     ("hostile_http", "no kernel has a part in HTTP"),
+    ("notices", "it needs IntelMQ and Prometheus"),
     ("output", "no kernel has a part in what is printed"),
     ("parser", "no kernel has a part in it"),
     ("remote", "it needs ssh and its server"),

@@ -1,7 +1,8 @@
-//! Engines that read files by the hour: DuckDB, and ClickHouse's, as Python has them.
+//! Engines that read files by the hour: DuckDB, and ClickHouse's, as Python has them; and `IntelMQ`.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -26,7 +27,36 @@ import chdb, sys
 print(chdb.query(sys.argv[1], 'TSV'), end='')
 ";
 
+/// Prints whatever is wrong with an event on a line of standard input, by `IntelMQ`'s own harmonization and without mending it.
+const INTELMQ: &str = "
+import json, sys, warnings
+warnings.simplefilter('ignore')
+from importlib.resources import files
+from intelmq.lib.message import Event
+harmonization = json.loads((files('intelmq') / 'etc/harmonization.conf').read_text())
+for line in sys.stdin:
+    fields = json.loads(line)
+    event = Event({}, harmonization=harmonization)
+    for name, value in fields.items():
+        try:
+            if not event.is_valid(name, value, sanitize=False) or not event.add(name, value, sanitize=False):
+                print(name, 'is no', value)
+        except Exception as error:
+            print(name, error)
+    for name in ('feed.name', 'classification.taxonomy', 'classification.type', 'time.source', 'time.observation', 'source.ip'):
+        if name not in fields:
+            print('no', name)
+";
+
 impl Engine {
+    /// `IntelMQ`.
+    ///
+    /// # Errors
+    /// If it isn't here.
+    pub fn intelmq() -> Result<Self, Missing> {
+        Self::found("intelmq.lib.message", INTELMQ)
+    }
+
     /// DuckDB.
     ///
     /// # Errors
@@ -45,11 +75,26 @@ impl Engine {
 
     fn found(name: &str, script: &'static str) -> Result<Self, Missing> {
         let python = workspace().join("target/tools/engines/bin/python");
-        let import = Command::new(&python).args(["-c", &format!("import {name}")]).output();
+        let import = Command::new(&python).args(["-W", "ignore", "-c", &format!("import {name}")]).output();
         if import.is_ok_and(|output| output.status.success()) {
             return Ok(Self { python, script });
         }
         Err(Missing::new(format!("{name} is not here: `cargo xtask setup` brings it")))
+    }
+
+    /// What the engine says of a text.
+    ///
+    /// # Errors
+    /// If it cannot read it.
+    pub fn read(&self, text: &str) -> Result<String> {
+        let mut python = Command::new(&self.python);
+        python.args(["-c", self.script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = python.spawn().with_context(|| format!("cannot run {}", self.python.display()))?;
+        // It reads to the end before it says anything worth a full pipe.
+        child.stdin.take().context("it has no standard input")?.write_all(text.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// What a query gives in a folder, as rows of texts.

@@ -1,5 +1,5 @@
-//! Engines that read the store's files by the hour: DuckDB, and ClickHouse's as a library. Tests ask them; nothing else
-//! needs them, so where they cannot be had they are only named.
+//! Engines that read the store's files by the hour: DuckDB, and ClickHouse's as a library; and `IntelMQ`, whose harmonization
+//! notices are checked by. Tests ask them; nothing else needs them, so where they cannot be had they are only named.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,9 +10,26 @@ use anyhow::{Context as _, Result, anyhow};
 use super::Report;
 use crate::shell;
 
-/// Python's packages, which need none of those that they name to run SQL: the name to import, and what to install.
-const ENGINES: [(&str, &[&str]); 2] =
-    [("duckdb", &["duckdb==2.0.1"]), ("chdb", &["chdb==4.4.0", "chdb-core==26.9.0"])];
+/// Python's packages, without those that they name and do not need here: the name to import, and what to install.
+const ENGINES: [(&str, &[&str]); 3] = [
+    ("duckdb", &["duckdb==2.0.1"]),
+    ("chdb", &["chdb==4.4.0", "chdb-core==26.9.0"]),
+    // What its messages need; `setuptools` comes with the Python's environment.
+    ("intelmq.lib.message", &INTELMQ),
+];
+
+const INTELMQ: [&str; 10] = [
+    "intelmq==3.5.0",
+    "dnspython==2.9.2",
+    "python-dateutil==4.0.0",
+    "six==1.17.0",
+    "python-termstyle==0.1.10",
+    "ruamel.yaml==0.19.1",
+    "requests==2.34.2",
+    "urllib3==2.8.0",
+    "idna==3.20",
+    "certifi",
+];
 
 /// Fetching one, up to 200 MB, takes no longer where it can be fetched.
 const FETCHING: Duration = Duration::from_mins(10);
@@ -24,7 +41,7 @@ pub fn bring(report: &mut Report) {
     for (name, packages) in ENGINES {
         match is_there(name).or_else(|_| install(name, packages, report).and_then(|()| is_there(name))) {
             Ok(version) => report.have(name, &version),
-            Err(error) => report.lack(name, &format!("a test of the store needs it, but {error:#}")),
+            Err(error) => report.lack(name, &format!("a test needs it, but {error:#}")),
         }
     }
 }
@@ -34,7 +51,8 @@ fn python() -> PathBuf {
 }
 
 fn is_there(name: &str) -> Result<String> {
-    let script = format!("import {name}; print({name}.__version__)");
+    let top = name.split('.').next().unwrap_or(name);
+    let script = format!("import {name}; print({top}.__version__)");
     shell::capture(Command::new(python()).args(["-c", &script]), LOOKING)
 }
 
