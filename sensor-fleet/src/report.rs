@@ -33,8 +33,8 @@ use jiff::Timestamp;
 use self::arguments::ReportArgs;
 use self::client::{Client, Server};
 use self::history::{Counts, EXACT, Observer, Reader};
-use self::known::{Gatherer, Known};
-use self::model::{Report, Totals};
+use self::known::{Caps, Gatherer, Known};
+use self::model::{Report, SourcesReport, Totals};
 use self::moves::Moved;
 use self::period::{Asked, Plan};
 use self::publish::Aliases;
@@ -91,7 +91,8 @@ struct Gathering<'a> {
     gatherer: Gatherer<'a>,
     detector: Detector,
     /// Of a report to be published, what is judged once all sensors are known.
-    waiting: Vec<(Observer, Counts)>,
+    waiting: Vec<(Observer, Counts, Known)>,
+    caps: Caps,
 }
 
 impl<'a> Gathering<'a> {
@@ -103,7 +104,16 @@ impl<'a> Gathering<'a> {
         let settings =
             Settings { false_discovery_rate: arguments.false_discovery_rate, ..Settings::default() };
         let detector = Detector::new(settings, tally.period().start, plan.days.dates.clone());
-        Self { plan, arguments, tally, spread, gatherer, detector, waiting: Vec::new() }
+        Self {
+            plan,
+            arguments,
+            tally,
+            spread,
+            gatherer,
+            detector,
+            waiting: Vec::new(),
+            caps: Caps::default(),
+        }
     }
 
     fn add(&mut self, observer: &Observer, counts: Counts, known: &Known) {
@@ -111,20 +121,22 @@ impl<'a> Gathering<'a> {
         self.tally.add(observer, &counts);
         self.spread.add(observer, &counts);
         if self.arguments.publish {
-            self.waiting.push((observer.clone(), counts));
+            self.caps.add(known);
+            self.waiting.push((observer.clone(), counts, known.clone()));
         } else {
-            self.detector.sensor(observer, &counts);
+            self.detector.sensor(observer, &counts, known);
         }
     }
 
     /// The report, for the house or to be published.
     fn report(self, aliases: Option<Aliases>) -> Result<Report> {
-        let Self { plan, arguments, tally, spread, gatherer, mut detector, waiting } = self;
+        let Self { plan, arguments, tally, spread, gatherer, mut detector, waiting, caps } = self;
         let sources = gatherer.finish(arguments.publish);
-        for (observer, counts) in waiting {
-            detector.sensor(&observer, &spread.capped(counts));
+        for (observer, counts, known) in waiting {
+            detector.sensor(&observer, &spread.capped(counts), &caps.capped(&known));
         }
-        let Findings { surges, shifts, method } = detector.finish();
+        let Findings { surges, shifts, sources: source_shifts, method } = detector.finish();
+        let sources = SourcesReport { shifts: source_shifts, ..sources };
         let (report, coverage) = tally.finish();
         let Totals { packets, previous_packets, .. } = report.totals;
         ensure!(

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::case::{Case, Course, Planted, Scope, plant};
 use super::fleet::{BEFORE, DAYS, Fleet, home};
 use crate::report::history::{Counts, Observer};
+use crate::report::known::Known;
 use crate::report::model::{Shift, ShiftKind, Surge, SurgeKind};
 use crate::report::surge::{Detector, Settings};
 use crate::vocabulary::service::Service;
@@ -147,6 +148,7 @@ pub(super) fn judge(settings: Settings, mut fleet: Fleet, cases: &[Case]) -> Fou
                 observed: vec![1.0; DAYS],
             },
             &Counts { services, all, unranked: Vec::new() },
+            &Known::default(),
         );
     }
     let findings = detector.finish();

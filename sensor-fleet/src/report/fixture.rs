@@ -9,7 +9,7 @@ use super::language::Language;
 use super::model::{
     Alone, Average, Balance, Balanced, Change, Curve, Gap, Level, Mean, MeanMonth, Medians, Method, Month,
     Period, Previous, Ranked, RankedOrigin, RankedSources, Report, Scanners, SensorReport, SensorTop, Shift,
-    ShiftKind, SourcesReport, Surge, SurgeKind, SurgeOnSensor, Told, Totals,
+    ShiftKind, SourceShift, SourcesReport, Surge, SurgeKind, SurgeOnSensor, Told, Totals,
 };
 use super::period::{Asked, Plan};
 use super::spread::Spread;
@@ -232,7 +232,19 @@ fn sources() -> SourcesReport {
         }),
         constituencies: origins(&["secret-customer"]),
         victims: months(345),
-        shifts: Vec::new(),
+        shifts: vec![SourceShift {
+            kind: ShiftKind::Fall,
+            country: Some("IR".to_owned()),
+            level: Level::Fleet,
+            from: date(2023, 12, 5),
+            to: date(2023, 12, 9),
+            continues: false,
+            now: 6.0,
+            before: 300.0,
+            verdict: SurgeVerdict::Global,
+            judged: 4,
+            sensors: SENSORS.iter().take(4).map(|(name, _)| (*name).to_owned()).collect(),
+        }],
     }
 }
 

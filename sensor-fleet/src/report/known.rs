@@ -3,6 +3,7 @@
 //! All of it may be missing: agents tell of sources only where evidence is kept, of countries, autonomous systems and known
 //! scanners only where they have a list, and those of before tell nothing. What is missing is nothing, and not zero.
 
+mod capped;
 mod gather;
 mod grouped;
 mod keyed;
@@ -11,6 +12,7 @@ mod without;
 
 use std::collections::BTreeMap;
 
+pub use self::capped::Caps;
 pub use self::gather::Gatherer;
 use super::client::Series;
 use crate::vocabulary::series::{
@@ -87,6 +89,15 @@ impl Known {
             VICTIMS_DAILY => add(&mut self.victims, days),
             _ => (),
         }
+    }
+
+    /// The part, 0 to 1, of the packets of a day whose sources were looked at; nothing if that is not known.
+    pub(super) fn share(&self, day: usize) -> Option<f64> {
+        let (observed, missed) = (at(&self.observed, day)?, at(&self.missed, day).unwrap_or(0));
+        #[expect(clippy::cast_precision_loss, reason = "a share")]
+        let part = observed as f64 / observed.saturating_add(missed) as f64;
+        // Without a packet nothing was missed.
+        Some(if part.is_nan() { 1.0 } else { part })
     }
 }
 

@@ -25,7 +25,7 @@
 //! | the days of its gaps | withheld: an outage that others saw too would tell whose it was |
 //! | the judgement of surges and falls | of days of services, each sensor counting for no more than the third of the day |
 //! | when it moved to another region | withheld likewise |
-//! | a surge or a fall of a service | withheld if fewer than three sensors saw it |
+//! | a surge or a fall of a service, a rise or a fall of a country's sources | withheld if fewer than three sensors saw it |
 //! | the sensors that saw it | their regions, where three saw it, and coarse numbers, without aliases |
 //! | a sensor that fell or rose as a whole | withheld; a region if it has fewer than three sensors |
 //! | how many rows are withheld | not said: one more would tell that a probe had arrived |
@@ -145,6 +145,13 @@ pub fn publishable(report: &Report, spread: &Spread, options: &PublishOptions) -
     let sensor = |shift: &Shift| shift.service.is_none() && shift.level == Level::Sensor;
     public.shifts.retain(|shift| shift.sensors.len() >= SENSORS && !sensor(shift));
     for shift in &mut public.shifts {
+        shift.sensors.iter_mut().for_each(String::clear);
+        shift.now = coarse.average(shift.now, 1.0);
+        shift.before = coarse.average(shift.before, 1.0);
+    }
+
+    public.sources.shifts.retain(|shift| shift.sensors.len() >= SENSORS);
+    for shift in &mut public.sources.shifts {
         shift.sensors.iter_mut().for_each(String::clear);
         shift.now = coarse.average(shift.now, 1.0);
         shift.before = coarse.average(shift.before, 1.0);

@@ -46,7 +46,7 @@ impl Backed {
     }
 
     /// The most that a sensor counts for: what the third had.
-    const fn cap(self) -> u64 {
+    pub(super) const fn cap(self) -> u64 {
         self.most[SENSORS - 1]
     }
 

@@ -18,6 +18,9 @@
 //! may have had there: see `unseen.rs`. A port that gets its series at last is not new for that.
 //!
 //! Who saw an event is asked of all sensors together, once there is one: see `scope.rs`.
+//!
+//! Numbers of sources, in all and by country, are judged likewise, among themselves: they vary by laws of their own. What
+//! they find shares the one rate with what services find (`sources.rs`).
 
 mod analysis;
 mod discovery;
@@ -29,6 +32,7 @@ mod pool;
 mod ramp;
 mod scan;
 mod scope;
+mod sources;
 mod student;
 mod sums;
 #[cfg(test)]
@@ -43,10 +47,11 @@ use std::iter;
 
 use jiff::civil::Date;
 
-use self::analysis::Analysis;
+use self::analysis::{Analysis, Topic};
+use self::sources::SourceDays;
 use super::history::{Counts, Observer};
-use super::model::{Method, Shift, Surge};
-use crate::vocabulary::service::Service;
+use super::known::Known;
+use super::model::{Method, Shift, SourceShift, Surge};
 
 /// What is a surge.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -90,7 +95,8 @@ pub struct Detector {
     first: usize,
     dates: Vec<Date>,
     sensors: Vec<SensorDays>,
-    cells: BTreeMap<Service, Vec<Cell>>,
+    cells: BTreeMap<Topic, Vec<Cell>>,
+    sources: SourceDays,
 }
 
 /// A sensor.
@@ -103,6 +109,26 @@ struct SensorDays {
     judged: Vec<bool>,
     /// The most packets that a service without a series may have had.
     unseen: Vec<u64>,
+}
+
+impl SensorDays {
+    /// One that was up on these days: a day is judged if enough of those before it were.
+    fn new(
+        observer: &Observer,
+        up: Vec<bool>,
+        unseen: Vec<u64>,
+        (settings, first): (&Settings, usize),
+    ) -> Self {
+        let judged = (0..up.len())
+            .map(|day| {
+                let window = &up[day.saturating_sub(Settings::BASELINE_DAYS)..day];
+                let earlier = window.iter().filter(|up| **up).count();
+                day >= first && up[day] && earlier >= settings.least_baseline_days.max(2)
+            })
+            .collect();
+        let Observer { name, region, .. } = observer;
+        Self { name: name.clone(), region: region.clone(), observed: up, judged, unseen }
+    }
 }
 
 /// A service on a sensor.
@@ -119,6 +145,8 @@ pub struct Findings {
     pub surges: Vec<Surge>,
     /// Services, sensors and regions that fell, and sensors and regions that rose as a whole; in the same order.
     pub shifts: Vec<Shift>,
+    /// Numbers of sources, in all or of a country, that rose or fell; in the same order.
+    pub sources: Vec<SourceShift>,
     /// How they were found.
     pub method: Method,
 }
@@ -128,47 +156,43 @@ impl Detector {
     /// baseline.
     #[must_use]
     pub fn new(settings: Settings, first_judged_day: usize, dates: Vec<Date>) -> Self {
-        Self { settings, first: first_judged_day, dates, sensors: Vec::new(), cells: BTreeMap::new() }
+        Self {
+            settings,
+            first: first_judged_day,
+            dates,
+            sensors: Vec::new(),
+            cells: BTreeMap::new(),
+            sources: SourceDays::default(),
+        }
     }
 
-    /// Takes in a sensor and what it counted on each day of `dates`. Days that are missing at the end were not
-    /// observed; one that has the packets of more than a day counts as an average day of these.
-    pub fn sensor(&mut self, observer: &Observer, counts: &Counts) {
+    /// Takes in a sensor, what it counted on each day of `dates`, and what it tells of sources. Days that are missing at the end
+    /// were not observed; one that has the packets of more than a day counts as an average day of these.
+    pub fn sensor(&mut self, observer: &Observer, counts: &Counts, known: &Known) {
         let days = self.dates.len();
-        let Observer { name, region, observed } = observer;
+        let parts = &observer.observed;
         let unseen =
             unseen::most(counts, days).into_iter().map(|most| most.max(self.settings.unseen)).collect();
         let up: Vec<bool> = (0..days)
-            .map(|day| observed.get(day).is_some_and(|part| *part >= self.settings.least_observed))
-            .collect();
-        let judged: Vec<bool> = (0..days)
-            .map(|day| {
-                let window = &up[day.saturating_sub(Settings::BASELINE_DAYS)..day];
-                let earlier = window.iter().filter(|up| **up).count();
-                day >= self.first && up[day] && earlier >= self.settings.least_baseline_days.max(2)
-            })
+            .map(|day| parts.get(day).is_some_and(|part| *part >= self.settings.least_observed))
             .collect();
         let sensor = self.sensors.len();
         for (service, counts) in &counts.services {
-            let mut counts = per_day(counts, observed).into_owned();
+            let mut counts = per_day(counts, parts).into_owned();
             counts.resize(days, None);
-            self.cells.entry(service.clone()).or_default().push(Cell { sensor, counts });
+            self.cells.entry(Topic::Service(service.clone())).or_default().push(Cell { sensor, counts });
         }
-        self.sensors.push(SensorDays {
-            name: name.clone(),
-            region: region.clone(),
-            observed: up,
-            judged,
-            unseen,
-        });
+        self.sources.add(observer, known, &up, (&self.settings, self.first));
+        self.sensors.push(SensorDays::new(observer, up, unseen, (&self.settings, self.first)));
     }
 
     /// All that was found, and how.
     #[must_use]
     pub fn finish(self) -> Findings {
-        let Self { settings, first, dates, sensors, cells } = self;
+        let Self { settings, first, dates, sensors, cells, sources } = self;
         let analysis = Analysis::new(settings, first, dates.len(), sensors, cells);
-        let events = analysis.events();
+        let sources = sources.analysis(settings, first, dates.len());
+        let [events, of_sources] = analysis::events(&analysis, sources.as_ref());
         let method = Method {
             false_discovery_rate: settings.false_discovery_rate,
             tested: analysis.tested(),
@@ -177,7 +201,8 @@ impl Detector {
             ratio: settings.ratio,
         };
         let (surges, shifts) = outcome::outcome(&analysis, &events, &dates);
-        Findings { surges, shifts, method }
+        let sources = sources.map(|sources| outcome::sources(&sources, &of_sources, &dates));
+        Findings { surges, shifts, sources: sources.unwrap_or_default(), method }
     }
 }
 

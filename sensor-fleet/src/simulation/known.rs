@@ -9,13 +9,14 @@ use std::path::Path;
 use anyhow::Result;
 use rand_xoshiro::SplitMix64;
 
+use super::events::PlannedSurge;
 use super::noise::{factor, poisson, stream};
 use super::openmetrics::Family;
 use super::options::{Scenario, Sources};
 use super::plan::Plan;
 use super::recorded::{Counts, DAY_DELAY};
 use super::services::ServiceModel;
-use super::truth::{KnownKind, KnownSeries};
+use super::truth::{Kind, KnownKind, KnownSeries};
 use crate::vocabulary::series::{
     COUNTRY_SOURCES_DAILY, SENSOR_DETAILS_1D, SENSOR_ORIGINS_1D, SOURCES_DAILY, SOURCES_MISSED_DAILY,
     SOURCES_OBSERVED_DAILY, VICTIMS_DAILY,
@@ -125,9 +126,13 @@ fn origins(
     let shut = shutdown(plan).contains(&day);
     let times = |country: &str| if shut && country == SHUT_DOWN { LEFT } else { 1.0 };
     let by_country = told.split(KnownKind::Country, &COUNTRIES, observed, day, random, times);
+    // A loud source is one, however many its packets are.
+    let is_loud = |it: &&PlannedSurge| it.kind == Kind::LoudSource && it.first == day && it.seen[sensor];
+    let loud: u64 = plan.surges.iter().filter(is_loud).map(|it| count(it.service)).sum();
+    let usual = (all - loud) as f64 / all.max(1) as f64;
     let mut sources = 0;
     for ((country, _), packets) in COUNTRIES.iter().zip(by_country) {
-        let number = poisson(random, packets as f64 / PER_SOURCE);
+        let number = poisson(random, packets as f64 * usual / PER_SOURCE);
         told.put(KnownKind::CountrySources, country, day, number);
         sources += number;
     }

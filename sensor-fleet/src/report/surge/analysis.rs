@@ -28,10 +28,24 @@ use pass::{Known, Pass};
 /// How often the pools learn from what is found, at most.
 const ROUNDS: usize = 3;
 
+/// Parts of the false findings that services and numbers of sources may make, where both are judged.
+const SHARES: [f64; 2] = [0.85, 0.15];
+
+/// What is judged on sensors.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Topic {
+    /// Packets to a service.
+    Service(Service),
+    /// Distinct sources in all.
+    Sources,
+    /// Distinct sources of a country.
+    Country(String),
+}
+
 /// What an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
-    /// A service, by number.
+    /// A service, or what else is judged on sensors, by number.
     Service(usize),
     /// All of a sensor.
     Sensor(usize),
@@ -80,12 +94,38 @@ pub(super) struct Analysis {
     pub(super) regions: Vec<String>,
     /// The region of each sensor, by number.
     pub(super) region_of: Vec<usize>,
-    /// Services, in order.
-    pub(super) services: Vec<Service>,
+    /// Services, or what else is judged on sensors, in order.
+    pub(super) services: Vec<Topic>,
     /// Cells, by service and then sensor.
     pub(super) cells: Vec<Cell>,
     /// Where each service's cells begin, and the end.
     begins: Vec<usize>,
+}
+
+/// Candidates.
+struct Found {
+    /// What changed as a whole; it is among the events too.
+    wholes: Vec<Event>,
+    events: Vec<Event>,
+    pass: Pass,
+}
+
+/// All events of services, and of numbers of sources, that one rate allows and that touch a judged day.
+pub(super) fn events(services: &Analysis, sources: Option<&Analysis>) -> [Vec<Event>; 2] {
+    let mut of_services = services.found(None);
+    let mut of_sources = sources.map(|sources| (sources, sources.found(Some(&of_services.wholes))));
+    if let Some((_, of_sources)) = &mut of_sources {
+        for (found, share) in [&mut of_services, of_sources].into_iter().zip(SHARES) {
+            found.events.iter_mut().for_each(|event| event.candidate.ln_cost -= share.ln());
+        }
+    }
+    let all = of_services.events.iter().chain(of_sources.iter().flat_map(|(_, found)| &found.events));
+    let costs = all.map(|event| event.candidate.ln_cost.exp()).collect();
+    let level = discovery::level(costs, services.settings.false_discovery_rate);
+    [
+        services.told(of_services, level),
+        of_sources.map(|(sources, found)| sources.told(found, level)).unwrap_or_default(),
+    ]
 }
 
 impl Analysis {
@@ -95,7 +135,7 @@ impl Analysis {
         first: usize,
         days: usize,
         sensors: Vec<SensorDays>,
-        by_service: BTreeMap<Service, Vec<Cell>>,
+        by_service: BTreeMap<Topic, Vec<Cell>>,
     ) -> Self {
         let mut order: Vec<(usize, SensorDays)> = sensors.into_iter().enumerate().collect();
         order.sort_by(|a, b| a.1.name.cmp(&b.1.name));
@@ -138,14 +178,21 @@ impl Analysis {
         self.begins[service]..self.begins[service + 1]
     }
 
-    /// All events within the rate that touch a judged day.
-    pub(super) fn events(&self) -> Vec<Event> {
+    /// All candidates that touch a judged day, and what they were found in. Days on which a sensor, a region or the fleet
+    /// changed as a whole are told by its services; of numbers of sources they are known.
+    fn found(&self, totals: Option<&[Event]>) -> Found {
         let mut known = Known::none(self);
+        if let Some(totals) = totals {
+            known.away(self, totals);
+        }
         let mut pass = Pass::new(self, &known);
-        let totals = totals::events(self, &pass);
-        if !totals.is_empty() {
-            known.away(self, &totals);
-            pass = Pass::new(self, &known);
+        let mut wholes = Vec::new();
+        if totals.is_none() {
+            wholes = totals::events(self, &pass);
+            if !wholes.is_empty() {
+                known.away(self, &wholes);
+                pass = Pass::new(self, &known);
+            }
         }
         // What is found first may have hidden what is less.
         for _ in 0..ROUNDS {
@@ -155,21 +202,19 @@ impl Analysis {
             pass = pass.again(self, &known, Outermost::UNKNOWN);
         }
         let pass = pass.again(self, &known, Outermost::KNOWN);
-        let mut events = self.held(&totals, self.of_services(&pass));
+        let mut events = self.of_services(&pass);
+        events.extend(wholes.iter().cloned());
+        events.retain(|event| event.candidate.to >= self.first);
+        Found { wholes, events, pass }
+    }
+
+    /// Those that cost no more than this, with who saw them.
+    fn told(&self, Found { mut events, pass, .. }: Found, level: Option<f64>) -> Vec<Event> {
+        events.retain(|event| level.is_some_and(|level| event.candidate.ln_cost.exp() <= level));
         for event in &mut events {
             event.seen = levels::seen(self, &pass, event);
         }
         join(events)
-    }
-
-    /// Those that the rate allows.
-    fn held(&self, totals: &[Event], mut events: Vec<Event>) -> Vec<Event> {
-        events.extend(totals.iter().cloned());
-        events.retain(|event| event.candidate.to >= self.first);
-        let costs = events.iter().map(|event| event.candidate.ln_cost.exp()).collect();
-        let level = discovery::level(costs, self.settings.false_discovery_rate);
-        events.retain(|event| level.is_some_and(|level| event.candidate.ln_cost.exp() <= level));
-        events
     }
 
     fn of_services(&self, pass: &Pass) -> Vec<Event> {

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
-use super::super::model::{Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor};
-use super::analysis::{Analysis, Event, Subject};
+use super::super::model::{Shift, ShiftKind, SourceShift, Surge, SurgeKind, SurgeOnSensor};
+use super::analysis::{Analysis, Event, Subject, Topic};
 use super::track::{BASELINE, Side};
 use super::verdict::{self, Region};
+use crate::vocabulary::service::Service;
+use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Surges; and what else rose or fell.
 pub(super) fn outcome(analysis: &Analysis, events: &[Event], dates: &[Date]) -> (Vec<Surge>, Vec<Shift>) {
@@ -93,7 +95,7 @@ fn surge(analysis: &Analysis, event: &Event, service: usize, dates: &[Date]) -> 
     }
     sensors.sort_by(|a, b| b.packets.cmp(&a.packets).then_with(|| a.sensor.cmp(&b.sensor)));
     Some(Surge {
-        service: analysis.services[service].clone(),
+        service: service_of(analysis, service)?,
         kind: if event.candidate.ramp { SurgeKind::Ramp } else { SurgeKind::Surge },
         from: dates[event.candidate.from],
         to: dates[event.candidate.to],
@@ -121,7 +123,25 @@ fn around(analysis: &Analysis, event: &Event, cell: usize) -> Vec<Option<u64>> {
     days.map(|day| observed[day].then(|| cell.counts[day].unwrap_or(0))).collect()
 }
 
-fn shift(analysis: &Analysis, event: &Event, dates: &[Date]) -> Option<Shift> {
+fn service_of(analysis: &Analysis, number: usize) -> Option<Service> {
+    match &analysis.services[number] {
+        Topic::Service(service) => Some(service.clone()),
+        Topic::Sources | Topic::Country(_) => None,
+    }
+}
+
+/// What sensors had of an event.
+struct Extent {
+    /// Those concerned.
+    sensors: Vec<usize>,
+    /// What they had a day during it, and in the four weeks before.
+    now: f64,
+    before: f64,
+    /// Who saw it, of how many that were judged; of what is on a sensor.
+    verdict: Option<(SurgeVerdict, usize)>,
+}
+
+fn extent(analysis: &Analysis, event: &Event) -> Option<Extent> {
     let of = |sensor: usize| match event.subject {
         Subject::Service(_) => event.seen.iter().any(|seen| seen.sensor == sensor),
         Subject::Sensor(of) => of == sensor,
@@ -133,21 +153,16 @@ fn shift(analysis: &Analysis, event: &Event, dates: &[Date]) -> Option<Shift> {
             of(*sensor) && judged_days(analysis, event).any(|day| analysis.sensors[*sensor].judged[day])
         })
         .collect();
-    let (service, place) = match event.subject {
-        Subject::Service(service) => (Some(analysis.services[service].clone()), String::new()),
-        Subject::Sensor(sensor) => (None, analysis.sensors[sensor].name.clone()),
-        Subject::Region(region) => (None, analysis.regions[region].clone()),
-        Subject::Fleet => (None, String::new()),
-    };
-    let (from, to) = (event.candidate.from, event.candidate.to);
-    let verdict = service.is_some().then(|| {
+    let verdict = matches!(event.subject, Subject::Service(_)).then(|| {
         let peak = peak(analysis, event)?;
         let mut regions = regions(analysis, peak);
         for (at, _) in on_day(analysis, event, peak) {
             regions.entry(&analysis.sensors[event.seen[at].sensor].region).or_default().saw += 1;
         }
-        Some(verdict::verdict(&regions, false))
+        let judged = regions.values().map(|region| region.judged).sum();
+        Some((verdict::verdict(&regions, false), judged))
     });
+    let (from, to) = (event.candidate.from, event.candidate.to);
     let cells = analysis.cells.iter().enumerate().filter(|(at, cell)| match event.subject {
         Subject::Service(_) => event.seen.iter().any(|seen| seen.cell == *at),
         _ => sensors.contains(&cell.sensor),
@@ -163,20 +178,124 @@ fn shift(analysis: &Analysis, event: &Event, dates: &[Date]) -> Option<Shift> {
         now += mean(from..to + 1);
         before += mean(from.saturating_sub(BASELINE)..from);
     }
-    if sensors.is_empty() {
-        return None;
-    }
+    (!sensors.is_empty()).then_some(Extent { sensors, now, before, verdict: verdict.flatten() })
+}
+
+fn names(analysis: &Analysis, sensors: Vec<usize>) -> Vec<String> {
+    sensors.into_iter().map(|sensor| analysis.sensors[sensor].name.clone()).collect()
+}
+
+fn shift_kind(event: &Event) -> ShiftKind {
+    if event.candidate.side == Side::Up { ShiftKind::Rise } else { ShiftKind::Fall }
+}
+
+fn shift(analysis: &Analysis, event: &Event, dates: &[Date]) -> Option<Shift> {
+    let (service, place) = match event.subject {
+        Subject::Service(service) => (Some(service_of(analysis, service)?), String::new()),
+        Subject::Sensor(sensor) => (None, analysis.sensors[sensor].name.clone()),
+        Subject::Region(region) => (None, analysis.regions[region].clone()),
+        Subject::Fleet => (None, String::new()),
+    };
+    let Extent { sensors, now, before, verdict } = extent(analysis, event)?;
     Some(Shift {
-        kind: if event.candidate.side == Side::Up { ShiftKind::Rise } else { ShiftKind::Fall },
+        kind: shift_kind(event),
         service,
         place,
         level: event.level,
-        from: dates[from],
-        to: dates[to],
+        from: dates[event.candidate.from],
+        to: dates[event.candidate.to],
         continues: continues(analysis, event),
         now,
         before,
-        verdict: verdict.flatten(),
-        sensors: sensors.into_iter().map(|sensor| analysis.sensors[sensor].name.clone()).collect(),
+        verdict: verdict.map(|(verdict, _)| verdict),
+        sensors: names(analysis, sensors),
     })
+}
+
+/// Numbers of sources that rose or fell, the latest first.
+pub(super) fn sources(analysis: &Analysis, events: &[Event], dates: &[Date]) -> Vec<SourceShift> {
+    let shift = |event: &Event| {
+        let Subject::Service(number) = event.subject else { return None };
+        let Extent { sensors, now, before, verdict } = extent(analysis, event)?;
+        let (verdict, judged) = verdict?;
+        let country = match &analysis.services[number] {
+            Topic::Country(country) => Some(country.clone()),
+            Topic::Sources | Topic::Service(_) => None,
+        };
+        Some(SourceShift {
+            kind: shift_kind(event),
+            country,
+            level: event.level,
+            from: dates[event.candidate.from],
+            to: dates[event.candidate.to],
+            continues: continues(analysis, event),
+            now,
+            before,
+            verdict,
+            judged,
+            sensors: names(analysis, sensors),
+        })
+    };
+    let all: Vec<SourceShift> = events.iter().filter_map(shift).collect();
+    let mut shifts: Vec<SourceShift> =
+        all.iter().filter(|shift| !is_explained(shift, &all)).cloned().collect();
+    shifts.sort_by(|a, b| {
+        (b.to, b.from)
+            .cmp(&(a.to, a.from))
+            .then_with(|| (&a.country, &a.sensors).cmp(&(&b.country, &b.sensors)))
+    });
+    shifts
+}
+
+/// Whether a country's sources went as all sources of the same sensors did: that is said once.
+fn is_explained(shift: &SourceShift, all: &[SourceShift]) -> bool {
+    let mut others = all.iter().filter(|wide| wide.country.is_none() && wide.kind == shift.kind);
+    shift.country.is_some()
+        && others.any(|wide| {
+            let together = wide.from <= shift.to && shift.from <= wide.to;
+            together && shift.sensors.iter().all(|sensor| wide.sensors.contains(sensor))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::report::model::Level;
+
+    fn shift(country: Option<&str>, kind: ShiftKind, days: [i8; 2], sensors: &[&str]) -> SourceShift {
+        SourceShift {
+            kind,
+            country: country.map(str::to_owned),
+            level: Level::Fleet,
+            from: date(2023, 10, days[0]),
+            to: date(2023, 10, days[1]),
+            continues: false,
+            now: 1.0,
+            before: 100.0,
+            verdict: SurgeVerdict::Global,
+            judged: 3,
+            sensors: sensors.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[rstest]
+    #[case::same(ShiftKind::Fall, [3, 5], &["a", "b"], true)]
+    #[case::some_of_them(ShiftKind::Fall, [5, 9], &["a"], true)]
+    #[case::the_other_way(ShiftKind::Rise, [3, 5], &["a", "b"], false)]
+    #[case::later(ShiftKind::Fall, [6, 9], &["a", "b"], false)]
+    #[case::on_one_more(ShiftKind::Fall, [3, 5], &["a", "b", "c"], false)]
+    fn what_all_countries_do_is_said_once(
+        #[case] kind: ShiftKind,
+        #[case] days: [i8; 2],
+        #[case] sensors: &[&str],
+        #[case] expected: bool,
+    ) {
+        let wide = shift(None, ShiftKind::Fall, [3, 5], &["a", "b"]);
+        let country = shift(Some("IR"), kind, days, sensors);
+        let all = [wide.clone(), country.clone()];
+        assert_eq!((is_explained(&country, &all), is_explained(&wide, &all)), (expected, false));
+    }
 }

@@ -4,3 +4,4 @@ mod calibration;
 mod cells;
 mod events;
 pub(super) mod simulate;
+mod sources;

@@ -92,6 +92,13 @@ impl Form {
         self.say(format!("{number} sensor{}", plural(sensors)), format!("{number}台のセンサー"))
     }
 
+    /// `2 of 5`, of sensors.
+    #[must_use]
+    pub fn out_of(self, seen: usize, all: usize) -> String {
+        let (seen, all) = (self.number(seen), self.number(all));
+        self.say(format!("{seen} of {all}"), format!("{all}台中{seen}台"))
+    }
+
     /// `first`, `third`, `11th`.
     #[must_use]
     pub fn rank(self, rank: usize) -> String {

@@ -77,6 +77,10 @@ words! {
     constituency: "Constituency", "管轄範囲";
     /// A column.
     sources_a_day: "Sources per sensor and day", "送信元数(センサー1台の1日当たり)";
+    /// Of the part on what rose and fell among sources.
+    source_shifts: "Where sources rose and fell", "送信元数の増減";
+    /// A column.
+    sources_in_a_day: "Sources a day", "1日の送信元数";
     /// A column.
     packets_rank: "Rank by packets", "パケット数の順位";
     /// Of the part on surges.

@@ -91,14 +91,14 @@ fn surges(form: Form, report: &Report) -> [String; 4] {
                  on two occasions in the baseline. The baseline is of the 28 days before on which the sensor observed \
                  ({least} or more), days of events left out. A surge lasts until traffic is back near the baseline that \
                  it had at its begin; a ramp is one that grew from day to day. Falls are found in the same way, for \
-                 services, sensors and regions."
+                 services, sensors and regions, and, with rises, for numbers of sources by country (from 20 a day on)."
             ),
             format!(
                 "急増とは、ある宛先ポート番号のパケット数が、センサー、地域または全センサーの合計で1日{floor}パケット以上、かつ\
                  1日、3日、7日または14日間にわたりベースラインの{ratio}倍以上で、ベースライン中に2回到達した値の{ratio}倍以上となった\
                  ものです。ベースラインは直前28日間の稼働日({least}日以上、急増中の日を除く)から求めます。急増は、開始時の\
                  ベースライン付近に戻るまで続くものとし、日ごとに増加したものを漸増とします。減少は、宛先ポート番号、センサー\
-                 および地域について同様に判定します。"
+                 および地域について同様に判定し、地域別の送信元数(1日20以上)は増加も同様に判定します。"
             ),
         ),
         form.say(

@@ -1,7 +1,7 @@
 //! What is said of sources: on what it rests, and the captions of its tables.
 
 use super::Form;
-use crate::report::model::{MeanMonth, RankedOrigin, Report, Scanners, Told};
+use crate::report::model::{MeanMonth, RankedOrigin, Report, Scanners, ShiftKind, SourceShift, Told};
 
 /// On how many sensors all of it rests, and what none of them tells.
 #[must_use]
@@ -229,6 +229,30 @@ pub fn victims(form: Form) -> &'static str {
     )
 }
 
+/// Of what rose and fell among sources.
+#[must_use]
+pub fn shifts(form: Form) -> &'static str {
+    form.say(
+        "Distinct sources, in all or of a country, well away from their baseline, the latest first: with the sources a day of \
+         the sensors concerned, added up, and those of the four weeks before; days are of UTC",
+        "ベースラインから大きく増減した送信元数(全体または地域別、新しい順)。該当センサーの1日の送信元数の合計と、その前4週間の値\
+         (日の区切りはUTC)",
+    )
+}
+
+/// Whose sources rose or fell.
+#[must_use]
+pub fn shifted(form: Form, shift: &SourceShift) -> String {
+    let whose = match &shift.country {
+        Some(country) => form.country(country),
+        None => form.say("all countries", "全地域").to_owned(),
+    };
+    match shift.kind {
+        ShiftKind::Fall => form.say(format!("{whose} fell"), format!("{whose}の減少")),
+        ShiftKind::Rise => form.say(format!("{whose} rose"), format!("{whose}の増加")),
+    }
+}
+
 /// In place of an empty table.
 #[must_use]
 pub fn none(form: Form) -> &'static str {
@@ -247,7 +271,7 @@ pub fn summary(form: Form, report: &Report) -> Option<String> {
     let from = first.map_or_else(String::new, |row| {
         let (country, share) = (form.country(&row.name), form.percent(row.share));
         form.say(
-            format!("; most packets came from {country}, {share} of those whose sources were looked at"),
+            format!("; the first source country was {country} with {share} of the packets whose sources were looked at"),
             format!("。送信元地域は{country}が最も多く、{share}を占めました"),
         )
     });

@@ -7,7 +7,8 @@ use crate::report::model::{Report, Shift, ShiftKind, Surge, SurgeKind};
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Who saw a surge.
-fn name(form: Form, verdict: SurgeVerdict) -> &'static str {
+#[must_use]
+pub fn name(form: Form, verdict: SurgeVerdict) -> &'static str {
     form.say(
         verdict.name(),
         match verdict {
@@ -46,8 +47,7 @@ pub fn seen(form: Form, surge: &Surge) -> String {
     for on in surge.sensors.iter().filter(|on| !on.region.is_empty()) {
         *regions.entry(&on.region).or_default() += 1;
     }
-    let (seen, judged) = (form.number(surge.sensors.len()), form.number(surge.judged));
-    let all = form.say(format!("{seen} of {judged}"), format!("{judged}台中{seen}台"));
+    let all = form.out_of(surge.sensors.len(), surge.judged);
     let by: Vec<String> = regions
         .into_iter()
         .map(|(region, sensors)| format!("{} {}", form.region(region), form.number(sensors)))

@@ -221,7 +221,7 @@ fn shifts(report: &Report) -> File {
         "before_per_day",
     ]);
     for shift in &report.shifts {
-        table.plain(if shift.kind == ShiftKind::Fall { "fall" } else { "rise" });
+        table.plain(shift_kind(shift.kind));
         match &shift.service {
             Some(service) => table.service(service),
             None => table.plain("").plain(""),
@@ -237,6 +237,13 @@ const fn kind(kind: SurgeKind) -> &'static str {
     match kind {
         SurgeKind::Surge => "surge",
         SurgeKind::Ramp => "ramp",
+    }
+}
+
+const fn shift_kind(kind: ShiftKind) -> &'static str {
+    match kind {
+        ShiftKind::Fall => "fall",
+        ShiftKind::Rise => "rise",
     }
 }
 

@@ -114,6 +114,7 @@ pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
 
     page.push(Block::Heading(heading::silent(form)));
     page.extend(shifts::blocks(form, report));
+    page.extend(sources::shifts(form, report));
 
     page.push(Block::Heading(heading::changes(form)));
     page.push(Block::Figure(&figures.changes));

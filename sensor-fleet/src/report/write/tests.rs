@@ -49,6 +49,7 @@ fn all_files_are_written_and_the_same_each_time() {
         "report.md",
         "sensors.csv",
         "shifts.csv",
+        "source-shifts.csv",
         "sources-monthly.csv",
         "sources-services.csv",
         "surges.csv",
@@ -199,6 +200,10 @@ const PAGE: &[(&str, &str)] = &[
     ("sensor-only: tokyo-dc3", "sensor-only: tokyo-dc3 | 1 of 6: Japan 1 |"),
     ("region-only: Japan", "region-only: Japan | 3 of 6: Japan 3 |"),
     ("Overseas fell", "| Overseas fell | 3 |"),
+    (
+        "Distinct sources, in all or of a country",
+        "| 5 – 9 Dec 2023 | Iran fell | global | 4 of 4 | 6.0 | 300 | −98 % |",
+    ),
     ("Figure 3. What rose (right) and fell (left) most", "](changes.png)"),
     ("×32.3", "| 37215/TCP (Huawei routers) | 397 | 12.3 | ×32.3 |"),
     ("−100 %", "| 1433/TCP (Microsoft SQL Server) | &lt;0.01 | 31.7 | −100 % |"),

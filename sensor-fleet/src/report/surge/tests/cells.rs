@@ -8,6 +8,7 @@ use rstest::rstest;
 use super::super::{Detector, Findings, Settings};
 use super::simulate::{BEFORE, DAYS, ROUGH, Sensor, Shape, dates, detect, negative_binomial, quiet, tcp};
 use crate::report::history::{Counts, Observer};
+use crate::report::known::Known;
 use crate::report::model::Surge;
 use crate::vocabulary::verdict::SurgeVerdict;
 
@@ -236,10 +237,10 @@ fn what_is_not_there_is_not_judged() {
     for (name, days) in [("short", 1), ("long", 9), ("empty", 0)] {
         let observer = Observer { name: name.to_owned(), region: String::new(), observed: vec![1.0; days] };
         let services = vec![(tcp(23), vec![Some(1); days])];
-        detector.sensor(&observer, &Counts { services, ..Counts::default() });
+        detector.sensor(&observer, &Counts { services, ..Counts::default() }, &Known::default());
     }
-    let Findings { surges, shifts, method } = detector.finish();
-    assert!(surges.is_empty() && shifts.is_empty());
+    let Findings { surges, shifts, sources, method } = detector.finish();
+    assert!(surges.is_empty() && shifts.is_empty() && sources.is_empty());
     assert_eq!(method.tested, 0);
 }
 

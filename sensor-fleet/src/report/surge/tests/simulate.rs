@@ -10,6 +10,7 @@ use sensor_common::port::Port;
 
 use super::super::{Detector, Findings, Settings};
 use crate::report::history::{Counts, Observer};
+use crate::report::known::Known;
 use crate::simulation::noise::{gamma, normal, poisson, uniform};
 use crate::vocabulary::service::Service;
 
@@ -163,8 +164,8 @@ pub fn quiet(seed: u64, shape: &Shape) -> Vec<Sensor> {
 pub fn detect(settings: Settings, sensors: &[Sensor]) -> Findings {
     let mut detector = Detector::new(settings, BEFORE, dates(DAYS));
     for Sensor { name, region, observed, services, unranked } in sensors.iter().cloned() {
-        detector
-            .sensor(&Observer { name, region, observed }, &Counts { services, all: Vec::new(), unranked });
+        let counts = Counts { services, all: Vec::new(), unranked };
+        detector.sensor(&Observer { name, region, observed }, &counts, &Known::default());
     }
     detector.finish()
 }

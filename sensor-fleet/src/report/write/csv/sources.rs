@@ -1,11 +1,11 @@
 //! Tables of what is known of sources.
 
-use super::{File, Table, count, sensors_table};
+use super::{File, Table, count, level, sensors_table, shift_kind};
 use crate::report::model::{Mean, MeanMonth, RankedOrigin, Report};
 
 /// All of them; each is there, if only with its headings.
 pub(super) fn tables(report: &Report) -> Vec<File> {
-    vec![monthly(report), services(report), origins(report), without(report)]
+    vec![monthly(report), services(report), origins(report), without(report), shifts(report)]
 }
 
 /// Distinct sources, Mirai's packets and victims per sensor and day, by month.
@@ -75,4 +75,29 @@ fn without(report: &Report) -> File {
     let tops = report.sources.scanners.iter().flat_map(|scanners| &scanners.without);
     let rows = tops.map(|of| (of.sensor.as_str(), of.region.as_str(), of.top.as_slice()));
     sensors_table(rows).file("without.csv")
+}
+
+/// A line for each rise or fall; no country stands for all of them.
+fn shifts(report: &Report) -> File {
+    let headings = [
+        "kind",
+        "country",
+        "from",
+        "to",
+        "continues",
+        "level",
+        "verdict",
+        "sensors",
+        "judged",
+        "now_per_day",
+        "before_per_day",
+    ];
+    let mut table = Table::new(&headings);
+    for shift in &report.sources.shifts {
+        table.plain(shift_kind(shift.kind)).text(shift.country.as_deref().unwrap_or_default());
+        table.plain(shift.from).plain(shift.to).plain(shift.continues).plain(level(shift.level));
+        table.plain(shift.verdict).plain(shift.sensors.len()).plain(shift.judged);
+        table.plain(shift.now).plain(shift.before).end();
+    }
+    table.file("source-shifts.csv")
 }

@@ -1,9 +1,13 @@
 //! What is known of sources: how many, from where, by what.
 
 use super::sensors::{self, Row};
-use super::{Block, Cell, or_nothing, table};
+use super::{Block, Cell, more, or_nothing, table};
 use crate::report::model::{Mean, MeanMonth, RankedOrigin, Report};
-use crate::report::words::{Form, caption, heading, sources as said};
+use crate::report::words::caption::Rest;
+use crate::report::words::{Form, caption, heading, sources as said, verdict};
+
+/// Rows of the table of what rose and fell; all are in the files.
+const ROWS: usize = 30;
 
 /// How many sources there were, by month and by service.
 pub(super) fn numbers<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
@@ -103,6 +107,41 @@ pub(super) fn origins<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
         blocks.push(Block::Heading(heading::victims(form)));
         blocks.push(monthly(form, report, &sources.victims, said::victims(form)));
     }
+    blocks
+}
+
+/// What rose and fell among them.
+pub(super) fn shifts<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
+    let sources = &report.sources;
+    if sources.told.sources + sources.told.countries == 0 {
+        return Vec::new();
+    }
+    let rows = sources.shifts.iter().take(ROWS).map(|shift| {
+        let seen = form.out_of(shift.sensors.len(), shift.judged);
+        vec![
+            Cell::from(verdict::days(form, shift.from, shift.to, shift.continues)),
+            said::shifted(form, shift).into(),
+            verdict::name(form, shift.verdict).into(),
+            seen.into(),
+            form.average(shift.now).into(),
+            form.average(shift.before).into(),
+            form.change(shift.now, shift.before).into(),
+        ]
+    });
+    let columns = [
+        (heading::days(form), false),
+        (heading::what(form), false),
+        (heading::verdict(form), false),
+        (heading::seen(form), false),
+        (heading::sources_in_a_day(form), true),
+        (heading::before(form), true),
+        (heading::change(form), true),
+    ];
+    let mut blocks = vec![
+        Block::Heading(heading::source_shifts(form)),
+        or_nothing(table(said::shifts(form), &columns, rows.collect()), caption::nothing(form)),
+    ];
+    blocks.extend(more(form, sources.shifts.len(), ROWS, Rest::Shifts, "source-shifts.csv"));
     blocks
 }
 

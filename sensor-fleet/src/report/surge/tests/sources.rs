@@ -1,0 +1,115 @@
+//! Countries' sources: chance is no shutdown, and a shutdown is found.
+
+use std::collections::BTreeMap;
+
+use rstest::rstest;
+
+use super::super::{Detector, Findings, Settings};
+use super::simulate::{BEFORE, DAYS, ROUGH, Sensor, Shape, dates, quiet, whole};
+use crate::report::history::{Counts, Observer};
+use crate::report::known::Known;
+use crate::report::model::ShiftKind;
+use crate::vocabulary::verdict::SurgeVerdict;
+
+/// What countries are like: from a few sources a day to thousands.
+const COUNTRIES: Shape = Shape { services: 15, means: (1.609, 8.5), ..ROUGH };
+const FEW: Shape = Shape { sensors: 1, ..COUNTRIES };
+const BURSTS: Shape = Shape { dispersions: &[0.3, 1.0], ..COUNTRIES };
+
+/// What a history's sensors tell: its services are taken for countries.
+fn known(sensor: &Sensor) -> Known {
+    let names = (0..).map(|number| format!("{number:02}"));
+    let countries: BTreeMap<String, Vec<Option<u64>>> =
+        names.zip(&sensor.services).map(|(name, (_, days))| (name, days.clone())).collect();
+    let sum = |day: usize| countries.values().filter_map(|days| days[day]).sum::<u64>();
+    let told = |day: usize| sensor.observed[day] > 0.0;
+    let sources: Vec<Option<u64>> = (0..DAYS).map(|day| told(day).then(|| sum(day))).collect();
+    let (observed, missed) = (sources.clone(), vec![Some(0); DAYS]);
+    Known { sources, country_sources: countries, observed, missed, ..Known::default() }
+}
+
+/// Judges services as they are, and others as countries.
+fn detect(services: &[Sensor], countries: &[Sensor]) -> Findings {
+    let mut detector = Detector::new(Settings::default(), BEFORE, dates(DAYS));
+    for (sensor, tells) in services.iter().zip(countries) {
+        let Sensor { name, region, .. } = sensor.clone();
+        let observer = Observer { name, region, observed: tells.observed.clone() };
+        let counts =
+            Counts { services: sensor.services.clone(), all: Vec::new(), unranked: sensor.unranked.clone() };
+        detector.sensor(&observer, &counts, &known(tells));
+    }
+    detector.finish()
+}
+
+/// Sensors that count nothing: only sources are judged.
+fn silent(countries: &[Sensor]) -> Vec<Sensor> {
+    countries.iter().map(|sensor| Sensor { services: Vec::new(), ..sensor.clone() }).collect()
+}
+
+fn is_wrong(findings: &Findings) -> bool {
+    !(findings.surges.is_empty() && findings.shifts.is_empty() && findings.sources.is_empty())
+}
+
+#[rstest]
+#[case::many_sensors(COUNTRIES)]
+#[case::one_sensor(FEW)]
+#[case::bursts(BURSTS)]
+fn chance_is_no_shutdown(#[case] shape: Shape) {
+    let wrong = (0..100).filter(|seed| {
+        let countries = quiet(1_000 + *seed, &shape);
+        is_wrong(&detect(&silent(&countries), &countries))
+    });
+    let wrong = wrong.count();
+    println!("{wrong} of 100 reports have a false alarm");
+    // The 97.5 % point of a binomial distribution of these and the promised rate.
+    assert!(wrong <= 10, "{wrong} of 100 reports have a false alarm");
+}
+
+/// 300 sources a day from each country.
+const STEADY: Shape = Shape {
+    sensors: 6,
+    services: 12,
+    means: (5.7, 5.7),
+    dispersions: &[0.02, 0.05],
+    spread: 0.3,
+    wandering: 0.1,
+    trouble: false,
+};
+
+/// How many of 50 reports say of a country that was at `times` its sources for five days, on all sensors, that it rose or
+/// fell then, within a day.
+fn found(times: f64, kind: ShiftKind) -> usize {
+    let found = (0..50).filter(|seed| {
+        let day = BEFORE + 30;
+        let mut countries = quiet(*seed, &STEADY);
+        for sensor in &mut countries {
+            for count in sensor.services[3].1[day..day + 5].iter_mut().flatten() {
+                *count = whole(times * super::super::number(*count));
+            }
+        }
+        let dates = dates(DAYS);
+        detect(&silent(&countries), &countries).sources.iter().any(|shift| {
+            shift.country.as_deref() == Some("03")
+                && shift.kind == kind
+                && dates[day - 1..=day + 1].contains(&shift.from)
+                && dates[day + 3..=day + 5].contains(&shift.to)
+                && (shift.verdict, shift.judged) == (SurgeVerdict::Global, 6)
+        })
+    });
+    found.count()
+}
+
+#[rstest]
+#[case::a_shutdown(0.02, ShiftKind::Fall, 48)]
+// What few series rise by hides in the spread that it makes itself.
+#[case::five_times(5.0, ShiftKind::Rise, 25)]
+fn what_falls_or_rises_is_found(#[case] times: f64, #[case] kind: ShiftKind, #[case] least: usize) {
+    let found = found(times, kind);
+    println!("{found} of 50 found");
+    assert!(found >= least, "{found} of 50 found");
+}
+
+#[test]
+fn a_fifth_less_is_no_fall() {
+    assert_eq!(found(0.8, ShiftKind::Fall), 0);
+}
