@@ -23,7 +23,7 @@ use sensor_tests::hasty::HASTY_HOUR;
 
 use self::host::{Host, Second};
 use self::server::Server;
-use self::traffic::{EndOf, Traffic, address, constituents, mirai, rst, syn};
+use self::traffic::{EndOf, SCANNERS, Traffic, address, constituents, mirai, rst, syn};
 use self::trouble::Library;
 
 /// An alert, and what makes it fire.
@@ -84,6 +84,12 @@ const TABLE: &[Row] = &[
         also: &["of-losing"],
         ..row("SensorEvidenceThin", "more packets come than the budget pays for", &["of-thin"])
     },
+    row(
+        "SensorUpstreamFilter",
+        "three known scanners are shut out of a sensor; a fourth stops everywhere",
+        &["overseas-4"],
+    ),
+    row("SensorPortFiltered", "a port is shut on the same sensor", &["overseas-4 23"]),
     row("SensorListStale", "the file of countries is not there", &["losing"]),
     row("SensorRollupsMissing", "Prometheus is reloaded without rollup.yml", &[""]),
     row("PortSurgesOnOneSensor", "many packets to a port of one sensor", &["japan-1 1001"]),
@@ -134,6 +140,8 @@ const SENSORS: [(&str, &str); 11] = [
 const BUSY: usize = 10;
 /// All that packets come to as ever, to the end.
 const STEADY: usize = 8;
+/// What an upstream filter shuts known scanners and a port out of, from the silence on: among the steady.
+const FILTERED: usize = 7;
 /// Of how many rounds of packets the two of Asia get one, once they have fallen.
 const SELDOM: u32 = 4;
 
@@ -171,8 +179,9 @@ fn every_alert_fires_for_what_it_is_for_and_for_nothing_else() -> Result<()> {
     needs_root!();
     let library = needs!(Library::new()?);
     let network = Namespace::new()?;
-    let busy = Host::start((0, "busy"), &network, &config(&SENSORS), None, "env")?;
     let evidence = tempfile::tempdir()?;
+    let busy = config(&SENSORS) + &known_scanners(evidence.path())?;
+    let busy = Host::start((0, "busy"), &network, &busy, None, "env")?;
     let hosts = (1..).zip(HOSTS).map(|host| start(host, &network, &library, evidence.path()));
     let mut fleet = Fleet { busy, hosts: hosts.collect::<Result<_>>()?, library };
     // A filter of clsact, which there was before, is not attached by the call that the library can refuse.
@@ -331,6 +340,18 @@ fn config(sensors: &[(&str, &str)]) -> String {
     let sensors: String = sensors.iter().enumerate().map(of).collect();
     let constituency = "[[constituency]]\nname = \"ours\"\nprefixes = [\"192.0.2.0/24\"]\n";
     format!("drain_interval = \"1s\"\n{sensors}{constituency}[export]\nports = {ports:?}\n")
+}
+
+/// Settings of a host that tells known scanners.
+fn known_scanners(folder: &Path) -> Result<String> {
+    let list = folder.join("known-scanners.csv");
+    let lines = SCANNERS.iter().map(|(name, address)| format!("{address}/32,{name}\n"));
+    fs::write(&list, lines.collect::<String>())?;
+    let (folder, list) = (folder.join("busy"), list.display());
+    Ok(format!(
+        "[evidence]\npath = {:?}\n[sources]\nknown_scanners = \"{list}\"\n",
+        folder.display().to_string()
+    ))
 }
 
 /// A port surges on one sensor, another in one region, a third everywhere, made by Mirai and by backscatter; and one is new.

@@ -44,6 +44,7 @@ impl Server {
         for (name, text) in [
             ("rollup.yml", hasty::hours(&rules("rollup.yml")?)?),
             ("surge.yml", hasty::hours(&rules("surge.yml")?)?),
+            ("coverage.yml", hasty::hours(&rules("coverage.yml")?)?),
             ("alerts.yml", hasty::minutes(of_hosts)? + &hasty::hours(others)?),
         ] {
             fs::write(folder.path().join("rules").join(name), text)?;

@@ -11,7 +11,17 @@ use sensor_harness::frame::frame;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 
-use super::{BUSY, Fleet, PORTS, SELDOM, SENSORS, STEADY};
+use super::{BUSY, FILTERED, Fleet, PORTS, SELDOM, SENSORS, STEADY};
+
+/// Known scanners, of which the last stops everywhere with the silence.
+pub const SCANNERS: [(&str, Ipv4Addr); 4] = [
+    ("Alpha", Ipv4Addr::new(203, 0, 113, 1)),
+    ("Beta", Ipv4Addr::new(203, 0, 113, 2)),
+    ("Gamma", Ipv4Addr::new(203, 0, 113, 3)),
+    ("Quits", Ipv4Addr::new(203, 0, 113, 4)),
+];
+/// Every so many rounds of packets they are there, each on every sensor.
+const SWEEP: u32 = 3;
 
 pub fn address(sensor: usize) -> Ipv4Addr {
     Ipv4Addr::new(198, 51, 100, u8::try_from(sensor).unwrap_or(u8::MAX))
@@ -32,6 +42,13 @@ pub fn constituents(sensor: usize, port: u16) -> Vec<u8> {
     frame().ipv4().from(Ipv4Addr::new(192, 0, 2, 9)).to(address(sensor)).tcp(port).syn().bytes()
 }
 
+/// All that these known scanners send to a sensor in a sweep.
+fn swept(sensor: usize, by: &[(&str, Ipv4Addr)]) -> Vec<Vec<u8>> {
+    let probe =
+        |&(_, from): &(_, Ipv4Addr)| frame().ipv4().from(from).to(address(sensor)).tcp(9).syn().bytes();
+    by.iter().map(probe).collect()
+}
+
 pub fn rst(sensor: usize, port: u16) -> Vec<u8> {
     frame().ipv4().to(address(sensor)).tcp(port).rst().bytes()
 }
@@ -40,7 +57,8 @@ pub fn rst(sensor: usize, port: u16) -> Vec<u8> {
 pub struct Traffic {
     busy: Arc<Wire>,
     others: Vec<Arc<Wire>>,
-    /// From now on none come to the last sensor of `busy`, and few to the two before it.
+    /// From now on none come to the last sensor of `busy`, few to the two before it, and to [`FILTERED`] only what a filter
+    /// lets pass.
     pub silence: AtomicBool,
     pub stop: AtomicBool,
 }
@@ -56,16 +74,26 @@ impl Traffic {
         let to = |sensors: usize| -> Vec<_> {
             (0..sensors).flat_map(|sensor| PORTS.map(|port| syn(sensor, port))).collect()
         };
-        let (all, but_one, steady, one) = (to(SENSORS.len()), to(BUSY), to(STEADY), to(1));
+        let shut = syn(FILTERED, PORTS[0]);
+        let filtered =
+            |sensors: usize| -> Vec<_> { to(sensors).into_iter().filter(|it| *it != shut).collect() };
+        let (all, but_one, steady, one) = (to(SENSORS.len()), filtered(BUSY), filtered(STEADY), to(1));
+        let sweep: Vec<_> = (0..SENSORS.len()).flat_map(|sensor| swept(sensor, &SCANNERS)).collect();
+        let open = (0..BUSY).filter(|sensor| *sensor != FILTERED);
+        let filtered_sweep: Vec<_> = open.flat_map(|sensor| swept(sensor, &SCANNERS[..3])).collect();
         let mut round = 0_u32;
         let busy = Sender::new(&self.busy)?;
         let others = self.others.iter().map(|wire| Sender::new(wire)).collect::<Result<Vec<_>>>()?;
         while !self.stop.load(Ordering::SeqCst) {
-            busy.send(match self.silence.load(Ordering::SeqCst) {
+            let silence = self.silence.load(Ordering::SeqCst);
+            busy.send(match silence {
                 false => &all,
                 true if round.is_multiple_of(SELDOM) => &but_one,
                 true => &steady,
             })?;
+            if round.is_multiple_of(SWEEP) {
+                busy.send(if silence { &filtered_sweep } else { &sweep })?;
+            }
             round = round.wrapping_add(1);
             others.iter().try_for_each(|other| other.send(&one))?;
             thread::sleep(Duration::from_millis(250));

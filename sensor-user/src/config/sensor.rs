@@ -43,6 +43,17 @@ pub struct NumberedSensor {
 }
 
 impl Sensor {
+    /// How many addresses of this IP version it monitors, as its prefixes say: 0 without any. Prefixes do not overlap.
+    #[must_use]
+    pub fn addresses(&self, is_ipv4: bool) -> u128 {
+        let size = |prefix: &Prefix| {
+            let bits = if is_ipv4 { 32 } else { 128 };
+            1_u128.checked_shl((bits - prefix.length()).into()).unwrap_or(u128::MAX)
+        };
+        let prefixes = self.prefixes.iter().filter(|prefix| prefix.address().is_ipv4() == is_ipv4);
+        prefixes.map(size).fold(0, u128::saturating_add)
+    }
+
     /// The sensor that a host is when none is configured.
     ///
     /// Gives the cause and the mend when the host's name can't be read or isn't a name for a sensor.

@@ -15,7 +15,7 @@ use sensor_common::layout::side::Side;
 use sensor_common::layout::{Counter, Passed};
 
 use super::buffer::Buffer;
-use super::exported::Exported;
+use super::exported::{Exported, ipv4_addresses};
 use super::own::Own;
 use super::{AttachStatus, HttpStats, Scraper, metrics, slots, sources};
 use crate::config::{Export, NumberedConstituency, NumberedSensor, SensorNumber};
@@ -95,6 +95,7 @@ impl Exporter {
         let keep = |numbered: &NumberedSensor| match before.remove(&numbered.number) {
             Some(mut kept) if kept.name == numbered.sensor.name => {
                 kept.region.clone_from(&numbered.sensor.region);
+                kept.ipv4_addresses = ipv4_addresses(&numbered.sensor);
                 kept.selection.reconfigure(export);
                 kept
             }

@@ -49,7 +49,7 @@ impl Family {
 }
 
 /// Every metric of the agent but those of sources and the process metrics.
-pub static FAMILIES: [&Family; 32] = [
+pub static FAMILIES: [&Family; 33] = [
     &PACKETS,
     &BYTES,
     &WITHDRAWN_PACKETS,
@@ -65,6 +65,7 @@ pub static FAMILIES: [&Family; 32] = [
     &EVIDENCE_LOST,
     &PASSED,
     &INFO,
+    &IPV4_ADDRESSES,
     &PORTS,
     &ATTACHED,
     &EGRESS_ATTACHED,
@@ -210,6 +211,13 @@ pub(super) static INFO: Family = Family {
     kind: Kind::Gauge,
     labels: &["sensor", "region"],
     help: "Always 1; tells where each sensor is.",
+};
+
+pub(super) static IPV4_ADDRESSES: Family = Family {
+    name: "sensor_ipv4_addresses",
+    kind: Kind::Gauge,
+    labels: &["sensor"],
+    help: "IPv4 addresses that are monitored, as the sensor's prefixes say; none is said of a sensor without prefixes.",
 };
 
 pub(super) static ATTACHED: Family = Family {

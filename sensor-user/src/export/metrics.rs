@@ -7,7 +7,7 @@ use super::exported::Exported;
 use super::exporter::Labelled;
 use super::families::{
     BACKSCATTER, BYTES, CONSTITUENCY, EVIDENCE, EVIDENCE_LOST, EVIDENCE_SKIPPED, Family, ICMP, INFO,
-    MALFORMED, PACKETS, PASSED, PORTS, TCP, TOOL, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
+    IPV4_ADDRESSES, MALFORMED, PACKETS, PASSED, PORTS, TCP, TOOL, WITHDRAWN_BYTES, WITHDRAWN_PACKETS,
 };
 use super::text::Samples;
 use crate::config::Transport;
@@ -46,6 +46,7 @@ pub(super) fn write(
     page.details(&EVIDENCE_LOST, details::lost);
     page.passed(snapshot);
     page.info();
+    page.addresses();
     page.ports();
 }
 
@@ -124,6 +125,15 @@ impl Page<'_> {
         let mut samples = Samples::new(self.page, &INFO);
         for (sensor, _) in &self.sensors {
             samples.add([&sensor.name, &sensor.region], 1);
+        }
+    }
+
+    fn addresses(&mut self) {
+        let mut samples = Samples::new(self.page, &IPV4_ADDRESSES);
+        for (sensor, _) in &self.sensors {
+            if let Some(addresses) = sensor.ipv4_addresses {
+                samples.add([&sensor.name], addresses);
+            }
         }
     }
 

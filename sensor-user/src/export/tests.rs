@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
 use sensor_common::layout::{Malformed, SeriesKey, SeriesRecord, Slot};
 
 use crate::config::{
@@ -43,7 +44,12 @@ fn export() -> Export {
 fn sensors(names: &[&str], numbers: &[u32]) -> Vec<NumberedSensor> {
     let sensor = |(name, &number): (&&str, &u32)| NumberedSensor {
         number: SensorNumber(number),
-        sensor: Sensor { name: (*name).into(), region: "japan".into(), alias: None, prefixes: Vec::new() },
+        sensor: Sensor {
+            name: (*name).into(),
+            region: "japan".into(),
+            alias: None,
+            prefixes: vec!["198.51.100.7/32".parse().unwrap()],
+        },
     };
     names.iter().zip(numbers).map(sensor).collect()
 }
@@ -182,6 +188,21 @@ fn a_page_says_what_was_counted() {
         .map(|(_, value)| value.parse::<u64>().unwrap())
         .sum();
     assert_eq!(total, 5 + 7 + 11 + 13 + 17 + 19);
+}
+
+#[rstest]
+#[case::every_address(&[], None)]
+#[case::of_ipv4(&["198.51.100.0/24", "203.0.113.7/32", "2001:db8::/64"], Some("257"))]
+#[case::of_ipv6_alone(&["2001:db8::/64"], Some("0"))]
+fn monitored_addresses_are_those_of_the_prefixes(#[case] prefixes: &[&str], #[case] expected: Option<&str>) {
+    let mut exporter = exporter(&["a"]);
+    let mut sensors = sensors(&["a"], &[0]);
+    sensors[0].sensor.prefixes = prefixes.iter().map(|prefix| prefix.parse().unwrap()).collect();
+    // By a reload, as by a start.
+    exporter.reconfigure(&sensors, &export()).unwrap();
+    exporter.observe(Instant::now(), snapshot(&[&[]]), SECOND);
+    let page = text(&mut exporter, Instant::now());
+    assert_eq!(parse(&page).get(r#"sensor_ipv4_addresses{sensor="a"}"#).copied(), expected);
 }
 
 #[test]

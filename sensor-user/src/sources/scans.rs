@@ -15,7 +15,7 @@ use super::heavy::{Heavy, Place};
 use super::observation::Observation;
 use super::over::Over;
 use super::source::Source;
-use crate::config::{Prefix, Sensor};
+use crate::config::Sensor;
 use crate::counters::names::slot_name;
 
 /// So long a silence ends it, in seconds.
@@ -44,13 +44,8 @@ impl Definition {
     /// By how many addresses a sensor has: a tenth of those of either version, but between 8 and 100.
     #[must_use]
     pub fn of(sensor: &Sensor) -> Self {
-        let size = |prefix: &Prefix| {
-            let bits = if prefix.address().is_ipv4() { 32 } else { 128 };
-            1_u128.checked_shl((bits - prefix.length()).into()).unwrap_or(u128::MAX)
-        };
         let many = |is_ipv4| {
-            let prefixes = sensor.prefixes.iter().filter(|prefix| prefix.address().is_ipv4() == is_ipv4);
-            let all = prefixes.map(size).fold(0, u128::saturating_add);
+            let all = sensor.addresses(is_ipv4);
             let tenth = u64::try_from(all / 10).unwrap_or(u64::MAX);
             (all >= FEWEST_ADDRESSES).then(|| tenth.clamp(8, 100))
         };
