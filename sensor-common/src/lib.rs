@@ -4,7 +4,8 @@
 //! host itself sends ([`flow`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
-//! kernel are tested on the host.
+//! kernel are tested on the host; but for `hyperloglog`, a feature for programs of the host: the agent makes sketches, and
+//! whoever looks at many agents merges them.
 
 #![no_std]
 #![expect(
@@ -17,6 +18,8 @@ pub mod evidence;
 pub mod fingerprint;
 pub mod flow;
 pub mod hot;
+#[cfg(feature = "sketch")]
+pub mod hyperloglog;
 pub mod layout;
 pub mod parse;
 pub mod policy;

@@ -7,16 +7,18 @@ use crate::calibrate::CalibrateArgs;
 use crate::dashboards::DashboardsArgs;
 use crate::report::arguments::ReportArgs;
 use crate::simulate::SimulateArgs;
+use crate::sources::SourcesArgs;
 
 const EXAMPLES: &str = "\
 Examples:
   sensor-fleet report --prometheus http://127.0.0.1:9090 --quarter 2023Q4 --home japan --output 2023Q4
+  sensor-fleet sources --agents agents.txt --port 37215/tcp --last 2h
   sensor-fleet dashboards --output dashboards
   sensor-fleet simulate --sensors 6 --days 90 --output history
 
 Exit codes: 0 done, 1 failed, 2 wrong use.";
 
-/// Looks at many sensors: reports and dashboards, from the Prometheus that scrapes them.
+/// Looks at many sensors: reports and dashboards, from the Prometheus that scrapes them, and sources, from their agents.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "sensor-fleet", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
@@ -30,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Write rankings and figures of a fleet for a period, from the Prometheus that scrapes it.
     Report(Box<ReportArgs>),
+    /// Say who sent to the fleet, and which sensors saw whom: of its agents' answers, or of their files.
+    Sources(Box<SourcesArgs>),
     /// Write the fleet's Grafana dashboards.
     Dashboards(DashboardsArgs),
     /// Write months of a made-up fleet's history for Prometheus, and what a report must find in it.
@@ -91,6 +95,15 @@ mod tests {
     #[case::unpublished_aliases(
         "sensor-fleet report --prometheus http://p --output o --quarter 2023Q4 --aliases a"
     )]
+    #[case::sources_of_nobody("sensor-fleet sources --port 23/tcp")]
+    #[case::sources_of_both("sensor-fleet sources --agents a --files f")]
+    #[case::sources_of_no_port("sensor-fleet sources --files f --port 023/tcp")]
+    #[case::sources_of_no_tool("sensor-fleet sources --files f --tool hammer")]
+    #[case::sources_of_no_time("sensor-fleet sources --files f --last 1y")]
+    #[case::sources_of_two_times("sensor-fleet sources --files f --last 1h --from 2026-05-10")]
+    #[case::sources_without_a_begin("sensor-fleet sources --files f --to 2026-05-10")]
+    #[case::files_in_time("sensor-fleet sources --files f --timeout 5s")]
+    #[case::two_forms("sensor-fleet sources --files f --json --csv")]
     #[case::unknown_command("sensor-fleet dance")]
     #[case::dashboards_nowhere("sensor-fleet dashboards")]
     fn wrong_use_exits_with_2(#[case] arguments: &str) {

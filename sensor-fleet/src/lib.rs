@@ -1,6 +1,7 @@
 //! What looks at many sensors: reports, dashboards, and made-up histories to try them on.
 //!
-//! It knows sensors only by what Prometheus says of them, needs no privileges, and runs anywhere.
+//! It knows sensors by what Prometheus says of them, and by what their agents say and have written; it needs no privileges, and
+//! runs anywhere.
 
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
 
@@ -12,4 +13,5 @@ mod place;
 pub mod report;
 pub mod simulate;
 pub mod simulation;
+pub mod sources;
 pub mod vocabulary;

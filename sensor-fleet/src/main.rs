@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sensor_fleet::cli::{Cli, Command};
-use sensor_fleet::{calibrate, dashboards, output, report, simulate};
+use sensor_fleet::{calibrate, dashboards, output, report, simulate, sources};
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -14,6 +14,7 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Report(arguments) => report::run(&arguments),
+        Command::Sources(arguments) => sources::run(&arguments),
         Command::Dashboards(arguments) => dashboards::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Calibrate(arguments) => calibrate::run(&arguments),

@@ -11,6 +11,11 @@ pub fn say(line: &str) {
     write(io::stdout(), &format!("{}\n", escaped(line)));
 }
 
+/// Prints text of several lines, of harmless characters already. A reader that has gone has read enough.
+pub fn print(text: &str) {
+    write(io::stdout(), text);
+}
+
 /// Says on standard error what went wrong, or why it takes so long.
 pub fn complain(line: &str) {
     write(io::stderr(), &format!("sensor-fleet: {}\n", escaped(line)));

@@ -13,7 +13,6 @@ mod doing;
 mod feed;
 mod files;
 mod heavy;
-mod hyperloglog;
 mod labels;
 mod lists;
 mod memory;

@@ -43,6 +43,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("docs", "no kernel has a part in it"),
     ("fleet", "it needs Prometheus"),
     ("fleet_rules", "it needs Prometheus"),
+    ("fleet_sources", "it needs Python, ssh and its server"),
     ("hostile_http", "no kernel has a part in HTTP"),
     ("notices", "it needs IntelMQ and Prometheus"),
     ("output", "no kernel has a part in what is printed"),

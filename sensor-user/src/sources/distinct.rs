@@ -6,9 +6,8 @@
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 
+use sensor_common::hyperloglog::HyperLogLog;
 use serde::{Deserialize, Serialize};
-
-use super::hyperloglog::HyperLogLog;
 
 /// Sources: exact up to 256, then with a standard error of 1.04/√4096 = 1.6 %.
 pub(super) type Distinct = Set<256, 12>;

@@ -7,9 +7,9 @@
 use std::path::Path;
 
 use anyhow::Result;
+use sensor_common::hyperloglog::HyperLogLog;
 use siphasher::sip::SipHasher24;
 
-use super::hyperloglog::HyperLogLog;
 use super::source::Source;
 use crate::key_file;
 

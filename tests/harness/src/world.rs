@@ -20,7 +20,7 @@ pub use web::{WEB_PORT, body};
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -244,6 +244,14 @@ impl World {
     pub fn ssh(&self, from: Place, to: Place, family: Family, command: &str) -> Result<Program> {
         let target = format!("root@{}", self.address(to, family));
         Ok(self.ssh.client(self.program(from, "ssh")?).arg(&target).arg(command))
+    }
+
+    /// A configuration for `ssh` that leads to the world's servers.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn ssh_config(&self) -> Result<PathBuf> {
+        self.ssh.client_config()
     }
 
     /// `scp` of a file from one place to a file in another.

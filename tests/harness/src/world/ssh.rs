@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use super::program::{Program, find};
+use crate::built;
 
 /// Keys and files of the servers and clients.
 #[derive(Debug)]
@@ -59,6 +60,14 @@ impl Ssh {
              MaxStartups 100\n\
              Subsystem sftp internal-sftp\n"
         );
+        // Commands find the agent's program as on a host that it is installed on.
+        if let Some(folder) = built::sensor()?.parent() {
+            config.extend([
+                "SetEnv PATH=",
+                &folder.display().to_string(),
+                ":/usr/sbin:/usr/bin:/sbin:/bin\n",
+            ]);
+        }
         // From OpenSSH 9.8 on the server is in several programs, which an unpacked one must be told of.
         let root = find("sshd")?;
         let root = root.ancestors().nth(3).context("sshd is in no usr/sbin")?;
@@ -81,6 +90,17 @@ impl Ssh {
             .sees(&self.file("passwd"), "/etc/passwd")
             .sees(&self.file("shadow"), "/etc/shadow")
             .sees(&self.file("run"), "/run"))
+    }
+
+    /// A configuration by which any `ssh` logs in without asking.
+    pub fn client_config(&self) -> Result<PathBuf> {
+        let (path, folder) = (self.file("client_config"), self.folder.path().display());
+        let options = format!(
+            "IdentityFile {folder}/user_key\nIdentitiesOnly yes\nLogLevel ERROR\nStrictHostKeyChecking no\n\
+             UserKnownHostsFile /dev/null\n"
+        );
+        fs::write(&path, options)?;
+        Ok(path)
     }
 
     /// Makes `ssh` or `scp` log in without asking.

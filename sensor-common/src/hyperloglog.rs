@@ -4,25 +4,36 @@
 //! (2007), with hashes of 64 bits. The estimate is Ertl's improved raw one, which is as near for few as for many and needs
 //! no table of corrections: "New cardinality estimation algorithms for `HyperLogLog` sketches" (arXiv:1702.01284), algorithm 6.
 
-use std::f64::consts::LN_2;
+extern crate std;
+
+use core::f64::consts::LN_2;
+use std::boxed::Box;
+use std::vec;
 
 /// A sketch of a set.
-#[derive(Clone)]
-pub(super) struct HyperLogLog<const REGISTERS: u8>(Box<[u8]>);
+#[derive(Clone, Debug)]
+pub struct HyperLogLog<const REGISTERS: u8>(Box<[u8]>);
+
+impl<const REGISTERS: u8> Default for HyperLogLog<REGISTERS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl<const REGISTERS: u8> HyperLogLog<REGISTERS> {
     /// Bytes that it takes beside itself.
-    pub(super) const BYTES: usize = 1 << REGISTERS;
+    pub const BYTES: usize = 1 << REGISTERS;
     /// Bits of a hash that a register tells of.
     const BITS: usize = (u64::BITS - REGISTERS as u32) as usize;
 
     /// Of nothing.
-    pub(super) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self(vec![0; Self::BYTES].into())
     }
 
     /// Adds one by its hash, of which all bits are as good as random.
-    pub(super) fn add(&mut self, hash: u64) {
+    pub fn add(&mut self, hash: u64) {
         // As if a one came behind them, so that there is a first one.
         let bits = hash << REGISTERS | 1 << (REGISTERS - 1);
         let rank = u8::try_from(bits.leading_zeros() + 1).unwrap_or(u8::MAX);
@@ -33,24 +44,26 @@ impl<const REGISTERS: u8> HyperLogLog<REGISTERS> {
     }
 
     /// Adds all of another.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.merge_registers(&other.0);
     }
 
     /// A byte for each register.
-    pub(super) fn registers(&self) -> &[u8] {
+    #[must_use]
+    pub fn registers(&self) -> &[u8] {
         &self.0
     }
 
-    /// Adds all of another, by its registers.
-    pub(super) fn merge_registers(&mut self, theirs: &[u8]) {
+    /// Adds all of another, by its registers: as many as it has itself.
+    pub fn merge_registers(&mut self, theirs: &[u8]) {
         for (mine, theirs) in self.0.iter_mut().zip(theirs) {
             *mine = (*mine).max(*theirs);
         }
     }
 
     /// How many there were, with a standard error of 1.04 by the root of the registers.
-    pub(super) fn estimate(&self) -> f64 {
+    #[must_use]
+    pub fn estimate(&self) -> f64 {
         // How many registers have each value.
         let mut registers = [0_u32; u64::BITS as usize + 1];
         for &value in &self.0 {
