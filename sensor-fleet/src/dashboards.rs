@@ -12,6 +12,7 @@ mod port;
 mod query;
 mod sensor;
 mod service;
+mod sources;
 mod surge;
 
 use std::path::PathBuf;
@@ -43,10 +44,11 @@ pub fn run(arguments: &DashboardsArgs) -> Result<()> {
 
 /// All files.
 fn files() -> Result<Vec<File>> {
-    let boards: [(&str, Value); 4] = [
+    let boards: [(&str, Value); 5] = [
         ("fleet-overview.json", overview::board()),
         ("port.json", port::board()),
         ("sensor.json", sensor::board()),
+        ("sources.json", sources::board()),
         ("agents.json", agents::board()),
     ];
     let file = |(name, board)| Ok((name, (serde_json::to_string_pretty(&board)? + "\n").into_bytes()));

@@ -10,8 +10,8 @@ use anyhow::Result;
 use sensor_common::layout::side::{Backscatter, TcpKind, Tool};
 use sensor_common::layout::{Malformed, Passed};
 use sensor_fleet::vocabulary::series::{
-    DAILY, EVIDENCE_SHARE, HOURLY, SENSOR_DETAILS_1D, SURGE_JUDGED, SURGE_MEDIAN, SURGE_PACKETS,
-    SURGE_VERDICT,
+    DAILY, EVIDENCE_SHARE, HOURLY, PEERS_1D, PORT_MISSED, SCANNER_MISSED, SCANNER_REACHED_1H,
+    SENSOR_DETAILS_1D, SURGE_JUDGED, SURGE_MEDIAN, SURGE_PACKETS, SURGE_VERDICT,
 };
 use sensor_fleet::vocabulary::verdict::SurgeVerdict;
 use sensor_harness::prometheus::run_promtool;
@@ -108,6 +108,8 @@ pub fn write(folder: &Path) -> Result<()> {
     details(&mut text)?;
     scraped(&mut text)?;
     surges(&mut text)?;
+    sources(&mut text)?;
+    coverage(&mut text)?;
     text.push_str("# EOF\n");
     let file = folder.join("history.txt");
     std::fs::write(&file, text)?;
@@ -222,6 +224,58 @@ fn surges(text: &mut String) -> Result<()> {
         for at in times {
             writeln!(text, r#"{SURGE_VERDICT}{{{labels},verdict="{verdict}"}} 6 {at}"#)?;
         }
+    }
+    Ok(())
+}
+
+/// What packets of a country grow by in a second on each sensor.
+pub const COUNTRIES: [(&str, u32); 4] = [("CN", 30), ("JP", 20), ("US", 40), ("unknown", 5)];
+
+/// Sources, as sensors with evidence and all lists say them.
+fn sources(text: &mut String) -> Result<()> {
+    for (sensor, (name, _)) in SENSORS.iter().enumerate() {
+        let host = format!(r#"job="sensor",instance="host-{sensor}:19817",sensor="{name}""#);
+        let end = if sensor == 5 { SILENT } else { END };
+        let mut series = |family: &str, labels: &str, value: &dyn Fn(u64) -> u64| {
+            let mut times = (SCRAPED..end).step_by(SCRAPE);
+            times.try_for_each(|at| writeln!(text, "{family}{{{host},{labels}}} {} {at}", value(at)))
+        };
+        for (country, a_second) in COUNTRIES {
+            let labels = format!(r#"country="{country}""#);
+            series("sensor_country_packets_total", &labels, &|at| (at - SCRAPED) * u64::from(a_second))?;
+            let labels = format!(r#"{labels},window="1d""#);
+            series("sensor_country_sources", &labels, &|_| u64::from(a_second) * 100)?;
+        }
+        for (scanner, every) in [("Example Scan", 60), ("other", 90)] {
+            let labels = format!(r#"scanner="{scanner}""#);
+            series("sensor_known_scanner_packets_total", &labels, &|at| at / every)?;
+        }
+        series("sensor_constituency_packets_total", r#"constituency="ours""#, &|at| at / 600)?;
+        series("sensor_sources", r#"protocol="",port="",window="1h""#, &|at| 900 + at / HOUR % 24)?;
+        series("sensor_sources", r#"protocol="tcp",port="23",window="1d""#, &|_| 4_000)?;
+        series("sensor_sources_observed_packets", r#"window="1h""#, &|_| 900)?;
+        series("sensor_sources_missed_packets", r#"window="1h""#, &|_| 100)?;
+        series("sensor_victims", r#"window="1h""#, &|at| at / HOUR % 3)?;
+    }
+    Ok(())
+}
+
+/// What reaches the sensors, as the rules record it: the second one has lost a known scanner and a port.
+fn coverage(text: &mut String) -> Result<()> {
+    for (sensor, (name, _)) in SENSORS.iter().enumerate() {
+        for end in (SCRAPED + HOUR..END).step_by(3_600) {
+            if sensor != 1 || end < END - DAY {
+                let labels = format!(r#"sensor="{name}",scanner="Example Scan""#);
+                writeln!(text, "{SCANNER_REACHED_1H}{{{labels}}} {end} {}", end + LATE)?;
+            }
+        }
+        for at in (END - 6 * HOUR..END).step_by(900) {
+            writeln!(text, r#"{PEERS_1D}{{sensor="{name}"}} 1.{sensor} {at}"#)?;
+        }
+    }
+    for at in (END - 6 * HOUR..END).step_by(900) {
+        writeln!(text, r#"{SCANNER_MISSED}{{sensor="japan-2",scanner="Example Scan"}} 19 {at}"#)?;
+        writeln!(text, r#"{PORT_MISSED}{{sensor="japan-2",protocol="tcp",port="445"}} 5 {at}"#)?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ const NEW_YEAR: u64 = 1_704_067_199;
 type Way = (&'static str, Option<(u64, u64)>, &'static [(&'static str, &'static str)]);
 
 /// Ways to open the dashboards that differ in what the queries become.
-const WAYS: [(&str, Way); 11] = [
+const WAYS: [(&str, Way); 13] = [
     ("fleet-overview.json", ("as it is", None, &[])),
     ("fleet-overview.json", ("a quarter", Some((OCTOBER, NEW_YEAR)), &[])),
     ("fleet-overview.json", ("one region", None, &[("region", "overseas"), ("home", "overseas")])),
@@ -46,6 +46,8 @@ const WAYS: [(&str, Way); 11] = [
     ("port.json", ("a quarter", Some((OCTOBER, NEW_YEAR)), &[("service", "48101/tcp")])),
     ("sensor.json", ("as it is", None, &[])),
     ("sensor.json", ("a day", Some((END - DAY, END)), &[("sensor", "overseas-1")])),
+    ("sources.json", ("as it is", None, &[])),
+    ("sources.json", ("one sensor", Some((END - DAY, END)), &[("sensors", "japan-2")])),
     ("agents.json", ("as it is", None, &[])),
     ("agents.json", ("one agent", None, &[("instance", "host-4:19817")])),
 ];

@@ -4,15 +4,24 @@ use std::collections::{BTreeSet, HashSet};
 
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::workspace;
-use sensor_user::export::FAMILIES;
+use sensor_user::export::{FAMILIES, SOURCE_FAMILIES};
 use serde_json::Value;
 
 use crate::board::{boards, list, text, texts};
 use crate::promql;
 
 /// Grafana's own panels, since 10 at the latest.
-const KINDS: [&str; 8] =
-    ["barchart", "bargauge", "stat", "state-timeline", "status-history", "table", "timeseries", "row"];
+const KINDS: [&str; 9] = [
+    "barchart",
+    "bargauge",
+    "geomap",
+    "stat",
+    "state-timeline",
+    "status-history",
+    "table",
+    "timeseries",
+    "row",
+];
 
 /// What Prometheus says of its alerts and of each scrape, and the process metrics of the agent's library.
 const OTHERS: [&str; 10] = [
@@ -60,7 +69,7 @@ fn every_panel_says_what_it_shows() -> Result<()> {
             assert!(fixed || text(&variable["datasource"], "uid") == "${datasource}", "{file}");
         }
     }
-    assert_eq!(uids.len(), 4);
+    assert_eq!(uids.len(), 5);
     Ok(())
 }
 
@@ -134,7 +143,7 @@ fn recorded() -> Result<BTreeSet<String>> {
 #[test]
 fn every_metric_is_exported_or_recorded() -> Result<()> {
     let recorded = recorded()?;
-    let exported: HashSet<_> = FAMILIES.iter().map(|family| family.name).collect();
+    let exported: HashSet<_> = FAMILIES.iter().chain(&SOURCE_FAMILIES).map(|family| family.name).collect();
     let known = |name: &str| {
         let family =
             ["_bucket", "_sum", "_count"].iter().find_map(|it| name.strip_suffix(it)).unwrap_or(name);

@@ -19,6 +19,8 @@ pub enum Uid {
     Port,
     /// One sensor.
     Sensor,
+    /// Who sends, and what no longer comes.
+    Sources,
     /// The agents.
     Agents,
 }
@@ -30,6 +32,7 @@ impl Uid {
             Self::Overview => "sensor-fleet-overview",
             Self::Port => "sensor-fleet-port",
             Self::Sensor => "sensor-fleet-sensor",
+            Self::Sources => "sensor-fleet-sources",
             Self::Agents => "sensor-fleet-agents",
         }
     }

@@ -47,6 +47,14 @@ pub const SURGE_MEDIAN: &str = "sensor:surge:median28d";
 pub const SURGE_JUDGED: &str = "fleet:surge:judged";
 /// On how many sensors each service surges, with the [verdict](super::verdict::SurgeVerdict) as a label.
 pub const SURGE_VERDICT: &str = "service:surge:verdict";
+/// Hours in which a known scanner reached a sensor, by sensor and scanner; the value is the hour's end, in Unix seconds.
+pub const SCANNER_REACHED_1H: &str = "sensor:scanner:reached1h";
+/// In how many of the last 20 hours a known scanner should have reached a sensor, where it did not.
+pub const SCANNER_MISSED: &str = "sensor:scanner:missed20h";
+/// On how many other sensors a port has got its packets in the last 20 hours, where none came.
+pub const PORT_MISSED: &str = "sensor:port:missed20h";
+/// Packets of 24 hours per monitored IPv4 address, in medians of the fleet.
+pub const PEERS_1D: &str = "sensor:packets:peers1d";
 
 /// The end of the last hour that is recorded, in Unix seconds.
 pub const HOUR_MARKER: &str = "sensor:rollup:hour";
@@ -54,7 +62,7 @@ pub const HOUR_MARKER: &str = "sensor:rollup:hour";
 pub const DAY_MARKER: &str = "sensor:rollup:day";
 
 /// All of them.
-pub const RECORDED: [&str; 22] = [
+pub const RECORDED: [&str; 26] = [
     SENSOR_PACKETS_1H,
     SENSOR_PACKETS_1D,
     REGION_PACKETS_1H,
@@ -75,6 +83,10 @@ pub const RECORDED: [&str; 22] = [
     SURGE_MEDIAN,
     SURGE_JUDGED,
     SURGE_VERDICT,
+    SCANNER_REACHED_1H,
+    SCANNER_MISSED,
+    PORT_MISSED,
+    PEERS_1D,
     HOUR_MARKER,
     DAY_MARKER,
 ];
