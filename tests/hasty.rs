@@ -16,7 +16,8 @@ pub const HASTY_DAY: u64 = 4 * HASTY_HOUR;
 /// What is changed in the rules of hours and days beside durations, as it is there and as it becomes: hours and days in
 /// seconds; how many hours there are in a day, and half of them; how many days a baseline must have; and how much
 /// of a day must have been observed, as some scrapes of a day of twelve are late on a busy machine.
-const NUMBERS: [(&str, &str); 9] = [
+const NUMBERS: [(&str, &str); 10] = [
+    ("% 86400) >= 3600", "% 12) >= 3"),
     ("% 3600) < 600", "% 3) < 0.5"),
     ("% 3600", "% 3"),
     ("/ 3600", "/ 3"),
