@@ -105,14 +105,7 @@ fn attached() -> Panel {
     )
     .size(10, 8)
     .query(Query::table(format!("max by (instance, interface, mode) (sensor_xdp_attached{{{IT}}})")))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true },
-            "indexByName": { "instance": 0, "interface": 1, "mode": 2, "Value": 3 },
-            "renameByName": { "instance": "Agent", "interface": "Interface", "mode": "Mode", "Value": "Attached" },
-        }),
-    )
+    .columns(&[("instance", "Agent"), ("interface", "Interface"), ("mode", "Mode"), ("Value", "Attached")])
     .on(
         "byName",
         "Attached",
@@ -134,14 +127,7 @@ fn versions() -> Panel {
     )
     .size(8, 8)
     .query(Query::table(format!("count by (version, schema) (sensor_build_info{{{IT}}})")))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true },
-            "indexByName": { "version": 0, "schema": 1, "Value": 2 },
-            "renameByName": { "version": "Version", "schema": "Schema", "Value": "Agents" },
-        }),
-    )
+    .columns(&[("version", "Version"), ("schema", "Schema"), ("Value", "Agents")])
 }
 
 fn drains() -> Panel {

@@ -171,14 +171,7 @@ fn alerts() -> Panel {
     .query(Query::table(
         r#"sort_desc(count by (alertname, severity) (ALERTS{alertstate="firing",alertname=~"Sensor.+|Region.+|Port.+|NewPort|.+Surges"}))"#,
     ))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true },
-            "indexByName": { "severity": 0, "alertname": 1, "Value": 2 },
-            "renameByName": { "severity": "Severity", "alertname": "Alert", "Value": "On" },
-        }),
-    )
+    .columns(&[("severity", "Severity"), ("alertname", "Alert"), ("Value", "On")])
     .on(
         "byName",
         "Severity",
@@ -275,7 +268,7 @@ fn table_1() -> Panel {
     )
     .size(24, 10)
     .query(Query::table(query::service(&ranked)))
-    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value", "desc": true }] }))
+    .most_first("Value")
     .transform(
         "groupBy",
         &json!({ "fields": {
@@ -353,16 +346,8 @@ fn ranking() -> Panel {
     .query(Query::table(query::service(&top)))
     .query(Query::table(query::service(&format!("{top} / on () group_left () {all}"))))
     .query(Query::table(query::service(&format!("{before} and on (protocol, port) {top}"))))
-    .transform("merge", &json!({}))
-    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true, "protocol": true, "port": true },
-            "indexByName": { "service": 0, "Value #A": 1, "Value #B": 2, "Value #C": 3 },
-            "renameByName": { "service": "Service", "Value #A": "Packets", "Value #B": "Share", "Value #C": "Period before" },
-        }),
-    )
+    .merged("Value #A")
+    .columns_without(&["protocol", "port"], &[("service", "Service"), ("Value #A", "Packets"), ("Value #B", "Share"), ("Value #C", "Period before")])
     .unit("locale", 0)
     .on("byName", "Share", &[("unit", "percentunit".into()), ("decimals", 1.into())])
     .on(

@@ -256,6 +256,33 @@ impl Panel {
         self
     }
 
+    /// Rows of several answers as one, those with most of this field first.
+    pub fn merged(self, most: &str) -> Self {
+        self.transform("merge", &json!({})).most_first(most)
+    }
+
+    /// Rows with most of this field first.
+    pub fn most_first(self, field: &str) -> Self {
+        self.transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": field, "desc": true }] }))
+    }
+
+    /// The columns in their order: fields and what they are called. The time is left out.
+    pub fn columns(self, columns: &[(&str, &str)]) -> Self {
+        self.columns_without(&[], columns)
+    }
+
+    /// Likewise, without these fields besides.
+    pub fn columns_without(self, hidden: &[&str], columns: &[(&str, &str)]) -> Self {
+        let hidden = ["Time"].iter().chain(hidden).map(|&field| (field.to_owned(), Value::from(true)));
+        let order = columns.iter().zip(0_u32..).map(|(&(field, _), at)| (field.to_owned(), Value::from(at)));
+        let names = columns.iter().map(|&(field, name)| (field.to_owned(), Value::from(name)));
+        let [hidden, order, names] = [hidden.collect(), order.collect(), names.collect::<Map<_, _>>()];
+        self.transform(
+            "organize",
+            &json!({ "excludeByName": hidden, "indexByName": order, "renameByName": names }),
+        )
+    }
+
     /// A panel for each value of a variable.
     pub fn repeat(mut self, variable: &'static str) -> Self {
         self.repeat = Some(variable);

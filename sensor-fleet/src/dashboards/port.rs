@@ -310,19 +310,8 @@ fn table() -> Panel {
     .query(placed(day.clone()))
     .query(placed(baseline.clone()))
     .query(placed(format!("({day} / ({baseline} > 0))")))
-    .transform("merge", &json!({}))
-    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true },
-            "indexByName": { "region": 0, "sensor": 1, "Value #A": 2, "Value #B": 3, "Value #C": 4, "Value #D": 5, "Value #E": 6 },
-            "renameByName": {
-                "region": "Region", "sensor": "Sensor", "Value #A": "Packets in range", "Value #B": "Share of the sensor's",
-                "Value #C": "Newest day", "Value #D": "Baseline", "Value #E": "Times baseline",
-            },
-        }),
-    )
+    .merged("Value #A")
+    .columns(&[("region", "Region"), ("sensor", "Sensor"), ("Value #A", "Packets in range"), ("Value #B", "Share of the sensor's"), ("Value #C", "Newest day"), ("Value #D", "Baseline"), ("Value #E", "Times baseline")])
     .unit("locale", 0)
     .on("byName", "Share of the sensor's", &[("unit", "percentunit".into()), ("decimals", 2.into())])
     .on("byName", "Times baseline", &[("unit", "suffix:×".into()), ("decimals", 2.into())])

@@ -138,16 +138,8 @@ fn now() -> Panel {
         .size(9, 10)
         .query(Query::table(query::service(&top)))
         .query(Query::table(query::service(&share)))
-        .transform("merge", &json!({}))
-        .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
-        .transform(
-            "organize",
-            &json!({
-                "excludeByName": { "Time": true, "protocol": true, "port": true },
-                "indexByName": { "service": 0, "Value #A": 1, "Value #B": 2 },
-                "renameByName": { "service": "Service", "Value #A": "Packets", "Value #B": "Share" },
-            }),
-        ),
+        .merged("Value #A")
+        .columns_without(&["protocol", "port"], &[("service", "Service"), ("Value #A", "Packets"), ("Value #B", "Share")]),
     )
 }
 
@@ -174,19 +166,8 @@ fn period() -> Panel {
         .query(Query::table(query::service(&share)))
         .query(Query::table(query::service(&before)))
         .query(Query::table(query::service(&others)))
-        .transform("merge", &json!({}))
-        .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
-        .transform(
-            "organize",
-            &json!({
-                "excludeByName": { "Time": true, "protocol": true, "port": true },
-                "indexByName": { "service": 0, "Value #A": 1, "Value #B": 2, "Value #C": 3, "Value #D": 4 },
-                "renameByName": {
-                    "service": "Service", "Value #A": "Packets", "Value #B": "Share", "Value #C": "Period before",
-                    "Value #D": "Fleet, per sensor and day",
-                },
-            }),
-        ),
+        .merged("Value #A")
+        .columns_without(&["protocol", "port"], &[("service", "Service"), ("Value #A", "Packets"), ("Value #B", "Share"), ("Value #C", "Period before"), ("Value #D", "Fleet, per sensor and day")]),
     )
 }
 

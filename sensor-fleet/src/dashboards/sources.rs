@@ -98,16 +98,8 @@ fn countries() -> Panel {
     .query(Query::table(format!(
         r#"max by (country) (sensor_country_sources{{{SENSORS},window="1d",country!~"other|unknown"}})"#
     )))
-    .transform("merge", &json!({}))
-    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true },
-            "indexByName": { "country": 0, "Value #A": 1, "Value #B": 2, "Value #C": 3 },
-            "renameByName": { "country": "Country", "Value #A": "Packets", "Value #B": "Share", "Value #C": "Sources on a sensor" },
-        }),
-    )
+    .merged("Value #A")
+    .columns(&[("country", "Country"), ("Value #A", "Packets"), ("Value #B", "Share"), ("Value #C", "Sources on a sensor")])
     .unit("short", 0)
     .on("byName", "Share", &[("unit", "percentunit".into()), ("decimals", json!(1))])
 }
@@ -133,16 +125,8 @@ fn ports() -> Panel {
     .size(7, 9)
     .query(Query::table(format!(r#"topk(50, max by (protocol, port) (sensor_sources{{{SENSORS},port!="",window="1d"}}))"#)))
     .query(Query::table(format!(r#"quantile by (protocol, port) (0.5, sensor_sources{{{SENSORS},port!="",window="1d"}})"#)))
-    .transform("merge", &json!({}))
-    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #A", "desc": true }] }))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true },
-            "indexByName": { "port": 0, "protocol": 1, "Value #A": 2, "Value #B": 3 },
-            "renameByName": { "port": "Port", "protocol": "Protocol", "Value #A": "Most", "Value #B": "Median" },
-        }),
-    )
+    .merged("Value #A")
+    .columns(&[("port", "Port"), ("protocol", "Protocol"), ("Value #A", "Most"), ("Value #B", "Median")])
     .unit("short", 0)
 }
 
@@ -222,15 +206,8 @@ fn reached() -> Panel {
     )
     .size(10, 10)
     .query(Query::table(format!("time() - max_over_time({SCANNER_REACHED_1H}{{{SENSORS}}}[8d])")))
-    .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value", "desc": true }] }))
-    .transform(
-        "organize",
-        &json!({
-            "excludeByName": { "Time": true },
-            "indexByName": { "scanner": 0, "sensor": 1, "Value": 2 },
-            "renameByName": { "scanner": "Known scanner", "sensor": "Sensor", "Value": "Ago" },
-        }),
-    )
+    .most_first("Value")
+    .columns(&[("scanner", "Known scanner"), ("sensor", "Sensor"), ("Value", "Ago")])
     .unit("s", 1)
     .on("byName", "Sensor", &[("links", links("Show ${__value.text}", &Uid::Sensor.with("var-sensor=${__value.raw}")))])
 }

@@ -64,8 +64,7 @@ fn list(title: &str, description: &str, queries: [String; 4]) -> Panel {
         renamed.insert(value, column.into());
     }
     panel
-        .transform("merge", &json!({}))
-        .transform("sortBy", &json!({ "fields": {}, "sort": [{ "field": "Value #C", "desc": true }] }))
+        .merged("Value #C")
         .transform(
             "organize",
             &json!({
