@@ -72,7 +72,7 @@ struct Shared {
 }
 
 /// What they are made by.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct By {
     pub constituencies: Arc<Constituencies>,
     pub sensors: Arc<BTreeMap<SensorNumber, Told>>,
@@ -122,7 +122,7 @@ impl Book {
     /// Has another store from now on.
     pub fn store_in(&self, feed: Option<Feed>) {
         let mut by = self.0.by.lock().unwrap_or_else(PoisonError::into_inner);
-        *by = Arc::new(by.with(feed));
+        Arc::make_mut(&mut by).feed = feed;
     }
 
     pub(super) fn by(&self) -> Arc<By> {
@@ -225,13 +225,6 @@ impl Book {
 struct WrongTime(String);
 
 impl By {
-    /// The same with another store.
-    fn with(&self, feed: Option<Feed>) -> Self {
-        let Self { constituencies, sensors, template, .. } = self;
-        let (constituencies, sensors) = (Arc::clone(constituencies), Arc::clone(sensors));
-        Self { constituencies, sensors, feed, template: template.clone() }
-    }
-
     /// Where notices are stored.
     fn feed(&self, constituency: Option<&str>) -> Result<&Feed> {
         let feed = self.feed.as_ref().context(

@@ -57,25 +57,14 @@ fn mail(
 }
 
 fn sources<'a>(events: impl Iterator<Item = &'a Event>, over: u64, zone: Offset) -> String {
-    let head = ["day (UTC)", "address", "AS", "country", "first", "last", "packets", "to", "tool"];
-    let row = |event: &Event| {
+    let cells = |event: &Event| {
         let named = event.slots.iter().take(PORTS).map(|to| to.slot.clone());
         let more = event.slots.len() > PORTS || event.elsewhere > 0;
         let to: Vec<_> = named.chain(more.then(|| "more".to_owned())).collect();
         let tool = if event.is_backscatter() { Some("backscatter") } else { event.tool() };
-        [
-            event.day.to_string(),
-            event.address.to_string(),
-            system(event),
-            country(event),
-            time(event.first, zone),
-            time(event.last, zone),
-            event.packets.to_string(),
-            to.join(" "),
-            tool.unwrap_or("-").to_owned(),
-        ]
+        row(event, zone, [to.join(" "), tool.unwrap_or("-").to_owned()])
     };
-    let text = table(head, events.map(row));
+    let text = table("packets", &["to", "tool"], events.map(cells));
     if over == 0 {
         return text;
     }
@@ -83,21 +72,25 @@ fn sources<'a>(events: impl Iterator<Item = &'a Event>, over: u64, zone: Offset)
 }
 
 fn victims<'a>(events: impl Iterator<Item = &'a Event>, zone: Offset) -> String {
-    let head = ["day (UTC)", "address", "AS", "country", "first", "last", "answers", "ports"];
-    let row = |event: &Event| {
+    let cells = |event: &Event| {
         let ports: BTreeSet<_> = event.attacks.iter().flat_map(|attack| &attack.ports).cloned().collect();
-        [
-            event.day.to_string(),
-            event.address.to_string(),
-            system(event),
-            country(event),
-            time(event.first, zone),
-            time(event.last, zone),
-            event.packets.to_string(),
-            ports.into_iter().collect::<Vec<_>>().join(" "),
-        ]
+        row(event, zone, [ports.into_iter().collect::<Vec<_>>().join(" ")])
     };
-    table(head, events.map(row))
+    table("answers", &["ports"], events.map(cells))
+}
+
+/// The cells of an event: those that all have, and further ones.
+fn row<const MORE: usize>(event: &Event, zone: Offset, more: [String; MORE]) -> Vec<String> {
+    let cells = [
+        event.day.to_string(),
+        event.address.to_string(),
+        system(event),
+        country(event),
+        time(event.first, zone),
+        time(event.last, zone),
+        event.packets.to_string(),
+    ];
+    cells.into_iter().chain(more).collect()
 }
 
 fn system(event: &Event) -> String {
@@ -114,19 +107,18 @@ pub(super) fn time(time: Timestamp, zone: Offset) -> String {
     if zone == Offset::UTC { rounded.to_string() } else { rounded.display_with_offset(zone).to_string() }
 }
 
-/// Columns two spaces apart; "none" without rows.
-fn table<const COLUMNS: usize>(
-    head: [&str; COLUMNS],
-    rows: impl Iterator<Item = [String; COLUMNS]>,
-) -> String {
-    let rows: Vec<_> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+/// Columns two spaces apart, of [`row`]s whose packets are called so and which have `more` columns; "none" without rows.
+fn table(packets: &str, more: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let head = ["day (UTC)", "address", "AS", "country", "first", "last", packets];
+    let head = head.iter().chain(more).map(|&heading| heading.to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     if rows.len() == 1 {
         return "none".to_owned();
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; COLUMNS] = std::array::from_fn(width);
-    let line = |row: &[String; COLUMNS]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
