@@ -10,7 +10,7 @@ use sensor_common::layout::SCHEMA_VERSION;
 use sensor_harness::agent::{Launch, PublicCopy};
 use sensor_harness::bpf::{XdpAction, objects_of, wait_until_freed};
 use sensor_harness::built;
-use sensor_harness::cli::{self, sensor};
+use sensor_harness::cli::{self, Said, sensor};
 use sensor_harness::foreign::Foreign;
 use sensor_harness::mix;
 use sensor_harness::namespace::Namespace;
@@ -196,6 +196,32 @@ fn pins_elsewhere_are_told_of(#[case] detached: bool, #[case] words: &str) -> Re
     let said = sensor(&near, &arguments)?;
     assert_eq!((said.code, fs::read_dir(pins.path())?.count()), (0, 0), "{said:?}");
     ensure!(!one.near.has_xdp()? && !said.stdout.contains(&format!(" in {path}:")), "{said:?}");
+    Ok(())
+}
+
+/// Every interface, whatever the pins, and those of other network namespaces. The command sees no pins but these.
+#[test]
+fn all_means_all() -> Result<()> {
+    needs_root!();
+    let (wire, other, pins) = (Wire::new()?, Wire::new()?, Pins::new()?);
+    let near = &wire.near.namespace;
+    for (namespace, folder) in [(near, "a"), (&other.near.namespace, "b")] {
+        let launch = Launch::new(namespace).interface("sensor0").config(mix::SENSOR);
+        launch.pins_at(&pins.path().join(folder)).start()?.stop(Signal::SIGKILL)?;
+    }
+    let script = format!("mount --bind {} /sys/fs/bpf && exec \"$0\" detach --all", pins.path().display());
+    let detach = || -> Result<Said> {
+        let mut command = Command::new("unshare");
+        cli::run(near, command.args(["--mount", "sh", "-c", &script]).arg(built::sensor()?))
+    };
+    let said = detach()?;
+    assert_eq!((said.code, said.stdout.matches("detached from").count()), (0, 1), "{said:?}");
+    ensure!(!wire.near.has_xdp()? && !other.near.has_xdp()?, "something is attached");
+    for folder in ["a", "b"] {
+        assert_eq!(fs::read_dir(pins.path().join(folder))?.count(), 0, "pins are left");
+    }
+    let said = detach()?;
+    assert_eq!((said.code, said.stdout.trim()), (0, "no sensor is attached here"), "{said:?}");
     Ok(())
 }
 

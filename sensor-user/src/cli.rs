@@ -35,6 +35,7 @@ Examples:
   sensor notices --constituency our-country --format intelmq
   sensor reload
   sensor detach --interface eth0
+  sensor detach --all
 
 Exit codes: 0 done, 1 failed, 2 wrong use.";
 
@@ -224,8 +225,12 @@ pub struct Status {
 #[derive(Args, Clone, Debug)]
 pub struct Detach {
     /// Network interfaces to detach from.
-    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required = true, value_parser = config::interface_name)]
+    #[arg(long = "interface", short, value_name = "IF", num_args = 1.., required_unless_present = "all", value_parser = config::interface_name)]
     pub interfaces: Vec<String>,
+
+    /// Detach from every interface, whatever the agents' --pins, and remove all counters.
+    #[arg(long, conflicts_with_all = ["interfaces", "pins"])]
+    pub all: bool,
 
     /// Directory on a BPF file system where the programs and counters are pinned, and so outlive the agent.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_PINS)]
@@ -395,6 +400,8 @@ mod tests {
     #[case::interval("sensor run --drain-interval 10")]
     #[case::kernel_log("sensor run --kernel-log loud")]
     #[case::log("sensor run --log loud")]
+    #[case::detach_from_nothing("sensor detach")]
+    #[case::detach_from_all_and_one("sensor detach --all --interface eth0")]
     fn wrong_use_exits_with_2(#[case] arguments: &str) {
         assert_eq!(parse(arguments).unwrap_err().exit_code(), 2);
     }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 
 use crate::kernel::{
     Interface, Link, Root, check_names, check_privileges, clean, detach_command, detach_egress, is_ours,
@@ -12,23 +12,68 @@ use crate::kernel::{
 use crate::obstacle::together;
 use crate::{cli, output, socket};
 
-/// Detaches from every interface that is named, and removes what is pinned for nothing any more.
+/// Detaches from every interface that is named, or from all, and removes what is pinned for nothing any more.
 ///
 /// # Errors
 /// All that could not be done, in one line.
 pub fn run(arguments: &cli::Detach) -> Result<()> {
+    if arguments.all {
+        return detach_all();
+    }
     check_privileges()?;
     let mut failures: Vec<_> =
-        arguments.interfaces.iter().filter_map(|interface| detach(interface).err()).collect();
+        arguments.interfaces.iter().filter_map(|interface| detach_named(interface).err()).collect();
     failures.extend(check_names(&arguments.pins).err());
     failures.extend(remove_pins(&arguments.pins));
     tell_of_others(&arguments.pins, &arguments.interfaces);
     together(failures)
 }
 
-/// Detaches the sensor from an interface, whoever attached it.
-fn detach(name: &str) -> Result<()> {
+/// Detaches from an interface, and says what became of it.
+fn detach_named(name: &str) -> Result<()> {
     let interface = Interface::named(name)?;
+    let name = &interface.name;
+    output::say(&if detach(&interface)? {
+        format!("detached from {name}")
+    } else {
+        format!("no sensor was attached to {name}")
+    });
+    Ok(())
+}
+
+/// Detaches from every interface of this network namespace, and of others what is pinned, and removes all pins.
+fn detach_all() -> Result<()> {
+    let interfaces = Interface::all()?;
+    let roots = Root::all();
+    // Where nothing can be attached, as in a container that may attach nothing, there is nothing to be kept from.
+    if roots.is_empty() && interfaces.iter().all(|interface| interface.xdp.is_none()) {
+        output::say("no sensor is attached here");
+        return Ok(());
+    }
+    check_privileges()?;
+    let mut failures = Vec::new();
+    for interface in &interfaces {
+        match detach(interface) {
+            Ok(true) => output::say(&format!("detached from {}", interface.name)),
+            Ok(false) => {}
+            Err(error) => failures.push(error),
+        }
+    }
+    for root in &roots {
+        failures.extend(root.detach().err());
+        failures.extend(remove_pins(&root.path));
+    }
+    for left in Root::all().iter().filter(|root| root.is_at_work) {
+        failures.push(anyhow!(
+            "a program is attached again by what is pinned in {}: stop its agent, and try again",
+            left.path.display()
+        ));
+    }
+    together(failures)
+}
+
+/// Detaches the sensor from an interface, whoever attached it; whether one was.
+fn detach(interface: &Interface) -> Result<bool> {
     let name = &interface.name;
     let attached = interface.xdp.map(|xdp| xdp.program);
     let ours = match attached {
@@ -40,20 +85,18 @@ fn detach(name: &str) -> Result<()> {
         tracing::warn!("an agent may attach to {name} again: {failure:#}");
     }
     match (ours, attached) {
-        (Some(program), _) => detach_xdp(&interface, program)?,
+        (Some(program), _) => detach_xdp(interface, program)?,
         (None, Some(program)) => {
             tracing::warn!("interface {name} has the XDP program {program}, which is no sensor's: it stays");
         }
         (None, None) => {}
     }
-    detach_egress(&interface)?;
+    detach_egress(interface)?;
     let left = Interface::of_number(interface.index)?.and_then(|interface| interface.xdp);
     match left.map(|xdp| xdp.program) {
         Some(program) if is_ours(program)? => bail!("{name} still has the program {program}"),
-        left if left != attached => output::say(&format!("detached from {name}")),
-        _ => output::say(&format!("no sensor was attached to {name}")),
+        left => Ok(left != attached),
     }
-    Ok(())
 }
 
 /// Each link, even if one of them fails.

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
 use sensor_common::layout::{COUNTERS, NAMES};
 
 use super::left::{pinned_links, version_directories};
 use crate::kernel::host::Interface;
 use crate::lock;
+use crate::obstacle::together;
 
 /// Where the programs and their counters are pinned unless told otherwise.
 pub const DEFAULT_PINS: &str = "/sys/fs/bpf/sensor";
@@ -69,6 +71,21 @@ impl Root {
     pub fn has_agent(&self) -> bool {
         let directories = version_directories(&self.path);
         directories.iter().any(|(_, directory)| File::open(directory).is_ok_and(|file| lock::is_taken(&file)))
+    }
+
+    /// Detaches whatever is attached by what is pinned there, in whichever network namespace. An agent that runs may
+    /// attach it again.
+    ///
+    /// # Errors
+    /// All that the kernel refuses.
+    pub fn detach(&self) -> Result<()> {
+        let directories = version_directories(&self.path);
+        let links = directories.iter().flat_map(|(_, directory)| pinned_links(directory));
+        together(links.filter_map(|(path, link)| {
+            let detached =
+                link.info().and_then(|info| if info.interface == 0 { Ok(()) } else { link.detach() });
+            detached.with_context(|| format!("cannot detach the link {}", path.display())).err()
+        }))
     }
 
     /// The command that detaches what is pinned there.
