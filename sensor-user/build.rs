@@ -62,16 +62,7 @@ fn compile() -> Result<(), String> {
 
 /// Takes DWARF out of an object, by the tool that comes with the compiler. BTF, which the kernel reads, stays.
 fn strip_debug_info(object: &Path) -> Result<(), String> {
-    let mut rustc = Command::new(variable("RUSTC")?);
-    let sysroot = rustc
-        .args(["--print", "sysroot"])
-        .output()
-        .map_err(|error| format!("cannot run {}: {error}", rustc.get_program().display()))?;
-    if !sysroot.status.success() {
-        let said = String::from_utf8_lossy(&sysroot.stderr);
-        return Err(format!("{rustc:?} ended with {}: {}", sysroot.status, said.trim()));
-    }
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot.stdout).trim());
+    let sysroot = sysroot(&variable("RUSTC")?)?;
     let host = env::var("HOST").map_err(|error| error.to_string())?;
     let tool = sysroot.join("lib/rustlib").join(host).join("bin/rust-objcopy");
     // Beside it, so that no half-written one is embedded.
@@ -152,11 +143,7 @@ impl Toolchain {
             .args(self.build_std.then_some("-Zbuild-std=core"))
             .env("RUSTC", &self.rustc)
             .env("RUSTC_BOOTSTRAP", "1")
-            .env(
-                "CARGO_ENCODED_RUSTFLAGS",
-                [&*format!("-Clinker={}", self.linker.display()), "-Clink-arg=--btf", "-Cdebuginfo=2", CPU]
-                    .join("\x1f"),
-            )
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(workspace)?.join("\x1f"))
             // Which registers a kernel's context struct has: the machine the agent is for.
             .env("AYA_BPF_TARGET_ARCH", variable("CARGO_CFG_TARGET_ARCH")?);
         let status =
@@ -168,6 +155,32 @@ impl Toolchain {
         }
         Ok(directory.join(target).join("bpf/sensor-ebpf"))
     }
+
+    /// What the compiler is told. BTF has the names of source files: they are those that every machine has, so that the
+    /// object is the same wherever it is built.
+    fn flags(&self, workspace: &Path) -> Result<Vec<String>, String> {
+        let home = || variable("HOME").map(|home| home.join(".cargo"));
+        let crates = variable("CARGO_HOME").or_else(|_| home())?;
+        let library = sysroot(&self.rustc)?.join("lib/rustlib/src/rust");
+        let names = [(workspace, "/usr/src/sensor"), (&crates, "/usr/src/cargo"), (&library, "/rustc")];
+        let mut flags = vec![format!("-Clinker={}", self.linker.display())];
+        flags.extend(["-Clink-arg=--btf", "-Cdebuginfo=2", CPU].map(str::to_owned));
+        flags.extend(names.map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display())));
+        Ok(flags)
+    }
+}
+
+/// The folder of the compiler that is the library's source too, where it is there.
+fn sysroot(rustc: &Path) -> Result<PathBuf, String> {
+    let output = Command::new(rustc)
+        .args(["--print", "sysroot"])
+        .output()
+        .map_err(|error| format!("cannot run {}: {error}", rustc.display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{} ended with {}: {}", rustc.display(), output.status, said.trim()));
+    }
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 /// Whether an inherited variable tells about the outer build and would mislead the inner one: clippy's

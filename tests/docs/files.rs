@@ -10,7 +10,7 @@ use crate::page::{page, pages};
 
 /// What paths from the workspace's folder begin with.
 fn is_path(text: &str) -> bool {
-    const ROOTS: [&str; 8] = [
+    const ROOTS: [&str; 9] = [
         "sensor-common/",
         "sensor-ebpf/",
         "sensor-user/",
@@ -19,6 +19,7 @@ fn is_path(text: &str) -> bool {
         "tests/",
         "xtask/",
         "bench/",
+        "packaging/",
     ];
     ROOTS.iter().any(|root| text.starts_with(root)) && !text.contains(' ')
 }

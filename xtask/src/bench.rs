@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::cargo::{self, Build};
+use crate::cargo::{self, Build, Target};
 use crate::{build, setup, shell};
 
 /// What `cargo xtask bench` takes.
@@ -35,8 +35,11 @@ pub struct Bench {
 pub fn run(bench: &Bench) -> Result<()> {
     setup::for_benchmark()?;
     let agent = build::agent()?;
-    let built =
-        Build::statically(&["--release", "--package", "sensor-bench", "--bin", "sensor-bench"])?.finish()?;
+    let built = Build::statically(
+        &Target::here()?,
+        &["--release", "--package", "sensor-bench", "--bin", "sensor-bench"],
+    )?
+    .finish()?;
     let mut command = shell::as_root(cargo::program("sensor-bench", &built)?)?;
     let output = bench.output.clone().unwrap_or_else(|| shell::workspace().join("target/bench"));
     command.arg("--agent").arg(agent).arg("--output").arg(output);

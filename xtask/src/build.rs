@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::cargo::{self, Build};
+use crate::cargo::{self, Build, Target};
 use crate::{setup, shell};
 
 /// Parting a program from its debug information takes no longer.
@@ -33,27 +33,35 @@ pub fn run() -> Result<()> {
 /// # Errors
 /// When the toolchain cannot be had or the code does not compile.
 pub fn agent() -> Result<PathBuf> {
-    let start = || Build::statically(&["--release", "--package", "sensor-user", "--bin", "sensor"]);
-    let build = setup::for_building_beside(start)?;
-    part(cargo::program("sensor", &build.finish()?)?)
+    agent_for(&Target::here()?, "objcopy", &shell::workspace().join("target/release"))
 }
 
-/// Puts a program that cargo built into the usual folder, `target/release`, and its debug information beside it.
-fn part(built: &Path) -> Result<PathBuf> {
-    // target/x86_64-unknown-linux-gnu/release/sensor
-    let folder = built.ancestors().nth(3).context("cargo built the agent in no target folder")?;
-    let program = folder.join("release").join(built.file_name().context("cargo built a folder")?);
+/// Builds the agent for a kind of processor and puts it, as `sensor`, into a folder.
+///
+/// # Errors
+/// As [`agent`].
+pub fn agent_for(target: &Target, objcopy: &str, folder: &Path) -> Result<PathBuf> {
+    let start = || Build::statically(target, &["--release", "--package", "sensor-user", "--bin", "sensor"]);
+    let build = setup::for_building_beside(start)?;
+    part(cargo::program("sensor", &build.finish()?)?, objcopy, folder)
+}
+
+/// Puts a program that cargo built into a folder, and its debug information beside it.
+///
+/// # Errors
+/// When there is no `objcopy`, or the folder cannot be written to.
+pub fn part(built: &Path, objcopy: &str, folder: &Path) -> Result<PathBuf> {
+    let program = folder.join(built.file_name().context("cargo built a folder")?);
     let (debug, partial) = (program.with_extension("debug"), program.with_extension("partial"));
-    fs::create_dir_all(folder.join("release")).context("cannot create target/release")?;
-    objcopy(&["--only-keep-debug"], built, &debug)?;
-    objcopy(&["--strip-all", &format!("--add-gnu-debuglink={}", debug.display())], built, &partial)?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let objcopy = |arguments: &[&str], to: &Path| -> Result<()> {
+        shell::capture(Command::new(objcopy).args(arguments).arg(built).arg(to), PARTING)
+            .context("parting a program from its debug information: install binutils")
+            .map(drop)
+    };
+    objcopy(&["--only-keep-debug"], &debug)?;
+    objcopy(&["--strip-all", &format!("--add-gnu-debuglink={}", debug.display())], &partial)?;
     // Whoever runs it keeps the old one.
     fs::rename(&partial, &program).with_context(|| format!("cannot write {}", program.display()))?;
     Ok(program)
-}
-
-fn objcopy(arguments: &[&str], from: &Path, to: &Path) -> Result<()> {
-    shell::capture(Command::new("objcopy").args(arguments).arg(from).arg(to), PARTING)
-        .context("parting the agent from its debug information: install binutils")
-        .map(drop)
 }

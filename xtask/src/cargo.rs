@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::shell;
+use crate::{reproducible, shell};
 
 /// Asking the compiler takes no longer.
 const ASKING: Duration = Duration::from_secs(30);
@@ -33,6 +33,27 @@ pub fn command() -> Command {
     cargo
 }
 
+/// A kind of processor to build for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What Rust calls it, with its system: `x86_64-unknown-linux-gnu`.
+    pub triple: String,
+    /// What links, where it is not what links for this machine.
+    pub linker: Option<String>,
+}
+
+impl Target {
+    /// This machine's.
+    ///
+    /// # Errors
+    /// When the compiler does not tell for what it compiles.
+    pub fn here() -> Result<Self> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let triple = shell::capture(Command::new(rustc).args(["--print", "host-tuple"]), ASKING)?;
+        Ok(Self { triple, linker: None })
+    }
+}
+
 /// A `cargo build` at work, its progress and complaints shown. Dropping it ends it.
 pub struct Build {
     cargo: Child,
@@ -46,7 +67,11 @@ impl Build {
     /// # Errors
     /// When cargo cannot be run.
     pub fn start(arguments: &[&str]) -> Result<Self> {
-        let mut cargo = command()
+        Self::start_with(command(), arguments)
+    }
+
+    fn start_with(mut cargo: Command, arguments: &[&str]) -> Result<Self> {
+        let mut cargo = cargo
             .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
             .args(arguments)
             // Others may write to the screen meanwhile.
@@ -59,16 +84,30 @@ impl Build {
         Ok(Self { cargo, messages, words: arguments.join(" ") })
     }
 
-    /// Starts one of programs for this machine's kind of processor that need no shared library.
+    /// Starts one of programs for a kind of processor that need no shared library.
     ///
     /// # Errors
-    /// When the compiler does not tell for what it compiles, or cargo cannot be run.
-    pub fn statically(arguments: &[&str]) -> Result<Self> {
-        let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let target = shell::capture(Command::new(rustc).args(["--print", "host-tuple"]), ASKING)?;
+    /// As [`Build::shipped`].
+    pub fn statically(target: &Target, arguments: &[&str]) -> Result<Self> {
+        Self::shipped(target, &["-Ctarget-feature=+crt-static"], arguments)
+    }
+
+    /// Starts one of programs for a kind of processor, whose bytes do not tell where they were built.
+    ///
+    /// # Errors
+    /// When the compiler does not tell where it is, or cargo cannot be run.
+    pub fn shipped(target: &Target, flags: &[&str], arguments: &[&str]) -> Result<Self> {
+        let mut all = reproducible::rust_flags()?;
+        all.extend(flags.iter().map(|&flag| flag.to_owned()));
         // The target is named so that this holds for the programs alone: the compiler's plug-ins are shared libraries.
-        let flags = format!("target.{target}.rustflags=[\"-Ctarget-feature=+crt-static\"]");
-        Self::start(&[&["--config", &flags, "--target", &target], arguments].concat())
+        let triple = &*target.triple;
+        let flags = format!("target.{triple}.rustflags={}", serde_json::to_string(&all)?);
+        let mut cargo = command();
+        cargo.env(reproducible::C_FLAGS, reproducible::c_flags()?);
+        if let Some(linker) = &target.linker {
+            cargo.args(["--config", &format!("target.{triple}.linker={linker:?}")]);
+        }
+        Self::start_with(cargo, &[&["--config", &flags, "--target", triple], arguments].concat())
     }
 
     /// Waits for its end, and returns what it built.

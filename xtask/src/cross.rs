@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::{cargo, setup, shell};
+use crate::cargo::{self, Target};
+use crate::{setup, shell};
 
 /// Downloading a standard library takes no longer where it works.
 const LOADING: Duration = Duration::from_mins(10);
@@ -27,7 +28,7 @@ pub struct Cross {
 
 /// A processor that is not the usual one.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Processor {
+pub enum Processor {
     /// 64-bit ARM, little-endian
     Aarch64,
     /// IBM Z, big-endian
@@ -53,7 +54,7 @@ pub fn run(cross: &Cross) -> Result<bool> {
 
 impl Processor {
     /// What Rust, GNU and QEMU call it.
-    const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Aarch64 => "aarch64",
             Self::S390x => "s390x",
@@ -68,18 +69,33 @@ impl Processor {
         }
     }
 
-    fn test(self) -> Result<bool> {
+    /// What it is called among programs for several kinds, as in `aarch64-linux-gnu-objcopy`.
+    pub fn tuple(self) -> String {
+        format!("{}-linux-gnu", self.name())
+    }
+
+    /// Brings what compiles for it.
+    ///
+    /// # Errors
+    /// When that is missing and cannot be brought.
+    pub fn bring(self) -> Result<Target> {
         let name = self.name();
-        let target = format!("{name}-unknown-linux-gnu");
-        let (linker, emulator) = (format!("{name}-linux-gnu-gcc"), format!("qemu-{name}"));
-        let libraries = format!("/usr/{name}-linux-gnu");
+        let (triple, linker) = (format!("{name}-unknown-linux-gnu"), format!("{}-gcc", self.tuple()));
         setup::for_crossing(
-            &[(&*linker, &*format!("gcc-{name}-linux-gnu")), (&*emulator, "qemu-user")],
+            &[(&*linker, &*format!("gcc-{name}-linux-gnu"))],
             // The compiler brings the library to run with, and its folder; not what is compiled with.
-            (&*format!("{libraries}/include/stdio.h"), self.library()),
+            Some((&*format!("/usr/{}/include/stdio.h", self.tuple()), self.library())),
         )?;
-        shell::capture(Command::new("rustup").args(["target", "add", &*target]), LOADING)
-            .with_context(|| format!("no standard library for {target}"))?;
+        shell::capture(Command::new("rustup").args(["target", "add", &*triple]), LOADING)
+            .with_context(|| format!("no standard library for {triple}"))?;
+        Ok(Target { triple, linker: Some(linker) })
+    }
+
+    fn test(self) -> Result<bool> {
+        let Target { triple: target, linker } = self.bring()?;
+        let emulator = format!("qemu-{}", self.name());
+        let libraries = format!("/usr/{}", self.tuple());
+        setup::for_crossing(&[(&*emulator, "qemu-user")], None)?;
         let variable = |of| format!("CARGO_TARGET_{}_{of}", target.to_uppercase().replace('-', "_"));
         let status = cargo::command()
             .args(["test", "--locked", "--target", &*target, "--no-fail-fast"])
@@ -87,7 +103,7 @@ impl Processor {
             .args(["--package", "sensor-user", "--package", "sensor-harness", "--package", "sensor-tests"])
             .args(["--lib", "--bins", "--test", "parser", "--"])
             .args(OUTSIDE.into_iter().flat_map(|test| ["--skip", test]))
-            .env(variable("LINKER"), linker)
+            .envs(linker.map(|linker| (variable("LINKER"), linker)))
             .env(variable("RUNNER"), format!("{emulator} -L {libraries}"))
             .status()
             .context("cannot run cargo")?;

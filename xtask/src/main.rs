@@ -7,6 +7,8 @@ mod cargo;
 mod cross;
 mod dashboards;
 mod demo;
+mod package;
+mod reproducible;
 mod setup;
 mod shell;
 mod test;
@@ -40,6 +42,8 @@ enum Task {
     Dashboards,
     /// Run every test, those that need root included
     Test(test::Test),
+    /// Pack what is installed: Debian packages, archives, bills of materials, checksums
+    Package(package::Package),
     /// Build the agent for other processors and run the tests that need no kernel on emulated ones
     Cross(cross::Cross),
     /// Run the integration tests in virtual machines, on kernels from 5.10 to the newest
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
         Task::Calibrate(calibrate) => calibrate::run(&calibrate).map(|()| ExitCode::SUCCESS),
         Task::Dashboards => dashboards::run().map(|()| ExitCode::SUCCESS),
+        Task::Package(package) => package::run(&package).map(|()| ExitCode::SUCCESS),
         Task::Cross(cross) => cross::run(&cross).map(passed),
         Task::Test(test) => test::run(&test).map(passed),
         Task::Vm(vm) => vm::run(&vm).map(passed),

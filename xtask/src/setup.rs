@@ -7,6 +7,7 @@ pub mod apt;
 mod compiler;
 mod engines;
 mod linker;
+mod packing;
 mod record;
 pub mod suite;
 mod toolchain;
@@ -14,7 +15,7 @@ mod tools;
 mod vm;
 mod zmap_4;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -61,6 +62,7 @@ pub fn run() -> Result<()> {
     tools::bring(&mut report)?;
     vm::bring(&mut report)?;
     tools::bring_components(&mut report);
+    packing::bring(&mut report)?;
     engines::bring(&mut report);
     println!("setup: {}", if report.changed { "done" } else { "everything was there, nothing to do" });
     Ok(())
@@ -91,6 +93,7 @@ pub fn for_building_beside<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
 /// As [`run`].
 pub fn for_testing() -> Result<Tools> {
     for_building()?;
+    for_packaging()?;
     tools::bring(&mut Report { verbose: false, changed: false })
 }
 
@@ -103,20 +106,28 @@ pub fn for_benchmark() -> Result<()> {
     tools::bring_for_benchmark(&mut Report { verbose: false, changed: false })
 }
 
-/// Brings programs and the library for another kind of processor, each named with its package, the library by one of its
+/// Brings programs and a library for another kind of processor, each named with its package, the library by one of its
 /// files; silent when they are there.
 ///
 /// # Errors
 /// As [`run`].
-pub fn for_crossing(programs: &[(&str, &str)], (file, package): (&str, &str)) -> Result<()> {
+pub fn for_crossing(programs: &[(&str, &str)], library: Option<(&str, &str)>) -> Result<()> {
     let mut report = Report { verbose: false, changed: false };
     for (program, package) in programs {
         tools::installed(program, &[package], &mut report)?;
     }
-    if !Path::new(file).is_file() {
-        apt::install(file, &[package], &mut report)?;
+    match library {
+        Some((file, package)) if !Path::new(file).is_file() => apt::install(file, &[package], &mut report),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Brings what packages are made with; silent when it is there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_packaging() -> Result<PathBuf> {
+    packing::bring(&mut Report { verbose: false, changed: false })
 }
 
 /// Brings what virtual machines are made with; silent when it is there.

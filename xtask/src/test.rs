@@ -25,9 +25,10 @@ use outcome::Outcome;
 pub const INTEGRATION: &str = "tests";
 
 /// Programs that tests run, and the variables that name them.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("SENSOR_BIN", "sensor"),
     ("SENSOR_FLEET_BIN", "sensor-fleet"),
+    ("SENSOR_MANUAL", "sensor-manual"),
     ("XTASK", "xtask"),
     ("SENSOR_DEMO", "sensor-demo"),
     ("SENSOR_BENCH", "sensor-bench"),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo::{self, Build, Executable};
+use crate::cargo::{self, Build, Executable, Target};
 use crate::test::outcome::Outcome;
 use crate::{build, setup, shell, test};
 use image::Payload;
@@ -47,6 +47,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("hostile_http", "no kernel has a part in HTTP"),
     ("notices", "it needs IntelMQ and Prometheus"),
     ("output", "no kernel has a part in what is printed"),
+    ("package", "it needs dpkg, lintian and shells"),
     ("parser", "no kernel has a part in it"),
     ("remote", "it needs ssh and its server"),
     ("remote_write", "it needs Prometheus"),
@@ -139,7 +140,8 @@ fn payload(built: &[Executable], agent: PathBuf) -> Result<Payload> {
         bail!("the machines are x86-64 and run what was built for this host: use an x86-64 host");
     }
     setup::for_machines()?;
-    let init = Build::statically(&["--package", "sensor-guest", "--bin", "guest-init"])?.finish()?;
+    let init = Build::statically(&Target::here()?, &["--package", "sensor-guest", "--bin", "guest-init"])?
+        .finish()?;
     let init = cargo::program("guest-init", &init)?.to_path_buf();
     let cable = cargo::program("vm-cable", built)?.to_path_buf();
     let folder = shell::workspace().join(test::INTEGRATION);

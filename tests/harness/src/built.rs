@@ -36,6 +36,14 @@ pub fn released() -> Result<Result<PathBuf, Missing>> {
     Ok(path.is_file().then(|| path.clone()).ok_or_else(missing))
 }
 
+/// What writes manual pages and completions: what `SENSOR_MANUAL` names, or else the one in the target folder.
+///
+/// # Errors
+/// If `SENSOR_MANUAL` names no file; inside, if there is none.
+pub fn manual() -> Result<Result<PathBuf, Missing>> {
+    program("sensor-manual", "SENSOR_MANUAL")
+}
+
 /// The project's tasks: what `XTASK` names, or else the one in the target folder.
 ///
 /// # Errors

@@ -57,6 +57,12 @@ const TESTS: &Installed = &[
     // Make a disk that can be stalled.
     ("mkfs.ext4", &["e2fsprogs"]),
     ("fsfreeze", &["util-linux"]),
+    // Look at packages, as those who install them do.
+    ("lintian", &["lintian"]),
+    ("man", &["man-db"]),
+    ("systemd-analyze", &["systemd"]),
+    ("zsh", &["zsh"]),
+    ("fish", &["fish"]),
     // Looks at the report's page.
     ("chromium", &["chromium"]),
 ];
