@@ -61,6 +61,21 @@ impl Test {
         self.filter.is_none() && self.programs.is_empty()
     }
 
+    /// Builds what is to run, and the programs that tests run. Of some programs of integration tests only these are built:
+    /// to link all of them takes minutes.
+    fn build(&self) -> Result<Vec<Executable>> {
+        let folder = shell::workspace().join(INTEGRATION);
+        let is_integration = |name: &String| {
+            folder.join(name).join("main.rs").exists() || folder.join(name).with_extension("rs").exists()
+        };
+        if self.programs.is_empty() || !self.programs.iter().all(is_integration) {
+            return build();
+        }
+        let mut arguments = vec!["--workspace", "--exclude", "sensor-ebpf", "--lib", "--bins"];
+        arguments.extend(self.programs.iter().flat_map(|name| ["--test", name]));
+        cargo::build(&arguments)
+    }
+
     fn has(&self, program: &Executable) -> bool {
         self.programs.is_empty() || self.programs.contains(&program.target)
     }
@@ -72,7 +87,7 @@ impl Test {
 /// When setup fails, the tests do not compile, or the filter leaves none.
 pub fn run(test: &Test) -> Result<bool> {
     let tools = setup::for_testing()?;
-    let built = build()?;
+    let built = test.build()?;
     let skips = Skips::start()?;
     let mut environment = Environment::new(&built, &tools, &skips.file)?;
     // What is shipped takes minutes to build: whoever runs a few tests does without.
