@@ -25,7 +25,8 @@ pub const ETHERNET_LENGTH: usize = size_of::<Ethernet>();
 pub const VLAN_TAG_LENGTH: usize = size_of::<VlanTag>();
 
 use crate::layout::Slot;
-use header::VlanTag;
+use crate::policy::Networks;
+use header::{VlanTag, octets4, octets6};
 
 /// A received frame.
 pub trait Read {
@@ -143,6 +144,21 @@ pub fn source<R: Read + ?Sized>(frame: &R) -> Option<Address> {
             let header = frame.read::<Ipv6>(at)?;
             (header.version() == 6).then(|| Pair::v6(&header).source())
         }
+        _ => None,
+    }
+}
+
+/// The bit among [`Networks`] of where an IP packet comes from, and whether it is IPv6; `None` if the frame holds no IP header.
+/// For less than all of [`source`], and of a header of another version too.
+#[inline(always)]
+pub fn source_network<R: Read + ?Sized>(frame: &R) -> Option<(u16, bool)> {
+    let ether_type = frame.read::<Ethernet>(0)?.ether_type();
+    // Where there is no tag, the offset is known to the verifier.
+    let (ether_type, at) =
+        if ether_type == ether_type::IPV4 { (ether_type, ETHERNET_LENGTH) } else { network(frame)? };
+    match ether_type {
+        ether_type::IPV4 => Some((Networks::of_v4(octets4(frame.read::<Ipv4>(at)?.source)), false)),
+        ether_type::IPV6 => Some((Networks::of_v6(octets6(frame.read::<Ipv6>(at)?.source)), true)),
         _ => None,
     }
 }

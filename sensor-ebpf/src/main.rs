@@ -100,13 +100,13 @@ fn carry_out<F: Capture>(ctx: &XdpContext, frame: &F, Judgement { verdict, side 
         Verdict::Count { sensor, slot } => {
             log::malformed(ctx, slot, frame.length());
             count::slot(sensor, slot, frame.length());
-            if (side != Side::NONE || evidence::is_kept() || policy::has_constituencies())
+            let constituency = policy::constituency(frame);
+            if (side != Side::NONE || evidence::is_kept() || constituency.is_some())
                 && let Some(counters) = count::side_counters(sensor)
             {
                 // The verifier would walk on with each side counter that it has seen come about.
                 let side = Side::at(frame.blurred(side.offset() as usize) as u32);
                 counters.add(side);
-                let constituency = policy::constituency(frame);
                 if let Some(number) = constituency {
                     counters.add(Side::constituency(number));
                 }

@@ -6,7 +6,7 @@ use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{HashMap, LpmTrie};
 use sensor_common::classify::Policy;
 use sensor_common::layout::Slot;
-use sensor_common::parse::{Address, Read, Sensors, source};
+use sensor_common::parse::{Address, Read, Sensors, source, source_network};
 use sensor_common::policy::{
     GATE_BYTES, Gate, MAX_CONSTITUENTS, MAX_INLINE_PREFIXES, MAX_PREFIXES, MAX_SERVICES, Monitored,
     NETWORKS_BYTES, Networks, RangeAt, RangeV4, Rules, find_range, lookup,
@@ -95,6 +95,17 @@ fn is_open(source: Address, service: Slot) -> bool {
     if source.is_ipv6() { passes!(OPEN_V6, service) } else { passes!(OPEN_V4, service) }
 }
 
+/// Whether a network is one of these.
+macro_rules! may_be {
+    ($network:expr, $is_v6:expr, $v4:ident, $v6:ident) => {{
+        let (byte, bit) = Networks::place($network);
+        below::<NETWORKS_BYTES>(byte).is_some_and(|byte| {
+            let byte = if $is_v6 { load_time!($v6.0[byte]) } else { load_time!($v4.0[byte]) };
+            byte & bit != 0
+        })
+    }};
+}
+
 /// Whether the network of a source is one of these.
 macro_rules! is_of {
     ($source:expr, $v4:ident, $v6:ident) => {{
@@ -104,11 +115,7 @@ macro_rules! is_of {
         } else {
             Networks::of_v4(source.octets_v4())
         };
-        let (byte, bit) = Networks::place(network);
-        below::<NETWORKS_BYTES>(byte).is_some_and(|byte| {
-            let byte = if source.is_ipv6() { load_time!($v6.0[byte]) } else { load_time!($v4.0[byte]) };
-            byte & bit != 0
-        })
+        may_be!(network, source.is_ipv6(), $v4, $v6)
     }};
 }
 
@@ -130,10 +137,11 @@ pub fn constituency<R: Read>(frame: &R) -> Option<u32> {
     if !has_constituencies() {
         return None;
     }
-    let source = source(frame)?;
-    if !is_of!(source, CONSTITUENT_NETWORKS_V4, CONSTITUENT_NETWORKS_V6) {
+    let (network, is_v6) = source_network(frame)?;
+    if !may_be!(network, is_v6, CONSTITUENT_NETWORKS_V4, CONSTITUENT_NETWORKS_V6) {
         return None;
     }
+    let source = source(frame)?;
     let found = if source.is_ipv6() {
         CONSTITUENTS_V6.get(Key::new(128, source.octets()))
     } else {

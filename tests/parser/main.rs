@@ -13,6 +13,7 @@ use sensor_common::classify::{Verdict, verdict};
 use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
 use sensor_common::parse::{self, Address, Everything, Frame, MAX_EXTENSIONS, Pair, parse};
+use sensor_common::policy::Networks;
 use sensor_harness::frame::{self, Extension};
 use sensor_harness::mix::Mix;
 use sensor_harness::table::{TwoSensors, WithoutRules, table};
@@ -144,6 +145,13 @@ proptest! {
             Frame::NonIp | Frame::Unreadable(_) | Frame::Elsewhere => None,
         };
         prop_assert_eq!(parse::source(bytes), source);
+        if let Some(source) = source {
+            let network = match source.ip() {
+                IpAddr::V4(address) => Networks::of_v4(address.octets()),
+                IpAddr::V6(address) => Networks::of_v6(address.octets()),
+            };
+            prop_assert_eq!(parse::source_network(bytes), Some((network, source.is_ipv6())));
+        }
     }
 
     /// Whatever etherparse takes for a whole packet, the parser finds the same in it.
