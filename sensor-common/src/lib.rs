@@ -4,8 +4,8 @@
 //! host itself sends ([`flow`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
-//! kernel are tested on the host; but for `hyperloglog`, a feature for programs of the host: the agent makes sketches, and
-//! whoever looks at many agents merges them.
+//! kernel are tested on the host; but for `hyperloglog` and `heavy`, a feature for programs of the host: the agent makes
+//! sketches, and whoever looks at many agents merges them, and makes others of what they wrote.
 
 #![no_std]
 #![expect(
@@ -17,6 +17,8 @@ pub mod classify;
 pub mod evidence;
 pub mod fingerprint;
 pub mod flow;
+#[cfg(feature = "sketch")]
+pub mod heavy;
 pub mod hot;
 #[cfg(feature = "sketch")]
 pub mod hyperloglog;

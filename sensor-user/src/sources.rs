@@ -12,7 +12,6 @@ mod distinct;
 mod doing;
 mod feed;
 mod files;
-mod heavy;
 mod labels;
 mod lists;
 mod memory;

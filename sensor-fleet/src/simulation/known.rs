@@ -18,8 +18,8 @@ use super::recorded::{Counts, DAY_DELAY};
 use super::services::ServiceModel;
 use super::truth::{Kind, KnownKind, KnownSeries};
 use crate::vocabulary::series::{
-    COUNTRY_SOURCES_DAILY, SENSOR_DETAILS_1D, SENSOR_ORIGINS_1D, SOURCES_DAILY, SOURCES_MISSED_DAILY,
-    SOURCES_OBSERVED_DAILY, VICTIMS_DAILY,
+    COUNTRY_SOURCES_DAILY, MIRAI_SOURCES_DAILY, SENSOR_DETAILS_1D, SENSOR_ORIGINS_1D, SOURCES_DAILY,
+    SOURCES_MISSED_DAILY, SOURCES_OBSERVED_DAILY, VICTIMS_DAILY,
 };
 
 /// The country that falls silent.
@@ -59,6 +59,8 @@ const TOOLS: [(&str, f64); 7] = [
 /// One has a name that means something to a spreadsheet.
 const SCANNERS: [(&str, f64); 4] =
     [("Example Scan", 0.5), ("Census, Inc.", 0.3), ("=Survey()", 0.15), ("other", 0.05)];
+/// The part of sources that Mirai has.
+const INFECTED: f64 = 0.15;
 /// A part of the TCP that is SYNs, of all packets that are a constituency's, and packets for each source.
 const SYNS: f64 = 0.9;
 const OURS: f64 = 0.01;
@@ -134,6 +136,7 @@ fn origins(
     for ((country, _), packets) in COUNTRIES.iter().zip(by_country) {
         let number = poisson(random, packets as f64 * usual / PER_SOURCE);
         told.put(KnownKind::CountrySources, country, day, number);
+        told.put(KnownKind::MiraiSources, country, day, poisson(random, number as f64 * INFECTED));
         sources += number;
     }
     told.put(KnownKind::Sources, "", day, sources);
@@ -209,6 +212,7 @@ pub(super) struct Writer {
     details: Family,
     sources: Family,
     countries: Family,
+    mirai: Family,
     observed: Family,
     missed: Family,
     victims: Family,
@@ -226,6 +230,7 @@ impl Writer {
             details: family(SENSOR_DETAILS_1D)?,
             sources: family(SOURCES_DAILY)?,
             countries: family(COUNTRY_SOURCES_DAILY)?,
+            mirai: family(MIRAI_SOURCES_DAILY)?,
             observed: family(SOURCES_OBSERVED_DAILY)?,
             missed: family(SOURCES_MISSED_DAILY)?,
             victims: family(VICTIMS_DAILY)?,
@@ -252,6 +257,9 @@ impl Writer {
                 KnownKind::CountrySources => {
                     (&mut self.countries, COUNTRY_SOURCES_DAILY, format!("country=\"{name}\""))
                 }
+                KnownKind::MiraiSources => {
+                    (&mut self.mirai, MIRAI_SOURCES_DAILY, format!("country=\"{name}\""))
+                }
                 KnownKind::Observed => (&mut self.observed, SOURCES_OBSERVED_DAILY, String::new()),
                 KnownKind::Missed => (&mut self.missed, SOURCES_MISSED_DAILY, String::new()),
                 KnownKind::Victims => (&mut self.victims, VICTIMS_DAILY, String::new()),
@@ -269,7 +277,7 @@ impl Writer {
     }
 
     pub(super) fn finish(self) -> Vec<Family> {
-        let Self { origins, details, sources, countries, observed, missed, victims, .. } = self;
-        vec![origins, details, sources, countries, observed, missed, victims]
+        let Self { origins, details, sources, countries, mirai, observed, missed, victims, .. } = self;
+        vec![origins, details, sources, countries, mirai, observed, missed, victims]
     }
 }

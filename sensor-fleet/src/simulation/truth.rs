@@ -120,6 +120,8 @@ pub enum KnownKind {
     Sources,
     /// Distinct sources by country.
     CountrySources,
+    /// Distinct sources of SYNs with Mirai's mark by country.
+    MiraiSources,
     /// Packets that these rest on.
     Observed,
     /// Packets that they don't.

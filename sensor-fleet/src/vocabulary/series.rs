@@ -27,6 +27,8 @@ pub const SENSOR_ORIGINS_1D: &str = "sensor:origins:increase1d";
 pub const SOURCES_DAILY: &str = "sensor:sources:daily";
 /// The same by sensor and country.
 pub const COUNTRY_SOURCES_DAILY: &str = "sensor:country_sources:daily";
+/// The same of SYNs with Mirai's mark.
+pub const MIRAI_SOURCES_DAILY: &str = "sensor:mirai_sources:daily";
 /// Packets of a day in UTC whose sources were looked at, by sensor.
 pub const SOURCES_OBSERVED_DAILY: &str = "sensor:sources_observed:daily";
 /// Packets of a day in UTC that were counted and whose sources were not looked at, by sensor.
@@ -62,7 +64,7 @@ pub const HOUR_MARKER: &str = "sensor:rollup:hour";
 pub const DAY_MARKER: &str = "sensor:rollup:day";
 
 /// All of them.
-pub const RECORDED: [&str; 26] = [
+pub const RECORDED: [&str; 27] = [
     SENSOR_PACKETS_1H,
     SENSOR_PACKETS_1D,
     REGION_PACKETS_1H,
@@ -73,6 +75,7 @@ pub const RECORDED: [&str; 26] = [
     SENSOR_ORIGINS_1D,
     SOURCES_DAILY,
     COUNTRY_SOURCES_DAILY,
+    MIRAI_SOURCES_DAILY,
     SOURCES_OBSERVED_DAILY,
     SOURCES_MISSED_DAILY,
     VICTIMS_DAILY,

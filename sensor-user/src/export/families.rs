@@ -86,12 +86,13 @@ pub static FAMILIES: [&Family; 33] = [
 ];
 
 /// Those of sources, which are on the page where evidence is kept, as far as there is something to say.
-pub static SOURCE_FAMILIES: [&Family; 12] = [
+pub static SOURCE_FAMILIES: [&Family; 13] = [
     &SOURCES,
     &SOURCES_OBSERVED,
     &SOURCES_MISSED,
     &COUNTRY,
     &COUNTRY_SOURCES,
+    &MIRAI_SOURCES,
     &AS,
     &AS_INFO,
     &SCANNER,
@@ -275,6 +276,13 @@ pub(super) static COUNTRY_SOURCES: Family = Family {
     kind: Kind::Gauge,
     labels: &["sensor", "country", "window"],
     help: "Distinct sources in the last full UTC hour or day, by their country.",
+};
+
+pub(super) static MIRAI_SOURCES: Family = Family {
+    name: "sensor_mirai_sources",
+    kind: Kind::Gauge,
+    labels: &["sensor", "country", "window"],
+    help: "Distinct sources in the last full UTC hour or day of SYNs with Mirai's mark, by their country.",
 };
 
 pub(super) static AS: Family = Family {

@@ -2,14 +2,15 @@
 
 use super::exported::Exported;
 use super::families::{
-    AS, AS_INFO, COUNTRY, COUNTRY_SOURCES, LIST, MISSED_RECORDS, SCANNER, SCANNER_PORT, SOURCES,
-    SOURCES_MISSED, SOURCES_OBSERVED, VICTIMS,
+    AS, AS_INFO, COUNTRY, COUNTRY_SOURCES, Family, LIST, MIRAI_SOURCES, MISSED_RECORDS, SCANNER,
+    SCANNER_PORT, SOURCES, SOURCES_MISSED, SOURCES_OBSERVED, VICTIMS,
 };
 use super::text::Samples;
 use crate::config::Port;
 use crate::counters::select::Drain;
 use crate::counters::{Snapshot, names};
-use crate::sources::{Labelled, Register, Told};
+use crate::country::Country;
+use crate::sources::{Labelled, Register, Told, WindowTold};
 
 /// Writes the families of sources, in the order of the list: on the page of the last drain, which the snapshot is of.
 pub(super) fn write(
@@ -29,7 +30,8 @@ pub(super) fn write(
     for (name, labelled) in countries {
         add(&mut samples, name, labelled, true);
     }
-    country_sources(page, &told);
+    by_country(page, &COUNTRY_SOURCES, &told, |window| window.countries.as_ref());
+    by_country(page, &MIRAI_SOURCES, &told, |window| window.mirai.as_ref());
     let mut samples = Samples::new(page, &AS);
     for (name, labelled) in told.iter().filter_map(|(name, told)| Some((name, told.systems.as_ref()?))) {
         add(&mut samples, name, labelled, true);
@@ -83,11 +85,17 @@ fn windows(page: &mut Vec<u8>, told: &[(String, Told)]) {
     }
 }
 
-fn country_sources(page: &mut Vec<u8>, told: &[(String, Told)]) {
-    let mut samples = Samples::new(page, &COUNTRY_SOURCES);
+/// Sources of windows by country, of those that have a file which knows them.
+fn by_country(
+    page: &mut Vec<u8>,
+    family: &'static Family,
+    told: &[(String, Told)],
+    of: impl Fn(&WindowTold) -> Option<&Labelled<Country>>,
+) {
+    let mut samples = Samples::new(page, family);
     for (name, told) in told {
         for window in &told.windows {
-            let Some(countries) = &window.countries else { continue };
+            let Some(countries) = of(window) else { continue };
             let span = window.span.label();
             for (country, sources) in &countries.series {
                 samples.add([name, &country.to_string(), span], *sources);

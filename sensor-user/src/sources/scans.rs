@@ -5,13 +5,13 @@
 //! of an hour without a probe a scan is over.
 
 use jiff::Timestamp;
+use sensor_common::heavy::{Heavy, Place};
 use sensor_common::layout::side::{TcpKind, Tool};
 use sensor_common::layout::{Slot, SlotKind};
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Accounts};
 use super::distinct::{Count, Secret, Targets};
-use super::heavy::{Heavy, Place};
 use super::observation::Observation;
 use super::over::Over;
 use super::source::Source;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::counted::Counted;
 use super::lists::Country;
 use super::register::Register;
 use super::window::{Span, Window};
@@ -52,6 +53,8 @@ pub struct WindowTold {
     pub ports: Vec<(Port, u64)>,
     /// Likewise, by country; `None` without a file that knows them.
     pub countries: Option<Labelled<Country>>,
+    /// Likewise, of those that sent SYNs with Mirai's mark.
+    pub mirai: Option<Labelled<Country>>,
     /// Addresses under denial of service.
     pub victims: u64,
 }
@@ -106,27 +109,30 @@ fn of_window(window: &Window, ports: &[Port], countries: Option<&[Country]>) -> 
             None => (window.slots.gone() == 0).then_some((port, 0)),
         }
     };
-    let countries = countries.map(|with_series| {
-        let mut told = Labelled { series: Vec::new(), other: 0, unknown: 0 };
-        for (country, part) in window.countries.iter() {
-            let sources = part.sources().count;
-            match country {
-                // Of one that had to make room and came back, no number of sources is known.
-                Some(country) if with_series.contains(country) && part.partial => {}
-                Some(country) if with_series.contains(country) => told.series.push((*country, sources)),
-                Some(_) => told.other += sources,
-                None => told.unknown += sources,
-            }
-        }
-        told
-    });
     WindowTold {
         span: window.span,
         observed: window.observed,
         missed: window.missed,
         sources: window.sources().count,
         ports: ports.iter().filter_map(of_port).collect(),
-        countries,
+        countries: countries.map(|with_series| by_country(&window.countries, with_series)),
+        mirai: countries.map(|with_series| by_country(&window.mirai, with_series)),
         victims: window.victims.count().count,
     }
+}
+
+/// Distinct sources by those countries that have series.
+fn by_country(sources: &Counted<Option<Country>>, with_series: &[Country]) -> Labelled<Country> {
+    let mut told = Labelled { series: Vec::new(), other: 0, unknown: 0 };
+    for (country, part) in sources.iter() {
+        let sources = part.sources().count;
+        match country {
+            // Of one that had to make room and came back, no number of sources is known.
+            Some(country) if with_series.contains(country) && part.partial => {}
+            Some(country) if with_series.contains(country) => told.series.push((*country, sources)),
+            Some(_) => told.other += sources,
+            None => told.unknown += sources,
+        }
+    }
+    told
 }

@@ -5,11 +5,11 @@
 //! After five minutes without one it is over.
 
 use jiff::Timestamp;
+use sensor_common::heavy::{Heavy, Place};
 use sensor_common::layout::side::Backscatter;
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Accounts};
-use super::heavy::{Heavy, Place};
 use super::observation::{Observation, Reply};
 use super::over::Over;
 use super::source::Source;

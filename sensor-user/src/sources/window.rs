@@ -3,18 +3,22 @@
 //! Who makes an answer of a window has it as it is at that moment, and nobody waits for that: if something comes meanwhile,
 //! it goes on in a copy.
 
+mod shown;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sensor_common::heavy::{Heavy, forgotten};
 use sensor_common::layout::SlotKind;
+use sensor_common::layout::side::Tool;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::shown::{Network, Shown};
 use super::account::Account;
 use super::clock::Doubt;
 use super::counted::Counted;
 use super::distinct::{Count, Distinct, Key};
 use super::doing::Doing;
-use super::heavy::{Heavy, forgotten};
 use super::lists::Country;
 use super::observation::Observation;
 use super::pair::Pair;
@@ -101,6 +105,8 @@ pub(super) struct Window {
     pub known_sources: Distinct,
     pub slots: Counted<SlotKind>,
     pub countries: Counted<Option<Country>>,
+    /// Of SYNs with Mirai's mark alone.
+    pub mirai: Counted<Option<Country>>,
     pub systems: Counted<Option<u32>>,
     pub sources: Heavy<Source, Doing>,
     pub pairs: Heavy<Pair, Seen>,
@@ -112,33 +118,8 @@ pub(super) struct Window {
     pub sketch: Option<Sketch>,
 }
 
-/// What is known of a network of sources.
-#[derive(Clone, Copy)]
-pub(super) struct Network {
-    pub seen: Seen,
-    /// Packets from known scanners.
-    pub known: u64,
-}
-
-/// Who has shown a tuple, and when.
-#[derive(Clone)]
-pub(super) struct Shown {
-    pub seen: Seen,
-    /// SYNs from known scanners.
-    pub known: u64,
-    /// Sources that are no known scanners.
-    pub others: Distinct,
-    /// Sources that are.
-    pub known_sources: Distinct,
-}
-
-impl Shown {
-    /// Bytes that one takes beside itself, at most.
-    const MOST_BYTES: usize = 2 * Distinct::MOST_BYTES;
-}
-
 /// A window's bytes are so many parts, of which each table has some.
-const PARTS: usize = 16;
+const PARTS: usize = 17;
 
 impl Window {
     /// In so many bytes.
@@ -156,6 +137,7 @@ impl Window {
             known_sources: Distinct::default(),
             slots: Counted::within(3 * part),
             countries: Counted::within(part),
+            mirai: Counted::within(part),
             systems: Counted::within(part),
             sources: Heavy::within(4 * part, 0),
             pairs: Heavy::within(4 * part, 0),
@@ -171,6 +153,7 @@ impl Window {
         let part = bytes / PARTS;
         self.slots.bound(3 * part);
         self.countries.bound(part);
+        self.mirai.bound(part);
         self.systems.bound(part);
         self.sources.bound(4 * part, 0, forgotten);
         self.pairs.bound(4 * part, 0, forgotten);
@@ -190,6 +173,9 @@ impl Window {
         self.add_source(about);
         self.slots.add(it.slot, about.key, about.known);
         self.countries.add(about.country, about.key, about.known);
+        if it.tool == Some(Tool::Mirai) {
+            self.mirai.add(about.country, about.key, about.known);
+        }
         self.systems.add(about.system, about.key, about.known);
         self.sources.add(it.source, || Doing::since(it.time), forgotten).add(it);
         let seen = Seen::at(it.time);
@@ -232,6 +218,9 @@ impl Window {
         self.add_source(about);
         self.slots.add_all(it.slot, about.key, about.known, packets);
         self.countries.add_all(about.country, about.key, about.known, packets);
+        if it.tool == Some(Tool::Mirai) {
+            self.mirai.add_all(about.country, about.key, about.known, packets);
+        }
         self.systems.add_all(about.system, about.key, about.known, packets);
         let mut seen = Seen::at(it.first);
         seen.add(it.last);

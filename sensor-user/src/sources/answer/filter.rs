@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
+use sensor_common::heavy::Place;
 use sensor_common::layout::side::Tool;
 use sensor_common::layout::{Slot, SlotKind};
 
@@ -11,7 +12,6 @@ use super::super::ask::{self, Ask};
 use super::super::counted::Part;
 use super::super::distinct::{Count, Distinct};
 use super::super::doing::Doing;
-use super::super::heavy::Place;
 use super::super::lists::Lists;
 use super::super::pair::Pair;
 use super::super::seen::Seen;

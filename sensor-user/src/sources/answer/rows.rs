@@ -6,11 +6,11 @@ use std::hash::Hash;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use sensor_common::heavy::{Heavy, Place};
 
 use super::super::ask::{self, Ask, MAX_LIMIT};
 use super::super::counted::{Counted, Part};
 use super::super::distinct::Distinct;
-use super::super::heavy::{Heavy, Place};
 use super::super::lists::Lists;
 use super::super::register::Register;
 use super::super::source::Source;

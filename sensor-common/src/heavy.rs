@@ -5,15 +5,18 @@
 //! is taken from a key in all is at most 2/n of all that came for n places, and whatever came more often than that has
 //! a place. A key that has had its place from the start is counted exactly.
 
+extern crate std;
+
+use core::hash::Hash;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::vec::Vec;
 
 /// Places that there are at least.
 const LEAST: usize = 8;
 
 /// The heaviest keys, with what is known of each.
 #[derive(Clone, Debug)]
-pub(super) struct Heavy<K, V> {
+pub struct Heavy<K, V> {
     places: Vec<(K, Place<V>)>,
     /// Where a key has its place.
     index: HashMap<K, u32>,
@@ -24,7 +27,7 @@ pub(super) struct Heavy<K, V> {
 
 /// What is known of a key.
 #[derive(Clone, Debug)]
-pub(super) struct Place<V> {
+pub struct Place<V> {
     /// How often it came since it has this place: never more than the truth.
     pub seen: u64,
     /// How often it may have come before, at most.
@@ -35,7 +38,8 @@ pub(super) struct Place<V> {
 
 impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     /// With as many places as fit into so many bytes, where each value has up to so many bytes elsewhere; at least eight.
-    pub(super) fn within(bytes: usize, elsewhere: usize) -> Self {
+    #[must_use]
+    pub fn within(bytes: usize, elsewhere: usize) -> Self {
         let most = Self::places_within(bytes, elsewhere);
         Self { places: Vec::new(), index: HashMap::new(), most, taken: 0 }
     }
@@ -45,8 +49,8 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     }
 
     /// Bytes that it takes, however few it is given.
-    #[cfg(test)]
-    pub(super) const fn least(elsewhere: usize) -> usize {
+    #[must_use]
+    pub const fn least(elsewhere: usize) -> usize {
         LEAST * Self::place(elsewhere)
     }
 
@@ -59,7 +63,7 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     }
 
     /// Has so many bytes from now on, as [`Heavy::within`]; gives to `gone` what loses its place.
-    pub(super) fn bound(&mut self, bytes: usize, elsewhere: usize, mut gone: impl FnMut(K, &V)) {
+    pub fn bound(&mut self, bytes: usize, elsewhere: usize, mut gone: impl FnMut(K, &V)) {
         self.most = Self::places_within(bytes, elsewhere);
         while self.places.len() > self.most {
             self.purge(|_, _| false, &mut gone);
@@ -69,7 +73,7 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     }
 
     /// Likewise; those that `keeps` says so of keep their place while they are no more than half of all.
-    pub(super) fn add_keeping(
+    pub fn add_keeping(
         &mut self,
         key: K,
         new: impl FnOnce() -> V,
@@ -81,12 +85,12 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
 
     /// Notes that a key came, and gives what is known of it: of one that had no place, what `new` makes. Gives to `gone`
     /// what has to make room.
-    pub(super) fn add(&mut self, key: K, new: impl FnOnce() -> V, gone: impl FnMut(K, &V)) -> &mut V {
+    pub fn add(&mut self, key: K, new: impl FnOnce() -> V, gone: impl FnMut(K, &V)) -> &mut V {
         self.add_all(key, 1, new, gone)
     }
 
     /// Likewise, that it came so often.
-    pub(super) fn add_all(
+    pub fn add_all(
         &mut self,
         key: K,
         times: u64,
@@ -160,7 +164,7 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     }
 
     /// Takes away those of which `which` says so, and gives them to `taken`.
-    pub(super) fn remove(&mut self, which: impl Fn(&K, &V) -> bool, mut taken: impl FnMut(K, &V)) {
+    pub fn remove(&mut self, which: impl Fn(&K, &V) -> bool, mut taken: impl FnMut(K, &V)) {
         let before = self.places.len();
         self.places.retain(|(key, place)| {
             let goes = which(key, &place.value);
@@ -175,18 +179,20 @@ impl<K: Copy + Eq + Hash, V> Heavy<K, V> {
     }
 
     /// All keys that have a place, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(K, Place<V>)> {
+    pub fn iter(&self) -> impl Iterator<Item = &(K, Place<V>)> {
         self.places.iter()
     }
 
     /// What is known of a key.
-    pub(super) fn get(&self, key: &K) -> Option<&Place<V>> {
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&Place<V>> {
         let &at = self.index.get(key)?;
         self.places.get(at as usize).map(|(_, place)| place)
     }
 
     /// How often a key without a place may have come, at most: no count is further below the truth.
-    pub(super) const fn error(&self) -> u64 {
+    #[must_use]
+    pub const fn error(&self) -> u64 {
         self.taken
     }
 }
@@ -199,11 +205,12 @@ impl<V> Place<V> {
 }
 
 /// Takes what has to make room, where nobody wants it.
-pub(super) fn forgotten<K, V>(_: K, _: &V) {}
+pub fn forgotten<K, V>(_: K, _: &V) {}
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::vec::Vec;
 
     use proptest::prelude::*;
 
