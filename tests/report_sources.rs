@@ -1,9 +1,14 @@
 //! `sensor-fleet report` on what agents tell of sources: its sections are what was simulated, to the packet.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::ops::Range;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::Span;
 use jiff::civil::{Date, date};
 use rstest::rstest;
@@ -155,6 +160,7 @@ fn sections_are_what_was_simulated(#[case] sources: Sources, #[case] telling: u6
 
     monthly_is(&found["monthly"], &truth, KnownKind::Sources)?;
     monthly_is(&found["victims"], &truth, KnownKind::Victims)?;
+    mirai_is(&found["mirai_sources"], &truth)?;
     services_are(&found["services"], &truth)?;
     without_scanners_is(&scanners["without"], &truth, &now)?;
 
@@ -166,6 +172,32 @@ fn sections_are_what_was_simulated(#[case] sources: Sources, #[case] telling: u6
     let japanese = WrittenReport::write(&namespace, &server, "--quarter 2023Q4 --home japan --language ja")?;
     assert!(japanese.file("report.md")?.contains("イラン"));
     assert_eq!(japanese.json["sources"], *found);
+    Ok(())
+}
+
+/// Countries by their sources with Mirai's mark, over whole days of sensors that tell.
+fn mirai_is(rows: &Value, truth: &Truth) -> Result<()> {
+    let rows = rows.as_array().context("no rows")?;
+    let of = |range: &Range<usize>| {
+        let range = range.clone();
+        sums(truth, KnownKind::MiraiSources, move |sensor: &Sensor| whole(sensor, &range))
+    };
+    let expected = ranked(&of(&quarter(truth)));
+    let found: Vec<_> = rows.iter().map(|row| (row["country"].as_str(), row["sum"].as_u64())).collect();
+    let expected: Vec<_> = expected.iter().take(10).map(|(name, sum)| (Some(*name), Some(*sum))).collect();
+    assert_eq!(found, expected);
+    for (at, month) in [10, 11, 12].into_iter().enumerate() {
+        let from = date(2023, month, 1);
+        let month = days(truth, from, from.checked_add(Span::new().months(1))?);
+        let telling = truth.sensors.iter().filter(|sensor| !sensor.known.is_empty());
+        let told = telling.filter(|sensor| sensor.known.iter().any(|it| it.what == KnownKind::MiraiSources));
+        let sensor_days: u64 = told.map(|sensor| whole(sensor, &month).len() as u64).sum();
+        let sums = of(&month);
+        for row in rows {
+            let sum = sums[row["country"].as_str().context("no country")?];
+            assert!(near(&row["months"][at][1], share(sum, sensor_days)), "{row}");
+        }
+    }
     Ok(())
 }
 
@@ -205,6 +237,9 @@ fn without_scanners_is(rows: &Value, truth: &Truth, now: &Range<usize>) -> Resul
         (0..truth.sensors.len()).filter(|at| !truth.sensors[*at].known.is_empty()).collect();
     let period = &truth.rankings.iter().find(|it| it.period.name == "2023Q4").context("no quarter")?.period;
     assert!(!rows.is_empty());
+    // Home first, then by region.
+    let regions: Vec<_> = rows.iter().map(|row| row["region"].as_str().unwrap_or_default()).collect();
+    assert!(regions.is_sorted_by_key(|region| (*region != "japan", *region)), "{regions:?}");
     for row in rows {
         let name = row["sensor"].as_str().context("no name")?;
         let at = truth.sensor(name).context("no such sensor")?;
@@ -272,6 +307,68 @@ fn what_is_published_has_three_sensors() -> Result<()> {
         let packets = row["packets"].as_u64().context("no packets")?;
         // Three digits are left.
         assert!(packets.abs_diff(backed) * 200 <= backed, "{name}: {packets}, not {backed}");
+    }
+    Ok(())
+}
+
+/// An agent's file of an hour of a day: what two sources of one /24, and a third elsewhere, sent to a port.
+fn write_flows(folder: &Path, sensor: &str, day: &str, port: u16) -> Result<()> {
+    let begin = format!("{day}T08:00:00Z");
+    let line = |source: &str, packets: u64| {
+        format!(
+            r#"{{"hour":"{begin}","sensor":"{sensor}","source":"{source}","slot":"{port}/tcp","protocol":"tcp","port":{port},"tool":null,"packets":{packets},"bytes":60,"first":"{begin}","last":"{begin}","summary":null}}"#
+        )
+    };
+    let last = format!(
+        r#"{{"hour":"{begin}","sensor":"{sensor}","source":null,"slot":"summary","protocol":null,"port":null,"tool":null,"packets":null,"bytes":null,"first":null,"last":null,"summary":{{"observed":100,"missed":0,"sources":3,"exact":true}}}}"#
+    );
+    let lines = [line("203.0.113.9", 48), line("203.0.113.77", 45), line("192.0.2.200", 7), last];
+    let name = format!("flows-{sensor}-{}T08Z.jsonl.gz", day.replace('-', ""));
+    let mut file = GzEncoder::new(File::create(folder.join(name))?, Compression::fast());
+    lines.iter().try_for_each(|line| writeln!(file, "{line}"))?;
+    file.finish()?;
+    Ok(())
+}
+
+/// Prometheus has no addresses; with the agents' files a surge is said to be one network's, and published without its name.
+#[test]
+fn a_surge_that_one_network_makes_is_said_to_be_that() -> Result<()> {
+    needs!(prometheus::installed());
+    let Served { server, namespace, .. } = Served::new(&half_a_year(Sources::All, Scenario::Usual)?, false)?;
+    let asked = "--quarter 2023Q4 --home japan";
+    let plain = WrittenReport::write(&namespace, &server, asked)?;
+    let surges = plain.json["surges"].as_array().context("no surges")?;
+    let wide = |surge: &&Value| {
+        let sensors = surge["sensors"].as_array().map_or(0, Vec::len);
+        sensors >= 3 && surge["service"].as_str().is_some_and(|service| service.ends_with("/TCP"))
+    };
+    let surge = surges.iter().find(wide).context("no surge of a TCP port on three sensors")?;
+    assert!(surge["origin"].is_null() && !plain.file("report.md")?.contains("Sent by"));
+
+    let flows = tempfile::tempdir()?;
+    let (service, day) = (surge["service"].as_str().unwrap_or(""), surge["from"].as_str().unwrap_or(""));
+    let port: u16 = service.trim_end_matches("/TCP").parse()?;
+    for on in surge["sensors"].as_array().context("no sensors")? {
+        write_flows(flows.path(), on["sensor"].as_str().context("no name")?, day, port)?;
+    }
+    let asked = format!("{asked} --files {}", flows.path().display());
+    let told = WrittenReport::write(&namespace, &server, &asked)?;
+    let made = told.json["surges"].as_array().context("no surges")?;
+    let origin = &made
+        .iter()
+        .find(|made| made["service"] == service && made["from"] == day)
+        .context("gone")?["origin"];
+    assert_eq!(origin["network"]["name"], "203.0.113.0/24");
+    assert!(near(&origin["network"]["share"], 0.93) && near(&origin["source"]["share"], 0.48), "{origin}");
+    let said = told.file("report.md")?;
+    assert!(said.contains("93 % from one /24 (203.0.113.0/24)"), "{said}");
+    assert!(said.contains("Of these 1 was made mostly by one source or one network"), "{said}");
+
+    let public = WrittenReport::write(&namespace, &server, &format!("{asked} --publish"))?;
+    let said = public.file("report.md")?;
+    assert!(said.contains("93 % from one /24"), "{said}");
+    for file in ["report.md", "report.html", "report.json", "surges.csv"] {
+        assert!(!public.file(file)?.contains("203.0.113."), "{file} has an address");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `sensor-fleet report`: rankings and figures of a fleet for a period, from what Prometheus recorded.
 //!
-//! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`], [`spread`], [`known`] and [`surge`] →
-//! [`model`] → [`publish`] → [`mod@write`], in [`words`] of its language. Sensors are read one by one, several at once; what is computed of them does not depend
+//! Data flows one way: [`request`] → [`period`] → [`client`] → [`history`] → [`tally`], [`spread`], [`known`] and [`surge`],
+//! and of its [`origin`] → [`model`] → [`publish`] → [`mod@write`], in [`words`] of its language. Sensors are read one by one, several at once; what is computed of them does not depend
 //! on the order in which they come.
 
 pub mod arguments;
@@ -14,6 +14,7 @@ pub mod known;
 pub mod language;
 pub mod model;
 pub mod moves;
+pub mod origin;
 pub mod period;
 pub mod publish;
 pub mod request;
@@ -147,6 +148,14 @@ impl<'a> Gathering<'a> {
         let language = arguments.language;
         let mut report = Report { language, balance, surges, shifts, sources, method, ..report };
         report.notes = notes(plan, &report, coverage, arguments.publish);
+        if let Some(folder) = &arguments.files {
+            let sensors = report.sensors.iter().map(|sensor| sensor.name.as_str());
+            let untold = origin::tell(folder, &plan.days, sensors, &mut report.surges)?;
+            if let Some((file, cause)) = &untold.broken {
+                output::complain(&format!("{file} is left out: {cause}; copy it anew from its sensor"));
+            }
+            report.notes.extend(words::note::untold(language, untold.files));
+        }
         if arguments.publish {
             let options = publish::PublishOptions { aliases, ..publish::PublishOptions::default() };
             return publish::publishable(&report, &spread, &options);

@@ -5,10 +5,11 @@ mod answer;
 mod ask;
 mod asked;
 mod files;
+pub(crate) mod hourly;
 mod merge;
 mod outcome;
 mod show;
-mod source;
+pub(crate) mod source;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -83,6 +83,11 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE", requires = "publish")]
     pub aliases: Option<PathBuf>,
 
+    /// Folder with the agents' files by the hour, `flows-SENSOR-YYYYMMDDTHHZ.jsonl.gz`: says of each surge whether one source or
+    /// network made it.
+    #[arg(long, value_name = "FOLDER")]
+    pub files: Option<PathBuf>,
+
     /// The largest part of the surges found that may be false, on average.
     #[arg(long, value_name = "RATE", default_value = "0.05", value_parser = request::rate)]
     pub false_discovery_rate: f64,

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::civil::{Date, date};
 
+// By its path, since a test of the page takes this file in by its own.
+#[path = "fixture/sources.rs"]
+mod sources;
+
+use self::sources::{made_by, origin, sources};
 use super::history::{Counts, Observer};
 use super::language::Language;
 use super::model::{
-    Alone, Average, Balance, Balanced, Change, Curve, Gap, Level, Mean, MeanMonth, Medians, Method, Month,
-    Period, Previous, Ranked, RankedOrigin, RankedSources, Report, Scanners, SensorReport, SensorTop, Shift,
-    ShiftKind, SourceShift, SourcesReport, Surge, SurgeKind, SurgeOnSensor, Told, Totals,
+    Alone, Average, Balance, Balanced, Change, Curve, Gap, Level, Medians, Method, Month, Period, Previous,
+    Ranked, Report, SensorReport, Shift, ShiftKind, SourcesReport, Surge, SurgeKind, SurgeOnSensor, Totals,
 };
 use super::period::{Asked, Plan};
 use super::spread::Spread;
@@ -96,6 +100,7 @@ fn surge(shown: &str, from: Date, to: Date, verdict: SurgeVerdict, sensors: &[(&
         verdict,
         judged: 6,
         sensors: sensors.collect(),
+        origin: None,
         lead: 20,
     }
 }
@@ -153,98 +158,6 @@ fn balance() -> Balance {
             .map(|(of, median)| row(of, median))
             .collect(),
         months: ["2023-10", "2023-11", "2023-12"].map(month).into(),
-    }
-}
-
-/// What four of the six sensors tell of sources; a known scanner has a name that means something to a spreadsheet.
-fn sources() -> SourcesReport {
-    let months = |all: u64| {
-        let mean = |sum: u64| {
-            let exact = f64::from(u32::try_from(sum).expect("a small number"));
-            Some(Mean { sum, sensor_days: 60.0, per_sensor_day: exact / 60.0 })
-        };
-        let month = |month: &str| MeanMonth {
-            month: month.to_owned(),
-            home: mean(all),
-            overseas: mean(all / 2),
-            all: mean(all * 3 / 4),
-        };
-        ["2023-10", "2023-11", "2023-12"].map(month).into()
-    };
-    let origins = |names: &[&str]| {
-        let row = |(at, name): (usize, &&str)| {
-            let row = ranked(at + 1, "23/TCP", 500_000 / (at as u64 + 1), 1_500_000.0, Some(2));
-            RankedOrigin {
-                rank: at + 1,
-                name: (*name).to_owned(),
-                packets: row.packets,
-                share: row.share,
-                previous_share: Some(row.share / 2.0),
-                sources_per_sensor_day: Some(row.share * 1_000.0),
-                previous_rank: Some(2).filter(|_| at < 2),
-                previous: if at < 2 { Previous::Ranked } else { Previous::OutsideTop10 },
-            }
-        };
-        names.iter().enumerate().map(row).collect::<Vec<_>>()
-    };
-    let services = [("23/TCP", 812.5), ("445/TCP", 401.25)].into_iter().enumerate();
-    SourcesReport {
-        told: Told {
-            sensors: 6,
-            sources: 4,
-            countries: 4,
-            systems: 4,
-            tools: 6,
-            scanners: 4,
-            constituencies: 1,
-        },
-        share: Some(0.875),
-        monthly: months(72_345),
-        services: services
-            .map(|(at, (shown, per_sensor_day))| RankedSources {
-                rank: at + 1,
-                service: service(shown),
-                per_sensor_day,
-                packets_rank: Some(3),
-                previous_rank: Some(1),
-                previous: Previous::Ranked,
-            })
-            .collect(),
-        countries: origins(&["US", "CN", "BQ", "GS", "XK"]),
-        systems: origins(&["64496", "4200000000"]),
-        tools: origins(&["zmap", "other", "mirai", "zmap_likely"]),
-        mirai: months(4_321),
-        scanners: Some(Scanners {
-            packets: 512_345,
-            observed: 1_500_000,
-            share: Some(512_345.0 / 1_500_000.0),
-            previous_share: Some(0.3),
-            top: origins(&["Example Scan", "=HYPERLINK(\"x\")<b>|"]),
-            without: SENSORS[..2]
-                .iter()
-                .enumerate()
-                .map(|(at, (name, region))| SensorTop {
-                    sensor: (*name).to_owned(),
-                    region: (*region).to_owned(),
-                    top: sensor(at + 1, name, region).top,
-                })
-                .collect(),
-        }),
-        constituencies: origins(&["secret-customer"]),
-        victims: months(345),
-        shifts: vec![SourceShift {
-            kind: ShiftKind::Fall,
-            country: Some("IR".to_owned()),
-            level: Level::Fleet,
-            from: date(2023, 12, 5),
-            to: date(2023, 12, 9),
-            continues: false,
-            now: 6.0,
-            before: 300.0,
-            verdict: SurgeVerdict::Global,
-            judged: 4,
-            sensors: SENSORS.iter().take(4).map(|(name, _)| (*name).to_owned()).collect(),
-        }],
     }
 }
 
@@ -351,12 +264,15 @@ pub fn report() -> Report {
         shifts: vec![fallen()],
         sources: sources(),
         surges: vec![
-            surge(
-                "37215/TCP",
-                date(2023, 11, 10),
-                date(2023, 11, 21),
-                SurgeVerdict::Global,
-                &names(0..6, 1_234),
+            made_by(
+                origin(),
+                surge(
+                    "37215/TCP",
+                    date(2023, 11, 10),
+                    date(2023, 11, 21),
+                    SurgeVerdict::Global,
+                    &names(0..6, 1_234),
+                ),
             ),
             surge(
                 "31337/TCP",

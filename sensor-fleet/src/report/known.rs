@@ -3,6 +3,7 @@
 //! All of it may be missing: agents tell of sources only where evidence is kept, of countries, autonomous systems and known
 //! scanners only where they have a list, and those of before tell nothing. What is missing is nothing, and not zero.
 
+mod by_month;
 mod capped;
 mod gather;
 mod grouped;
@@ -16,7 +17,8 @@ pub use self::capped::Caps;
 pub use self::gather::Gatherer;
 use super::client::Series;
 use crate::vocabulary::series::{
-    COUNTRY_SOURCES_DAILY, SOURCES_DAILY, SOURCES_MISSED_DAILY, SOURCES_OBSERVED_DAILY, VICTIMS_DAILY,
+    COUNTRY_SOURCES_DAILY, MIRAI_SOURCES_DAILY, SOURCES_DAILY, SOURCES_MISSED_DAILY, SOURCES_OBSERVED_DAILY,
+    VICTIMS_DAILY,
 };
 use crate::vocabulary::service::Service;
 
@@ -49,6 +51,8 @@ pub struct Known {
     pub service_sources: BTreeMap<Service, Days>,
     /// The same by country.
     pub country_sources: BTreeMap<String, Days>,
+    /// The same of SYNs with Mirai's mark.
+    pub mirai_sources: BTreeMap<String, Days>,
     /// Packets that these rest on, and packets that they don't.
     pub observed: Days,
     /// See [`Known::observed`].
@@ -84,6 +88,7 @@ impl Known {
                 }
             }
             COUNTRY_SOURCES_DAILY => keep(&mut self.country_sources, series.label("country"), days),
+            MIRAI_SOURCES_DAILY => keep(&mut self.mirai_sources, series.label("country"), days),
             SOURCES_OBSERVED_DAILY => add(&mut self.observed, days),
             SOURCES_MISSED_DAILY => add(&mut self.missed, days),
             VICTIMS_DAILY => add(&mut self.victims, days),

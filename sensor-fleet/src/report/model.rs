@@ -11,9 +11,10 @@ use serde::Serialize;
 mod event;
 mod sources;
 
-pub use self::event::{Level, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor};
+pub use self::event::{Heaviest, Level, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor, SurgeOrigin};
 pub use self::sources::{
-    Mean, MeanMonth, RankedOrigin, RankedSources, Scanners, SensorTop, SourceShift, SourcesReport, Told,
+    CountryMonths, Mean, MeanMonth, RankedOrigin, RankedSources, Scanners, SensorTop, SourceShift,
+    SourcesReport, Told,
 };
 use super::language::Language;
 pub use super::spread::balance::{Alone, Balance, Balanced, Medians};

@@ -165,6 +165,7 @@ pub fn publishable(report: &Report, spread: &Spread, options: &PublishOptions) -
 
 /// Leaves of a surge what three sensors saw.
 fn saw(surge: &mut Surge, coarse: Coarse) {
+    surge.origin = surge.origin.take().and_then(|origin| coarse.origin(origin));
     // Those with most packets come first.
     let most = surge.sensors.get(SENSORS - 1).map_or(0, |third| third.packets);
     let mut baselines: Vec<f64> = surge.sensors.iter().map(|on| on.baseline).collect();

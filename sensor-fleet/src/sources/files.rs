@@ -1,87 +1,25 @@
-//! The agents' files by the hour, `flows-SENSOR-YYYYMMDDTHHZ.jsonl.gz`, from a folder and the folders in it.
+//! What is asked for, of the agents' [files by the hour](super::hourly) in a folder and the folders in it.
 //!
-//! A file is taken whole or not at all: one that is cut short or damaged adds nothing, and is named.
+//! A file that is cut short or damaged adds nothing, and is named.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use flate2::bufread::MultiGzDecoder;
+use anyhow::{Result, bail};
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::asked::{Asked, HOUR};
-use super::merge::{Merge, Row, Sketch};
+use super::hourly::{self, Flow, Hour, PREFIX, SUFFIX};
+use super::merge::{Merge, Row};
 use super::outcome::{Count, Silent, Told};
-use super::source::Source;
-
-const PREFIX: &str = "flows-";
-const SUFFIX: &str = ".jsonl.gz";
-/// What a row is that sums up others, and what the last line is.
-const REST: &str = "rest";
-const SUMMARY: &str = "summary";
-/// Bytes of a line at most: the last has a sketch and up to 256 sources.
-const MOST_LINE: u64 = 64 << 10;
-/// Rows of a file at most: an agent keeps up to 225,000 of an hour.
-const MOST_ROWS: usize = 1_000_000;
-/// Files at most, and folders within one another.
-const MOST_FILES: usize = 1_000_000;
-const MOST_FOLDERS: usize = 8;
-
-/// A line of a file, as far as it is of use.
-#[derive(Deserialize)]
-struct Line {
-    hour: Timestamp,
-    sensor: String,
-    source: Option<Source>,
-    slot: String,
-    tool: Option<String>,
-    packets: Option<u64>,
-    bytes: Option<u64>,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
-    summary: Option<Summary>,
-}
-
-/// The last line's own.
-#[derive(Deserialize)]
-struct Summary {
-    observed: u64,
-    missed: u64,
-    sources: u64,
-    exact: bool,
-    sketch: Option<String>,
-    sketch_precision: Option<u8>,
-    sketch_key: Option<String>,
-}
-
-/// A file that is whole.
-struct Hour {
-    sensor: String,
-    begin: Timestamp,
-    /// Those that are asked for.
-    rows: Vec<Row>,
-    /// Packets of rows that are known as a sum alone.
-    summed_up: u64,
-    summary: Summary,
-}
 
 /// What is asked for, of all files of a folder.
 ///
 /// # Errors
 /// The folder cannot be read, or has no file of these hours.
 pub fn read(folder: &Path, asked: &Asked) -> Result<Merge> {
-    let mut found = Vec::new();
-    walk(folder, 0, &mut found).with_context(|| {
-        format!(
-            "cannot read {}: name a folder with files {PREFIX}SENSOR-YYYYMMDDTHHZ{SUFFIX}",
-            folder.display()
-        )
-    })?;
-    found.sort();
+    let found = hourly::find(folder)?;
     let (within, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|file| file.hour >= asked.from && file.hour < asked.to);
     if within.is_empty() {
@@ -96,7 +34,7 @@ pub fn read(folder: &Path, asked: &Asked) -> Result<Merge> {
     let mut sensors = Sensors::default();
     for file in &within {
         let who = file.path.display().to_string();
-        match Hour::read(&file.path, asked) {
+        match Hour::read(&file.path, |flow| asked_for(asked, flow)) {
             Err(error) => {
                 let cause = format!("{error:#}; copy it anew from its sensor");
                 merge.silent(Silent { who, cause });
@@ -129,99 +67,12 @@ pub fn read(folder: &Path, asked: &Asked) -> Result<Merge> {
     Ok(merge)
 }
 
-/// A file, by its name.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
-    hour: Timestamp,
-    /// The sensor, as a file's name has it.
-    name: String,
-    path: PathBuf,
-}
-
-/// Files of a folder and of those in it. Links are not followed.
-fn walk(folder: &Path, depth: usize, found: &mut Vec<Found>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let (path, kind) = (entry.path(), entry.file_type()?);
-        if kind.is_dir() && depth < MOST_FOLDERS {
-            walk(&path, depth + 1, found)?;
-        } else if kind.is_file()
-            && let Some((name, hour)) = entry.file_name().to_str().and_then(named)
-        {
-            found.push(Found { hour, name, path });
-            if found.len() > MOST_FILES {
-                bail!("there are more than {MOST_FILES} files: ask of a part of them");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The sensor and the hour that a file is of, by its name.
-fn named(name: &str) -> Option<(String, Timestamp)> {
-    let (sensor, time) = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.rsplit_once('-')?;
-    let time = format!("{}0000+0000", time.strip_suffix('Z')?);
-    Some((sensor.to_owned(), Timestamp::strptime("%Y%m%dT%H%M%S%z", time).ok()?))
-}
-
-impl Hour {
-    fn read(path: &Path, asked: &Asked) -> Result<Self> {
-        let mut lines = BufReader::new(MultiGzDecoder::new(BufReader::new(File::open(path)?)));
-        let (mut of, mut rows, mut summed_up) = (None::<(String, Timestamp)>, Vec::new(), 0_u64);
-        let mut text = Vec::new();
-        for number in 1.. {
-            text.clear();
-            let length = (&mut lines)
-                .take(MOST_LINE)
-                .read_until(b'\n', &mut text)
-                .context("it is cut short or damaged")?;
-            if length == 0 {
-                bail!("it has no last line with a summary");
-            }
-            let line: Line =
-                serde_json::from_slice(&text).with_context(|| format!("line {number} is none of a flow"))?;
-            let (sensor, hour) = of.get_or_insert_with(|| (line.sensor.clone(), line.hour));
-            if (&line.sensor, line.hour) != (sensor, *hour) {
-                bail!("line {number} is of another sensor or hour than the first");
-            }
-            if let Some(summary) = line.summary.filter(|_| line.slot == SUMMARY) {
-                if lines.fill_buf().context("it is cut short or damaged")?.is_empty() {
-                    let (sensor, hour) = (sensor.clone(), *hour);
-                    return Ok(Self { sensor, begin: hour, rows, summed_up, summary });
-                }
-                bail!("something follows its summary");
-            }
-            let (Some(packets), Some(bytes)) = (line.packets, line.bytes) else {
-                bail!("line {number} has no packets");
-            };
-            if line.slot == REST {
-                summed_up = summed_up.saturating_add(packets);
-                continue;
-            }
-            let is_asked = asked.slot.as_ref().is_none_or(|slot| *slot == line.slot)
-                && asked.tool.as_ref().is_none_or(|tool| line.tool.as_ref() == Some(tool));
-            if let (true, Some(source), Some(first), Some(last)) =
-                (is_asked, line.source, line.first, line.last)
-            {
-                rows.push(Row { source, packets, more: 0, bytes, first, last });
-            }
-            if rows.len() > MOST_ROWS {
-                bail!("it has more than {MOST_ROWS} rows");
-            }
-        }
-        bail!("it has no end")
-    }
-}
-
-impl Summary {
-    fn sketch(&self) -> Option<Sketch> {
-        let (text, precision, key) =
-            (self.sketch.as_ref()?, self.sketch_precision?, self.sketch_key.clone()?);
-        let half = |digit: u8| char::from(digit).to_digit(16).and_then(|half| u8::try_from(half).ok());
-        let byte = |pair: &[u8]| Some(half(*pair.first()?)? << 4 | half(*pair.get(1)?)?);
-        let registers = text.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
-        Some(Sketch { key, precision, registers })
-    }
+/// A flow as a row, if it is asked for.
+fn asked_for(asked: &Asked, flow: Flow) -> Option<Row> {
+    let Flow { source, slot, tool, packets, bytes, first, last, .. } = flow;
+    let is_asked = asked.slot.as_ref().is_none_or(|asked| *asked == slot)
+        && asked.tool.as_ref().is_none_or(|asked| tool.as_ref() == Some(asked));
+    is_asked.then_some(Row { source, packets, more: 0, bytes, first, last })
 }
 
 /// Which sensors there are, and of which hours.
@@ -235,7 +86,7 @@ struct Sensors {
 
 impl Sensors {
     /// Adds an hour; gives the file that was of it before, if there was one.
-    fn add(&mut self, merge: &mut Merge, asked: &Asked, hour: &Hour, path: &Path) -> Option<&Path> {
+    fn add(&mut self, merge: &mut Merge, asked: &Asked, hour: &Hour<Row>, path: &Path) -> Option<&Path> {
         let place = *self.places.entry(hour.sensor.clone()).or_insert_with(|| {
             merge.sensor(Told {
                 sensor: hour.sensor.clone(),
@@ -309,6 +160,7 @@ impl Sensors {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write as _;
 
     use flate2::Compression;

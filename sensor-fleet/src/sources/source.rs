@@ -19,6 +19,47 @@ pub enum Source {
     V6(u64),
 }
 
+impl Source {
+    /// The network that it is in.
+    #[must_use]
+    pub fn network(self) -> Network {
+        match self {
+            Self::V4(address) => Network::V4(address.to_bits() >> 8),
+            Self::V6(bits) => Network::V6(bits >> 16),
+        }
+    }
+}
+
+/// The /24 of an IPv4 address, or the /48 of an IPv6 one: the bits that these have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Network {
+    /// The first 24 bits.
+    V4(u32),
+    /// The first 48 bits.
+    V6(u64),
+}
+
+impl Network {
+    /// Its prefix length, as it is written.
+    #[must_use]
+    pub const fn length(self) -> &'static str {
+        match self {
+            Self::V4(_) => "/24",
+            Self::V6(_) => "/48",
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(bits) => Ipv4Addr::from_bits(bits << 8).fmt(f)?,
+            Self::V6(bits) => Ipv6Addr::from_bits(u128::from(*bits) << 80).fmt(f)?,
+        }
+        f.write_str(self.length())
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,6 +109,13 @@ mod tests {
     #[case("2001:db8:1:2::/64")]
     fn sources_are_written_as_they_are_read(#[case] text: &str) {
         assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
+    }
+
+    #[rstest]
+    #[case("203.0.113.9", "203.0.113.0/24")]
+    #[case("2001:db8:1:2::/64", "2001:db8:1::/48")]
+    fn a_source_is_in_a_network(#[case] text: &str, #[case] network: &str) {
+        assert_eq!(text.parse::<Source>().unwrap().network().to_string(), network);
     }
 
     #[rstest]

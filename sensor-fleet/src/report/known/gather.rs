@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::by_month::ByMonth;
 use super::grouped::Grouped;
 use super::keyed::{Keyed, Sum, sum};
 use super::{Known, OTHER, UNKNOWN, at, rank, without};
@@ -35,6 +36,7 @@ pub struct Gatherer<'a> {
     services: Keyed<Service>,
     countries: Keyed<String>,
     country_sources: Keyed<String>,
+    mirai_sources: ByMonth,
     /// Days of sensors with numbers of sources, and with numbers by country.
     source_days: [f64; 2],
     systems: Keyed<String>,
@@ -55,7 +57,7 @@ impl<'a> Gatherer<'a> {
         Self {
             plan,
             home,
-            ranges: [now, before],
+            ranges: [now.clone(), before],
             moved,
             sensors: 0,
             told: Told::default(),
@@ -67,6 +69,7 @@ impl<'a> Gatherer<'a> {
             services: Keyed::default(),
             countries: Keyed::default(),
             country_sources: Keyed::default(),
+            mirai_sources: ByMonth::new(&plan.days, &now),
             source_days: [0.0; 2],
             systems: Keyed::default(),
             tools: Keyed::default(),
@@ -92,6 +95,7 @@ impl<'a> Gatherer<'a> {
         self.services.add(&known.service_sources, &self.ranges, whole);
         self.countries.add(&known.countries, &self.ranges, all);
         self.country_sources.add(&known.country_sources, &self.ranges, whole);
+        self.mirai_sources.add(&known.mirai_sources, whole);
         self.systems.add(&known.systems, &self.ranges, all);
         self.tools.add(&known.tools, &self.ranges, all);
         self.scanners.add(&known.scanners, &self.ranges, all);
@@ -150,7 +154,13 @@ impl<'a> Gatherer<'a> {
 
     /// What a report says of it, but for what rose and fell; to be published, of three sensors or more.
     #[must_use]
-    pub fn finish(self, publish: bool) -> SourcesReport {
+    pub fn finish(mut self, publish: bool) -> SourcesReport {
+        // In the order of the table of all sensors: home first.
+        let home = self.home;
+        self.without.sort_by(|a, b| {
+            let key = |of: &SensorTop| home.is_some_and(|home| of.region != home);
+            (key(a), &a.region, &a.sensor).cmp(&(key(b), &b.region, &b.sensor))
+        });
         let has_home = self.home.is_some();
         let named = |name: &str| name != OTHER && name != UNKNOWN;
         let [observed, all] = self.rests_on.map(|sum| sum.of(publish));
@@ -191,6 +201,7 @@ impl<'a> Gatherer<'a> {
             systems: rank::origins(&self.systems.sums(publish), TOP_OF_A_SENSOR, named),
             tools: rank::origins(&self.tools.sums(publish), usize::MAX, |_| true),
             mirai: self.mirai.months(has_home, publish),
+            mirai_sources: self.mirai_sources.rows(TOP_OF_A_SENSOR, publish, named),
             scanners,
             // Their names are nobody else's business.
             constituencies: if publish {

@@ -51,9 +51,51 @@ pub struct Surge {
     pub judged: usize,
     /// The sensors that saw it, those with most packets first.
     pub sensors: Vec<SurgeOnSensor>,
+    /// By whom it was made, where the agents' files by the hour were at hand.
+    pub origin: Option<SurgeOrigin>,
     /// Days that [`SurgeOnSensor::around`] has before the begin.
     #[serde(skip)]
     pub lead: usize,
+}
+
+/// Who sent the packets of a surge's service, on its days to its sensors, as far as agents looked at their sources.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SurgeOrigin {
+    /// Packets whose sources were looked at.
+    pub packets: u64,
+    /// Hours of sensors of which there is a file.
+    pub hours: usize,
+    /// Hours of sensors that the surge lasted.
+    pub of_hours: usize,
+    /// The source that sent the most.
+    pub source: Heaviest,
+    /// The network that sent the most: a /24, or a /48 of IPv6.
+    pub network: Heaviest,
+}
+
+/// Who sent the most.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Heaviest {
+    /// Its address or prefix; empty in what is published.
+    pub name: String,
+    /// Its prefix length, as in `/24`; that of an IPv4 address is empty.
+    pub length: &'static str,
+    /// Its part, 0 to 1, of the packets; too low by a thousandth at most.
+    pub share: f64,
+    /// Sensors that saw it, three at most.
+    #[serde(skip)]
+    pub sensors: usize,
+}
+
+impl SurgeOrigin {
+    /// A surge is one source's or one network's where that sent so much of it.
+    pub const MOST: f64 = 0.5;
+
+    /// The source that sent most of it, else the network that did.
+    #[must_use]
+    pub fn one(&self) -> Option<&Heaviest> {
+        [&self.source, &self.network].into_iter().find(|of| of.share >= Self::MOST)
+    }
 }
 
 impl Surge {

@@ -28,6 +28,8 @@ pub struct SourcesReport {
     pub tools: Vec<RankedOrigin>,
     /// SYNs that Mirai or a bot of its kind made, per sensor and day.
     pub mirai: Vec<MeanMonth>,
+    /// Distinct sources of such SYNs in a UTC day per sensor, month by month, of the countries with most of them.
+    pub mirai_sources: Vec<CountryMonths>,
     /// Known scanners, if any sensor has a list of them.
     pub scanners: Option<Scanners>,
     /// Packets from constituencies, by name.
@@ -79,6 +81,25 @@ pub struct MeanMonth {
     pub overseas: Option<Mean>,
     /// All sensors.
     pub all: Option<Mean>,
+}
+
+impl MeanMonth {
+    /// Whether home or overseas is told apart from all.
+    #[must_use]
+    pub const fn compares(&self) -> bool {
+        self.home.is_some() || self.overseas.is_some()
+    }
+}
+
+/// What a country had, month by month.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CountryMonths {
+    /// By its two letters.
+    pub country: String,
+    /// Of all days of all sensors.
+    pub sum: u64,
+    /// Per sensor and day, for each month such as `2023-10`; nothing for months of which no sensor tells.
+    pub months: Vec<(String, Option<f64>)>,
 }
 
 /// A service by its sources.

@@ -2,8 +2,10 @@
 
 use super::Aliases;
 use crate::report::model::{
-    Average, Balance, Mean, MeanMonth, Ranked, RankedOrigin, SensorReport, SourcesReport,
+    Average, Balance, Heaviest, Mean, MeanMonth, Ranked, RankedOrigin, SensorReport, SourcesReport,
+    SurgeOrigin,
 };
+use crate::report::spread::SENSORS;
 
 /// Makes numbers coarse.
 #[derive(Clone, Copy)]
@@ -94,6 +96,13 @@ impl Coarse {
                 }
             }
         }
+        sources.mirai_sources.retain(|row| row.sum >= self.threshold);
+        for row in &mut sources.mirai_sources {
+            row.sum = self.count(row.sum);
+            for (_, value) in &mut row.months {
+                *value = value.map(|value| self.number(value));
+            }
+        }
         for row in &mut sources.services {
             row.per_sensor_day = self.number(row.per_sensor_day);
         }
@@ -108,6 +117,26 @@ impl Coarse {
             self.origins(&mut scanners.top);
             scanners.without.clear();
         }
+    }
+
+    /// Without addresses, and only where three sensors saw who sent the most.
+    pub(super) fn origin(self, origin: SurgeOrigin) -> Option<SurgeOrigin> {
+        if origin.packets < self.threshold || origin.network.sensors < SENSORS {
+            return None;
+        }
+        let heaviest = |of: Heaviest| Heaviest { name: String::new(), share: self.number(of.share), ..of };
+        // Of one source that fewer saw, its network is told.
+        let source = if origin.source.sensors < SENSORS {
+            Heaviest { share: 0.0, ..origin.source }
+        } else {
+            origin.source
+        };
+        Some(SurgeOrigin {
+            packets: self.count(origin.packets),
+            source: heaviest(source),
+            network: heaviest(origin.network),
+            ..origin
+        })
     }
 
     fn mean(self, mean: Mean) -> Option<Mean> {

@@ -105,6 +105,7 @@ fn surge(analysis: &Analysis, event: &Event, service: usize, dates: &[Date]) -> 
         verdict: verdict::verdict(&regions, new),
         judged: regions.values().map(|region| region.judged).sum(),
         sensors,
+        origin: None,
         lead: event.candidate.from - first_around(event),
     })
 }

@@ -24,6 +24,28 @@ pub fn monthly(form: Form, report: &Report) -> String {
     }
 }
 
+/// Of the sources of months.
+#[must_use]
+pub fn sources(form: Form, report: &Report) -> String {
+    let period = form.period(&report.period);
+    match report.home.as_deref().filter(|_| report.compares()) {
+        Some(home) => {
+            let (home, overseas) = (form.region(home), form.overseas());
+            let against = overseas.to_lowercase();
+            form.say(
+                format!(
+                    "Distinct sources in a day per sensor, month by month, {home} against {against}, {period}"
+                ),
+                format!("センサー1台の1日当たりの平均送信元数の比較({home}と{overseas}、{period})"),
+            )
+        }
+        None => form.say(
+            format!("Distinct sources in a day per sensor, month by month, {period}"),
+            format!("センサー1台の1日当たりの平均送信元数({period})"),
+        ),
+    }
+}
+
 /// Of the top services from day to day.
 #[must_use]
 pub fn curves(form: Form, report: &Report) -> String {
@@ -57,6 +79,12 @@ pub fn changes(form: Form, report: &Report) -> String {
 #[must_use]
 pub fn unit(form: Form) -> &'static str {
     form.say("packets per sensor and day", "センサー1台の1日当たりのパケット数")
+}
+
+/// The same for sources.
+#[must_use]
+pub fn sources_unit(form: Form) -> &'static str {
+    form.say("distinct sources in a UTC day per sensor", "センサー1台の1日(UTC)当たりの送信元数")
 }
 
 /// The legend of a marker.

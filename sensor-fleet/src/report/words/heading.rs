@@ -128,6 +128,8 @@ words! {
     /// A column.
     times: "× baseline", "ベースライン比";
     /// A column.
+    origin: "Sent by", "送信元";
+    /// A column.
     around: "40 days", "40日間の推移";
     /// A column.
     what: "What", "対象";

@@ -101,6 +101,18 @@ pub fn notes(plan: &Plan, report: &Report, previous: PreviousCoverage, publish: 
     notes
 }
 
+/// Files by the hour that could not be read.
+#[must_use]
+pub fn untold(language: Language, files: usize) -> Option<String> {
+    let form = Form { language, publication: None };
+    (files > 0).then(|| {
+        form.say(
+            format!("Files by the hour that could not be read: {files}. Who made a surge is told without them."),
+            format!("読み取れない1時間ごとのファイルが{files}個ありました。急増の送信元の判定には含まれていません。"),
+        )
+    })
+}
+
 /// Hours that Prometheus did not record, of which some could be read all the same; each number with when they were.
 #[must_use]
 pub fn unrecorded(language: Language, all: (usize, &str), read: usize, lost: (usize, &str)) -> String {

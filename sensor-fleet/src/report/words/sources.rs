@@ -139,14 +139,22 @@ pub fn mirai(form: Form) -> &'static str {
     )
 }
 
+/// Of Mirai by country and month.
+#[must_use]
+pub fn mirai_sources(form: Form) -> &'static str {
+    form.say(
+        "Distinct sources of SYNs with Mirai's mark in a UTC day per sensor, of the countries with most of them",
+        "Miraiの特徴を持つSYNパケットの送信元数が多い地域(センサー1台の1日(UTC)当たり)",
+    )
+}
+
 /// What of Mirai is not there.
 #[must_use]
 pub fn no_mirai_countries(form: Form) -> &'static str {
     form.say(
-        "Mirai's mark is its sequence number, which is the address that it sends to. Agents count such packets, not their \
-         sources, so nothing is said of the countries that they came from.",
-        "Miraiの特徴とは、TCPシーケンス番号が宛先IPアドレスと等しいことです。該当パケットの数のみを集計しており、送信元地域は\
-         集計していません。",
+        "No sensor tells of which countries the sources with Mirai's mark were: that takes [evidence] in its configuration, \
+         with a list of countries in [sources].",
+        "Miraiの特徴を持つ送信元の地域を報告しているセンサーはありません(センサー設定の[evidence]および[sources]の地域リストが必要)。",
     )
 }
 

@@ -17,6 +17,7 @@ pub fn sentences(report: &Report) -> Vec<String> {
     sentences.extend(home(form, report));
     sentences.extend(super::sources::summary(form, report));
     sentences.extend(surges(form, report));
+    sentences.extend(made_by_one(form, report));
     sentences.extend(risen(form, report));
     sentences
 }
@@ -192,6 +193,20 @@ fn surges(form: Form, report: &Report) -> Option<String> {
             "急増は{found}件検出されました{parts}。最も広く観測したのは{service}{kind}で、{judged}のうち{seen}台です。"
         ),
     ))
+}
+
+/// Surges that one source or network made.
+fn made_by_one(form: Form, report: &Report) -> Option<String> {
+    let told = report.surges.iter().filter_map(|surge| surge.origin.as_ref());
+    let number = told.filter(|origin| origin.one().is_some()).count();
+    let (verb, each) = if number == 1 { ("was", "") } else { ("were", " each") };
+    let shown = form.number(number);
+    (number > 0).then(|| {
+        form.say(
+            format!("Of these {shown} {verb} made mostly by one source or one network{each}."),
+            format!("うち{shown}件は、それぞれ大半が単一の送信元または単一のネットワークによるものです。"),
+        )
+    })
 }
 
 fn risen(form: Form, report: &Report) -> Option<String> {

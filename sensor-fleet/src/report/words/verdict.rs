@@ -59,6 +59,39 @@ pub fn seen(form: Form, surge: &Surge) -> String {
     form.say(format!("{all}: {by}"), format!("{all}({by})"))
 }
 
+/// Who made a surge: one source, one network, or many.
+#[must_use]
+pub fn origin(form: Form, surge: &Surge) -> String {
+    let Some(origin) = &surge.origin else { return form.maybe(None) };
+    let said = if let Some(one) = origin.one() {
+        let share = form.percent(one.share);
+        let what = match one.length {
+            "" => form.say("one address", "単一のアドレス").to_owned(),
+            length => form.say(format!("one {length}"), format!("単一の{length}")),
+        };
+        let name = match one.name.as_str() {
+            "" => String::new(),
+            name => form.say(format!(" ({name})"), format!("({name})")),
+        };
+        form.say(format!("{share} from {what}{name}"), format!("{what}{name}から{share}"))
+    } else {
+        let (share, length) = (form.percent(origin.network.share), origin.network.length);
+        form.say(
+            format!("many, at most {share} from one {length}"),
+            format!("多数(単一の{length}からは最大{share})"),
+        )
+    };
+    // One hour in ten may have had no packets at all, and so no file.
+    if origin.hours * 10 >= origin.of_hours * 9 {
+        return said;
+    }
+    let (hours, all) = (form.number(origin.hours), form.number(origin.of_hours));
+    form.say(
+        format!("{said}, by files of {hours} of {all} hours"),
+        format!("{said}、{all}時間中{hours}時間のファイルによる"),
+    )
+}
+
 /// The days of an event.
 #[must_use]
 pub fn days(form: Form, from: Date, to: Date, continues: bool) -> String {

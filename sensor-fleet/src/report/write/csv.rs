@@ -187,6 +187,11 @@ fn surges(report: &Report) -> File {
         "packets",
         "baseline",
         "p",
+        "packets_looked_at",
+        "source",
+        "source_share",
+        "network",
+        "network_share",
     ]);
     for (at, surge) in report.surges.iter().enumerate() {
         for seen in &surge.sensors {
@@ -198,7 +203,13 @@ fn surges(report: &Report) -> File {
                 .plain(surge.sensors.len())
                 .plain(surge.judged);
             table.text(&seen.sensor).text(&seen.region).plain(count(seen.packets, report));
-            table.plain(seen.baseline).plain(format!("{:e}", seen.p)).end();
+            table.plain(seen.baseline).plain(format!("{:e}", seen.p));
+            let origin = surge.origin.as_ref();
+            table.maybe(origin.map(|of| of.packets));
+            for most in [origin.map(|of| &of.source), origin.map(|of| &of.network)] {
+                table.text(most.map_or("", |most| &most.name)).maybe(most.map(|most| most.share));
+            }
+            table.end();
         }
     }
     table.file("surges.csv")

@@ -1,4 +1,4 @@
-//! The figures: home against overseas month by month, how the top services went from day to day, what rose and fell.
+//! The figures: home against overseas month by month, of packets and of sources, how the top services went from day to day, what rose and fell.
 //!
 //! Each is drawn twice, wide and narrow, since a wide one shrunk to a telephone's width cannot be read. Colours alone
 //! tell nothing: a curve has its name above it, and in a pair of bars home is on the left.
@@ -18,6 +18,8 @@ mod changes;
 mod curves;
 mod monthly;
 mod svg;
+
+use self::monthly::Monthly;
 
 /// A figure.
 pub struct Figure {
@@ -90,8 +92,10 @@ impl Layout {
 
 /// All figures of a report.
 pub struct Figures {
-    /// Averages month by month.
+    /// Packets month by month.
     pub monthly: Figure,
+    /// Sources month by month, if any sensor tells them.
+    pub sources: Option<Figure>,
     /// How the top services went from day to day.
     pub curves: Figure,
     /// What rose and fell.
@@ -100,8 +104,8 @@ pub struct Figures {
 
 impl Figures {
     /// Each of them.
-    pub fn all(self) -> [Figure; 3] {
-        [self.monthly, self.curves, self.changes]
+    pub fn all(self) -> impl Iterator<Item = Figure> {
+        [Some(self.monthly), self.sources, Some(self.curves), Some(self.changes)].into_iter().flatten()
     }
 }
 
@@ -111,34 +115,46 @@ impl Figures {
 /// If one cannot be drawn, which would be a mistake in here.
 pub fn draw(report: &Report) -> Result<Figures> {
     let form = Form::of(report);
+    let (packets, sources) = (Monthly::packets(report), Monthly::sources(report));
+    let mut numbers = 1..;
+    let mut titled = |title: &str| caption::figure(form, numbers.next().unwrap_or_default(), title);
+    let bars_high = |layout: Layout| layout.width * 9 / 20 + 60;
     let monthly = FigurePlan {
         files: ("monthly.svg", "monthly.png"),
-        title: caption::figure(form, 1, &words::monthly(form, report)),
-        description: words::monthly_described(form, &monthly::pairs(report)),
+        title: titled(&words::monthly(form, report)),
+        description: words::monthly_described(form, &packets.months),
+        unit: words::unit(form),
     };
+    let monthly = monthly.figure(bars_high, |area, layout| monthly::bars(area, layout, report, &packets))?;
+    let sources = sources.map(|sources| {
+        let plan = FigurePlan {
+            files: ("sources.svg", "sources.png"),
+            title: titled(&words::sources(form, report)),
+            description: words::monthly_described(form, &sources.months),
+            unit: words::sources_unit(form),
+        };
+        plan.figure(bars_high, |area, layout| monthly::bars(area, layout, report, &sources))
+    });
     let curves = FigurePlan {
         files: ("curves.svg", "curves.png"),
-        title: caption::figure(form, 2, &words::curves(form, report)),
+        title: titled(&words::curves(form, report)),
         description: words::curves_described(form, report),
+        unit: words::unit(form),
     };
     let changes = FigurePlan {
         files: ("changes.svg", "changes.png"),
-        title: caption::figure(form, 3, &words::changes(form, report)),
+        title: titled(&words::changes(form, report)),
         description: words::changes_described(form, report, changes::ROWS),
+        unit: words::unit(form),
     };
     Ok(Figures {
-        monthly: monthly.figure(
-            form,
-            |layout| layout.width * 9 / 20 + 60,
-            |area, layout| monthly::bars(area, layout, report),
-        )?,
+        monthly,
+        sources: sources.transpose()?,
         curves: curves.figure(
-            form,
             |layout| curves::height(layout, report),
             |area, layout| curves::panels(area, layout, report),
         )?,
         changes: changes.figure(
-            form,
             |layout| changes::height(layout, report),
             |area, layout| changes::bars(area, layout, report),
         )?,
@@ -150,12 +166,13 @@ struct FigurePlan {
     files: (&'static str, &'static str),
     title: String,
     description: String,
+    /// What is measured upwards.
+    unit: &'static str,
 }
 
 impl FigurePlan {
     fn figure(
         self,
-        form: Form,
         height: impl Fn(Layout) -> u32,
         draw: impl Fn(&Area<'_>, Layout) -> Result<()>,
     ) -> Result<Figure> {
@@ -166,12 +183,7 @@ impl FigurePlan {
                     SVGBackend::with_string(&mut text, (layout.width, height(layout))).into_drawing_area();
                 area.fill(&rgb(PAPER)).map_err(problem)?;
                 draw(&area, layout)?;
-                write(
-                    &area,
-                    words::unit(form),
-                    (i32::try_from(MARGIN)?, 6),
-                    &layout.text(HPos::Left, VPos::Top),
-                )?;
+                write(&area, self.unit, (i32::try_from(MARGIN)?, 6), &layout.text(HPos::Left, VPos::Top))?;
                 area.present().map_err(problem)?;
             }
             Ok(svg::described(&text, &self.title, &self.description))

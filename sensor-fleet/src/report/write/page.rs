@@ -100,7 +100,7 @@ pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
     page.push(monthly(form, report));
     page.push(Block::Figure(&figures.monthly));
 
-    page.extend(sources::numbers(form, report));
+    page.extend(sources::numbers(form, report, figures.sources.as_ref()));
 
     page.push(Block::Heading(heading::top(form)));
     page.push(top(form, report));
@@ -262,7 +262,8 @@ fn monthly<'a>(form: Form, report: &Report) -> Block<'a> {
 fn surges<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
     let shown = || report.surges.iter().take(SURGES);
     let around = shown().any(|surge| !surge.days_around().is_empty());
-    let rows = shown().map(|surge| surge_row(form, surge, around));
+    let origins = shown().any(|surge| surge.origin.is_some());
+    let rows = shown().map(|surge| surge_row(form, surge, around, origins));
     let mut columns = vec![
         (heading::days(form), false),
         (heading::service(form), false),
@@ -270,6 +271,9 @@ fn surges<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
         (heading::seen(form), false),
         (heading::times(form), true),
     ];
+    if origins {
+        columns.push((heading::origin(form), false));
+    }
     if around {
         columns.push((heading::around(form), false));
     }
@@ -280,7 +284,7 @@ fn surges<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-fn surge_row(form: Form, surge: &Surge, around: bool) -> Vec<Cell> {
+fn surge_row(form: Form, surge: &Surge, around: bool, origins: bool) -> Vec<Cell> {
     let packets = surge.sensors.iter().fold(0, |sum: u64, on| sum.saturating_add(on.packets));
     let baseline: f64 = surge.sensors.iter().map(|on| on.baseline).sum();
     let mut row = vec![
@@ -290,6 +294,9 @@ fn surge_row(form: Form, surge: &Surge, around: bool) -> Vec<Cell> {
         verdict::seen(form, surge).into(),
         form.times(packets as f64, baseline).into(),
     ];
+    if origins {
+        row.push(verdict::origin(form, surge).into());
+    }
     if around {
         row.push(Cell::Days(surge.days_around(), surge.lead));
     }

@@ -40,6 +40,7 @@ fn all_files_are_written_and_the_same_each_time() {
         "curves.csv",
         "curves.png",
         "curves.svg",
+        "mirai-sources.csv",
         "monthly.csv",
         "monthly.png",
         "monthly.svg",
@@ -52,6 +53,8 @@ fn all_files_are_written_and_the_same_each_time() {
         "source-shifts.csv",
         "sources-monthly.csv",
         "sources-services.csv",
+        "sources.png",
+        "sources.svg",
         "surges.csv",
         "top.csv",
         "without.csv",
@@ -106,8 +109,14 @@ const TABLES: &[(&str, usize, &str)] = &[
     (
         "surges.csv",
         7,
-        "2,31337/TCP,,surge,2023-11-05,2023-11-05,false,2023-11-05,sensor,sensor-only,1,6,tokyo-dc3,japan,4321,12.5,3.2e-9",
+        "2,31337/TCP,,surge,2023-11-05,2023-11-05,false,2023-11-05,sensor,sensor-only,1,6,tokyo-dc3,japan,4321,12.5,3.2e-9,,,,,",
     ),
+    (
+        "surges.csv",
+        1,
+        "1,37215/TCP,Huawei routers,surge,2023-11-10,2023-11-21,false,2023-11-10,sensor,global,6,6,tokyo-dc3,japan,1234,12.5,3.2e-9,123456,203.0.113.9,0.0421,203.0.113.0/24,0.9312",
+    ),
+    ("mirai-sources.csv", 3, "CN,2023-12,"),
     ("changes.csv", 5, "new,4719/TCP,Geutebrueck cameras,3.4,0"),
     ("coverage.csv", 2, "osaka-edge,japan,412346,75.25,0.8179347826086957,2023-11-03/2023-11-19,"),
     ("curves.csv", 0, "day,23/TCP,22/TCP,37215/TCP,8080/TCP,ICMP"),
@@ -143,6 +152,7 @@ const PAGE: &[(&str, &str)] = &[
     ),
     ("A sensor in Japan received", "A sensor in Japan received"),
     ("4 surges were found, 1 in every region and 1 on one sensor only", "4 surges were found"),
+    ("Of these 1 was made mostly by one source or one network.", "Of these 1 was made mostly"),
     (
         "1 of 6 sensors was observed for less than 90 % of the period; lowest: osaka-edge",
         "> **Coverage:** 1 of 6 sensors",
@@ -166,6 +176,10 @@ const PAGE: &[(&str, &str)] = &[
         "rest on 87.5 % of the packets of these days; there were at least so many.",
     ),
     ("Table 3. Distinct sources in a UTC day", "| Oct 2023 | 1,206 | 603 | 904 |"),
+    (
+        "Also in sources.png and sources.svg.",
+        "![Figure 2. Distinct sources in a day per sensor, month by month, Japan against overseas, 2023Q4](sources.png)",
+    ),
     ("Table 4. The services with most sources", "| 1 | 23/TCP (Telnet) | 812 | 3 | 1 = |"),
     (
         "Table 5. The services that received the most packets",
@@ -184,7 +198,8 @@ const PAGE: &[(&str, &str)] = &[
     ("<td>XK</td>", "| 5 | XK |"),
     ("AS4200000000", "| 2 | AS4200000000 |"),
     ("ZMap, likely", "| ZMap, likely | 125,000 | 8.3 % | 4.2 % |"),
-    ("SYNs with Mirai&#39;s mark", "nothing is said of the countries"),
+    ("SYNs with Mirai&#39;s mark", "SYNs with Mirai's mark"),
+    ("Distinct sources of SYNs with Mirai&#39;s mark", "| China | 12.5 | 0.25 | – |"),
     (
         "34.2 % of the packets whose sources were looked at came from known scanners, 30 % in 2023Q3",
         "512,345 of 1,500,000",
@@ -195,7 +210,7 @@ const PAGE: &[(&str, &str)] = &[
     ("Distinct addresses under denial of service", "| Dec 2023 |"),
     (
         "6 of 6: Japan 3, Overseas 3",
-        "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6: Japan 3, Overseas 3 | ×98.7 | ▁▁▁▁▁▁▁▁▁▁██████████ |",
+        "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6: Japan 3, Overseas 3 | ×98.7 | 93.1 % from one /24 (203.0.113.0/24), by files of 40 of 48 hours | ▁▁▁▁▁▁▁▁▁▁██████████ |",
     ),
     ("sensor-only: tokyo-dc3", "sensor-only: tokyo-dc3 | 1 of 6: Japan 1 |"),
     ("region-only: Japan", "region-only: Japan | 3 of 6: Japan 3 |"),
@@ -204,7 +219,7 @@ const PAGE: &[(&str, &str)] = &[
         "Distinct sources, in all or of a country",
         "| 5 – 9 Dec 2023 | Iran fell | global | 4 of 4 | 6.0 | 300 | −98 % |",
     ),
-    ("Figure 3. What rose (right) and fell (left) most", "](changes.png)"),
+    ("Figure 4. What rose (right) and fell (left) most", "](changes.png)"),
     ("×32.3", "| 37215/TCP (Huawei routers) | 397 | 12.3 | ×32.3 |"),
     ("−100 %", "| 1433/TCP (Microsoft SQL Server) | &lt;0.01 | 31.7 | −100 % |"),
     ("Services of which nothing is recorded in 2023Q3", "| 4719/TCP (Geutebrueck cameras) | 3.4 |"),
@@ -266,6 +281,17 @@ fn a_figure_has_text_without_any_font_of_the_system() {
     for figure in figures.all() {
         let without = figure.wide.replace("<text", "<text opacity-was=\"1\" display=\"none\"");
         assert_ne!(fonts.render(&figure.wide).unwrap(), fonts.render(&without).unwrap(), "{}", figure.svg);
+    }
+}
+
+#[rstest]
+#[case::told(fixture::report(), &["monthly.svg", "sources.svg", "curves.svg", "changes.svg"])]
+#[case::no_sensor_tells_sources(fixture::nothing(), &["monthly.svg", "curves.svg", "changes.svg"])]
+fn figures_are_numbered_in_their_order(#[case] report: Report, #[case] expected: &[&str]) {
+    let figures: Vec<_> = figures::draw(&report).unwrap().all().collect();
+    assert_eq!(figures.iter().map(|figure| figure.svg).collect::<Vec<_>>(), expected);
+    for (at, figure) in figures.iter().enumerate() {
+        assert!(figure.title.starts_with(&format!("Figure {}. ", at + 1)), "{}", figure.title);
     }
 }
 

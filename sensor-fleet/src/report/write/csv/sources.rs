@@ -5,7 +5,7 @@ use crate::report::model::{Mean, MeanMonth, RankedOrigin, Report};
 
 /// All of them; each is there, if only with its headings.
 pub(super) fn tables(report: &Report) -> Vec<File> {
-    vec![monthly(report), services(report), origins(report), without(report), shifts(report)]
+    vec![monthly(report), services(report), origins(report), mirai(report), without(report), shifts(report)]
 }
 
 /// Distinct sources, Mirai's packets and victims per sensor and day, by month.
@@ -68,6 +68,17 @@ fn origins(report: &Report) -> File {
         }
     }
     table.file("origins.csv")
+}
+
+/// Sources with Mirai's mark per sensor and day, by country and month.
+fn mirai(report: &Report) -> File {
+    let mut table = Table::new(&["country", "month", "sources_per_sensor_day"]);
+    for row in &report.sources.mirai_sources {
+        for (month, value) in &row.months {
+            table.text(&row.country).plain(month).maybe(*value).end();
+        }
+    }
+    table.file("mirai-sources.csv")
 }
 
 /// The tops of sensors without known scanners.

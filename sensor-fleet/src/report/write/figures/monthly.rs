@@ -5,34 +5,61 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{Area, Layout, MARGIN, TEXT, axis, grid, problem, rgb, to_f64, top, write};
-use crate::report::model::{Average, Report};
+use crate::report::model::{Average, Mean, MeanMonth, Report};
 use crate::report::words::{Form, figure as words};
 use crate::vocabulary::palette::{BLUE, ORANGE};
 
-/// The two bars of a month, or the one if there is no home.
-pub(super) fn pairs(report: &Report) -> Vec<(String, Vec<Option<f64>>)> {
-    let value = |of: Option<Average>| of.map(|of| of.per_sensor_day);
-    let months = report.monthly.iter().map(|month| {
-        let bars = if report.compares() {
-            vec![value(month.home), value(month.overseas)]
-        } else {
-            vec![value(month.all)]
-        };
-        (month.month.clone(), bars)
-    });
-    months.collect()
+/// What bars stand for.
+pub(super) struct Monthly {
+    /// Whether there are two bars for a month, home and overseas; else one of all sensors.
+    compares: bool,
+    /// The months, and their bars.
+    pub months: Vec<(String, Vec<Option<f64>>)>,
+    /// The sensors in the middle, for each bar, if these are shown.
+    medians: Vec<Vec<Option<f64>>>,
 }
 
-/// The sensors in the middle, for each bar.
-fn medians(report: &Report) -> Vec<Vec<Option<f64>>> {
-    let of = report.balance.months.iter();
-    of.map(|of| if report.compares() { vec![of.home, of.overseas] } else { vec![of.all] }).collect()
+impl Monthly {
+    /// Packets per sensor and day.
+    pub fn packets(report: &Report) -> Self {
+        let compares = report.compares();
+        let value = |of: Option<Average>| of.map(|of| of.per_sensor_day);
+        let months = report.monthly.iter().map(|month| {
+            let bars = if compares {
+                vec![value(month.home), value(month.overseas)]
+            } else {
+                vec![value(month.all)]
+            };
+            (month.month.clone(), bars)
+        });
+        let medians = report.balance.months.iter();
+        let medians = medians.map(|of| if compares { vec![of.home, of.overseas] } else { vec![of.all] });
+        Self { compares, months: months.collect(), medians: medians.collect() }
+    }
+
+    /// Distinct sources in a day per sensor; nothing if no sensor tells them.
+    pub fn sources(report: &Report) -> Option<Self> {
+        let monthly = &report.sources.monthly;
+        let value = |of: Option<Mean>| of.map(|of| of.per_sensor_day);
+        let compares = report.compares() && monthly.iter().any(MeanMonth::compares);
+        let months = monthly.iter().map(|month| {
+            let bars = if compares {
+                vec![value(month.home), value(month.overseas)]
+            } else {
+                vec![value(month.all)]
+            };
+            (month.month.clone(), bars)
+        });
+        let months: Vec<_> = months.collect();
+        let told = months.iter().flat_map(|(_, bars)| bars).any(Option::is_some);
+        told.then_some(Self { compares, months, medians: Vec::new() })
+    }
 }
 
 /// Draws bars.
-pub(super) fn bars(area: &Area<'_>, layout: Layout, report: &Report) -> Result<()> {
+pub(super) fn bars(area: &Area<'_>, layout: Layout, report: &Report, monthly: &Monthly) -> Result<()> {
     let form = Form::of(report);
-    let (months, medians) = (pairs(report), medians(report));
+    let Monthly { months, medians, .. } = monthly;
     let values = months.iter().flat_map(|(_, bars)| bars).chain(medians.iter().flatten());
     let most = top(values.copied().flatten());
     let names: Vec<&str> = months.iter().map(|(month, _)| month.as_str()).collect();
@@ -69,13 +96,13 @@ pub(super) fn bars(area: &Area<'_>, layout: Layout, report: &Report) -> Result<(
             }
         }
     }
-    legend(area, layout, report, !medians.is_empty())
+    legend(area, layout, report, monthly)
 }
 
 /// What the colours are, and the lines.
-fn legend(area: &Area<'_>, layout: Layout, report: &Report, medians: bool) -> Result<()> {
+fn legend(area: &Area<'_>, layout: Layout, report: &Report, monthly: &Monthly) -> Result<()> {
     let form = Form::of(report);
-    let home = report.home.as_deref().filter(|_| report.compares()).map(|home| form.region(home));
+    let home = report.home.as_deref().filter(|_| monthly.compares).map(|home| form.region(home));
     let names: Vec<String> = match home {
         Some(home) => vec![home, form.overseas().to_owned()],
         None => vec![words::all(form).to_owned()],
@@ -89,7 +116,7 @@ fn legend(area: &Area<'_>, layout: Layout, report: &Report, medians: bool) -> Re
         write(area, name, (x + font + 6, y), &style)?;
         x += font * 3 + i32::try_from(layout.width_of(name))?;
     }
-    if medians {
+    if !monthly.medians.is_empty() {
         area.draw(&PathElement::new(vec![(x, y), (x + font, y)], TEXT.stroke_width(3))).map_err(problem)?;
         write(area, words::median(form), (x + font + 6, y), &style)?;
     }

@@ -1,8 +1,8 @@
 //! What is known of sources: how many, from where, by what.
 
 use super::sensors::{self, Row};
-use super::{Block, Cell, more, or_nothing, table};
-use crate::report::model::{Mean, MeanMonth, RankedOrigin, Report};
+use super::{Block, Cell, Figure, more, or_nothing, table};
+use crate::report::model::{CountryMonths, Mean, MeanMonth, RankedOrigin, Report};
 use crate::report::words::caption::Rest;
 use crate::report::words::{Form, caption, heading, sources as said, verdict};
 
@@ -10,7 +10,7 @@ use crate::report::words::{Form, caption, heading, sources as said, verdict};
 const ROWS: usize = 30;
 
 /// How many sources there were, by month and by service.
-pub(super) fn numbers<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
+pub(super) fn numbers<'a>(form: Form, report: &Report, figure: Option<&'a Figure>) -> Vec<Block<'a>> {
     let sources = &report.sources;
     let mut blocks = vec![Block::Heading(heading::sources(form))];
     if !sources.is_told() {
@@ -21,6 +21,7 @@ pub(super) fn numbers<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
     if !sources.monthly.is_empty() {
         blocks.push(monthly(form, report, &sources.monthly, said::monthly(form)));
     }
+    blocks.extend(figure.map(Block::Figure));
     if !sources.services.is_empty() {
         blocks.push(services(form, report));
     }
@@ -72,7 +73,10 @@ pub(super) fn origins<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
         if !sources.mirai.is_empty() {
             blocks.push(monthly(form, report, &sources.mirai, said::mirai(form)));
         }
-        blocks.push(Block::Small(said::no_mirai_countries(form).to_owned()));
+        blocks.push(match &sources.mirai_sources[..] {
+            [] => Block::Small(said::no_mirai_countries(form).to_owned()),
+            rows => mirai_sources(form, rows),
+        });
     }
     if let Some(scanners) = &sources.scanners {
         blocks.push(Block::Heading(heading::scanners(form)));
@@ -148,7 +152,7 @@ pub(super) fn shifts<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
 /// Home, overseas and all, month by month.
 fn monthly<'a>(form: Form, report: &Report, months: &[MeanMonth], caption: &str) -> Block<'a> {
     let shown = |mean: Option<Mean>| Cell::from(form.maybe(mean.map(|mean| mean.per_sensor_day)));
-    let compares = months.iter().any(|month| month.home.is_some() || month.overseas.is_some());
+    let compares = months.iter().any(MeanMonth::compares);
     let home = report.home.as_deref().map(|home| form.region(home)).filter(|_| compares);
     let mut columns = vec![(heading::month(form), false)];
     if let Some(home) = &home {
@@ -203,6 +207,19 @@ fn tools<'a>(form: Form, report: &Report) -> Block<'a> {
         (previous.as_str(), true),
     ];
     or_nothing(table(said::tools(form), &columns, rows.collect()), said::none(form))
+}
+
+/// Countries by month.
+fn mirai_sources<'a>(form: Form, rows: &[CountryMonths]) -> Block<'a> {
+    let months: Vec<String> =
+        rows.first().iter().flat_map(|row| &row.months).map(|(month, _)| form.month(month)).collect();
+    let mut columns = vec![(heading::country(form), false)];
+    columns.extend(months.iter().map(|month| (month.as_str(), true)));
+    let rows = rows.iter().map(|row| {
+        let values = row.months.iter().map(|(_, value)| Cell::from(form.maybe(*value)));
+        std::iter::once(Cell::from(form.country(&row.country))).chain(values).collect()
+    });
+    Block::Table(table(said::mirai_sources(form), &columns, rows.collect()))
 }
 
 /// A ranking by packets, with the ranks of before.
