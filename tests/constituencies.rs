@@ -1,8 +1,5 @@
 //! Constituencies: what comes from their addresses is counted exactly, whoever else sends how much, and kept as evidence.
 
-#[path = "sources/mmdb.rs"]
-mod mmdb;
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,14 +11,13 @@ use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::cli::sensor;
 use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
+use sensor_harness::mmdb::{country, mmdb, system};
 use sensor_harness::needs_root;
 use sensor_harness::pace::until;
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 use sensor_user::evidence::read;
-
-use self::mmdb::{country, mmdb, system};
 
 /// SYNs from these addresses, so many of each.
 fn syns(from: &[&str], each: usize) -> Vec<Vec<u8>> {

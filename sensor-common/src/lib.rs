@@ -1,7 +1,8 @@
 //! What the kernel and the host share: where each counter lives ([`layout`]), how bytes become a packet, and
 //! which counter it belongs to ([`parse`]), how it adds to that ([`hot`]), whether it is let through instead
 //! ([`classify`]), what made it ([`fingerprint`]), what is kept of it ([`evidence`]), and what is remembered of what the
-//! host itself sends ([`flow`]).
+//! host itself sends ([`flow`]); and for who shows counts, what ports and countries are called
+//! ([`service`], [`country`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
 //! kernel are tested on the host; but for `hyperloglog` and `heavy`, a feature for programs of the host: the agent makes
@@ -14,6 +15,7 @@
 )]
 
 pub mod classify;
+pub mod country;
 pub mod evidence;
 pub mod fingerprint;
 pub mod flow;
@@ -26,4 +28,5 @@ pub mod layout;
 pub mod parse;
 pub mod policy;
 pub mod port;
+pub mod service;
 pub mod time_span;

@@ -8,6 +8,7 @@ mod notices;
 mod pages;
 mod status;
 mod store;
+mod view;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, ConfigError, Input, Members};
-use crate::export::{Exporter, http};
+use crate::config::{Config, ConfigError, Input, Members, Page};
+use crate::export::{Exporter, HttpStats, http};
 use crate::kernel::{
     AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
     detach_command, rules_in_effect,
@@ -31,9 +32,10 @@ use crate::kernel::{
 use crate::notices::Book;
 use crate::obstacle::WrongUse;
 use crate::preflight;
-use crate::socket::Questions;
+use crate::socket::{Door, PAGE, Questions};
 use crate::sources::Resolver;
 use crate::status::{AgentStatus, utc};
+use crate::view::LastPackets;
 
 use self::draining::drain;
 use self::evidence::Evidence;
@@ -49,7 +51,7 @@ pub struct Agent {
     options: AttachOptions,
     deployment: Deployment,
     pages: Arc<Pages>,
-    names: http::Names,
+    house: http::House,
     draining: JoinHandle<()>,
     logging: Option<JoinHandle<()>>,
     evidence: Evidence,
@@ -87,9 +89,9 @@ impl Agent {
         let series = Box::new(deployment.series()?);
         let mut exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
         exporter.tell_constituencies(deployment.constituencies());
-        let book = Book::default();
+        let (book, last) = (Book::default(), LastPackets::default());
         let about = about(&config, &input, &options);
-        let pages = Arc::new(Pages::new(deployment.counters()?, exporter, about, book.clone()));
+        let pages = Arc::new(Pages::new(deployment.counters()?, exporter, about, book.clone(), last.clone()));
         // What counted nothing before it was attached is new to every Prometheus.
         drop(pages.drain()?);
         deployment.attach(&config, &options, &interfaces)?;
@@ -107,19 +109,19 @@ impl Agent {
         deployment.settle();
         let mut store = Store::new(pages.lock().exporter.store_stats());
         store.begin(&config, &deployment);
-        let mut evidence = Evidence::new(book.clone());
+        let mut evidence = Evidence::new(book.clone(), last);
         evidence.begin(&config, &mut deployment, &store);
         let mut notices = Notices::new(book, pages.lock().exporter.notice_log_stats());
         notices.begin(&config);
         pages.keep(folder(&config), store.feed(), evidence.register());
-        let names = http::Names::new(&config.hosts);
+        let house = house(&config, pages.lock().exporter.http_stats());
         Ok(Self {
             config,
             input,
             options,
             deployment,
             pages,
-            names,
+            house,
             draining,
             logging,
             evidence,
@@ -132,17 +134,30 @@ impl Agent {
     }
 
     /// Serves the pages until `stop` becomes true.
-    pub fn serve(&self, listener: TcpListener, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
-        let pages = Arc::clone(&self.pages);
-        let stats = pages.lock().exporter.http_stats();
-        let names = self.names.clone();
-        tracing::info!("serving http://{}/metrics", self.config.listen);
+    pub fn serve(&self, listener: TcpListener, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        tracing::info!("serving http://{}/, and /metrics there", self.config.listen);
+        self.serve_at(listener, stop)
+    }
+
+    /// Likewise by the Unix socket, with addresses.
+    #[must_use]
+    pub fn serve_page(&self, stop: watch::Receiver<bool>) -> JoinHandle<()> {
+        let path = self.config.page_path(&self.options.pins);
+        self.serve_at(Door::new(&path, &self.options.pins, PAGE), stop)
+    }
+
+    fn serve_at(
+        &self,
+        doors: impl http::Accept + 'static,
+        mut stop: watch::Receiver<bool>,
+    ) -> JoinHandle<()> {
+        let (pages, house) = (Arc::clone(&self.pages), self.house.clone());
         tokio::spawn(async move {
             let stopped = async move {
                 // An error means that the sender is gone, which it is only after it has sent.
                 let _sender_gone = stop.wait_for(|stop| *stop).await;
             };
-            http::serve(listener, pages, names, stats, stopped).await;
+            http::serve(doors, pages, house, stopped).await;
         })
     }
 
@@ -216,8 +231,14 @@ impl Agent {
         if config.socket != self.config.socket {
             said += "; `path` in [socket] has changed, which takes a restart";
         }
-        self.names.set(&config.hosts);
-        self.config = Config { listen: self.config.listen, socket: self.config.socket.take(), ..config };
+        if config.page.path != self.config.page.path {
+            said += "; `path` in [page] has changed, which takes a restart";
+        }
+        self.house.names.set(&config.hosts);
+        self.house.addresses_on_loopback.store(config.page.addresses_on_loopback, Ordering::Relaxed);
+        let page = Page { path: self.config.page.path.take(), ..config.page };
+        let (listen, socket) = (self.config.listen, self.config.socket.take());
+        self.config = Config { listen, socket, page, ..config };
         // What the old programs handed over is of the old sensors.
         self.evidence.stop();
         self.evidence.settle();
@@ -374,6 +395,15 @@ fn about(config: &Config, input: &Input, options: &AttachOptions) -> AgentStatus
         pins: (!options.detach_on_exit).then(|| options.pins.display().to_string()),
         listen: config.listen.to_string(),
         observe: config.observe,
+    }
+}
+
+/// Who is let in over HTTP, and what they may see.
+fn house(config: &Config, stats: HttpStats) -> http::House {
+    http::House {
+        names: http::Names::new(&config.hosts),
+        stats,
+        addresses_on_loopback: Arc::new(AtomicBool::new(config.page.addresses_on_loopback)),
     }
 }
 

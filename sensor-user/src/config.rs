@@ -109,6 +109,8 @@ pub struct Config {
     /// Where the agent can be asked, if that is said: else by its pins, see
     /// [`default_path`](crate::socket::default_path).
     pub socket: Option<PathBuf>,
+    /// What the page shows to whom.
+    pub page: Page,
     /// Who may reach the host, and where: at most [`sensor_common::policy::MAX_RULES`] rules.
     pub allow: Vec<Allow>,
     /// How packets are kept as evidence; `None` if none are.
@@ -121,6 +123,16 @@ pub struct Config {
     pub notices: Option<Notices>,
     /// Whose packets are news: at most [`sensor_common::policy::MAX_CONSTITUENCIES`].
     pub constituencies: Vec<Constituency>,
+}
+
+/// What the page shows to whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The Unix socket by which it is seen with addresses, if that is said: else by its pins, see
+    /// [`default_page_path`](crate::socket::default_page_path).
+    pub path: Option<PathBuf>,
+    /// Whether it shows addresses to whoever comes by loopback.
+    pub addresses_on_loopback: bool,
 }
 
 /// Which ports get a series of their own, per sensor.
@@ -204,6 +216,12 @@ impl Config {
         self.socket.clone().unwrap_or_else(|| socket::default_path(pins))
     }
 
+    /// Where the page of the agent with these pins is seen with addresses.
+    #[must_use]
+    pub fn page_path(&self, pins: &Path) -> PathBuf {
+        self.page.path.clone().unwrap_or_else(|| socket::default_page_path(pins))
+    }
+
     /// Lays over the file's settings what is said in place of them.
     fn compose(settings: validate::Settings, input: Input) -> Result<Self, ConfigError> {
         if let Some(name) = value::repeated(&input.interfaces) {
@@ -240,6 +258,7 @@ impl Config {
             hosts: settings.hosts,
             export: settings.export,
             socket: settings.socket,
+            page: settings.page,
             allow: settings.allow,
             evidence,
             store,

@@ -6,12 +6,14 @@
 pub mod details;
 pub mod icmp;
 pub mod names;
+mod number;
 pub mod port_slot;
 pub mod select;
 pub mod series;
 pub mod snapshot;
 pub mod store;
 
+pub use self::number::SnapshotNumber;
 pub use self::port_slot::PortSlot;
 pub use self::select::Selection;
 pub use self::snapshot::{Slots, Snapshot, SnapshotBuilder};

@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod door;
 mod group;
 mod path;
 mod place;
@@ -15,9 +16,10 @@ use std::time::Duration;
 
 pub use self::answer::Answer;
 pub use self::client::{Client, Line, detach, reload};
+pub use self::door::{Door, PAGE};
 pub(crate) use self::group::{GROUP, number as group};
 pub(crate) use self::path::fnv1a;
-pub use self::path::{MAX_PATH, default_path};
+pub use self::path::{MAX_PATH, default_page_path, default_path};
 pub use self::place::{check, is_listening, obstacle};
 pub use self::question::{Detach, LONGEST, Question, VERSION};
 pub use self::server::{Change, Changing, Listener, Questions, Visit};

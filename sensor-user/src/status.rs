@@ -235,7 +235,7 @@ fn of_store(store: &StoreStatus) -> String {
 }
 
 /// A part of a whole in percent, rounded down: all is said of no less.
-struct Share(u64, u64);
+pub(crate) struct Share(pub u64, pub u64);
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -267,7 +267,7 @@ fn of_readiness(readiness: &Readiness) -> String {
 }
 
 /// A number with a comma before each three digits.
-struct Grouped(u64);
+pub(crate) struct Grouped(pub u64);
 
 impl fmt::Display for Grouped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,6 @@
 
 mod anonymized;
 mod flood;
-mod mmdb;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,13 +15,12 @@ use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::cli::{Said, sensor};
 use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
+use sensor_harness::mmdb::{country, mmdb, system};
 use sensor_harness::needs_root;
 use sensor_harness::pace::until;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 use serde_json::Value;
-
-use self::mmdb::{country, mmdb, system};
 
 /// An agent with a sensor of a /24, which looks at sources.
 struct Scene {

@@ -13,6 +13,7 @@ mod setup;
 mod shell;
 mod test;
 mod vm;
+mod world;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,8 @@ enum Task {
     Calibrate(calibrate::Calibrate),
     /// Write the fleet's Grafana dashboards
     Dashboards,
+    /// Make the outlines of countries on the page's map anew, of Natural Earth's
+    World,
     /// Run every test, those that need root included
     Test(test::Test),
     /// Pack what is installed: Debian packages, archives, bills of materials, checksums
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Calibrate(calibrate) => calibrate::run(&calibrate).map(|()| ExitCode::SUCCESS),
         Task::Dashboards => dashboards::run().map(|()| ExitCode::SUCCESS),
         Task::Package(package) => package::run(&package).map(|()| ExitCode::SUCCESS),
+        Task::World => world::run().map(|()| ExitCode::SUCCESS),
         Task::Cross(cross) => cross::run(&cross).map(passed),
         Task::Test(test) => test::run(&test).map(passed),
         Task::Vm(vm) => vm::run(&vm).map(passed),

@@ -4,6 +4,7 @@
 //! is there stays as it is, so a second run changes nothing.
 
 pub mod apt;
+mod axe;
 mod compiler;
 mod engines;
 mod linker;
@@ -63,6 +64,7 @@ pub fn run() -> Result<()> {
     vm::bring(&mut report)?;
     tools::bring_components(&mut report);
     packing::bring(&mut report)?;
+    axe::bring(&mut report);
     engines::bring(&mut report);
     println!("setup: {}", if report.changed { "done" } else { "everything was there, nothing to do" });
     Ok(())

@@ -48,6 +48,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("notices", "it needs IntelMQ and Prometheus"),
     ("output", "no kernel has a part in what is printed"),
     ("package", "it needs dpkg, lintian and shells"),
+    ("page", "it needs Chromium, nginx and ssh"),
     ("parser", "no kernel has a part in it"),
     ("remote", "it needs ssh and its server"),
     ("remote_write", "it needs Prometheus"),

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// `code,english,japanese`, with a line of headings; no name has a comma.
-const COUNTRIES: &str = include_str!("countries.csv");
+use sensor_common::country::COUNTRIES;
 
 /// A country's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

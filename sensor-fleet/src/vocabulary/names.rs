@@ -8,11 +8,10 @@ use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 use sensor_common::port::Port;
+use sensor_common::service::SERVICES;
 
 use super::service::Service;
 
-/// `port,protocol,name`, with a line of headings; no name has a comma.
-const SERVICES: &str = include_str!("../../../fleet/services.csv");
 const HEADINGS: &str = "port,protocol,name";
 
 static ALL: LazyLock<Vec<(Port, &str)>> =

@@ -11,6 +11,7 @@ use crate::evidence::{Keeper, forgo};
 use crate::kernel::Deployment;
 use crate::notices::Book;
 use crate::sources::{Observer, Register};
+use crate::view::LastPackets;
 
 /// How long a stop waits until what is known of sources is kept.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,6 +31,8 @@ pub(super) struct Evidence {
     sources: Option<Sources>,
     /// What notices are made by.
     book: Book,
+    /// The packets that were seen last.
+    last: LastPackets,
 }
 
 /// What looks at sources.
@@ -41,7 +44,12 @@ struct Sources {
 
 impl Sources {
     /// Begins to look, with what an earlier agent has stored.
-    fn begin(config: &Config, deployment: &Deployment, store: &Store, book: &Book) -> Result<Self> {
+    fn begin(
+        config: &Config,
+        deployment: &Deployment,
+        store: &Store,
+        (book, last): (&Book, &LastPackets),
+    ) -> Result<Self> {
         let register = Register::new(&config.sources, deployment.sensors())?;
         register.keep_in(store.feed());
         let mut before = Vec::new();
@@ -52,16 +60,16 @@ impl Sources {
             let then = Timestamp::now() - STILL_OF_USE;
             before = feed.reader().reached(deployment.sensors(), life, then).unwrap_or_default();
         }
-        let sinks = vec![register.sink(), store.sink(), book.sink(register.clone())];
+        let sinks = vec![register.sink(), store.sink(), book.sink(register.clone()), last.sink()];
         let observer = Observer::start(sinks, register.missed_records(), before)?;
         Ok(Self { register, observer })
     }
 }
 
 impl Evidence {
-    /// None is kept yet; notices are made of it by this.
-    pub(super) fn new(book: Book) -> Self {
-        Self { book, ..Self::default() }
+    /// None is kept yet; notices are made of it by this book, and the last packets seen there.
+    pub(super) fn new(book: Book, last: LastPackets) -> Self {
+        Self { book, last, ..Self::default() }
     }
 
     /// Begins as configured, unless what kept evidence before has not ended. What stands in its way does not stop the
@@ -73,6 +81,7 @@ impl Evidence {
         self.stopping = None;
         let members = deployment.constituencies().iter().map(|it| &it.members);
         self.book.configure(config, members, deployment.sensors(), store.feed());
+        self.last.configure(deployment.sensors());
         let Some(settings) = &config.evidence else {
             forget(deployment);
             self.stop_sources();
@@ -101,7 +110,7 @@ impl Evidence {
             sources.register.keep_in(store.feed());
             sources
         } else {
-            Sources::begin(config, deployment, store, &self.book)?
+            Sources::begin(config, deployment, store, (&self.book, &self.last))?
         };
         let feed = self.sources.insert(sources).observer.feed();
         Keeper::start(settings, deployment.sensors(), ring, deployment.ledger()?, feed)

@@ -9,18 +9,23 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::status::Since;
+use super::view::ToldLately;
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
 use crate::notices::Book;
+use crate::page::{self, Asked};
 use crate::repeated::Repeated;
 use crate::sources::Register;
 use crate::status::AgentStatus;
 use crate::store::Feed;
+use crate::view::{LastPackets, Pace, Sight};
 
 /// What pages are made of.
 pub(super) struct Pages {
     /// Held over drain and observe together: snapshots must be observed in the order they were taken.
     state: Mutex<State>,
+    /// What was told lately. Held while it is told.
+    told: Mutex<ToldLately>,
 }
 
 pub(super) struct State {
@@ -42,13 +47,25 @@ pub(super) struct State {
     pub(super) book: Book,
     /// When the counters were last read.
     pub(super) drained: Option<SystemTime>,
+    /// Likewise, by a clock that nobody sets.
+    pub(super) read: Option<Instant>,
+    /// How fast packets come.
+    pub(super) pace: Pace,
+    /// The packets that were seen last.
+    pub(super) last: LastPackets,
     /// Drains that fail in a row.
     failing: Repeated,
 }
 
 impl Pages {
     /// Nothing is attached yet.
-    pub(super) fn new(counters: Counters, exporter: Exporter, about: AgentStatus, book: Book) -> Self {
+    pub(super) fn new(
+        counters: Counters,
+        exporter: Exporter,
+        about: AgentStatus,
+        book: Book,
+        last: LastPackets,
+    ) -> Self {
         Self {
             state: Mutex::new(State {
                 counters,
@@ -61,14 +78,22 @@ impl Pages {
                 store: None,
                 book,
                 drained: None,
+                read: None,
+                pace: Pace::default(),
+                last,
                 failing: Repeated::default(),
             }),
+            told: Mutex::default(),
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves at worst an older snapshot, which the next drain replaces.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lately(&self) -> MutexGuard<'_, ToldLately> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where evidence is kept from now on, what is stored, and what is known of sources, if they are.
@@ -94,7 +119,7 @@ impl Pages {
 
     pub(super) fn drain(&self) -> Result<MutexGuard<'_, State>> {
         let mut state = self.lock();
-        let State { counters, exporter, failing, drained, .. } = &mut *state;
+        let State { counters, exporter, failing, drained, read, pace, .. } = &mut *state;
         let started = Instant::now();
         match counters.drain() {
             Ok(snapshot) => {
@@ -106,6 +131,12 @@ impl Pages {
                     tracing::info!("the counters can be read again: {times} drains had failed");
                 }
                 let now = Timestamp::now();
+                *read = Some(started);
+                pace.note(
+                    started,
+                    now,
+                    exporter.counted().map(|(name, slots)| (name, slots.total().packets)),
+                );
                 if state.store.as_ref().is_some_and(|store| store.wants_counts(now)) {
                     state.store_counts(now);
                 }
@@ -165,6 +196,18 @@ impl export::Documents for Pages {
             // A page that failed would hide the very counter that tells of it.
             Err(_) => self.lock().exporter.page_without_counters(&attached),
         }
+    }
+
+    fn page(&self, asked: &Asked, sight: Sight) -> Result<Bytes> {
+        let page = match asked.port() {
+            None => page::front(&self.view(&asked.view())?.within(sight), asked),
+            Some(port) => page::port_page(&self.port_view(port, asked.sensor.as_deref(), sight)?, asked),
+        };
+        Ok(page.into())
+    }
+
+    fn news(&self, asked: &Asked, sight: Sight, number: u64) -> Result<Bytes> {
+        Ok(page::news(&self.view(&asked.view())?.within(sight), asked, number).into())
     }
 
     fn slots(&self) -> Result<Bytes> {

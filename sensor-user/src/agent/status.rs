@@ -13,10 +13,9 @@ use crate::obstacle::in_words;
 use crate::socket::{Questions, Visit};
 use crate::sources::answer::{self, Line};
 use crate::sources::{AskCounts, Register};
-use crate::status::{
-    AgentStatus, CountersStatus, EvidenceStatus, InterfaceStatus, Readiness, StatusLine, utc,
-};
+use crate::status::{AgentStatus, CountersStatus, EvidenceStatus, Readiness, StatusLine, utc};
 use crate::store::Feed;
+use crate::view::{AskView, View};
 
 /// Since when each interface has both programs, as far as this agent has seen.
 #[derive(Debug, Default)]
@@ -31,7 +30,7 @@ impl Since {
         }
     }
 
-    fn of(&self, name: &str) -> Option<String> {
+    pub(super) fn of(&self, name: &str) -> Option<String> {
         self.0.get(name).copied().map(utc)
     }
 }
@@ -66,17 +65,10 @@ impl Questions for Pages {
         let (mut lines, mut first) = (Vec::new(), None);
         let state = self.lock();
         lines.push(StatusLine::Agent(AgentStatus { observe: state.observe, ..state.about.clone() }));
-        for (AttachStatus { interface, mode, egress }, trouble) in attached? {
-            let since = state.since.of(&interface).filter(|_| trouble.is_none());
-            first = first.or_else(|| trouble.clone());
-            let mode = mode.map(|mode| mode.to_string());
-            lines.push(StatusLine::Interface(InterfaceStatus {
-                name: interface,
-                mode,
-                egress,
-                since,
-                trouble,
-            }));
+        for looked_at in attached? {
+            let interface = state.interface(looked_at);
+            first = first.or_else(|| interface.trouble.clone());
+            lines.push(StatusLine::Interface(interface));
         }
         if drained.is_ok() {
             lines.extend(state.exporter.sensors().map(StatusLine::Sensor));
@@ -94,6 +86,10 @@ impl Questions for Pages {
         let trouble = unread.or(first);
         lines.push(StatusLine::Ready(Readiness { ready: trouble.is_none(), trouble }));
         Ok(lines)
+    }
+
+    fn view(&self, ask: &AskView) -> Result<View> {
+        Self::view(self, ask)
     }
 
     fn evidence(&self, search: &Search, visit: &mut Visit<'_>) -> Result<Basis> {

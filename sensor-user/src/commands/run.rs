@@ -63,6 +63,7 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let events = unsafe { AsyncFd::register(events) }?;
     let agent = blocking(move || Agent::start(config, input, options, told)).await?;
     let http = agent.serve(listener, stop.clone());
+    let page = agent.serve_page(stop.clone());
     let (answering, mut wanted) = socket.serve(agent.questions());
     let mut awaits_confirmation = agent.awaits_confirmation();
     let mut looking = interval(agent.drain_interval());
@@ -117,6 +118,7 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     match ended {
         Ok(()) => {
             http.await.context("the server of the metrics failed")?;
+            page.await.context("the server of the page failed")?;
             agent.have(Agent::end).await
         }
         Err(error) => {

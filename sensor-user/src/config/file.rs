@@ -32,6 +32,8 @@ pub(super) struct File {
     #[serde(default)]
     pub socket: Socket,
     #[serde(default)]
+    pub page: Page,
+    #[serde(default)]
     pub allow: Vec<Spanned<Allow>>,
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
@@ -64,6 +66,15 @@ pub(super) struct Export {
 #[serde(deny_unknown_fields)]
 pub(super) struct Socket {
     pub path: Option<Spanned<String>>,
+}
+
+/// The `[page]` table.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    pub path: Option<Spanned<String>>,
+    #[serde(default)]
+    pub addresses_on_loopback: bool,
 }
 
 /// The `[evidence]` table.

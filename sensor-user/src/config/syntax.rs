@@ -3,11 +3,12 @@
 use super::error::cut;
 
 /// Which keys are where: those of the whole file stand above the first heading.
-const PLACES: [(&str, &[&str]); 10] = [
+const PLACES: [(&str, &[&str]); 11] = [
     ("", &["interfaces", "listen", "hosts", "drain_interval", "mode", "observe", "kernel_log"]),
     ("[[sensor]]", &["name", "region", "alias", "prefixes"]),
     ("[export]", &["ports", "max_ports"]),
     ("[socket]", &["path"]),
+    ("[page]", &["path", "addresses_on_loopback"]),
     ("[[allow]]", &["from", "tcp", "udp", "icmp_echo"]),
     ("[evidence]", &["path", "budget", "snap_length", "max_size", "observe"]),
     ("[store]", &["path", "max_age", "max_size"]),

@@ -50,6 +50,7 @@ fn example() -> Config {
             max_ports: MaxPorts::AtMost(DEFAULT_MAX_PORTS),
         },
         socket: None,
+        page: Page::default(),
         allow: vec![],
         evidence: None,
         store: None,
@@ -84,6 +85,9 @@ const EVERY_KEY: &str = r#"
         max_ports = 0
         [socket]
         path = "/run/sensor-2/s.sock"
+        [page]
+        path = "/run/sensor/p.sock"
+        addresses_on_loopback = true
         [[allow]]
         from = ["203.0.113.0/24", "2001:db8:a::/48"]
         tcp = [22]
@@ -136,6 +140,7 @@ fn every_key_is_read() {
         ],
         export: Export { ports: vec![], max_ports: MaxPorts::All },
         socket: Some("/run/sensor-2/s.sock".into()),
+        page: Page { path: Some("/run/sensor/p.sock".into()), addresses_on_loopback: true },
         allow: vec![Allow {
             from: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8:a::/48".parse().unwrap()],
             tcp: vec![22],

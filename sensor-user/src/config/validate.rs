@@ -20,7 +20,7 @@ use super::error::{Problems, shown};
 use super::overlap::{Overlap, overlaps};
 use super::{
     Allow, ConfigError, Constituency, DEFAULT_MAX_PORTS, DEFAULT_PORTS, Evidence, Export, KernelLog,
-    MAX_PREFIXES, MAX_SERIES, MaxPorts, Mode, Notices, Port, Prefix, Sensor, Sources, Store, allow,
+    MAX_PREFIXES, MAX_SERIES, MaxPorts, Mode, Notices, Page, Port, Prefix, Sensor, Sources, Store, allow,
     constituency, evidence, file, notices, sources, store, value,
 };
 
@@ -37,6 +37,7 @@ pub(super) struct Settings {
     pub sensors: Vec<Sensor>,
     pub export: Export,
     pub socket: Option<PathBuf>,
+    pub page: Page,
     pub allow: Vec<Allow>,
     pub evidence: Option<Evidence>,
     pub store: Option<Store>,
@@ -99,6 +100,10 @@ pub(super) fn settings(path: &Path, content: &[u8]) -> Result<Settings, ConfigEr
             .socket
             .path
             .and_then(|text| one("socket path", &text, value::socket_path, &mut problems)),
+        page: Page {
+            path: file.page.path.and_then(|text| one("page path", &text, value::socket_path, &mut problems)),
+            addresses_on_loopback: file.page.addresses_on_loopback,
+        },
         allow: allow::rules(&file.allow, &mut problems),
         evidence: file.evidence.map(|table| evidence::evidence(&table, &mut problems)),
         store: file.store.map(|table| store::store(&table, &mut problems)),

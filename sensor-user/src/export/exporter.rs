@@ -22,7 +22,7 @@ use crate::config::{Export, NumberedConstituency, NumberedSensor, SensorNumber};
 use crate::counters::details::{self, Details};
 use crate::counters::select::{Drain, Scrapers};
 use crate::counters::store::{Records, Restored};
-use crate::counters::{SeriesStore, Slots, Snapshot};
+use crate::counters::{SeriesStore, Slots, Snapshot, SnapshotNumber};
 use crate::notices::LogStats;
 use crate::sources::Register;
 use crate::status::{EvidenceStatus, SensorStatus};
@@ -39,6 +39,8 @@ pub struct Exporter {
     store_failed: bool,
     /// Of these sensors; `None` before their first drain.
     snapshot: Option<Snapshot>,
+    /// Of the last drain: documents with the same number are made of the same counts.
+    number: SnapshotNumber,
     /// `None` before the first drain.
     scrapers: Option<Scrapers>,
     /// The last drain.
@@ -65,6 +67,7 @@ impl Exporter {
             store,
             store_failed: false,
             snapshot: None,
+            number: SnapshotNumber::default(),
             scrapers: None,
             drain: Drain::default(),
             own: Own::new(),
@@ -134,6 +137,7 @@ impl Exporter {
         }
         self.note_store(failure.as_ref());
         let before = self.snapshot.replace(snapshot);
+        self.number.next(Timestamp::now());
         self.tell_skipped();
         before
     }
@@ -216,7 +220,8 @@ impl Exporter {
         // Asked for by people and now and then: no memory is kept for the next.
         let mut text = Vec::new();
         let names = self.sensors.iter().map(|sensor| sensor.name.as_str());
-        slots::write(&mut text, names, &self.constituencies, snapshot).context("cannot write the slots")?;
+        slots::write(&mut text, names, &self.constituencies, snapshot, self.number)
+            .context("cannot write the slots")?;
         Ok(text.into())
     }
 
@@ -233,6 +238,17 @@ impl Exporter {
     pub fn counted(&self) -> impl Iterator<Item = (&str, &Slots)> {
         let drained = self.snapshot.iter().flat_map(|snapshot| &snapshot.sensors);
         self.sensors.iter().map(|sensor| sensor.name.as_str()).zip(drained)
+    }
+
+    /// The number of the last snapshot; `None` before the first.
+    #[must_use]
+    pub fn snapshot_number(&self) -> Option<SnapshotNumber> {
+        self.snapshot.as_ref().map(|_| self.number)
+    }
+
+    /// Constituencies, each with the side counter of what comes from it.
+    pub fn constituencies(&self) -> impl Iterator<Item = (&str, Side)> {
+        self.constituencies.iter().map(|(name, counter)| (name.as_str(), *counter))
     }
 
     /// What the store says of itself, for the store to say it in.

@@ -4,10 +4,12 @@
 //! connection ends when its peer doesn't finish a request, or doesn't read the answer, in good time; and when
 //! there are too many, the one whose peer has the most makes room, so that a newcomer is always heard.
 
+mod accept;
 mod answer;
 mod crowd;
 mod encoding;
 mod host;
+mod live;
 mod routes;
 
 #[cfg(test)]
@@ -18,6 +20,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,17 +29,21 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use prometheus::core::Collector;
 use prometheus::{IntCounter, IntCounterVec};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
+pub use self::accept::Accept;
 use self::crowd::{Crowd, Deadline};
 pub use self::host::Names;
 use self::routes::{Peer, Routes};
 use super::families::CLOSED;
 use crate::counters::select::{FORGET, Scraper};
+use crate::page::Asked;
 use crate::repeated::Repeated;
+use crate::view::Sight;
 
 /// What the server hands out. Asked for on threads that may block, one at a time.
 pub trait Documents: Send + Sync + 'static {
@@ -46,6 +53,18 @@ pub trait Documents: Send + Sync + 'static {
     /// What went wrong, for the operator to read. It is served as 503: Prometheus then knows that it has no
     /// sample, where an old page would pass for a fresh one.
     fn metrics(&self, scraper: Scraper) -> anyhow::Result<Bytes>;
+
+    /// Gives a page for people, with what may be seen.
+    ///
+    /// # Errors
+    /// As [`metrics`](Self::metrics).
+    fn page(&self, asked: &Asked, sight: Sight) -> anyhow::Result<Bytes>;
+
+    /// Gives what is new on a page, as an event for a browser; `number` counts them from 1.
+    ///
+    /// # Errors
+    /// As [`metrics`](Self::metrics).
+    fn news(&self, asked: &Asked, sight: Sight, number: u64) -> anyhow::Result<Bytes>;
 
     /// Drains and gives all slots as JSON.
     ///
@@ -142,26 +161,35 @@ pub fn cannot_listen(address: SocketAddr, error: &io::Error) -> anyhow::Error {
     anyhow::anyhow!("cannot listen on {address}: {cause}; {remedy}")
 }
 
+/// What decides what is served to whom, and counts who had to go. A copy is the same.
+#[derive(Clone, Debug, Default)]
+pub struct House {
+    /// By which names it may be asked.
+    pub names: Names,
+    /// Connections that the server closed.
+    pub stats: HttpStats,
+    /// Whether whoever comes by loopback may see addresses; those may who come by a Unix socket.
+    pub addresses_on_loopback: Arc<AtomicBool>,
+}
+
 /// Serves those who ask by address or by one of these names until `shutdown` completes, then lets requests that are under way finish for a second.
 pub async fn serve(
-    listener: TcpListener,
+    doors: impl Accept,
     documents: Arc<dyn Documents>,
-    names: Names,
-    stats: HttpStats,
+    house: House,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_within(LIMITS, listener, documents, names, stats, shutdown).await;
+    serve_within(LIMITS, doors, documents, house, shutdown).await;
 }
 
 async fn serve_within(
     limits: Limits,
-    listener: TcpListener,
+    mut doors: impl Accept,
     documents: Arc<dyn Documents>,
-    names: Names,
-    stats: HttpStats,
+    House { names, stats, addresses_on_loopback }: House,
     shutdown: impl Future<Output = ()>,
 ) {
-    let routes = Arc::new(Routes::new(documents, names, limits));
+    let routes = Arc::new(Routes::new(documents, names, addresses_on_loopback, limits));
     let (closing, close) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut crowd = Crowd::default();
@@ -173,8 +201,8 @@ async fn serve_within(
             Some(ended) = tasks.join_next_with_id() => {
                 crowd.remove(ended.map_or_else(|error| error.id(), |(id, ())| id));
             }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
+            accepted = doors.accept() => match accepted {
+                Ok((stream, came)) => {
                     if let Some(times) = failing.worked() {
                         tracing::info!("HTTP connections can be accepted again: {times} attempts had failed");
                     }
@@ -184,7 +212,7 @@ async fn serve_within(
                     let deadline = Arc::new(Deadline::new(limits.first_request));
                     let connection = Connection {
                         peer: Peer {
-                            address: peer.ip(),
+                            came,
                             connection: Arc::default(),
                             deadline: Arc::clone(&deadline),
                         },
@@ -193,7 +221,7 @@ async fn serve_within(
                         limits,
                     };
                     let task = tasks.spawn(connection.serve(stream, close.clone()));
-                    crowd.add(peer.ip(), deadline, task);
+                    crowd.add(came.address, deadline, task);
                 }
                 Err(error) => {
                     let error = anyhow::Error::new(error).context("cannot accept an HTTP connection");
@@ -205,7 +233,7 @@ async fn serve_within(
             },
         }
     }
-    drop(listener);
+    drop(doors);
     drop(closing);
     // What is left is aborted when `tasks` is dropped.
     let _ = timeout(2 * limits.farewell, async { while tasks.join_next().await.is_some() {} }).await;
@@ -220,7 +248,11 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, mut close: watch::Receiver<()>) {
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        mut close: watch::Receiver<()>,
+    ) {
         let service = service_fn(|request| {
             self.peer.deadline.extend(self.limits.next_request);
             self.routes.answer(&self.peer, request)

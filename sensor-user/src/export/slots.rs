@@ -8,13 +8,15 @@ use sensor_common::layout::{Counter, Passed, SlotKind};
 use serde::{Serialize, Serializer};
 
 use super::exporter::Labelled;
-use crate::counters::{Slots, Snapshot, details, names};
+use crate::counters::{Slots, Snapshot, SnapshotNumber, details, names};
 
 #[derive(Serialize)]
 struct Report<'a> {
     sensors: Vec<SensorReport<'a>>,
     /// Packets let through, by reason.
     passed: BTreeMap<&'static str, u64>,
+    /// Whatever carries the same number is made of the same counts.
+    snapshot: SnapshotNumber,
 }
 
 #[derive(Serialize)]
@@ -81,6 +83,7 @@ pub(super) fn write<'a>(
     names: impl Iterator<Item = &'a str>,
     constituencies: &[Labelled],
     snapshot: &Snapshot,
+    number: SnapshotNumber,
 ) -> serde_json::Result<()> {
     let report = Report {
         sensors: names
@@ -103,6 +106,7 @@ pub(super) fn write<'a>(
             })
             .collect(),
         passed: Passed::ALL.iter().map(|&reason| (reason.label(), snapshot.passed(reason))).collect(),
+        snapshot: number,
     };
     serde_json::to_writer(to, &report)
 }
@@ -162,7 +166,7 @@ mod tests {
     fn a_fresh_sensor_has_an_empty_list() {
         let snapshot = SnapshotBuilder::new(1).finish();
         let mut text = Vec::new();
-        write(&mut text, ["a"].into_iter(), &[], &snapshot).unwrap();
+        write(&mut text, ["a"].into_iter(), &[], &snapshot, SnapshotNumber(7)).unwrap();
         let report: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let passed = json!({"link": 0, "management": 0, "non_ip": 0, "not_monitored": 0, "reply": 0, "unconfirmed": 0});
         let tools = json!({
@@ -180,6 +184,6 @@ mod tests {
             "name": "a", "slots": [], "tools": tools, "tcp": tcp, "backscatter": backscatter, "constituencies": {},
             "evidence": evidence
         });
-        assert_eq!(report, json!({"sensors": [sensor], "passed": passed}));
+        assert_eq!(report, json!({"sensors": [sensor], "passed": passed, "snapshot": 7}));
     }
 }

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
-use super::path::{FOLDER, default_path};
+use super::door::QUESTIONS;
+use super::path::{FOLDER, default_path, is_of_page};
 use super::place::{connect, listening, lock_path};
 use super::question::{Detach, Question};
 use crate::obstacle::WrongUse;
@@ -227,5 +228,5 @@ pub fn detach(interface: u32) -> Vec<anyhow::Error> {
 
 /// Whether an agent listens there, by what its files are called.
 fn is_agents(path: &Path) -> bool {
-    path.parent() == Some(Path::new(FOLDER)) || lock_path(path).exists()
+    path.parent() == Some(Path::new(FOLDER)) && !is_of_page(path) || lock_path(path, QUESTIONS).exists()
 }

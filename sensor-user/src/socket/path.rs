@@ -16,6 +16,9 @@ pub(super) const FOLDER: &str = "/run/sensor";
 /// The longest name of pins that is the socket's too, in bytes.
 const LONGEST: usize = 64;
 
+/// What the socket of a page is called.
+const PAGE: &[u8] = b"page";
+
 /// How much of the name of other pins is the socket's, in bytes.
 const SHORT: usize = 32;
 
@@ -24,18 +27,45 @@ const SHORT: usize = 32;
 /// the whole path.
 #[must_use]
 pub fn default_path(pins: &Path) -> PathBuf {
+    in_folder(&name(&plain(pins)))
+}
+
+/// The socket of the page of the agent with these pins, likewise: beside the other.
+#[must_use]
+pub fn default_page_path(pins: &Path) -> PathBuf {
     let pins = plain(pins);
+    if pins == Path::new(DEFAULT_PINS) {
+        in_folder(PAGE)
+    } else {
+        in_folder(&[&name(&pins)[..], b".", PAGE].concat())
+    }
+}
+
+/// Whether a socket of the folder is a page's, by its name: nobody is asked there.
+pub(super) fn is_of_page(path: &Path) -> bool {
+    path.file_stem().is_some_and(|name| is_page_name(name.as_bytes()))
+}
+
+fn is_page_name(name: &[u8]) -> bool {
+    name == PAGE || name.ends_with(b".page")
+}
+
+fn in_folder(name: &[u8]) -> PathBuf {
+    Path::new(FOLDER).join(OsStr::from_bytes(&[name, b".sock"].concat()))
+}
+
+/// What sockets of the agent with these pins, which are plain, are called.
+fn name(pins: &Path) -> Vec<u8> {
     let name = pins.file_name().map_or(&b"root"[..], OsStr::as_bytes);
-    let is_usual = pins.parent() == Path::new(DEFAULT_PINS).parent() && name.len() <= LONGEST;
-    let mut file = if is_usual {
+    let is_usual =
+        pins.parent() == Path::new(DEFAULT_PINS).parent() && name.len() <= LONGEST && !is_page_name(name);
+    if is_usual {
         name.to_owned()
     } else {
         let short = name.get(..SHORT).unwrap_or(name);
         let number = fnv1a(pins.as_os_str().as_bytes());
         [short, format!("-{number:016x}").as_bytes()].concat()
-    };
-    file.extend(b".sock");
-    Path::new(FOLDER).join(OsStr::from_bytes(&file))
+    }
 }
 
 /// An absolute path without `.`, `..` and doubled slashes.
@@ -79,18 +109,39 @@ mod tests {
         assert_eq!(default_path(Path::new(pins)), Path::new(socket));
     }
 
+    #[rstest]
+    #[case::usual(DEFAULT_PINS, "/run/sensor/page.sock")]
+    #[case::second("/sys/fs/bpf/sensor-2", "/run/sensor/sensor-2.page.sock")]
+    #[case::elsewhere("/mnt/sensor", "/run/sensor/sensor-4ed4cbeb783a3aba.page.sock")]
+    fn that_of_the_page_is_beside_it(#[case] pins: &str, #[case] socket: &str) {
+        let (path, other) = (default_page_path(Path::new(pins)), default_path(Path::new(pins)));
+        assert_eq!(path, Path::new(socket));
+        assert!(is_of_page(&path) && !is_of_page(&other));
+    }
+
     #[test]
     fn no_two_are_alike() {
-        let pins = ["sensor", "a/sensor", "a-sensor", "a/b/sensor", "sensor/sensor"];
+        let pins = [
+            "sensor",
+            "a/sensor",
+            "a-sensor",
+            "a/b/sensor",
+            "sensor/sensor",
+            "page",
+            "sensor.page",
+            "sensor-2",
+        ];
         let pins = pins.map(|name| Path::new("/sys/fs/bpf").join(name));
-        let sockets: BTreeSet<_> = pins.iter().map(|pins| default_path(pins)).collect();
-        assert_eq!(sockets.len(), pins.len());
+        let sockets = pins.iter().flat_map(|pins| [default_path(pins), default_page_path(pins)]);
+        assert_eq!(sockets.collect::<BTreeSet<_>>().len(), 2 * pins.len());
     }
 
     proptest! {
         #[test]
         fn it_is_never_too_long(pins in "/\\PC{0,300}") {
-            prop_assert!(default_path(Path::new(&pins)).as_os_str().len() <= MAX_PATH);
+            for path in [default_path(Path::new(&pins)), default_page_path(Path::new(&pins))] {
+                prop_assert!(path.as_os_str().len() <= MAX_PATH);
+            }
         }
     }
 }

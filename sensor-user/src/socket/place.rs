@@ -1,6 +1,6 @@
 //! The socket's file: one agent's at a time, replaced where a dead one has left it, never where it is somebody else's.
 //!
-//! A lock beside it, `PATH.lock`, says whose it is, and is released by the kernel however an agent ends. The file of
+//! A lock beside it, as in `PATH.lock`, says whose it is, and is released by the kernel however an agent ends. The file of
 //! the lock stays: were it removed, two agents could hold locks on two files of that name.
 
 use std::ffi::OsString;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::{Error, Result, anyhow};
 use tokio::net::{UnixListener, UnixSocket};
 
+use super::door::{Purpose, QUESTIONS};
 use super::group::{self, GROUP};
 use super::path::{MAX_PATH, default_path};
 use crate::lock::{self, Lock};
@@ -54,18 +55,19 @@ type Identity = (u64, u64);
 
 impl Place {
     /// Listens at a path, for members of the group `sensor` where there is one, else for root or this user alone.
-    pub(super) fn take(path: &Path, pins: &Path) -> Result<Self, Refusal> {
-        let unusable = |error: io::Error| Refusal::Unusable(cannot_listen(path, &error).into());
+    pub(super) fn take(path: &Path, pins: &Path, purpose: Purpose) -> Result<Self, Refusal> {
+        let table = purpose.table;
+        let unusable = |error: io::Error| Refusal::Unusable(cannot_listen(path, &error, table).into());
         make_folder(path).map_err(unusable)?;
-        let Some(lock) = locked(path).map_err(unusable)? else {
-            return Err(Refusal::Taken(taken(path, pins)));
+        let Some(lock) = locked(path, purpose).map_err(unusable)? else {
+            return Err(Refusal::Taken(taken(path, pins, table)));
         };
         match fs::symlink_metadata(path) {
             Ok(there) if !there.file_type().is_socket() => {
-                return Err(Refusal::Unusable(something_else(path).into()));
+                return Err(Refusal::Unusable(something_else(path, table).into()));
             }
             // An agent whose lock's file was removed.
-            Ok(_) if is_answered(path) => return Err(Refusal::Taken(taken(path, pins))),
+            Ok(_) if is_answered(path) => return Err(Refusal::Taken(taken(path, pins, table))),
             Ok(_) => fs::remove_file(path).map_err(unusable)?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(unusable(error)),
@@ -95,7 +97,7 @@ impl Drop for Place {
 /// # Errors
 /// This user may not know. Inside: another agent does.
 pub fn check(path: &Path, pins: &Path) -> io::Result<Result<()>> {
-    let held = match File::open(lock_path(path)) {
+    let held = match File::open(lock_path(path, QUESTIONS)) {
         Ok(file) => lock::is_taken(&file),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             if !is_listening(path) {
@@ -105,7 +107,7 @@ pub fn check(path: &Path, pins: &Path) -> io::Result<Result<()>> {
         }
         Err(_) => false,
     };
-    Ok(if held { Err(taken(path, pins)) } else { Ok(()) })
+    Ok(if held { Err(taken(path, pins, QUESTIONS.table)) } else { Ok(()) })
 }
 
 /// What keeps this user from making a socket at this path, as far as it can be told without; the agent goes on
@@ -113,9 +115,9 @@ pub fn check(path: &Path, pins: &Path) -> io::Result<Result<()>> {
 #[must_use]
 pub fn obstacle(path: &Path) -> Option<Obstacle> {
     if fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
-        return Some(something_else(path));
+        return Some(something_else(path, QUESTIONS.table));
     }
-    writable::refused(path.parent()?).map(|error| cannot_listen(path, &error))
+    writable::refused(path.parent()?).map(|error| cannot_listen(path, &error, QUESTIONS.table))
 }
 
 /// Whether an agent of this network namespace listens at this path.
@@ -155,9 +157,9 @@ fn is_answered(path: &Path) -> bool {
 }
 
 /// The lock's file.
-pub(super) fn lock_path(path: &Path) -> PathBuf {
+pub(super) fn lock_path(path: &Path, purpose: Purpose) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".lock");
+    name.push(purpose.lock);
     name.into()
 }
 
@@ -170,10 +172,10 @@ fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The lock; `None` if somebody has it.
-fn locked(path: &Path) -> io::Result<Option<Lock>> {
+fn locked(path: &Path, purpose: Purpose) -> io::Result<Option<Lock>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    let path = lock_path(path);
+    let path = lock_path(path, purpose);
     let file = options.open(&path)?;
     Lock::by(path, file)
 }
@@ -217,21 +219,21 @@ fn identity(path: &Path) -> io::Result<Identity> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-fn cannot_listen(path: &Path, error: &io::Error) -> Obstacle {
+fn cannot_listen(path: &Path, error: &io::Error, table: &str) -> Obstacle {
     Obstacle::new(
         format!("cannot listen on {}: {error}", path.display()),
-        "name a place that the agent may write to with `path` in [socket]",
+        format!("name a place that the agent may write to with `path` in {table}"),
     )
 }
 
-fn something_else(path: &Path) -> Obstacle {
+fn something_else(path: &Path, table: &str) -> Obstacle {
     Obstacle::new(
         format!("cannot listen on {}: there is something else than a socket", path.display()),
-        "move it, or name another place with `path` in [socket]",
+        format!("move it, or name another place with `path` in {table}"),
     )
 }
 
-fn taken(path: &Path, pins: &Path) -> Error {
+fn taken(path: &Path, pins: &Path, table: &str) -> Error {
     if !is_listening(path) {
         return anyhow!(
             "another agent works with {}, in another network namespace: stop it, or give this one --pins of its \
@@ -246,7 +248,7 @@ fn taken(path: &Path, pins: &Path) -> Error {
         );
     }
     anyhow!(
-        "another agent listens on {}: stop it, or give this one a `path` of its own in [socket]",
+        "another agent listens on {}: stop it, or give this one a `path` of its own in {table}",
         path.display()
     )
 }
@@ -258,7 +260,7 @@ mod tests {
     const PINS: &str = "/sys/fs/bpf/sensor-2";
 
     fn file(path: &Path) -> Result<Place, Refusal> {
-        Place::take(path, Path::new(PINS))
+        Place::take(path, Path::new(PINS), QUESTIONS)
     }
 
     #[tokio::test]
@@ -269,7 +271,7 @@ mod tests {
         assert!(is_listening(&path) && first.is_there());
         assert!(matches!(file(&path), Err(Refusal::Taken(_))));
         assert!(check(&path, Path::new(PINS)).unwrap().is_err());
-        fs::remove_file(lock_path(&path)).unwrap();
+        fs::remove_file(lock_path(&path, QUESTIONS)).unwrap();
         assert!(!first.is_there());
         assert!(matches!(file(&path), Err(Refusal::Taken(_))), "without the lock's file too");
         UnixStream::connect(&path).unwrap();

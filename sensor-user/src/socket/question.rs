@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::evidence::Search;
 use crate::notices::AskNotices;
 use crate::sources::{Ask, AskCounts, AskEvents, AskSource};
+use crate::view::AskView;
 
 /// The protocol's version. An agent refuses others; what is added to an answer takes no new one.
 pub const VERSION: u64 = 1;
@@ -38,6 +39,8 @@ pub enum Question {
     Tuples(Ask),
     /// What was counted over time.
     Counts(AskCounts),
+    /// What there is to see, as the page shows it.
+    View(AskView),
     /// To apply the configuration as it is written now.
     Reload,
     /// To detach from an interface, and to leave it detached.
@@ -59,8 +62,7 @@ struct Nothing {}
 
 impl Question {
     /// What `ask` may be.
-    const NAMES: &str =
-        "status, evidence, sources, source, scans, victims, notices, sent, tuples, counts, reload and detach";
+    const NAMES: &str = "status, evidence, sources, source, scans, victims, notices, sent, tuples, counts, view, reload and detach";
 
     /// The question on a line.
     ///
@@ -92,6 +94,7 @@ impl Question {
             Some("sent") => details(rest).map(|Nothing {}| Self::Sent),
             Some("tuples") => details(rest).map(Self::Tuples),
             Some("counts") => details(rest).map(Self::Counts),
+            Some("view") => details(rest).map(Self::View),
             Some("reload") => details(rest).map(|Nothing {}| Self::Reload),
             Some("detach") => details(rest).map(Self::Detach),
             _ => Err(format!(
@@ -125,10 +128,11 @@ impl Question {
         )
     }
 
-    /// Whether much is looked through for it, or much memory taken for the answer.
+    /// Whether much is looked through for it, or much memory taken for the answer. What there is to see is put together once for
+    /// all who ask.
     #[must_use]
     pub const fn searches(&self) -> bool {
-        !self.changes() && !matches!(self, Self::Status)
+        !self.changes() && !matches!(self, Self::Status | Self::View(_))
     }
 }
 
@@ -176,6 +180,10 @@ mod tests {
     #[case::counts(
         Question::Counts(AskCounts { slot: Some("23/tcp".to_owned()), by: Step::Hour, ..AskCounts::default() }),
         r#"{"version":1,"ask":"counts","slot":"23/tcp","by":"hour"}"#
+    )]
+    #[case::view(
+        Question::View(AskView { sensor: Some("japan-1".to_owned()) }),
+        r#"{"version":1,"ask":"view","sensor":"japan-1"}"#
     )]
     #[case::detach(Question::Detach(Detach { interface: 7 }), r#"{"version":1,"ask":"detach","interface":7}"#)]
     fn questions_are_read_as_they_are_written(#[case] question: Question, #[case] line: &str) {

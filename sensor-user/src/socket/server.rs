@@ -1,19 +1,19 @@
 //! The agent's end of the socket: who may ask what, and within which bounds.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context as _, Error, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::place::{Place, Refusal};
+use super::door::{Door, QUESTIONS};
 use super::question::{Detach, LONGEST, Question};
 use super::{Answer, CLAIMED, PATIENCE};
 use crate::evidence::{Basis, Found, Search};
@@ -22,6 +22,7 @@ use crate::repeated::Repeated;
 use crate::sources::answer::Line;
 use crate::sources::{AskCounts, Register};
 use crate::status::StatusLine;
+use crate::view::{AskView, View};
 
 /// Connections at a time, of all who may connect.
 const MOST: usize = 32;
@@ -43,6 +44,12 @@ pub trait Questions: Send + Sync + 'static {
     /// # Errors
     /// It cannot be known.
     fn status(&self) -> Result<Vec<StatusLine>>;
+
+    /// What there is to see.
+    ///
+    /// # Errors
+    /// There is no such sensor, or it cannot be known.
+    fn view(&self, ask: &AskView) -> Result<View>;
 
     /// Gives `visit` each packet that is looked for, with the first bytes of its frame, and now and then nothing, until
     /// that says to stop.
@@ -97,23 +104,9 @@ impl Changing {
     }
 }
 
-fn tell(failing: &mut Repeated, error: &Error) {
-    if let Some(reason) = failing.failed(error) {
-        tracing::warn!("{reason}: until then no command can ask this agent; SIGHUP has it reload");
-    }
-}
-
 /// Where peers come in.
 #[derive(Debug)]
-pub struct Listener {
-    path: PathBuf,
-    pins: PathBuf,
-    /// `None` while the path cannot be used.
-    place: Option<Place>,
-    failing: Repeated,
-    /// Whether there is a place.
-    open: Arc<AtomicBool>,
-}
+pub struct Listener(Door);
 
 impl Listener {
     /// Listens at a path, for the agent with these pins. A path that cannot be used is logged, and tried again: the
@@ -122,23 +115,13 @@ impl Listener {
     /// # Errors
     /// Another agent listens there.
     pub fn listen(path: &Path, pins: &Path) -> Result<Self> {
-        let mut failing = Repeated::default();
-        let place = match Place::take(path, pins) {
-            Ok(place) => Some(place),
-            Err(Refusal::Taken(error)) => return Err(error),
-            Err(Refusal::Unusable(error)) => {
-                tell(&mut failing, &error);
-                None
-            }
-        };
-        let open = Arc::new(AtomicBool::new(place.is_some()));
-        Ok(Self { path: path.to_owned(), pins: pins.to_owned(), place, failing, open })
+        Door::new(path, pins, QUESTIONS).opened().map(Self)
     }
 
     /// Whether peers can come in, at any time.
     #[must_use]
     pub fn is_open(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.open)
+        self.0.is_open()
     }
 
     /// Answers, until the task is aborted. What is to be changed comes out at the other end.
@@ -149,56 +132,27 @@ impl Listener {
 
     async fn receive(mut self, hall: Hall) {
         let hall = Arc::new(hall);
-        let mut looking = interval(PATIENCE);
-        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut refused = Repeated::default();
         loop {
-            let accepted = async {
-                match &self.place {
-                    Some(place) => place.listener.accept().await,
-                    None => std::future::pending().await,
+            match self.0.accept().await {
+                Ok(stream) => {
+                    if let Some(times) = refused.worked() {
+                        tracing::info!("questions can be accepted again: {times} attempts had failed");
+                    }
+                    // Who came first has its room before the next one is looked at.
+                    if let Some(guest) = hall.let_in(&stream) {
+                        tokio::spawn(Arc::clone(&hall).receive(stream, guest));
+                    }
                 }
-            };
-            tokio::select! {
-                accepted = accepted => match accepted {
-                    Ok((stream, _)) => {
-                        if let Some(times) = refused.worked() {
-                            tracing::info!("questions can be accepted again: {times} attempts had failed");
-                        }
-                        // Who came first has its room before the next one is looked at.
-                        if let Some(guest) = hall.let_in(&stream) {
-                            tokio::spawn(Arc::clone(&hall).receive(stream, guest));
-                        }
+                Err(error) => {
+                    let error = anyhow!(error).context("cannot accept a question");
+                    if let Some(reason) = refused.failed(&error) {
+                        tracing::warn!("{reason}");
                     }
-                    Err(error) => {
-                        let error = anyhow!(error).context("cannot accept a question");
-                        if let Some(reason) = refused.failed(&error) {
-                            tracing::warn!("{reason}");
-                        }
-                        sleep(PATIENCE / 10).await;
-                    }
-                },
-                _ = looking.tick() => self.look(),
+                    sleep(PATIENCE / 10).await;
+                }
             }
         }
-    }
-
-    /// Listens anew where the file has gone, or could not be made.
-    fn look(&mut self) {
-        if self.place.as_ref().is_some_and(Place::is_there) {
-            return;
-        }
-        // Its lock goes first.
-        self.place = None;
-        match Place::take(&self.path, &self.pins) {
-            Ok(place) => {
-                self.place = Some(place);
-                self.failing.worked();
-                tracing::info!("listening on {} again", self.path.display());
-            }
-            Err(Refusal::Taken(error) | Refusal::Unusable(error)) => tell(&mut self.failing, &error),
-        }
-        self.open.store(self.place.is_some(), Ordering::Relaxed);
     }
 }
 
@@ -358,6 +312,13 @@ impl Hall {
             Question::Tuples(ask) => return self.told(answer, move |register| register.tuples(&ask)).await,
             Question::Counts(ask) => {
                 return self.lines(answer, move |questions| questions.counts(&ask)).await;
+            }
+            Question::View(ask) => {
+                let questions = Arc::clone(&self.questions);
+                match blocking(move || questions.view(&ask)).await {
+                    Ok(view) => answer.line(&json!({ "view": view })).await?,
+                    Err(error) => return Ok(Err(error)),
+                }
             }
             Question::Reload => return self.change(Change::Reload, answer).await,
             Question::Detach(Detach { interface }) => {

@@ -16,6 +16,7 @@ pub mod frame;
 pub mod http;
 pub mod metrics;
 pub mod mix;
+pub mod mmdb;
 pub mod model;
 pub mod namespace;
 pub mod order;

@@ -44,6 +44,12 @@ impl Pins {
         socket_of(&self.0)
     }
 
+    /// The socket of its page.
+    #[must_use]
+    pub fn page_socket(&self) -> PathBuf {
+        page_socket_of(&self.0)
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -80,9 +86,15 @@ pub fn socket_of(folder: &Path) -> PathBuf {
     Path::new(SOCKETS).join(format!("{name}.sock"))
 }
 
+/// The socket of the page of the agent with these pins, likewise.
+#[must_use]
+pub fn page_socket_of(folder: &Path) -> PathBuf {
+    socket_of(folder).with_extension("page.sock")
+}
+
 fn remove_socket(folder: &Path) {
-    let socket = socket_of(folder);
-    for path in [socket.with_extension("sock.lock"), socket] {
+    let (socket, page) = (socket_of(folder), page_socket_of(folder));
+    for path in [socket.with_extension("sock.lock"), socket, page.with_extension("sock.page-lock"), page] {
         // Most agents have removed theirs.
         drop(fs::remove_file(path));
     }

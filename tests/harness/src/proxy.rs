@@ -43,11 +43,28 @@ impl Proxy {
     /// # Errors
     /// If it isn't there or does not start; the error has its log.
     pub fn start(namespace: &Namespace, listen: SocketAddr, behind: SocketAddr) -> Result<Self> {
+        Self::serving(namespace, listen, &server(listen, behind), &[])
+    }
+
+    /// Starts it in a namespace with this `server` block, which listens there and has the certificate `server.pem`; these files,
+    /// by name, are beside that.
+    ///
+    /// # Errors
+    /// As [`Proxy::start`].
+    pub fn serving(
+        namespace: &Namespace,
+        listen: SocketAddr,
+        server: &str,
+        files: &[(&str, &str)],
+    ) -> Result<Self> {
         let program = nginx()?;
         let folder = tempfile::tempdir()?;
         certificate(folder.path(), "authority", AUTHORITY)?;
         certificate(folder.path(), "server", CERTIFICATE)?;
-        std::fs::write(folder.path().join("nginx.conf"), config(listen, behind))?;
+        std::fs::write(folder.path().join("nginx.conf"), config(server))?;
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text)?;
+        }
         let mut command = Command::new(program);
         command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "log"]);
         let daemon = Daemon::start(namespace, command, &folder.path().join("said"))?;
@@ -72,12 +89,19 @@ impl Proxy {
     }
 }
 
-fn config(listen: SocketAddr, behind: SocketAddr) -> String {
+fn config(server: &str) -> String {
     let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("  {kind}_temp_path {kind};\n"))
         .concat();
     format!(
-        "daemon off;\nmaster_process off;\npid pid;\nevents {{}}\nhttp {{\n  access_log off;\n{folders}  server {{
+        "daemon off;\nmaster_process off;\npid pid;\nevents {{}}\nhttp {{\n  access_log off;\n{folders}{server}}}\n"
+    )
+}
+
+/// In front of what serves at `behind`, below `/prometheus/`, for who has the token.
+fn server(listen: SocketAddr, behind: SocketAddr) -> String {
+    format!(
+        "  server {{
     listen {listen} ssl;
     ssl_certificate server.pem;
     ssl_certificate_key server.key;
@@ -85,7 +109,7 @@ fn config(listen: SocketAddr, behind: SocketAddr) -> String {
       if ($http_authorization != \"Bearer {TOKEN}\") {{ return 401; }}
       proxy_pass http://{behind}/;
     }}
-  }}\n}}\n"
+  }}\n"
     )
 }
 

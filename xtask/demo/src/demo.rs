@@ -14,6 +14,7 @@ use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::namespace::Namespace;
 use sensor_harness::wire::Wire;
 
+use crate::lists;
 use crate::options::Options;
 use crate::reconcile;
 use crate::screen::{Screen, say};
@@ -56,18 +57,18 @@ fn show(options: &Options, source: Source, binary: &Path, stop: &AtomicBool) -> 
     say(&format!(
         "A veth pair joins a private network namespace to {name} on this host, where the sensor attaches."
     ))?;
+    let folder = tempfile::Builder::new().prefix("sensor-demo-").tempdir().context("no room for evidence")?;
+    let lists = lists::config(folder.path(), source.is_made_up())?;
     let mut agent = Launch::new(&host)
         .binary(binary)
         .interface(&name)
         .listen(options.listen)
-        .config(&source.config())
+        .config(&format!("{}{lists}", source.config()))
         .argument("--mode")
         .argument("native")
         .start()?;
-    say(&format!(
-        "Metrics: http://{}/metrics (try curl), every counter: /api/v1/slots. Ctrl-C ends it.",
-        options.listen
-    ))?;
+    say(&format!("The page: http://{}/ (open it in a browser).", options.listen))?;
+    say("Metrics: /metrics there (try curl), every counter: /api/v1/slots. Ctrl-C ends it.")?;
     say("")?;
 
     let plan = Plan { rate: options.rate, packets: options.packets };

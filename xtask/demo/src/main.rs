@@ -2,6 +2,7 @@
 
 mod capture;
 mod demo;
+mod lists;
 mod options;
 mod ranking;
 mod reconcile;

@@ -10,6 +10,7 @@ use sensor_common::flow::Forgetful;
 use sensor_common::layout::{Slot, SlotKind};
 use sensor_common::parse::Everything;
 use sensor_common::port::Port;
+use sensor_harness::frame::frame;
 use sensor_harness::mix::{self, Mix, Sample};
 use sensor_harness::table::WithoutRules;
 use sensor_harness::wire::MTU;
@@ -43,6 +44,11 @@ impl Source {
         }
         ensure!(survey.packets > 0, "{}: no packet in it can be replayed", path.display());
         Ok(Self::Capture { path: path.to_owned(), over_and_over, survey, ports })
+    }
+
+    /// Whether sources are those that the demo has made up.
+    pub const fn is_made_up(&self) -> bool {
+        matches!(self, Self::Mix)
     }
 
     /// What is about to happen, in words.
@@ -87,7 +93,7 @@ impl Source {
     /// Its packets.
     pub fn samples(self) -> Result<Samples> {
         Ok(match self {
-            Self::Mix => Box::new(Mix::new(1).map(Ok)),
+            Self::Mix => Box::new(mixed().map(Ok)),
             Self::Capture { path, over_and_over: false, .. } => Box::new(replay(&path)?),
             Self::Capture { path, over_and_over: true, .. } => {
                 let again = std::iter::repeat_with(move || replay(&path));
@@ -100,6 +106,30 @@ impl Source {
             }
         })
     }
+}
+
+/// The mix, with a few who send more than others among it: scanners, and a server that is under denial of service, whose
+/// answers to forged SYNs come here.
+fn mixed() -> impl Iterator<Item = Sample> {
+    let mut number = 0_u32;
+    Mix::new(1).map(move |sample| {
+        number = number.wrapping_add(1);
+        let to = [198, 51, 100, u8::try_from(number / 40 % 256).unwrap_or_default()];
+        let (frame, port) = match number % 40 {
+            7 | 14 => (
+                frame().ipv4().from([198, 18, 5, 77]).to(to).tcp(23).syn().sequence(u32::from_be_bytes(to)),
+                23,
+            ),
+            21 => (frame().ipv4().from([203, 0, 113, 9]).to(to).ip_id(54_321).tcp(443).syn(), 443),
+            28 => (frame().ipv4().from([198, 18, 130, 4]).to(to).tcp(6379).syn().window(1024), 6379),
+            35 => (frame().ipv4().from([198, 19, 200, 80]).to(to).tcp(80).source_port(443).syn_ack(), 80),
+            _ => return sample,
+        };
+        Sample {
+            frame: frame.padded(60).bytes(),
+            verdict: Verdict::Count { sensor: 0, slot: Slot::tcp(port) },
+        }
+    })
 }
 
 fn replay(path: &Path) -> Result<impl Iterator<Item = Result<Sample>> + use<>> {

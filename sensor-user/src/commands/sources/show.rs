@@ -260,6 +260,7 @@ fn head(question: &Question) -> String {
         Question::Status
         | Question::Evidence(_)
         | Question::Notices(_)
+        | Question::View(_)
         | Question::Sent
         | Question::Reload
         | Question::Detach(_) => {

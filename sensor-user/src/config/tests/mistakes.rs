@@ -68,7 +68,7 @@ fn many_sensors(count: u8) -> String {
 #[case::key_twice("mode = \"auto\"\nmode = \"auto\"", r#"f:2: key "mode" is there already: remove one"#)]
 #[case::unknown_key(
     "mode = \"auto\"\ncolour = 1",
-    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `allow`, `evidence`, `store`, `sources`, `notices`, `constituency`"
+    "f:2: unknown key `colour`, expected one of `interfaces`, `listen`, `hosts`, `drain_interval`, `mode`, `observe`, `kernel_log`, `sensor`, `export`, `socket`, `page`, `allow`, `evidence`, `store`, `sources`, `notices`, `constituency`"
 )]
 #[case::host_with_a_port(
     "hosts = [\n  \"a.example\",\n  \"b.example:80\"]",
@@ -290,6 +290,14 @@ fn many_sensors(count: u8) -> String {
 #[case::socket_path(
     "[socket]\npath = \"run/s.sock\"\n",
     r#"f:2: socket path "run/s.sock" is not the whole path of a file: write one as in "/run/sensor/sensor.sock""#
+)]
+#[case::page_path(
+    "[page]\npath = \"page.sock\"\n",
+    r#"f:2: page path "page.sock" is not the whole path of a file: write one as in "/run/sensor/sensor.sock""#
+)]
+#[case::addresses_in_quotes(
+    "[page]\naddresses_on_loopback = \"yes\"\n",
+    "f:2: invalid type: string \"yes\", expected true or false in `page.addresses_on_loopback`; write one of these without quotes"
 )]
 #[case::sensor_name_control(
     "[[sensor]]\nname = \"a\\u001b[2J\"",

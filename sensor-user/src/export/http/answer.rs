@@ -1,4 +1,5 @@
-//! An answer's body: handed to the connection piece by piece, and counted until the last piece is taken.
+//! An answer's body: handed to the connection piece by piece, and counted until the last piece is taken; or what is new, as it
+//! comes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,16 +12,27 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::crowd::Deadline;
+use super::live::Listener;
 
 /// Bytes handed to the connection at a time: it keeps a few of these in its own buffer.
 const PIECE: usize = 64 << 10;
 
-/// A body that is known in whole.
+/// What an answer that goes on begins with: how long a browser waits, in milliseconds, before it asks again.
+const BEGIN: &[u8] = b"retry: 5000\n\n";
+
+/// A body: known in whole, or what somebody listens to.
 pub(super) struct Answer {
     rest: Bytes,
+    listens: Option<Listens>,
     /// The answer's share of what may wait to be read.
     _share: Option<OwnedSemaphorePermit>,
     _rest_of_connection: Option<Rest>,
+}
+
+/// Somebody who listens: each time that something new is taken, the connection has so long for the next.
+struct Listens {
+    listener: Listener,
+    patience: Rest,
 }
 
 /// How long a connection may rest once its answer has been taken.
@@ -31,7 +43,13 @@ pub(super) struct Rest {
 
 impl Answer {
     pub(super) fn new(body: impl Into<Bytes>, share: Option<OwnedSemaphorePermit>) -> Self {
-        Self { rest: body.into(), _share: share, _rest_of_connection: None }
+        Self { rest: body.into(), listens: None, _share: share, _rest_of_connection: None }
+    }
+
+    /// What is new, until the end; whoever does not take it within this time is given up.
+    pub(super) fn live(listener: Listener, patience: Rest) -> Self {
+        let listens = Some(Listens { listener, patience });
+        Self { rest: Bytes::from_static(BEGIN), listens, _share: None, _rest_of_connection: None }
     }
 
     /// The connection may rest this long afterwards.
@@ -40,9 +58,15 @@ impl Answer {
     }
 }
 
+impl Rest {
+    fn begin(&self) {
+        self.deadline.extend(self.time);
+    }
+}
+
 impl Drop for Rest {
     fn drop(&mut self) {
-        self.deadline.extend(self.time);
+        self.begin();
     }
 }
 
@@ -52,20 +76,27 @@ impl Body for Answer {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.rest.is_empty() {
-            return Poll::Ready(None);
+            let Some(Listens { listener, patience }) = &mut self.listens else { return Poll::Ready(None) };
+            return listener.poll(context).map(|new| {
+                patience.begin();
+                new.map(|new| Ok(Frame::data(new)))
+            });
         }
         let piece = PIECE.min(self.rest.len());
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        self.rest.is_empty() && self.listens.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        match self.listens {
+            None => SizeHint::with_exact(self.rest.len() as u64),
+            Some(_) => SizeHint::default(),
+        }
     }
 }

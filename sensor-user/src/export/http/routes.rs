@@ -1,40 +1,62 @@
 //! Which path says what.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT, VARY};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    REFERRER_POLICY, USER_AGENT, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::accept::Came;
 use super::answer::{Answer, Rest};
 use super::crowd::Deadline;
 use super::encoding::Encoding;
 use super::host::{Names, Refusal};
+use super::live::{Live, TOO_MANY};
 use super::{Documents, Limits};
 use crate::counters::select::Scraper;
 use crate::obstacle::in_words;
+use crate::page::{self, Asked};
 
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
-const INDEX: &str = "<!DOCTYPE html>\n<html lang=\"en\"><title>sensor</title>\n<h1>sensor</h1>\n<ul>\n\
-    <li><a href=\"/metrics\">/metrics</a>: for Prometheus\n\
-    <li><a href=\"/api/v1/slots\">/api/v1/slots</a>: every count, as JSON\n\
-    <li><a href=\"/healthz\">/healthz</a>: the agent lives\n\
-    <li><a href=\"/readyz\">/readyz</a>: packets are counted\n</ul>\n</html>\n";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const EVENTS: &str = "text/event-stream";
+
+/// Where what is new on the first page comes from.
+const LIVE: &str = "/live";
+
+/// What every answer says to browsers: what it may load, that it is what it says, and that nobody else is to have it or to hear
+/// of it.
+const FOR_BROWSERS: [(HeaderName, &str); 5] = [
+    (CONTENT_SECURITY_POLICY, page::CONTENT_SECURITY_POLICY),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (CACHE_CONTROL, "no-store"),
+];
 
 /// Everything needed to answer.
 pub(super) struct Routes {
     documents: Arc<dyn Documents>,
     /// Held while the agent is asked: answers are made one at a time, however many ask.
     turn: Semaphore,
+    /// Likewise, for pages: whoever looks keeps no scraper waiting.
+    page_turn: Semaphore,
+    live: Arc<Live>,
     names: Names,
+    addresses_on_loopback: Arc<AtomicBool>,
     /// Bytes of answers that may wait to be read.
     unread: Arc<Semaphore>,
     limits: Limits,
@@ -42,16 +64,23 @@ pub(super) struct Routes {
 
 /// Who asks.
 pub(super) struct Peer {
-    pub(super) address: IpAddr,
+    pub(super) came: Came,
     /// Held as long as the connection is open.
     pub(super) connection: Arc<()>,
     pub(super) deadline: Arc<Deadline>,
 }
 
 impl Routes {
-    pub(super) fn new(documents: Arc<dyn Documents>, names: Names, limits: Limits) -> Self {
+    pub(super) fn new(
+        documents: Arc<dyn Documents>,
+        names: Names,
+        addresses_on_loopback: Arc<AtomicBool>,
+        limits: Limits,
+    ) -> Self {
         let unread = Arc::new(Semaphore::new(limits.unread));
-        Self { documents, turn: Semaphore::new(1), names, unread, limits }
+        let (turn, page_turn) = (Semaphore::new(1), Semaphore::new(1));
+        let live = Arc::new(Live::new(Arc::clone(&documents)));
+        Self { documents, turn, page_turn, live, names, addresses_on_loopback, unread, limits }
     }
 
     /// Answers a request.
@@ -76,36 +105,66 @@ impl Routes {
         let encoding = Encoding::accepted(request.headers());
         let path = request.uri().path();
         Ok(match path {
-            "/" => say(StatusCode::OK, HTML, INDEX),
+            "/page.css" => say(StatusCode::OK, CSS, page::STYLE),
+            "/page.svg" => say(StatusCode::OK, SVG, page::ICON),
+            "/page.js" => say(StatusCode::OK, SCRIPT, page::SCRIPT),
             "/healthz" => say(StatusCode::OK, TEXT, "ok\n"),
             "/readyz" => {
-                self.asked(TEXT, Encoding::Identity, |documents| documents.ready().map(|()| "ready\n".into()))
-                    .await
+                self.asked(&self.turn, TEXT, Encoding::Identity, |documents| {
+                    documents.ready().map(|()| "ready\n".into())
+                })
+                .await
             }
             // Without its page nobody has seen the counts that it carries: nothing is drained for a head.
             "/metrics" if head_only => varying(say(StatusCode::OK, METRICS, "")),
             "/metrics" => {
                 let agent = request.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
-                let scraper = Scraper::new(peer.address, agent).over(&peer.connection);
-                let page = self.asked(METRICS, encoding, move |documents| documents.metrics(scraper)).await;
+                let scraper = Scraper::new(peer.came.address, agent).over(&peer.connection);
+                let page = self
+                    .asked(&self.turn, METRICS, encoding, move |documents| documents.metrics(scraper))
+                    .await;
                 // As long as it is open, its scraper is told from others at its address.
                 let rest = Rest { deadline: Arc::clone(&peer.deadline), time: self.limits.between_scrapes };
                 varying(page.map(|page| page.before(rest)))
             }
             "/api/v1/slots" if head_only => varying(say(StatusCode::OK, JSON, "")),
-            "/api/v1/slots" => varying(self.asked(JSON, encoding, Documents::slots).await),
-            _ => say(StatusCode::NOT_FOUND, TEXT, "no such page; see /\n"),
+            "/api/v1/slots" => varying(self.asked(&self.turn, JSON, encoding, Documents::slots).await),
+            LIVE => match Asked::parse("/", request.uri().query()) {
+                Some(asked) if !head_only => self.live(peer, asked),
+                _ => say(StatusCode::OK, EVENTS, ""),
+            },
+            _ => match Asked::parse(path, request.uri().query()) {
+                None => say(StatusCode::NOT_FOUND, TEXT, "no such page; see /\n"),
+                Some(_) if head_only => varying(say(StatusCode::OK, HTML, "")),
+                Some(asked) => {
+                    let sight = peer.came.sight(self.addresses_on_loopback.load(Ordering::Relaxed));
+                    let page = move |documents: &dyn Documents| documents.page(&asked, sight);
+                    varying(self.asked(&self.page_turn, HTML, encoding, page).await)
+                }
+            },
         })
+    }
+
+    /// What is new on a page, as it comes.
+    fn live(&self, peer: &Peer, asked: Asked) -> Response<Answer> {
+        let sight = peer.came.sight(self.addresses_on_loopback.load(Ordering::Relaxed));
+        let Some(listener) = self.live.listen(asked, sight) else {
+            return say(StatusCode::SERVICE_UNAVAILABLE, TEXT, TOO_MANY);
+        };
+        peer.deadline.listens();
+        let patience = Rest { deadline: Arc::clone(&peer.deadline), time: self.limits.next_request };
+        respond(StatusCode::OK, EVENTS, Answer::live(listener, patience))
     }
 
     /// What the agent says, encoded as is accepted, or 503 and why it can't.
     async fn asked(
         &self,
+        turn: &Semaphore,
         kind: &'static str,
         encoding: Encoding,
         ask: impl FnOnce(&dyn Documents) -> anyhow::Result<Bytes> + Send + 'static,
     ) -> Response<Answer> {
-        let turn = self.turn.acquire().await;
+        let turn = turn.acquire().await;
         let documents = self.documents.clone();
         let asked = spawn_blocking(move || ask(&*documents).map(|body| encoding.encode(body))).await;
         drop(turn);
@@ -150,5 +209,8 @@ fn respond(status: StatusCode, kind: &'static str, answer: Answer) -> Response<A
     let mut response = Response::new(answer);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    for (name, value) in FOR_BROWSERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     response
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use flate2::read::GzDecoder;
 use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -30,6 +31,7 @@ struct Scripted {
     page: Mutex<String>,
     trouble: Mutex<Option<&'static str>>,
     scrapes: AtomicUsize,
+    news: AtomicUsize,
 }
 
 impl Scripted {
@@ -44,6 +46,17 @@ impl Documents for Scripted {
         self.trouble()?;
         self.scrapes.fetch_add(1, Relaxed);
         Ok(self.page.lock().unwrap().clone().into())
+    }
+
+    fn page(&self, asked: &Asked, sight: Sight) -> anyhow::Result<Bytes> {
+        self.trouble()?;
+        Ok(format!("<html>{sight:?} {:?}</html>\n", asked.port()).into())
+    }
+
+    fn news(&self, _: &Asked, sight: Sight, number: u64) -> anyhow::Result<Bytes> {
+        self.trouble()?;
+        self.news.fetch_add(1, Relaxed);
+        Ok(format!("data: {sight:?} {number}\n\n").into())
     }
 
     fn slots(&self) -> anyhow::Result<Bytes> {
@@ -83,8 +96,7 @@ impl Server {
             limits,
             listener,
             agent.clone(),
-            Names::new(&["a".into()]),
-            stats.clone(),
+            House { names: Names::new(&["a".into()]), stats: stats.clone(), ..House::default() },
             shutdown,
         ));
         Self { address, agent, stats, stop, running }
@@ -117,6 +129,14 @@ async fn read(stream: &mut TcpStream) -> String {
 #[case("GET", "/healthz", "200 OK", "text/plain", "ok\n")]
 #[case("GET", "/readyz", "200 OK", "text/plain", "ready\n")]
 #[case("GET", "/", "200 OK", "text/html", "</html>\n")]
+#[case("GET", "/", "200 OK", "text/html", "<html>Counts None</html>\n")]
+#[case("GET", "/?sensor=a", "200 OK", "text/html", "</html>\n")]
+#[case("GET", "/port/23/tcp", "200 OK", "text/html", "</html>\n")]
+#[case("HEAD", "/", "200 OK", "text/html", "\r\n\r\n")]
+#[case("GET", "/port/23/sctp", "404 Not Found", "text/plain", "no such page; see /\n")]
+#[case("GET", "/page.css", "200 OK", "text/css", "}\n")]
+#[case("GET", "/page.svg", "200 OK", "image/svg+xml", "</svg>\n")]
+#[case("GET", "/page.js", "200 OK", "text/javascript", "();\n")]
 #[case("GET", "/none", "404 Not Found", "text/plain", "no such page; see /\n")]
 #[case("POST", "/metrics", "405 Method Not Allowed", "text/plain", "only GET and HEAD\n")]
 #[case("HEAD", "/metrics", "200 OK", "text/plain; version=0.0.4; charset=utf-8", "\r\n\r\n")]
@@ -168,7 +188,7 @@ async fn a_page_is_compressed_for_who_asks_for_it(#[case] accepted: &str, #[case
 
 #[rstest]
 #[tokio::test]
-async fn trouble_is_503_and_one_line(#[values("/metrics", "/api/v1/slots", "/readyz")] path: &str) {
+async fn trouble_is_503_and_one_line(#[values("/metrics", "/api/v1/slots", "/readyz", "/")] path: &str) {
     let server = Server::start(QUICK).await;
     *server.agent.trouble.lock().unwrap() = Some("eth0:\nis gone");
     let answer = server.ask("GET", path).await;
@@ -309,4 +329,88 @@ async fn a_taken_address_is_named_with_the_remedy() {
         "cannot listen on 192.0.2.1:19817: this host has no such address; \
          pass --listen with one that it has"
     );
+}
+
+/// Longer than it takes until something is new.
+const PATIENT: Limits =
+    Limits { first_request: Duration::from_secs(20), next_request: Duration::from_secs(20), ..QUICK };
+
+impl Server {
+    /// Somebody who listens, once the server has answered.
+    async fn listener(&self, query: &str) -> (TcpStream, String) {
+        let mut stream = self.connect().await;
+        stream.write_all(format!("GET /live{query} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0);
+        }
+        (stream, String::from_utf8(head).unwrap())
+    }
+}
+
+/// Waits until this was said.
+async fn hear(stream: &mut TcpStream, words: &str) {
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains(words) {
+        assert_ne!(timeout(PATIENCE, stream.read_buf(&mut said)).await.unwrap().unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_new_is_made_once_for_all_who_listen_and_keeps_no_scraper_out() {
+    let server = Server::start(PATIENT).await;
+    let mut listeners = Vec::new();
+    for _ in 0..live::MOST_LISTENERS {
+        let (stream, head) = server.listener("").await;
+        assert!(
+            head.starts_with("HTTP/1.1 200 ") && head.contains("\r\ncontent-type: text/event-stream\r\n"),
+            "{head}"
+        );
+        listeners.push(stream);
+    }
+    let refused = server.ask("GET", "/live").await;
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.ends_with(live::TOO_MANY), "{refused}");
+    for _ in 0..3 {
+        assert!(server.ask("GET", "/metrics").await.ends_with("a 1\n"));
+    }
+    for stream in &mut listeners {
+        // Longer than a connection may be silent: what is taken keeps it open.
+        hear(stream, "data: Counts 2\n\n").await;
+    }
+    let made = server.agent.news.load(Relaxed);
+    assert!((2..8).contains(&made), "{made} times");
+    assert_eq!(server.stats.closed().map(|(_, count)| count), [0, 0]);
+    // Once they are gone, nothing is made any more, and others may listen.
+    drop(listeners);
+    let is_free = async {
+        while !server.listener("?sensor=b").await.1.starts_with("HTTP/1.1 200 ") {
+            sleep(QUICK.farewell).await;
+        }
+    };
+    timeout(PATIENCE, is_free).await.expect("there is a place again");
+}
+
+#[tokio::test]
+async fn different_pages_that_are_listened_to_are_bounded() {
+    let server = Server::start(PATIENT).await;
+    let mut listeners = Vec::new();
+    for number in 0.. {
+        let (stream, head) = server.listener(&format!("?sensor={number}")).await;
+        if head.starts_with("HTTP/1.1 503 ") {
+            break;
+        }
+        assert!(number < live::MOST_LISTENERS, "as many pages as listeners");
+        listeners.push(stream);
+    }
+    assert!(listeners.len() > 1);
+    assert!(server.listener("?sensor=0").await.1.starts_with("HTTP/1.1 200 "), "one that is made anyway");
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_made_ends_for_who_listens() {
+    let server = Server::start(PATIENT).await;
+    let (mut stream, _) = server.listener("").await;
+    *server.agent.trouble.lock().unwrap() = Some("eth0 is gone");
+    timeout(PATIENCE, read(&mut stream)).await.expect("it ends");
+    assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"));
 }

@@ -8,6 +8,10 @@ impl Questions for Ignorant {
         Ok(Vec::new())
     }
 
+    fn view(&self, _: &AskView) -> Result<View> {
+        Err(anyhow!("there is none"))
+    }
+
     fn evidence(&self, _: &Search, _: &mut Visit<'_>) -> Result<Basis> {
         Err(anyhow!("there is none"))
     }

@@ -95,6 +95,53 @@ impl Reader {
         Ok((oldest, counted, gaps))
     }
 
+    /// Packets in the hours that begin at these times, of a sensor or of all together, each in the same order: of each group of
+    /// slots how many. `None` of what is not known: where nothing is stored of an hour, or where slots of a group are summed up
+    /// with others.
+    ///
+    /// # Errors
+    /// The store cannot be read, or that takes too long.
+    pub fn in_hours(
+        &self,
+        name: Option<&str>,
+        times: &[Timestamp],
+        groups: &[Vec<RangeInclusive<u32>>],
+    ) -> Result<Vec<Vec<Option<u64>>>> {
+        self.read(|connection| {
+            let only = name.map(|name| sensor(connection, name)).transpose()?;
+            let mut sensors = connection.prepare(
+                "SELECT sensor FROM total WHERE step = ?1 AND time = ?2 AND (?3 IS NULL OR sensor = ?3)",
+            )?;
+            let mut packets = connection.prepare(
+                "SELECT coalesce(sum(packets), 0) FROM count
+                 WHERE step = ?1 AND time = ?2 AND sensor = ?3 AND slot BETWEEN ?4 AND ?5",
+            )?;
+            let in_hour = |time: &Timestamp| -> rusqlite::Result<Vec<Option<u64>>> {
+                let time = time.as_second();
+                let sensors = sensors.query_map(params![HOUR, time, only], |row| row.get(0))?;
+                let sensors: Vec<i64> = sensors.collect::<rusqlite::Result<_>>()?;
+                let mut of = |sensor: i64, first: i64, last: i64| -> rusqlite::Result<u64> {
+                    packets.query_row(params![HOUR, time, sensor, first, last], |row| row.get(0)).map(count)
+                };
+                let mut summed_up = 0;
+                for &sensor in &sensors {
+                    summed_up += of(sensor, REST, REST)?;
+                }
+                let mut group = |slots: &Vec<RangeInclusive<u32>>| -> rusqlite::Result<Option<u64>> {
+                    let mut sum = 0;
+                    for &sensor in &sensors {
+                        for slots in slots {
+                            sum += of(sensor, i64::from(*slots.start()), i64::from(*slots.end()))?;
+                        }
+                    }
+                    Ok((!sensors.is_empty() && (sum > 0 || summed_up == 0)).then_some(sum))
+                };
+                groups.iter().map(&mut group).collect()
+            };
+            times.iter().map(in_hour).collect()
+        })
+    }
+
     /// Windows of a sensor of this length in seconds, in all or in a slot, that begin from one time to before another, with
     /// their sketches.
     ///

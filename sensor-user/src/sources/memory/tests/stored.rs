@@ -1,6 +1,6 @@
 //! What the store gives back: windows after a restart, and times that memory does not reach back to.
 
-#[path = "../../../../../tests/sources/mmdb.rs"]
+#[path = "../../../../../tests/harness/src/mmdb.rs"]
 mod mmdb;
 
 use std::os::unix::fs::PermissionsExt as _;

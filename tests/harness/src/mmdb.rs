@@ -22,6 +22,9 @@ pub enum Value {
 }
 
 /// A file of this kind, with a record for each prefix, as in `203.0.113.0/24`; none lies within another.
+///
+/// # Panics
+/// If a prefix is none, or the records are larger than those of tests.
 #[must_use]
 pub fn mmdb(kind: &'static str, records: &[(&str, Value)]) -> Vec<u8> {
     let mut tree = Tree { nodes: vec![[Child::Nothing; 2]] };

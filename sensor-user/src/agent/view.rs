@@ -1,0 +1,222 @@
+//! What a person wants to see, put together of the counters as they are now, and of what takes longer to tell and is told
+//! again for some seconds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use jiff::Timestamp;
+use sensor_common::layout::Counter;
+
+use super::pages::{Pages, State};
+use crate::config::Port;
+use crate::counters::Slots;
+use crate::counters::details::{self, Details};
+use crate::export::AttachStatus;
+use crate::obstacle::{WrongUse, in_words};
+use crate::status::{AgentStatus, EvidenceStatus, InterfaceStatus, SensorStatus};
+use crate::store::Feed;
+use crate::view::port::PortView;
+use crate::view::ranking::ranking;
+use crate::view::{AskView, MOST, Named, Past, SensorView, Service, ServiceView, Sight, View, Who};
+
+/// Counters that were read so short a time ago are those of now.
+const LATELY: Duration = Duration::from_millis(500);
+/// How long it is told again what takes longer to tell.
+const TOLD_AGAIN: Duration = Duration::from_secs(5);
+/// How long the store may take for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Rows of a sensor's own short ranking.
+const TOP: usize = 10;
+/// How many such answers are held at most: of all sensors together, and of those that are looked at.
+const HELD: usize = 8;
+
+/// What takes longer to tell: who sent, and what was counted before.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    who: Option<Who>,
+    past: Past,
+}
+
+/// What was told lately.
+pub(super) type ToldLately = BTreeMap<AskView, (Instant, Arc<Told>)>;
+
+impl Pages {
+    /// What there is to see.
+    ///
+    /// # Errors
+    /// There is no such sensor, or the kernel does not say what is attached.
+    pub(super) fn view(&self, ask: &AskView) -> Result<View> {
+        let mut view = View { time: Timestamp::now(), ..View::default() };
+        let unread = self.drain_lately().map(drop).err();
+        let attached = self.looked_at()?;
+        let (services, register, store) = {
+            let state = self.lock();
+            view.agent = AgentStatus { observe: state.observe, ..state.about.clone() };
+            view.interfaces = attached.into_iter().map(|it| state.interface(it)).collect();
+            view.store = state.store.as_ref().map(Feed::status).unwrap_or_default();
+            let services = if unread.is_none() { counted(&mut view, ask, &state)? } else { Vec::new() };
+            (services, state.exporter.told_of(), state.store.clone())
+        };
+        let first = view.interfaces.iter().find_map(|interface| interface.trouble.clone());
+        view.trouble = unread.map(|error| in_words(&error)).or(first).or_else(|| view.store.trouble.clone());
+        let told = self.told(ask, || {
+            let who =
+                register.as_ref().map(|register| Who::of(register, ask.sensor.as_deref())).transpose()?;
+            let reader = store.as_ref().map(|store| store.reader().within(PATIENCE));
+            let ranked = services.iter().map(|(service, _)| *service);
+            // A store that is not there yet, or is slow, has nothing to compare with: what is wrong with it, it says itself.
+            let past =
+                reader.and_then(|reader| Past::of(&reader, ask.sensor.as_deref(), ranked, view.time).ok());
+            Ok(Told { who, past: past.unwrap_or_default() })
+        })?;
+        let (notices, seen) = told.past.notices();
+        view.notices.clone_from(notices);
+        view.notices_seen = *seen;
+        view.hours = told.past.hours().map(|hours| hours.0.to_vec()).unwrap_or_default();
+        for sensor in &mut view.sensors {
+            if let Some(minutes) = told.past.minutes(&sensor.name) {
+                sensor.minutes.clone_from(minutes);
+            }
+        }
+        view.services = services
+            .into_iter()
+            .map(|(service, Counter { packets, bytes })| ServiceView {
+                service: service.to_string(),
+                slot: service.port().map(|port| port.to_string()),
+                name: service.name().map(str::to_owned),
+                packets,
+                bytes,
+                hours: told.past.in_hours(service),
+                from: told.who.as_ref().and_then(|who| who.to(service)),
+            })
+            .collect();
+        view.who.clone_from(&told.who);
+        if let Some(register) = register {
+            view.last = self.lock().last.of(ask.sensor.as_deref(), &register);
+        }
+        Ok(view)
+    }
+
+    /// What there is to see of a port.
+    ///
+    /// # Errors
+    /// There is no such sensor, or the counters cannot be read.
+    pub(super) fn port_view(&self, port: Port, sensor: Option<&str>, sight: Sight) -> Result<PortView> {
+        let (view, register, store) = {
+            let state = self.drain_lately()?;
+            let of = sensors_of(&state, sensor)?;
+            let view = PortView::new(port, sensor.map(str::to_owned), of.into_iter());
+            (view, state.exporter.told_of(), state.store.clone())
+        };
+        let view = match store {
+            Some(store) => view.with_past(&store.reader().within(PATIENCE)),
+            None => view,
+        };
+        Ok(match register {
+            Some(register) => view.with_sources(&register, sight),
+            None => view,
+        })
+    }
+
+    /// The counters, read lately: many may look at once.
+    fn drain_lately(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.lock();
+        let is_of_now = state.read.is_some_and(|read| read.elapsed() < LATELY);
+        if is_of_now && state.exporter.snapshot_number().is_some() {
+            return Ok(state);
+        }
+        drop(state);
+        self.drain()
+    }
+
+    /// What was told lately, or is told now: one at a time, however many ask.
+    fn told(&self, ask: &AskView, tell: impl FnOnce() -> Result<Told>) -> Result<Arc<Told>> {
+        let mut lately = self.lately();
+        lately.retain(|_, (when, _)| when.elapsed() < TOLD_AGAIN);
+        if let Some((_, told)) = lately.get(ask) {
+            return Ok(Arc::clone(told));
+        }
+        let told = Arc::new(tell()?);
+        if lately.len() >= HELD {
+            lately.pop_first();
+        }
+        lately.insert(ask.clone(), (Instant::now(), Arc::clone(&told)));
+        Ok(told)
+    }
+}
+
+/// Puts in what the last snapshot tells; gives what most packets were sent to.
+fn counted(view: &mut View, ask: &AskView, state: &State) -> Result<Vec<(Service, Counter)>> {
+    let exporter = &state.exporter;
+    view.snapshot = exporter.snapshot_number();
+    view.passed = exporter.passed();
+    let path = state.evidence.as_ref().map(|path| path.display().to_string());
+    view.evidence = EvidenceStatus { path, ..exporter.evidence() };
+    for (SensorStatus { name, region, packets, bytes }, (_, slots)) in
+        exporter.sensors().zip(exporter.counted())
+    {
+        let top = ranking([slots].into_iter(), TOP).into_iter().map(|(service, _)| service.to_string());
+        view.sensors.push(SensorView {
+            per_second: state.pace.per_second(&name),
+            minutes: state.pace.minutes(&name, view.time),
+            top: top.collect(),
+            name,
+            region,
+            packets,
+            bytes,
+        });
+    }
+    view.sensor.clone_from(&ask.sensor);
+    let of = sensors_of(state, ask.sensor.as_deref())?;
+    view.packets = of.iter().map(|slots| slots.total().packets).sum();
+    view.tools = details_of(&of, details::tools);
+    view.tcp = details_of(&of, details::tcp_kinds);
+    view.backscatter = details_of(&of, details::backscatter);
+    view.constituencies = exporter
+        .constituencies()
+        .map(|(name, counter)| Named {
+            name: name.to_owned(),
+            packets: of.iter().map(|slots| slots.side(counter)).sum(),
+        })
+        .collect();
+    Ok(ranking(of.into_iter(), MOST))
+}
+
+/// The counters of the sensor that is asked for, or of all.
+fn sensors_of<'a>(state: &'a State, sensor: Option<&str>) -> Result<Vec<&'a Slots>> {
+    let is_asked_for = |name: &str| sensor.is_none_or(|sensor| sensor == name);
+    let counted = state.exporter.counted().filter(|(name, _)| is_asked_for(name));
+    let of: Vec<&Slots> = counted.map(|(_, slots)| slots).collect();
+    match sensor {
+        Some(name) if of.is_empty() => {
+            let words = format!("there is no sensor {name:?}: `sensor status` shows those there are");
+            Err(anyhow!(WrongUse(words)))
+        }
+        _ => Ok(of),
+    }
+}
+
+/// A detail of sensors together.
+fn details_of(sensors: &[&Slots], of: impl Fn(&Slots) -> Details) -> Vec<Named> {
+    let mut sums: Vec<Named> = Vec::new();
+    for slots in sensors {
+        for (at, (name, packets)) in of(slots).into_iter().enumerate() {
+            match sums.get_mut(at) {
+                Some(sum) => sum.packets += packets,
+                None => sums.push(Named { name: name.to_owned(), packets }),
+            }
+        }
+    }
+    sums
+}
+
+impl State {
+    /// An interface, as it was looked at.
+    pub(super) fn interface(&self, (attached, trouble): (AttachStatus, Option<String>)) -> InterfaceStatus {
+        let AttachStatus { interface, mode, egress } = attached;
+        let since = self.since.of(&interface).filter(|_| trouble.is_none());
+        InterfaceStatus { name: interface, mode: mode.map(|mode| mode.to_string()), egress, since, trouble }
+    }
+}

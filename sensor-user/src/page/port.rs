@@ -1,0 +1,92 @@
+//! One port: its curves, and who sends to it.
+
+use maud::{Markup, html};
+
+use super::chart::{bar, curve};
+use super::form::{distinct, moment, number};
+use super::who::{heaviest, of_country, parts};
+use crate::view::port::{Curve, PortSources, PortView};
+
+/// What stands above it.
+pub(super) fn title(view: &PortView) -> String {
+    let service = crate::view::Service::Port(view.port);
+    let name = view.name().map(|name| format!(" ({name})")).unwrap_or_default();
+    let sensor = view.sensor.as_ref().map(|sensor| format!(": {sensor}")).unwrap_or_default();
+    format!("{service}{name}{sensor}")
+}
+
+/// All of it.
+pub(super) fn body(view: &PortView) -> Markup {
+    html! {
+        p .rate {
+            span .large data-fact="packets" { (number(view.packets)) } " packets, "
+            span data-fact="bytes" { (number(view.bytes)) } " bytes since the counters were made"
+        }
+        div .columns-2 {
+            (over_time("Packets a minute, in a day", view.day.as_ref()))
+            (over_time("Packets an hour, in 30 days", view.month.as_ref()))
+        }
+        @if let Some(from) = &view.from { (sources(from)) } @else {
+            p { "Nothing is known of sources: it is told from evidence, which [evidence] in the configuration keeps." }
+        }
+    }
+}
+
+fn over_time(heading: &str, of: Option<&Curve>) -> Markup {
+    html! {
+        section .part {
+            h2 { (heading) }
+            @if let Some(of) = of {
+                p .small { "at most " (number(of.steps.iter().flatten().copied().max().unwrap_or_default())) }
+                (curve(&of.steps, "curve", heading))
+                p .axis .small { span { (moment(of.from)) } span { (moment(of.to)) } }
+            } @else { p .small { "Nothing is stored of it yet: [store] or [evidence] in the configuration has it stored." } }
+        }
+    }
+}
+
+fn sources(from: &PortSources) -> Markup {
+    let observed = from.total.as_ref().map(|total| total.packets).unwrap_or_default();
+    html! {
+        h2 { "From whom" }
+        p .note {
+            @if let Some(total) = &from.total {
+                b data-fact="sources" { (distinct(total.sources, total.at_least)) } " sources sent "
+                b data-fact="observed" { (number(total.packets)) } " packets that were observed, in this hour and the last"
+            }
+        }
+        div .tables {
+            @if let Some(why) = &from.no_countries { p .note { "By country: " (why) } }
+            @else { (parts("By country", "Country", &from.countries, observed, of_country)) }
+            @if let Some(why) = &from.no_tools { p .note { "By tool: " (why) } } @else { (tools(from)) }
+            @if from.concealed { p .note { (super::who::CONCEALED) } } @else { (heaviest(&from.heaviest)) }
+        }
+    }
+}
+
+fn tools(from: &PortSources) -> Markup {
+    let most = from.tools.iter().map(|(_, total)| total.packets).max().unwrap_or_default();
+    html! {
+        div .part {
+            h3 { "SYNs by tool" }
+            @if from.tools.is_empty() { p .small { "None yet" } } @else {
+                table {
+                    thead { tr {
+                        th scope="col" { "Tool" } th scope="col" .wide { span .hidden { "Bar" } }
+                        th scope="col" .n { "Packets" } th scope="col" .n { "Sources" }
+                    } }
+                    tbody {
+                        @for (tool, total) in &from.tools {
+                            tr data-tool=(tool) {
+                                th scope="row" { (tool) }
+                                td .wide { (bar(total.packets, most)) }
+                                td .n data-fact="packets" { (number(total.packets)) }
+                                td .n data-fact="sources" { (distinct(total.sources, total.at_least)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
