@@ -6,6 +6,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` prints")]
 
 pub mod agent;
+pub mod capabilities;
 pub mod cli;
 pub mod commands;
 pub mod conditions;

@@ -41,6 +41,7 @@ fn lintian_finds_nothing(#[case] package: &str) -> Result<()> {
 #[case::agent("sensor", &[
     "/etc/sensor/sensor.toml.example",
     "/usr/bin/sensor",
+    "/usr/lib/sensor/prepare-pins",
     "/usr/lib/systemd/system/sensor.service",
     "/usr/lib/sysusers.d/sensor.conf",
     "/usr/lib/tmpfiles.d/sensor.conf",

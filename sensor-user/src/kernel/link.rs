@@ -52,6 +52,22 @@ impl Hook {
     }
 }
 
+/// The numbers of the programs on what an interface sends, as TCX has them (Linux 6.6). `CAP_NET_ADMIN` is enough; what
+/// else is to be known of them, root alone may ask.
+///
+/// # Errors
+/// The kernel does not know the question, or refuses it.
+pub fn on_the_way_out(interface: u32) -> io::Result<Vec<u32>> {
+    /// As many as the kernel takes (`BPF_MPROG_MAX`).
+    const MOST: u32 = 64;
+    let mut programs = [0_u32; MOST as usize];
+    let [first, second] = split(programs.as_mut_ptr() as u64);
+    // struct { target_ifindex; attach_type; query_flags; attach_flags; __aligned_u64 prog_ids; count; … } query
+    let mut attributes = [interface, Hook::TcxEgress.numbers().0, 0, 0, first, second, MOST, 0];
+    bpf(PROG_QUERY, &mut attributes)?;
+    Ok(programs.into_iter().take(attributes[6] as usize).collect())
+}
+
 /// A link, held by a descriptor.
 #[derive(Debug)]
 pub struct Link(OwnedFd);
@@ -71,6 +87,7 @@ pub struct LinkInfo {
 const OBJ_PIN: u32 = 6;
 const OBJ_GET: u32 = 7;
 const OBJ_GET_INFO_BY_FD: u32 = 15;
+const PROG_QUERY: u32 = 16;
 const LINK_CREATE: u32 = 28;
 const LINK_UPDATE: u32 = 29;
 const LINK_GET_FD_BY_ID: u32 = 30;

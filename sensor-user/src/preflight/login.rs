@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::{Mutex, PoisonError};
 use std::{fs, io, process};
 
 const VARIABLE: &str = "SSH_CONNECTION";
@@ -44,10 +45,24 @@ pub enum Hidden {
     Processes,
 }
 
+/// What was seen while this process could see more.
+static AHEAD: Mutex<Option<Logins>> = Mutex::new(None);
+
 impl Logins {
-    /// Looks at the processes.
+    /// Looks at the processes while this one may, for the next who asks.
+    pub fn look_ahead() {
+        let seen = Self::look();
+        *AHEAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+
+    /// What was looked at ahead, once; else the processes as they are.
     #[must_use]
     pub fn now() -> Self {
+        let ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ahead.unwrap_or_else(Self::look)
+    }
+
+    fn look() -> Self {
         let started_in = std::env::var(VARIABLE).ok().and_then(|value| Login::parse(&value));
         let of_ancestors = ancestors().filter_map(|pid| Login::of_process(&pid).ok()?);
         let own = started_in.into_iter().chain(of_ancestors).collect();

@@ -12,7 +12,7 @@ use aya::programs::{SchedClassifier, TcAttachType};
 
 use crate::kernel::foreign::tc_programs_of;
 use crate::kernel::host::Interface;
-use crate::kernel::link::{Hook, Link};
+use crate::kernel::link::{Hook, Link, on_the_way_out};
 use crate::kernel::program::{EGRESS, Loaded};
 use crate::kernel::retry::retried;
 
@@ -89,6 +89,10 @@ impl Egress {
 /// # Errors
 /// The kernel does not answer.
 pub fn is_attached(program: u32, interface: &Interface) -> Result<bool> {
+    // An older kernel does not know the question.
+    if on_the_way_out(interface.index).is_ok_and(|programs| programs.contains(&program)) {
+        return Ok(true);
+    }
     Ok(tc_programs_of(interface, true)?.iter().any(|attached| attached.id == Some(program)))
 }
 

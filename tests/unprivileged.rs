@@ -1,0 +1,205 @@
+//! The agent as the unit runs it: as a user with three capabilities, and two that it gives up.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use sensor_common::classify::Verdict;
+use sensor_common::layout::Slot;
+use sensor_harness::agent::{AgentProcess, Launch, PublicCopy};
+use sensor_harness::cli::{Said, sensor};
+use sensor_harness::counts::Counts;
+use sensor_harness::frame::frame;
+use sensor_harness::metrics::Page;
+use sensor_harness::pace::until;
+use sensor_harness::pins::Pins;
+use sensor_harness::sender::Sender;
+use sensor_harness::wire::Wire;
+use sensor_harness::{needs_root, workspace};
+use tempfile::TempDir;
+
+/// Nobody's number on any host.
+const USER: u32 = 64_999;
+
+/// The capabilities of the unit, by their numbers and as `setpriv` has them.
+fn of_the_unit() -> Result<String> {
+    let unit = fs::read_to_string(workspace().join("packaging/sensor.service"))?;
+    let line = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key));
+    let ambient = line("AmbientCapabilities=").context("the unit has no capabilities")?;
+    assert_eq!(line("CapabilityBoundingSet="), Some(ambient), "what it has is all that it may get");
+    let names = ambient.split(' ').map(|name| name.trim_start_matches("CAP_").to_lowercase());
+    Ok(names.fold(String::new(), |all, name| all + ",+" + &name))
+}
+
+/// A sensor host for the user: an agent that it may run, pins, and a folder for what is kept.
+struct Host {
+    wire: Wire,
+    pins: Pins,
+    agent: PublicCopy,
+    folder: TempDir,
+}
+
+impl Host {
+    fn new() -> Result<Self> {
+        let host = Self {
+            wire: Wire::new()?,
+            pins: Pins::new()?,
+            agent: PublicCopy::new()?,
+            folder: tempfile::tempdir()?,
+        };
+        chown(host.folder.path(), Some(USER), Some(USER))?;
+        Ok(host)
+    }
+
+    /// What the unit does as root before it starts the agent.
+    fn prepare(&self) -> Result<()> {
+        let script = workspace().join("packaging/prepare-pins");
+        // Who is in no list of users is named by a number, and the group is that of the number.
+        let script = fs::read_to_string(script)?.replace("$(id -g \"$user\")", &USER.to_string());
+        let mut shell = Command::new("sh");
+        let done =
+            shell.args(["-c", &script, "prepare-pins", &USER.to_string()]).arg(self.pins.path()).output()?;
+        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
+    }
+
+    fn config(&self, more: &str) -> String {
+        let folder = self.folder.path().display();
+        format!(
+            "{more}\n[[sensor]]\nname = \"a\"\n[evidence]\npath = \"{folder}/evidence\"\n[store]\npath = \"{folder}\"\n\
+             [socket]\npath = \"{folder}/s.sock\"\n"
+        )
+    }
+
+    fn launch(&self) -> Launch {
+        let launch = Launch::new(&self.wire.near.namespace).interface("sensor0");
+        launch.config(&self.config("drain_interval = \"1s\"")).pins(&self.pins)
+    }
+
+    fn start(&self) -> Result<AgentProcess> {
+        let capabilities = of_the_unit()?;
+        let user = format!(
+            "setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs --bounding-set -all{capabilities} \
+             --inh-caps -all{capabilities} --ambient-caps -all{capabilities}"
+        );
+        self.launch().binary(&self.agent.path()).wrapped(&user).start()
+    }
+
+    /// Asks the agent, as root.
+    fn ask(&self, arguments: &[&str]) -> Result<Said> {
+        let socket = self.folder.path().join("s.sock").display().to_string();
+        sensor(&self.wire.near.namespace, &[arguments, &["--socket", &socket]].concat())
+    }
+}
+
+/// Telnet scans, and what they add up to.
+fn send(sender: &Sender<'_>, packets: usize, truth: &mut Counts) -> Result<()> {
+    let syn = frame().ipv4().tcp(23).syn().bytes();
+    sender.send(&vec![&syn; packets])?;
+    for _ in 0..packets {
+        truth.add(Verdict::Count { sensor: 0, slot: Slot::tcp(23) }, syn.len());
+    }
+    Ok(())
+}
+
+/// The capabilities that any thread of a process may have.
+fn permitted(process: u32) -> Result<Vec<u64>> {
+    let mut all = Vec::new();
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let status = fs::read_to_string(task?.path().join("status"))?;
+        for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
+            let line = status.lines().find_map(|line| line.strip_prefix(set)).context("no capabilities")?;
+            all.push(u64::from_str_radix(line.trim(), 16)?);
+        }
+    }
+    Ok(all)
+}
+
+/// All that an agent does in its life, and what a root's agent has pinned is handed over.
+#[test]
+fn it_does_all_that_roots_does() -> Result<()> {
+    needs_root!();
+    let host = Host::new()?;
+    let sender = Sender::new(&host.wire)?;
+    let mut truth = Counts::default();
+    let mut agent = host.launch().start()?;
+    send(&sender, 10, &mut truth)?;
+    agent.stop(Signal::SIGTERM)?;
+    for kept in ["evidence", "sensor.db", "s.sock.lock"] {
+        own(&host.folder.path().join(kept))?;
+    }
+    own(host.folder.path())?;
+
+    host.prepare()?;
+    let mut agent = host.start()?;
+    ensure!(agent.stderr().contains("took over sensor0"), "{}", agent.stderr());
+    send(&sender, 1_000, &mut truth)?;
+    assert_eq!(agent.counts()?, truth, "the program counts, and is drained");
+    let page = Page::parse(&agent.metrics()?)?;
+    assert_eq!(
+        page.sum("sensor_xdp_attached", &[]) + page.sum("sensor_egress_attached", &[]),
+        2,
+        "both ways"
+    );
+
+    agent.rewrite_config(
+        &host.config("drain_interval = \"2s\"\n[[allow]]\nfrom = [\"203.0.113.9/32\"]\ntcp = [22]"),
+    )?;
+    let reloaded = host.ask(&["reload"])?;
+    assert_eq!(reloaded.code, 0, "{reloaded:?}");
+    send(&sender, 100, &mut truth)?;
+    assert_eq!(agent.counts()?, truth);
+
+    // Evidence is written, and read again; so is the store.
+    let packets = || -> Result<usize> {
+        let said = host.ask(&["evidence", "--port", "23/tcp", "--json"])?;
+        Ok(said.stdout.lines().filter(|line| line.contains("198.51.100")).count())
+    };
+    until(|| Ok(packets()? >= 1_100), || format!("{:?}", packets()))?;
+    let status = host.ask(&["status"])?;
+    assert_eq!(status.code, 0, "{status:?}");
+
+    agent.stop(Signal::SIGKILL)?;
+    send(&sender, 50, &mut truth)?;
+    let mut agent = host.start()?;
+    assert_eq!(agent.counts()?, truth, "killed, and begun anew");
+    let name = format!("link set {} down", host.wire.near.name);
+    host.wire.near.namespace.ip(&name)?;
+    host.wire.near.namespace.ip(&name.replace("down", "up"))?;
+    agent.stop(Signal::SIGTERM)?;
+
+    // Root's again, without anything done for it.
+    let agent = host.launch().start()?;
+    assert_eq!(agent.counts()?, truth);
+    Ok(())
+}
+
+/// What looking who is logged in takes is nobody's any more once the agent is ready.
+#[test]
+fn it_keeps_three_capabilities() -> Result<()> {
+    needs_root!();
+    let host = Host::new()?;
+    host.prepare()?;
+    let agent = host.start()?;
+    // CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF.
+    let kept = 1 << 12 | 1 << 38 | 1 << 39;
+    let all = permitted(agent.pid())?;
+    ensure!(all.iter().all(|it| *it == kept), "{all:x?}");
+    Ok(())
+}
+
+/// Gives a file or a folder, with all in it, to the user.
+fn own(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            own(&entry?.path())?;
+        }
+    }
+    chown(path, Some(USER), Some(USER)).with_context(|| path.display().to_string())
+}
