@@ -39,7 +39,7 @@ const SCANNERS: &str = "prefix,organisation\n203.0.113.0/26,Example Scan\n";
 pub fn config(folder: &Path, made_up: bool) -> Result<String> {
     let place = |name: &str| folder.join(name).display().to_string();
     let mut config = format!(
-        "[page]\naddresses_on_loopback = true\n[evidence]\npath = \"{}\"\nmax_size = \"256MiB\"\n[store]\npath = \"{}\"\n",
+        "[page]\naddresses_on_loopback = true\n[evidence]\npath = \"{}\"\nmax_size = \"256MiB\"\nbudget = 1000000\n[store]\npath = \"{}\"\n",
         place("evidence"),
         place("store")
     );
