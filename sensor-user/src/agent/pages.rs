@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::status::Since;
-use super::view::ToldLately;
+use super::view::{PortsLately, ToldLately};
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
 use crate::notices::Book;
@@ -26,6 +26,8 @@ pub(super) struct Pages {
     state: Mutex<State>,
     /// What was told lately. Held while it is told.
     told: Mutex<ToldLately>,
+    /// Likewise, of ports.
+    told_of_ports: Mutex<PortsLately>,
 }
 
 pub(super) struct State {
@@ -84,12 +86,17 @@ impl Pages {
                 failing: Repeated::default(),
             }),
             told: Mutex::default(),
+            told_of_ports: Mutex::default(),
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A panic under the lock leaves at worst an older snapshot, which the next drain replaces.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ports(&self) -> MutexGuard<'_, PortsLately> {
+        self.told_of_ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn lately(&self) -> MutexGuard<'_, ToldLately> {
@@ -201,7 +208,10 @@ impl export::Documents for Pages {
     fn page(&self, asked: &Asked, sight: Sight) -> Result<Bytes> {
         let page = match asked.port() {
             None => page::front(&self.view(&asked.view())?.within(sight), asked),
-            Some(port) => page::port_page(&self.port_view(port, asked.sensor.as_deref(), sight)?, asked),
+            Some(port) => {
+                let view = self.port_view(port, asked.sensor.as_deref(), sight)?;
+                page::port_page(&view, asked)
+            }
         };
         Ok(page.into())
     }

@@ -41,6 +41,8 @@ pub(super) struct Told {
 
 /// What was told lately.
 pub(super) type ToldLately = BTreeMap<AskView, (Instant, Arc<Told>)>;
+/// Likewise of ports, of a sensor or of all, to whom may see so much.
+pub(super) type PortsLately = BTreeMap<(Port, Option<String>, Sight), (Instant, Arc<PortView>)>;
 
 impl Pages {
     /// What there is to see.
@@ -61,7 +63,7 @@ impl Pages {
         };
         let first = view.interfaces.iter().find_map(|interface| interface.trouble.clone());
         view.trouble = unread.map(|error| in_words(&error)).or(first).or_else(|| view.store.trouble.clone());
-        let told = self.told(ask, || {
+        let told = told_again(&mut self.lately(), ask, || {
             let who =
                 register.as_ref().map(|register| Who::of(register, ask.sensor.as_deref())).transpose()?;
             let reader = store.as_ref().map(|store| store.reader().within(PATIENCE));
@@ -99,24 +101,27 @@ impl Pages {
         Ok(view)
     }
 
-    /// What there is to see of a port.
+    /// What there is to see of a port: told again for some seconds, since the store is asked for most of it.
     ///
     /// # Errors
     /// There is no such sensor, or the counters cannot be read.
-    pub(super) fn port_view(&self, port: Port, sensor: Option<&str>, sight: Sight) -> Result<PortView> {
-        let (view, register, store) = {
-            let state = self.drain_lately()?;
-            let of = sensors_of(&state, sensor)?;
-            let view = PortView::new(port, sensor.map(str::to_owned), of.into_iter());
-            (view, state.exporter.told_of(), state.store.clone())
-        };
-        let view = match store {
-            Some(store) => view.with_past(&store.reader().within(PATIENCE)),
-            None => view,
-        };
-        Ok(match register {
-            Some(register) => view.with_sources(&register, sight),
-            None => view,
+    pub(super) fn port_view(&self, port: Port, sensor: Option<&str>, sight: Sight) -> Result<Arc<PortView>> {
+        let asked = (port, sensor.map(str::to_owned), sight);
+        told_again(&mut self.ports(), &asked, || {
+            let (view, register, store) = {
+                let state = self.drain_lately()?;
+                let of = sensors_of(&state, sensor)?;
+                let view = PortView::new(port, sensor.map(str::to_owned), of.into_iter());
+                (view, state.exporter.told_of(), state.store.clone())
+            };
+            let view = match store {
+                Some(store) => view.with_past(&store.reader().within(PATIENCE)),
+                None => view,
+            };
+            Ok(match register {
+                Some(register) => view.with_sources(&register, sight),
+                None => view,
+            })
         })
     }
 
@@ -130,21 +135,26 @@ impl Pages {
         drop(state);
         self.drain()
     }
+}
 
-    /// What was told lately, or is told now: one at a time, however many ask.
-    fn told(&self, ask: &AskView, tell: impl FnOnce() -> Result<Told>) -> Result<Arc<Told>> {
-        let mut lately = self.lately();
-        lately.retain(|_, (when, _)| when.elapsed() < TOLD_AGAIN);
-        if let Some((_, told)) = lately.get(ask) {
-            return Ok(Arc::clone(told));
-        }
-        let told = Arc::new(tell()?);
-        if lately.len() >= HELD {
-            lately.pop_first();
-        }
-        lately.insert(ask.clone(), (Instant::now(), Arc::clone(&told)));
-        Ok(told)
+/// What was told lately, or is told now: one at a time, however many ask.
+fn told_again<K: Ord + Clone, T>(
+    lately: &mut BTreeMap<K, (Instant, Arc<T>)>,
+    asked: &K,
+    tell: impl FnOnce() -> Result<T>,
+) -> Result<Arc<T>> {
+    lately.retain(|_, (when, _)| when.elapsed() < TOLD_AGAIN);
+    if let Some((_, told)) = lately.get(asked) {
+        return Ok(Arc::clone(told));
     }
+    let told = Arc::new(tell()?);
+    if lately.len() >= HELD
+        && let Some(oldest) = lately.iter().min_by_key(|(_, (when, _))| *when).map(|(of, _)| of.clone())
+    {
+        lately.remove(&oldest);
+    }
+    lately.insert(asked.clone(), (Instant::now(), Arc::clone(&told)));
+    Ok(told)
 }
 
 /// Puts in what the last snapshot tells; gives what most packets were sent to.

@@ -206,7 +206,8 @@ async fn serve_within(
                     if let Some(times) = failing.worked() {
                         tracing::info!("HTTP connections can be accepted again: {times} attempts had failed");
                     }
-                    if crowd.make_room(limits.connections) {
+                    // Those who have ended listening count again: there may be more than one too many.
+                    while crowd.make_room(limits.connections) {
                         stats.crowded.inc();
                     }
                     let deadline = Arc::new(Deadline::new(limits.first_request));

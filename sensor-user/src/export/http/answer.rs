@@ -70,6 +70,13 @@ impl Drop for Rest {
     }
 }
 
+impl Drop for Listens {
+    /// Its place is somebody else's now: its connection is one of all again.
+    fn drop(&mut self) {
+        self.patience.deadline.listens(false);
+    }
+}
+
 impl Body for Answer {
     type Data = Bytes;
     type Error = Infallible;

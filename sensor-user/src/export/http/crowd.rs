@@ -30,9 +30,9 @@ impl Deadline {
         *self.at.borrow()
     }
 
-    /// From now on its connection has a place among those who listen, and makes room for nobody else.
-    pub(super) fn listens(&self) {
-        self.listens.store(true, Ordering::Relaxed);
+    /// Whether its connection has a place among those who listen from now on, and makes room for nobody else.
+    pub(super) fn listens(&self, listens: bool) {
+        self.listens.store(listens, Ordering::Relaxed);
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -46,13 +46,18 @@ impl Live {
         Self { documents, places, pages: Mutex::default() }
     }
 
-    /// A place among those who listen to a page; `None` if there is none.
-    pub(super) fn listen(self: &Arc<Self>, asked: Asked, sight: Sight) -> Option<Listener> {
+    /// A place among those who listen to a page, for as long as it may still be seen so; `None` if there is none.
+    pub(super) fn listen(
+        self: &Arc<Self>,
+        asked: Asked,
+        sight: Sight,
+        may_still: MayStill,
+    ) -> Option<Listener> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let mut pages = self.lock();
         let page = (asked, sight);
         if let Some(news) = pages.get(&page) {
-            return Some(Listener::new(news.subscribe(), place));
+            return Some(Listener::new(news.subscribe(), place, may_still));
         }
         if pages.len() >= MOST_PAGES {
             return None;
@@ -61,7 +66,7 @@ impl Live {
         pages.insert(page.clone(), news.clone());
         drop(pages);
         tokio::spawn(tell(Arc::downgrade(self), page, news));
-        Some(Listener::new(listener, place))
+        Some(Listener::new(listener, place, may_still))
     }
 
     /// Whether somebody still listens to a page; if not, nobody is told of it any more.
@@ -107,22 +112,26 @@ async fn tell(live: Weak<Live>, page: Page, news: watch::Sender<Bytes>) {
 
 type Next = Pin<Box<dyn Future<Output = (Option<Bytes>, watch::Receiver<Bytes>)> + Send>>;
 
+/// Whether somebody may still see what he listens to: a reload may have changed that.
+type MayStill = Box<dyn Fn() -> bool + Send>;
+
 /// Somebody who listens.
 pub(super) struct Listener {
     next: Next,
+    may_still: MayStill,
     _place: OwnedSemaphorePermit,
 }
 
 impl Listener {
-    fn new(news: watch::Receiver<Bytes>, place: OwnedSemaphorePermit) -> Self {
-        Self { next: Box::pin(next(news)), _place: place }
+    fn new(news: watch::Receiver<Bytes>, place: OwnedSemaphorePermit, may_still: MayStill) -> Self {
+        Self { next: Box::pin(next(news)), may_still, _place: place }
     }
 
     /// What is new, once it is; `None` at the end. Whoever takes long gets the newest.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         self.next.as_mut().poll(context).map(|(new, news)| {
             self.next = Box::pin(next(news));
-            new
+            new.filter(|_| (self.may_still)())
         })
     }
 }

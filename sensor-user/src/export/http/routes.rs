@@ -51,9 +51,9 @@ const FOR_BROWSERS: [(HeaderName, &str); 5] = [
 pub(super) struct Routes {
     documents: Arc<dyn Documents>,
     /// Held while the agent is asked: answers are made one at a time, however many ask.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
     /// Likewise, for pages: whoever looks keeps no scraper waiting.
-    page_turn: Semaphore,
+    page_turn: Arc<Semaphore>,
     live: Arc<Live>,
     names: Names,
     addresses_on_loopback: Arc<AtomicBool>,
@@ -78,7 +78,7 @@ impl Routes {
         limits: Limits,
     ) -> Self {
         let unread = Arc::new(Semaphore::new(limits.unread));
-        let (turn, page_turn) = (Semaphore::new(1), Semaphore::new(1));
+        let (turn, page_turn) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         let live = Arc::new(Live::new(Arc::clone(&documents)));
         Self { documents, turn, page_turn, live, names, addresses_on_loopback, unread, limits }
     }
@@ -147,11 +147,13 @@ impl Routes {
 
     /// What is new on a page, as it comes.
     fn live(&self, peer: &Peer, asked: Asked) -> Response<Answer> {
-        let sight = peer.came.sight(self.addresses_on_loopback.load(Ordering::Relaxed));
-        let Some(listener) = self.live.listen(asked, sight) else {
+        let (came, on_loopback) = (peer.came, Arc::clone(&self.addresses_on_loopback));
+        let sight = move || came.sight(on_loopback.load(Ordering::Relaxed));
+        let first = sight();
+        let Some(listener) = self.live.listen(asked, first, Box::new(move || sight() == first)) else {
             return say(StatusCode::SERVICE_UNAVAILABLE, TEXT, TOO_MANY);
         };
-        peer.deadline.listens();
+        peer.deadline.listens(true);
         let patience = Rest { deadline: Arc::clone(&peer.deadline), time: self.limits.next_request };
         respond(StatusCode::OK, EVENTS, Answer::live(listener, patience))
     }
@@ -159,15 +161,19 @@ impl Routes {
     /// What the agent says, encoded as is accepted, or 503 and why it can't.
     async fn asked(
         &self,
-        turn: &Semaphore,
+        turn: &Arc<Semaphore>,
         kind: &'static str,
         encoding: Encoding,
         ask: impl FnOnce(&dyn Documents) -> anyhow::Result<Bytes> + Send + 'static,
     ) -> Response<Answer> {
-        let turn = turn.acquire().await;
+        let turn = Arc::clone(turn).acquire_owned().await;
         let documents = self.documents.clone();
-        let asked = spawn_blocking(move || ask(&*documents).map(|body| encoding.encode(body))).await;
-        drop(turn);
+        let asked = spawn_blocking(move || {
+            // The agent answers to the end, though whoever asked may have gone: the next has its turn after that.
+            let _turn = turn;
+            ask(&*documents).map(|body| encoding.encode(body))
+        })
+        .await;
         match asked {
             Ok(Ok((body, encoding))) => match self.share(body.len()) {
                 Some(share) => {

@@ -80,6 +80,7 @@ struct Server {
     address: SocketAddr,
     agent: Arc<Scripted>,
     stats: HttpStats,
+    addresses_on_loopback: Arc<AtomicBool>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
 }
@@ -90,16 +91,21 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let agent = Arc::new(Scripted { page: Mutex::new("a 1\n".into()), ..Default::default() });
         let stats = HttpStats::default();
+        let addresses_on_loopback = Arc::<AtomicBool>::default();
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { stopped.await.unwrap() };
         let running = tokio::spawn(serve_within(
             limits,
             listener,
             agent.clone(),
-            House { names: Names::new(&["a".into()]), stats: stats.clone(), ..House::default() },
+            House {
+                names: Names::new(&["a".into()]),
+                stats: stats.clone(),
+                addresses_on_loopback: Arc::clone(&addresses_on_loopback),
+            },
             shutdown,
         ));
-        Self { address, agent, stats, stop, running }
+        Self { address, agent, stats, addresses_on_loopback, stop, running }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -413,4 +419,39 @@ async fn a_page_that_cannot_be_made_ends_for_who_listens() {
     *server.agent.trouble.lock().unwrap() = Some("eth0 is gone");
     timeout(PATIENCE, read(&mut stream)).await.expect("it ends");
     assert!(server.ask("GET", "/healthz").await.ends_with("ok\n"));
+}
+
+/// Who has ended listening is one of all again, and makes room for others.
+#[tokio::test]
+async fn who_has_listened_makes_room_again() {
+    let patient = Duration::from_hours(1);
+    let server = Server::start(Limits { first_request: patient, next_request: patient, ..QUICK }).await;
+    *server.agent.trouble.lock().unwrap() = Some("it is gone");
+    let mut ended = Vec::new();
+    for _ in 0..QUICK.connections {
+        ended.push(server.listener("").await.0);
+    }
+    for stream in &mut ended {
+        // The last of an answer's pieces is empty.
+        hear(stream, "0\r\n\r\n").await;
+    }
+    assert_eq!(server.stats.closed()[1], ("crowded", 0));
+    let _silent = server.connect().await;
+    let crowded = async {
+        while server.stats.closed()[1].1 == 0 {
+            sleep(QUICK.farewell).await;
+        }
+    };
+    timeout(PATIENCE, crowded).await.expect("one makes room");
+}
+
+/// What a reload forbids, nobody sees any more, whenever he came.
+#[tokio::test]
+async fn who_may_see_less_by_now_has_to_ask_again() {
+    let server = Server::start(PATIENT).await;
+    server.addresses_on_loopback.store(true, Relaxed);
+    let (mut stream, _) = server.listener("").await;
+    hear(&mut stream, "data: Addresses 1\n\n").await;
+    server.addresses_on_loopback.store(false, Relaxed);
+    assert!(!timeout(PATIENCE, read(&mut stream)).await.expect("it ends").contains("Addresses"));
 }
