@@ -22,6 +22,8 @@ pub enum StatusLine {
     Evidence(EvidenceStatus),
     /// Where sources and counts over time are stored, and how that goes.
     Store(StoreStatus),
+    /// How the event log of notices goes.
+    Notices(NoticesStatus),
     /// How reading the counters goes.
     Counters(CountersStatus),
     /// Whether all is well.
@@ -107,6 +109,17 @@ pub struct StoreStatus {
     pub trouble: Option<String>,
 }
 
+/// How the event log of notices goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticesStatus {
+    /// The log; `None` if none is written.
+    pub log: Option<String>,
+    /// Notices that were written to it since the agent was started.
+    pub written: u64,
+    /// Why it cannot be written now, and what to do.
+    pub trouble: Option<String>,
+}
+
 /// How reading the counters goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountersStatus {
@@ -160,6 +173,7 @@ pub fn for_people(lines: &[StatusLine]) -> String {
             StatusLine::Passed(reasons) => rows.push(("passed".to_owned(), of_passed(reasons))),
             StatusLine::Evidence(it) => rows.push(("evidence".to_owned(), of_evidence(it))),
             StatusLine::Store(it) => rows.push(("store".to_owned(), of_store(it))),
+            StatusLine::Notices(it) => rows.extend(of_notices(it).map(|said| ("notices".to_owned(), said))),
             StatusLine::Counters(it) => rows.push(("counters".to_owned(), of_counters(it))),
             StatusLine::Ready(it) => rows.push(("ready".to_owned(), of_readiness(it))),
         }
@@ -232,6 +246,14 @@ fn of_store(store: &StoreStatus) -> String {
     let summed_up = by_reason(refused).replacen(':', "; packets in sums:", 1);
     let trouble = trouble.as_ref().map(|trouble| format!("; not written now: {trouble}")).unwrap_or_default();
     format!("{there}in {path}{summed_up}{trouble}")
+}
+
+/// Nothing without a log: who asks for notices is told of them all the same.
+fn of_notices(notices: &NoticesStatus) -> Option<String> {
+    let NoticesStatus { log, written, trouble } = notices;
+    let log = log.as_ref()?;
+    let trouble = trouble.as_ref().map(|trouble| format!("; not written now: {trouble}")).unwrap_or_default();
+    Some(format!("{} written to {log}{trouble}", Grouped(*written)))
 }
 
 /// A part of a whole in percent, rounded down: all is said of no less.
@@ -350,6 +372,19 @@ mod tests {
         assert_eq!(of_store(&status), text);
     }
 
+    #[rstest]
+    #[case::no_log(None, None, None)]
+    #[case::well(Some("/n"), None, Some("1,234 written to /n"))]
+    #[case::failing(Some("/n"), Some("it is full"), Some("1,234 written to /n; not written now: it is full"))]
+    fn people_read_how_the_event_log_goes(
+        #[case] log: Option<&str>,
+        #[case] trouble: Option<&str>,
+        #[case] text: Option<&str>,
+    ) {
+        let (log, trouble) = (log.map(str::to_owned), trouble.map(str::to_owned));
+        assert_eq!(of_notices(&NoticesStatus { log, written: 1_234, trouble }).as_deref(), text);
+    }
+
     fn stored(rows: u64, trouble: Option<&str>) -> StoreStatus {
         let refused = BTreeMap::from([("memory".to_owned(), 0), ("rows".to_owned(), 5)]);
         let (path, trouble) = (Some("/s".to_owned()), trouble.map(str::to_owned));
@@ -399,6 +434,11 @@ mod tests {
                 rows: 1_010_692,
                 ..StoreStatus::default()
             }),
+            StatusLine::Notices(NoticesStatus {
+                log: Some("/var/lib/sensor/notices.jsonl".to_owned()),
+                written: 42,
+                trouble: None,
+            }),
             StatusLine::Counters(CountersStatus { read: Some(moment()), trouble: None }),
             StatusLine::Ready(Readiness { ready: false, trouble: Some(gone) }),
         ];
@@ -416,6 +456,7 @@ japan-1       1,234,567 packets counted and dropped, 74,074,020 bytes
 passed        12 packets: link 12
 evidence      97.2 % of 1,234,567 packets kept in /var/lib/sensor/evidence; without budget 34,560, disk 7
 store         1,010,692 rows, 122 MiB in /var/lib/sensor
+notices       42 written to /var/lib/sensor/notices.jsonl
 counters      read at 2026-11-29T02:31:07Z
 ready         no: there is no interface eth1: `ip link` shows those there are
 ";

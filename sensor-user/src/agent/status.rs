@@ -13,7 +13,7 @@ use crate::obstacle::in_words;
 use crate::socket::{Questions, Visit};
 use crate::sources::answer::{self, Line};
 use crate::sources::{AskCounts, Register};
-use crate::status::{AgentStatus, CountersStatus, EvidenceStatus, Readiness, StatusLine, utc};
+use crate::status::{AgentStatus, CountersStatus, EvidenceStatus, NoticesStatus, Readiness, StatusLine, utc};
 use crate::store::Feed;
 use crate::view::{AskView, View};
 
@@ -78,6 +78,12 @@ impl Questions for Pages {
         }
         let store = state.store.as_ref().map(Feed::status);
         lines.push(StatusLine::Store(store.unwrap_or_default()));
+        let log = state.exporter.notice_log_stats();
+        lines.push(StatusLine::Notices(NoticesStatus {
+            log: log.path().map(|path| path.display().to_string()),
+            written: log.written(),
+            trouble: log.trouble(),
+        }));
         let unread = drained.err().map(|error| in_words(&error));
         lines.push(StatusLine::Counters(CountersStatus {
             read: state.drained.map(utc),

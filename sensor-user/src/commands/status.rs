@@ -44,19 +44,20 @@ fn is_well(lines: &[StatusLine]) -> Result<()> {
         _ => None,
     });
     match readiness {
-        // What is ready counts; that nothing is stored is wrong all the same.
+        // What is ready counts; that something cannot be written is wrong all the same.
         Some(Readiness { ready: true, .. }) => {
-            store_trouble(lines).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
+            unwritten(lines).map_or(Ok(()), |trouble| Err(anyhow!(trouble)))
         }
         Some(Readiness { trouble: Some(trouble), .. }) => Err(anyhow!(trouble.clone())),
         _ => bail!("the agent does not say whether all is well: see its log"),
     }
 }
 
-/// Why the store cannot be written, if it cannot.
-fn store_trouble(lines: &[StatusLine]) -> Option<String> {
+/// Why the store or the event log cannot be written, if one cannot.
+fn unwritten(lines: &[StatusLine]) -> Option<String> {
     lines.iter().find_map(|line| match line {
         StatusLine::Store(store) => store.trouble.clone(),
+        StatusLine::Notices(notices) => notices.trouble.clone(),
         _ => None,
     })
 }
@@ -66,7 +67,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::status::StoreStatus;
+    use crate::status::{NoticesStatus, StoreStatus};
 
     #[rstest]
     #[case::well(Some((true, None)), &[None], None)]
@@ -90,5 +91,16 @@ mod tests {
         let said = is_well(&lines).err().map(|error| error.to_string());
         assert_eq!(said.is_some(), error.is_some(), "{said:?}");
         assert!(said.unwrap_or_default().contains(error.unwrap_or_default()));
+    }
+
+    #[rstest]
+    #[case::no_log(None)]
+    #[case::the_log_fails(Some("its disk is full"))]
+    fn and_of_the_event_log(#[case] trouble: Option<&str>) {
+        let trouble = trouble.map(str::to_owned);
+        let ready = StatusLine::Ready(Readiness { ready: true, trouble: None });
+        let notices = NoticesStatus { trouble: trouble.clone(), ..NoticesStatus::default() };
+        let said = is_well(&[ready, StatusLine::Notices(notices)]).err().map(|error| error.to_string());
+        assert_eq!(said, trouble);
     }
 }

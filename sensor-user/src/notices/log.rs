@@ -51,6 +51,7 @@ impl Logger {
         let (stop, stopped) = channel();
         let (at_work, ended) = channel::<()>();
         book.read_first(true);
+        stats.begun(Path::new(&path));
         let writer = Writer {
             path: path.into(),
             most: settings.log_max_size,

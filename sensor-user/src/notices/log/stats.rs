@@ -12,6 +12,8 @@ const HANGS: Duration = Duration::from_mins(2);
 #[derive(Debug, Default)]
 pub struct Stats {
     written: AtomicU64,
+    /// Where it is; `None` without one.
+    path: Mutex<Option<PathBuf>>,
     trouble: Mutex<Option<String>>,
     /// When it was begun to write there, if that has not ended.
     at_work: Mutex<Option<(Instant, PathBuf)>>,
@@ -33,6 +35,12 @@ impl Stats {
         self.written.load(Ordering::Relaxed)
     }
 
+    /// Where it is; `None` if none is written.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        lock(&self.path).clone()
+    }
+
     /// Why it cannot be written and what to do about it; `None` if it can, or there is none.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
@@ -44,6 +52,11 @@ impl Stats {
                 )
             });
         hangs.or_else(|| lock(&self.trouble).clone())
+    }
+
+    /// It is written there from now on.
+    pub(super) fn begun(&self, path: &Path) {
+        *lock(&self.path) = Some(path.to_owned());
     }
 
     pub(super) fn work(&self, path: &Path) -> AtWork<'_> {
@@ -65,6 +78,7 @@ impl Stats {
 
     /// Nobody writes it any more.
     pub(super) fn ended(&self) {
+        *lock(&self.path) = None;
         self.worked();
     }
 }
