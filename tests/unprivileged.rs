@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::chown;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -63,6 +62,13 @@ impl Host {
         let done =
             shell.args(["-c", &script, "prepare-pins", &USER.to_string()]).arg(self.pins.path()).output()?;
         ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let unit = fs::read_to_string(workspace().join("packaging/sensor.service"))?;
+        let hand_over = unit.lines().find_map(|line| line.strip_prefix("ExecStartPre=+/bin/chown "));
+        let hand_over = hand_over.context("the unit hands nothing over")?;
+        let hand_over = hand_over.replace("sensor:sensor", &format!("{USER}:{USER}"));
+        let options = hand_over.strip_suffix(" /var/lib/sensor").context("it is another folder's")?;
+        let done = Command::new("chown").args(options.split(' ')).arg(self.folder.path()).status()?;
+        ensure!(done.success(), "{done}");
         Ok(())
     }
 
@@ -128,11 +134,6 @@ fn it_does_all_that_roots_does() -> Result<()> {
     let mut agent = host.launch().start()?;
     send(&sender, 10, &mut truth)?;
     agent.stop(Signal::SIGTERM)?;
-    for kept in ["evidence", "sensor.db", "s.sock.lock"] {
-        own(&host.folder.path().join(kept))?;
-    }
-    own(host.folder.path())?;
-
     host.prepare()?;
     let mut agent = host.start()?;
     ensure!(agent.stderr().contains("took over sensor0"), "{}", agent.stderr());
@@ -189,17 +190,4 @@ fn it_keeps_three_capabilities() -> Result<()> {
     let all = permitted(agent.pid())?;
     ensure!(all.iter().all(|it| *it == kept), "{all:x?}");
     Ok(())
-}
-
-/// Gives a file or a folder, with all in it, to the user.
-fn own(path: &Path) -> Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    if path.is_dir() {
-        for entry in fs::read_dir(path)? {
-            own(&entry?.path())?;
-        }
-    }
-    chown(path, Some(USER), Some(USER)).with_context(|| path.display().to_string())
 }

@@ -11,7 +11,7 @@ use sensor_user::commands::{
 };
 use sensor_user::config::{Config, Input};
 use sensor_user::obstacle::{WrongUse, in_words};
-use sensor_user::{log, output};
+use sensor_user::{capabilities, log, output};
 
 /// It could not be done.
 const FAILED: u8 = 1;
@@ -29,9 +29,13 @@ fn dispatch() -> ExitCode {
     let cli = Cli::parse();
     log::to_stderr(cli.log.as_deref());
     match cli.command {
-        Command::Run(arguments) => with_config(arguments.input(), |config| {
-            run::run(config, arguments.input(), arguments.attach_options())
-        }),
+        // Before there are threads, which would keep them, and before files are read, which a reload will read without.
+        Command::Run(arguments) => match capabilities::give_up() {
+            Ok(()) => with_config(arguments.input(), |config| {
+                run::run(config, arguments.input(), arguments.attach_options())
+            }),
+            Err(error) => finish(Err(error)),
+        },
         Command::Check(arguments) => {
             with_config(arguments.input(), |config| check::run(&config, &arguments.attach_options()))
         }

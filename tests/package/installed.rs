@@ -84,7 +84,7 @@ pub fn verifies(deb: &Path) -> Result<()> {
         systemd-tmpfiles --create /usr/lib/tmpfiles.d/sensor.conf
         stat --format %a:%U /var/lib/sensor";
     let said = on_a_copy(&wire, packages.path(), script)?;
-    assert_eq!((said.code, &*said.stderr, said.stdout.trim()), (0, "", "700:sensor"));
+    assert_eq!((said.code, &*said.stderr, said.stdout.trim()), (0, "", "750:sensor"));
     Ok(())
 }
 

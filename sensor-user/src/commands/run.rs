@@ -12,7 +12,6 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::agent::Agent;
-use crate::capabilities;
 use crate::conditions::Conditions;
 use crate::config::{Config, Input};
 use crate::export::http;
@@ -38,8 +37,6 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// # Errors
 /// Anything that stands in the way of attaching or listening; nothing is attached then that was not before.
 pub fn run(config: Config, input: Input, options: AttachOptions) -> Result<()> {
-    // Before there are threads, which would keep them.
-    capabilities::give_up()?;
     memory::return_what_is_free();
     Conditions::of_run(&config, &options).enforce()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
