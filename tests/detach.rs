@@ -209,19 +209,37 @@ fn all_means_all() -> Result<()> {
         let launch = Launch::new(namespace).interface("sensor0").config(mix::SENSOR);
         launch.pins_at(&pins.path().join(folder)).start()?.stop(Signal::SIGKILL)?;
     }
-    let script = format!("mount --bind {} /sys/fs/bpf && exec \"$0\" detach --all", pins.path().display());
-    let detach = || -> Result<Said> {
-        let mut command = Command::new("unshare");
-        cli::run(near, command.args(["--mount", "sh", "-c", &script]).arg(built::sensor()?))
-    };
-    let said = detach()?;
+    let said = detach_all(&wire, &pins)?;
     assert_eq!((said.code, said.stdout.matches("detached from").count()), (0, 1), "{said:?}");
     ensure!(!wire.near.has_xdp()? && !other.near.has_xdp()?, "something is attached");
     for folder in ["a", "b"] {
         assert_eq!(fs::read_dir(pins.path().join(folder))?.count(), 0, "pins are left");
     }
-    let said = detach()?;
+    let said = detach_all(&wire, &pins)?;
     assert_eq!((said.code, said.stdout.trim()), (0, "no sensor is attached here"), "{said:?}");
+    Ok(())
+}
+
+/// Detaches from everything where nothing but these pins is seen.
+fn detach_all(wire: &Wire, pins: &Pins) -> Result<Said> {
+    let script = format!("mount --bind {} /sys/fs/bpf && exec \"$0\" detach --all", pins.path().display());
+    let mut command = Command::new("unshare");
+    cli::run(&wire.near.namespace, command.args(["--mount", "sh", "-c", &script]).arg(built::sensor()?))
+}
+
+/// An agent of another namespace hears nothing of it, and attaches again.
+#[test]
+fn all_fails_while_an_agent_may_attach_again() -> Result<()> {
+    needs_root!();
+    let (wire, other, pins) = (Wire::new()?, Wire::new()?, Pins::new()?);
+    let launch = Launch::new(&other.near.namespace).interface("sensor0").config(mix::SENSOR);
+    let mut agent = launch.pins_at(&pins.path().join("b")).start()?;
+    let said = detach_all(&wire, &pins)?;
+    assert_eq!(said.code, 1, "{said:?}");
+    ensure!(said.stderr.contains("an agent works with what was pinned in"), "{said:?}");
+    agent.stop(Signal::SIGKILL)?;
+    assert_eq!(detach_all(&wire, &pins)?.code, 0);
+    ensure!(!other.near.has_xdp()?, "something is attached");
     Ok(())
 }
 

@@ -51,6 +51,8 @@ fn detach_all() -> Result<()> {
         return Ok(());
     }
     check_privileges()?;
+    // With its pins goes the lock by which an agent is known.
+    let with_agents: Vec<&Root> = roots.iter().filter(|root| root.has_agent()).collect();
     let mut failures = Vec::new();
     for interface in &interfaces {
         match detach(interface) {
@@ -62,6 +64,12 @@ fn detach_all() -> Result<()> {
     for root in &roots {
         failures.extend(root.detach().err());
         failures.extend(remove_pins(&root.path));
+    }
+    for root in with_agents {
+        failures.push(anyhow!(
+            "an agent works with what was pinned in {}, and may attach again: stop it, and try again",
+            root.path.display()
+        ));
     }
     for left in Root::all().iter().filter(|root| root.is_at_work) {
         failures.push(anyhow!(
