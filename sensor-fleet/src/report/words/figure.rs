@@ -7,42 +7,28 @@ use crate::vocabulary::names::label;
 /// Of the averages of months.
 #[must_use]
 pub fn monthly(form: Form, report: &Report) -> String {
-    let period = form.period(&report.period);
-    match report.home.as_deref().filter(|_| report.compares()) {
-        Some(home) => {
-            let (home, overseas) = (form.region(home), form.overseas());
-            let against = overseas.to_lowercase();
-            form.say(
-                format!("Packets per sensor and day, month by month, {home} against {against}, {period}"),
-                format!("センサー1台の1日当たりの平均パケット数の比較({home}と{overseas}、{period})"),
-            )
-        }
-        None => form.say(
-            format!("Packets per sensor and day, month by month, {period}"),
-            format!("センサー1台の1日当たりの平均パケット数({period})"),
-        ),
-    }
+    by_month(form, report, "Packets per sensor and day", "センサー1台の1日当たりの平均パケット数")
 }
 
 /// Of the sources of months.
 #[must_use]
 pub fn sources(form: Form, report: &Report) -> String {
+    by_month(form, report, "Distinct sources in a day per sensor", "センサー1台の1日当たりの平均送信元数")
+}
+
+/// Of what there was in months, at home against overseas if there is a home.
+fn by_month(form: Form, report: &Report, english: &str, japanese: &str) -> String {
     let period = form.period(&report.period);
     match report.home.as_deref().filter(|_| report.compares()) {
         Some(home) => {
             let (home, overseas) = (form.region(home), form.overseas());
             let against = overseas.to_lowercase();
             form.say(
-                format!(
-                    "Distinct sources in a day per sensor, month by month, {home} against {against}, {period}"
-                ),
-                format!("センサー1台の1日当たりの平均送信元数の比較({home}と{overseas}、{period})"),
+                format!("{english}, month by month, {home} against {against}, {period}"),
+                format!("{japanese}の比較({home}と{overseas}、{period})"),
             )
         }
-        None => form.say(
-            format!("Distinct sources in a day per sensor, month by month, {period}"),
-            format!("センサー1台の1日当たりの平均送信元数({period})"),
-        ),
+        None => form.say(format!("{english}, month by month, {period}"), format!("{japanese}({period})")),
     }
 }
 
