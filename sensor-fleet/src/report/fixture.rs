@@ -8,7 +8,7 @@ use jiff::civil::{Date, date};
 #[path = "fixture/sources.rs"]
 mod sources;
 
-use self::sources::{made_by, origin, sources};
+use self::sources::{origin, sources};
 use super::history::{Counts, Observer};
 use super::language::Language;
 use super::model::{
@@ -264,16 +264,16 @@ pub fn report() -> Report {
         shifts: vec![fallen()],
         sources: sources(),
         surges: vec![
-            made_by(
-                origin(),
-                surge(
+            Surge {
+                origin: Some(origin()),
+                ..surge(
                     "37215/TCP",
                     date(2023, 11, 10),
                     date(2023, 11, 21),
                     SurgeVerdict::Global,
                     &names(0..6, 1_234),
-                ),
-            ),
+                )
+            },
             surge(
                 "31337/TCP",
                 date(2023, 11, 5),

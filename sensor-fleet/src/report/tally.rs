@@ -182,10 +182,7 @@ impl<'a> Tally<'a> {
         let curves = top.iter().map(|ranked| self.curve(&ranked.service)).collect();
         let [rose, fell, new] = self.changes();
         let home = self.home;
-        self.sensors.sort_by(|a, b| {
-            let key = |sensor: &SensorReport| home.is_some_and(|home| sensor.region != home);
-            (key(a), &a.region, &a.name).cmp(&(key(b), &b.region, &b.name))
-        });
+        self.sensors.sort_by(|a, b| order(home, &a.region, &a.name).cmp(&order(home, &b.region, &b.name)));
         let coverage = self.previous_coverage();
         let report = Report {
             language: Language::default(),
@@ -275,6 +272,11 @@ fn averaged(average: Average) -> Option<Average> {
 #[expect(clippy::cast_precision_loss, reason = "an average")]
 pub(super) fn per(packets: u64, sensor_days: f64) -> Option<f64> {
     (sensor_days > 0.0).then(|| packets as f64 / sensor_days)
+}
+
+/// By which sensors are listed: those of the home region first, then by region, then by name.
+pub(super) fn order<'a>(home: Option<&str>, region: &'a str, name: &'a str) -> (bool, &'a str, &'a str) {
+    (home.is_some_and(|home| region != home), region, name)
 }
 
 /// A month's key, as `2023-10`.

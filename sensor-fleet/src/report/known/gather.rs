@@ -10,7 +10,7 @@ use crate::report::history::{Counts, Observer};
 use crate::report::model::{Scanners, SensorTop, SourcesReport, TOP, TOP_OF_A_SENSOR, Told, WHOLE};
 use crate::report::moves::Moved;
 use crate::report::period::Plan;
-use crate::report::tally::{month, per};
+use crate::report::tally::{month, order, per};
 use crate::vocabulary::service::Service;
 
 /// The label of Mirai's tool.
@@ -155,12 +155,9 @@ impl<'a> Gatherer<'a> {
     /// What a report says of it, but for what rose and fell; to be published, of three sensors or more.
     #[must_use]
     pub fn finish(mut self, publish: bool) -> SourcesReport {
-        // In the order of the table of all sensors: home first.
         let home = self.home;
-        self.without.sort_by(|a, b| {
-            let key = |of: &SensorTop| home.is_some_and(|home| of.region != home);
-            (key(a), &a.region, &a.sensor).cmp(&(key(b), &b.region, &b.sensor))
-        });
+        self.without
+            .sort_by(|a, b| order(home, &a.region, &a.sensor).cmp(&order(home, &b.region, &b.sensor)));
         let has_home = self.home.is_some();
         let named = |name: &str| name != OTHER && name != UNKNOWN;
         let [observed, all] = self.rests_on.map(|sum| sum.of(publish));

@@ -25,35 +25,31 @@ impl Monthly {
         let compares = report.compares();
         let value = |of: Option<Average>| of.map(|of| of.per_sensor_day);
         let months = report.monthly.iter().map(|month| {
-            let bars = if compares {
-                vec![value(month.home), value(month.overseas)]
-            } else {
-                vec![value(month.all)]
-            };
-            (month.month.clone(), bars)
+            let [home, overseas, all] = [month.home, month.overseas, month.all].map(value);
+            (month.month.clone(), of_month(compares, home, overseas, all))
         });
-        let medians = report.balance.months.iter();
-        let medians = medians.map(|of| if compares { vec![of.home, of.overseas] } else { vec![of.all] });
+        let medians = report.balance.months.iter().map(|of| of_month(compares, of.home, of.overseas, of.all));
         Self { compares, months: months.collect(), medians: medians.collect() }
     }
 
     /// Distinct sources in a day per sensor; nothing if no sensor tells them.
     pub fn sources(report: &Report) -> Option<Self> {
         let monthly = &report.sources.monthly;
-        let value = |of: Option<Mean>| of.map(|of| of.per_sensor_day);
         let compares = report.compares() && monthly.iter().any(MeanMonth::compares);
+        let value = |of: Option<Mean>| of.map(|of| of.per_sensor_day);
         let months = monthly.iter().map(|month| {
-            let bars = if compares {
-                vec![value(month.home), value(month.overseas)]
-            } else {
-                vec![value(month.all)]
-            };
-            (month.month.clone(), bars)
+            let [home, overseas, all] = [month.home, month.overseas, month.all].map(value);
+            (month.month.clone(), of_month(compares, home, overseas, all))
         });
         let months: Vec<_> = months.collect();
         let told = months.iter().flat_map(|(_, bars)| bars).any(Option::is_some);
         told.then_some(Self { compares, months, medians: Vec::new() })
     }
+}
+
+/// The two bars of a month, or the one if nothing is compared.
+fn of_month(compares: bool, home: Option<f64>, overseas: Option<f64>, all: Option<f64>) -> Vec<Option<f64>> {
+    if compares { vec![home, overseas] } else { vec![all] }
 }
 
 /// Draws bars.
