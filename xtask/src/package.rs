@@ -123,6 +123,27 @@ pub fn run(package: &Package) -> Result<()> {
     packer.checksums()
 }
 
+/// Packs the agent twice, as this version and as one that is newer than any, and returns the paths, the older first.
+///
+/// # Errors
+/// As [`run`].
+pub fn two_versions(output: &Path) -> Result<[PathBuf; 2]> {
+    let cargo_deb = setup::for_packaging()?;
+    fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
+    remove_packages(output)?;
+    let (agent, manual, target) = (build::agent()?, manual()?, Target::here()?);
+    let pack = |version: &str| {
+        let (cargo_deb, output) = (cargo_deb.clone(), output.to_owned());
+        let packer = Packer { cargo_deb, version: version.to_owned(), date: reproducible::date()?, output };
+        let folder = shell::workspace().join("target/package/tree");
+        let tree = Tree::new(&folder, &packer.debian_version(), packer.date)?;
+        tree.manual(&manual)?;
+        tree.put(&agent)?;
+        packer.deb("sensor-user", &target)
+    };
+    Ok([pack(env!("CARGO_PKG_VERSION"))?, pack("999.0.0")?])
+}
+
 /// Builds what writes manual pages and completions: it is not shipped, and so not made fast.
 fn manual() -> Result<PathBuf> {
     let built = cargo::build(&["--package", "sensor-manual"])?;

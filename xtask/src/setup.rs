@@ -124,6 +124,21 @@ pub fn for_crossing(programs: &[(&str, &str)], library: Option<(&str, &str)>) ->
     }
 }
 
+/// Brings what a whole machine with a distribution is made with; silent when it is there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_booting() -> Result<()> {
+    for_machines()?;
+    let mut report = Report { verbose: false, changed: false };
+    for (program, package) in
+        [("debootstrap", "debootstrap"), ("mkfs.ext4", "e2fsprogs"), ("ssh", "openssh-client")]
+    {
+        tools::installed(program, &[package], &mut report)?;
+    }
+    Ok(())
+}
+
 /// Brings what packages are made with; silent when it is there.
 ///
 /// # Errors

@@ -4,6 +4,7 @@
 //! else. All kernels run before the summary; what a machine said is kept in `target/vm/<kernel>/`.
 
 mod archive;
+mod boot;
 mod cpio;
 mod image;
 mod kernel;
@@ -73,6 +74,7 @@ const OUTSIDE: &[(&str, &str)] = &[
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask vm\n  cargo xtask vm 5.10 newest\n  cargo xtask vm 6.1 --test lifecycle\n  \
+                  cargo xtask vm --boot\n  \
                   cargo xtask vm --kernel /boot/vmlinuz-6.1.0-50-amd64 --modules /lib/modules/6.1.0-50-amd64"
 )]
 pub struct Vm {
@@ -84,6 +86,9 @@ pub struct Vm {
     /// The folder with that kernel's modules
     #[arg(long, value_name = "DIR", requires = "kernel")]
     modules: Option<PathBuf>,
+    /// Boot a whole Debian with systemd instead: install the package there, attach, reboot, upgrade, remove
+    #[arg(long, conflicts_with_all = ["kernels", "kernel", "tests"])]
+    boot: bool,
     /// Run only these programs of tests, as `counts`
     #[arg(long = "test", value_name = "NAME")]
     tests: Vec<String>,
@@ -94,6 +99,9 @@ pub struct Vm {
 /// # Errors
 /// When what building needs is missing, or the tests do not compile.
 pub fn run(vm: &Vm) -> Result<bool> {
+    if vm.boot {
+        return boot::run().map(|()| true);
+    }
     setup::for_building()?;
     let built = test::build()?;
     let given = match (&vm.kernel, &vm.modules) {

@@ -26,7 +26,7 @@ const SILENCE: Duration = Duration::from_mins(2);
 const LIMIT: Duration = Duration::from_hours(1);
 
 /// A processor that works starts the first process within seconds.
-const TRIAL: Duration = Duration::from_secs(15);
+pub const TRIAL: Duration = Duration::from_secs(15);
 
 /// Megabytes of memory: the file system, twice while it is unpacked, and counters for every processor.
 const MEMORY: &str = "3072";
@@ -34,9 +34,11 @@ const MEMORY: &str = "3072";
 /// A panic ends the machine, and so does whatever leads to one.
 const BOOT: &str = "console=ttyS0 panic=-1 oops=panic loglevel=7 random.trust_cpu=on";
 
-/// What emulation need not spend its time on. The kernel hands what it does not know to the first process, as its
-/// environment: tests take their time and send less.
-const EMULATED: &str = "mitigations=off tsc=reliable rcupdate.rcu_expedited=1 SENSOR_TESTS_EMULATED=1";
+/// What emulation need not spend its time on.
+pub const CHEAP: &str = "mitigations=off tsc=reliable rcupdate.rcu_expedited=1";
+
+/// The kernel hands what it does not know to the first process, as its environment: tests take their time and send less.
+const EMULATED: &str = "SENSOR_TESTS_EMULATED=1";
 
 /// How the processors come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,24 @@ impl Accelerator {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg",
         }
+    }
+
+    /// What QEMU is told of it.
+    pub const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Kvm => &["-machine", "q35,accel=kvm", "-cpu", "host"],
+            // One thread for all CPUs, which take turns: with one for each, a CPU may translate a breakpoint that the
+            // other has just replaced, and run it later. Linux patches its code so where XDP programs are called
+            // (bpf_dispatcher_xdp_func), and panics. AVX and instructions that copy byte by byte, of newer models, cost
+            // more than they save.
+            Self::Tcg => &["-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "Nehalem"],
+        }
+    }
+
+    /// KVM, if there is such a device; whether it runs a guest only a guest tells.
+    pub fn hoped_for() -> Self {
+        let there = File::options().read(true).write(true).open("/dev/kvm").is_ok();
+        if there { Self::Kvm } else { Self::Tcg }
     }
 }
 
@@ -74,7 +94,7 @@ pub struct Machine<'a> {
 impl Machine<'_> {
     /// KVM, if it starts this machine; a device that is there may still not run a guest.
     pub fn accelerator(&self) -> Accelerator {
-        if File::options().read(true).write(true).open("/dev/kvm").is_err() {
+        if Accelerator::hoped_for() == Accelerator::Tcg {
             return Accelerator::Tcg;
         }
         let mut started = false;
@@ -165,21 +185,12 @@ impl Machine<'_> {
         let mut command = Command::new("nice");
         command.args(["-n", "10", "setpriv", "--pdeathsig", "KILL", QEMU]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", MEMORY]);
-        match accelerator {
-            Accelerator::Kvm => command.args(["-machine", "q35,accel=kvm", "-cpu", "host"]),
-            // One thread for all CPUs, which take turns: with one for each, a CPU may translate a breakpoint that the
-            // other has just replaced, and run it later. Linux patches its code so where XDP programs are called
-            // (bpf_dispatcher_xdp_func), and panics. AVX and instructions that copy byte by byte, of newer models, cost
-            // more than they save.
-            Accelerator::Tcg => {
-                command.args(["-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "Nehalem"])
-            }
-        };
+        command.args(accelerator.arguments());
         command.arg("-smp").arg(self.cpus.to_string());
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
         let words = match accelerator {
             Accelerator::Kvm => BOOT.to_owned(),
-            Accelerator::Tcg => format!("{BOOT} {EMULATED}"),
+            Accelerator::Tcg => format!("{BOOT} {CHEAP} {EMULATED}"),
         };
         command.args(["-append", &words]);
         // The first port is the kernel's, the second the tests'.

@@ -1,0 +1,157 @@
+//! `cargo xtask vm --boot`: a whole Debian with systemd, on which the package is installed, attached, rebooted, upgraded and
+//! removed, over real SSH through the NIC that the sensor is on.
+//!
+//! Everything that would lock its administrator out shows: nothing else leads into the machine.
+
+mod disk;
+mod host;
+mod machine;
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::package;
+use crate::{setup, shell};
+use host::Host;
+use machine::{Cable, Machine};
+
+/// Packets of each step that are compared with what the agent says.
+const PACKETS: u64 = 2_000;
+
+/// How long after the machine is up the late NIC is plugged in.
+const LATE: Duration = Duration::from_secs(30);
+
+/// The configuration: the address that one logs in to is monitored too.
+const CONFIG: &str = "
+interfaces = [\"admin0\", \"sensor0\", \"late0\"]
+drain_interval = \"1s\"
+
+[[sensor]]
+name = \"boot\"
+prefixes = [\"10.0.2.15/32\", \"198.51.100.7/32\", \"198.51.100.8/32\"]
+
+[[allow]]
+from = [\"10.0.2.2/32\"]
+tcp = [22]
+";
+
+/// Goes through all of it, step by step, and says what each took.
+///
+/// # Errors
+/// The step that did not go as it should.
+pub fn run() -> Result<()> {
+    setup::for_booting()?;
+    let folder = shell::workspace().join("target/vm/boot");
+    let [older, newer] = package::two_versions(&folder.join("packages"))?;
+    let disk = disk::make(&folder)?;
+    let journey = Journey { begun: Instant::now(), machine: Machine::start(&disk, &folder)? };
+    journey.go(&older, &newer)
+}
+
+/// The way of one machine.
+struct Journey {
+    begun: Instant,
+    machine: Machine,
+}
+
+impl Journey {
+    fn go(&self, older: &Path, newer: &Path) -> Result<()> {
+        let host = &self.machine.host;
+        host.wait()?;
+        self.say(&format!(
+            "it is up: Linux {}, by {}",
+            host.ask("uname -r")?,
+            self.machine.accelerator.name()
+        ));
+        let mut cable = self.machine.cable("sensor0")?;
+        let mut counts = Counted(0);
+
+        host.copy(older, "/root/older.deb")?;
+        host.copy(newer, "/root/newer.deb")?;
+        let said = host.ask("apt-get install --yes /root/older.deb 2>&1")?;
+        ensure!(said.contains("Nothing is attached yet"), "{said}");
+        host.nothing_is_attached().context("installed")?;
+        self.say("installed: nothing is attached");
+
+        host.write("/etc/sensor/sensor.toml", CONFIG)?;
+        host.ask(
+            "systemd-run --quiet --unit trial sensor run --config /etc/sensor/sensor.toml --confirm-within 120s",
+        )?;
+        host.until("ip link show sensor0 | grep -q xdp && ip link show admin0 | grep -q xdp")?;
+        let said = host.ask("sensor confirm")?;
+        ensure!(said.contains("confirmed"), "{said}");
+        self.say("attached by hand, confirmed over a new connection");
+        counts.grow(host, &mut cable).context("attached by hand")?;
+
+        host.ask("systemctl stop trial && systemctl enable --now sensor")?;
+        let who = host.ask("ps -o user= -C sensor")?;
+        ensure!(who == "sensor", "it runs as {who}");
+        counts.grow(host, &mut cable).context("run by systemd, from what root had pinned")?;
+        let status = host.ask("systemctl show sensor --property StatusText --value")?;
+        ensure!(status.contains("late0"), "what is missing is not named: {status}");
+        host.ask("systemctl reload sensor")?;
+        self.say(&format!("run by systemd as the user sensor, from the same counts; reloaded: {status}"));
+
+        host.reboot()?;
+        let mut counts = Counted(0);
+        let state = host.ask("systemctl is-active sensor; ip link show admin0 | grep -o xdp | head -n 1")?;
+        ensure!(state == "active\nxdp", "at the first login after the reboot: {state}");
+        let entered = |unit: &str| -> Result<u64> {
+            let ask = format!("systemctl show {unit} --property ActiveEnterTimestampMonotonic --value");
+            Ok(host.ask(&ask)?.parse()?)
+        };
+        let (sensor, ssh) = (entered("sensor")?, entered("ssh")?);
+        ensure!(sensor < ssh, "attached {} ms after SSH was there", (sensor - ssh) / 1_000);
+        counts.grow(host, &mut cable).context("rebooted")?;
+        self.say(&format!(
+            "rebooted: attached {} ms before SSH was there, and counts",
+            (ssh - sensor) / 1_000
+        ));
+
+        thread::sleep(LATE);
+        let mut late = self.machine.plug_in("late0")?;
+        host.until("ip link show late0 | grep -q xdp")?;
+        counts.grow(host, &mut late).context("on the late NIC")?;
+        self.say("a NIC that came late is attached, and counts");
+
+        let flood = cable.flood()?;
+        host.ask("apt-get install --yes /root/newer.deb 2>&1")?;
+        let sent = flood.end()?;
+        counts.add(host, sent).context("while it was upgraded")?;
+        let version = host.ask("sensor status | head -n 1; dpkg-query --show sensor")?;
+        self.say(&format!("upgraded under {sent} packets: difference 0; {}", version.replace('\n', "; ")));
+
+        let said = host.ask("apt-get remove --yes sensor 2>&1")?;
+        host.nothing_is_attached().with_context(|| format!("removed: {said}"))?;
+        host.ask("apt-get purge --yes sensor 2>&1")?;
+        host.ask("! test -e /var/lib/sensor && ! test -e /etc/sensor && ! test -e /sys/fs/bpf/sensor")?;
+        self.say("removed and purged: nothing is left");
+        Ok(())
+    }
+
+    fn say(&self, what: &str) {
+        println!("boot: {:4} s: {what}", self.begun.elapsed().as_secs());
+    }
+}
+
+/// How many packets the agent must have counted.
+struct Counted(u64);
+
+impl Counted {
+    /// Sends some more, which must be counted.
+    fn grow(&mut self, host: &Host, cable: &mut Cable) -> Result<()> {
+        cable.send(PACKETS)?;
+        self.add(host, PACKETS)
+    }
+
+    /// So many more must be counted, and no other number.
+    fn add(&mut self, host: &Host, sent: u64) -> Result<()> {
+        self.0 += sent;
+        let counted = host.settled_count()?;
+        ensure!(counted == self.0, "{} packets were sent, and {counted} counted", self.0);
+        Ok(())
+    }
+}
