@@ -4,6 +4,7 @@
 //! configuration file is checked by [`crate::config`].
 
 mod notices;
+mod setup;
 mod sources;
 mod value;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::notices::{NoticeForm, Notices};
+pub use self::setup::{DEFAULT_CONFIG, Setup};
 pub use self::sources::{Counts, Events, Form, Period, Source, Sources, Tuples};
 
 use crate::config::{self, KernelLog, Mode, Port, Prefix};
@@ -25,6 +27,7 @@ Examples:
   sensor run --config /etc/sensor/sensor.toml
   sensor run --interface eth1 --listen 127.0.0.1:19817
   sensor run --interface eth1 --observe --log debug
+  sensor setup
   sensor doctor --interface eth0
   sensor check --config /etc/sensor/sensor.toml
   sensor run --config /etc/sensor/sensor.toml --confirm-within 60s
@@ -71,6 +74,9 @@ pub enum Command {
     /// Say what a configuration would do on this host, without attaching: who would be let in, what would
     /// go dark.
     Check(Check),
+    /// Set up a sensor on this host: propose and write a configuration that keeps you let in, attach, wait for
+    /// `sensor confirm` over a new connection, and have systemd run it.
+    Setup(Setup),
     /// Say what this host and its NIC can do, what stands in the way, and how to mend it.
     Doctor(Doctor),
     /// Keep what `sensor run --confirm-within` attached: to be run over the connection that might be cut.

@@ -8,5 +8,6 @@ pub mod evidence;
 pub mod notices;
 pub mod reload;
 pub mod run;
+pub mod setup;
 pub mod sources;
 pub mod status;

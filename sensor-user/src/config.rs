@@ -44,7 +44,7 @@ pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
 pub(crate) use self::sources::LEAST_MEMORY;
 pub use self::sources::{Sources, VictimDefinition};
 pub use self::store::Store;
-pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name};
+pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name, name as sensor_name};
 
 use crate::socket;
 
@@ -201,6 +201,14 @@ impl Config {
         std::iter::once(observe).chain(sensors).chain(allow).collect()
     }
 
+    /// The configuration that a file at this path would be, if it had this text.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn of_text(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::compose(validate::settings(path, text.as_bytes())?, Input::default())
+    }
+
     /// A configuration with these rules, and defaults for everything else; its interfaces are nobody's.
     ///
     /// # Errors
@@ -267,6 +275,12 @@ impl Config {
             constituencies: settings.constituencies,
         })
     }
+}
+
+/// The host's name, where it is one that a sensor can have.
+#[must_use]
+pub fn hostname() -> Option<String> {
+    Sensor::of_this_host().ok().map(|sensor| sensor.name)
 }
 
 fn read(path: &Path) -> Result<validate::Settings, ConfigError> {

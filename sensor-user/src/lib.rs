@@ -32,5 +32,6 @@ pub mod socket;
 pub mod sources;
 pub mod status;
 pub mod store;
+pub mod typed;
 pub mod view;
 pub mod writable;

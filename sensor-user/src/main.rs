@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use sensor_user::cli::{Cli, Command};
 use sensor_user::commands::{
-    check, confirm, detach, doctor, evidence, notices, reload, run, sources, status,
+    check, confirm, detach, doctor, evidence, notices, reload, run, setup, sources, status,
 };
 use sensor_user::config::{Config, Input};
 use sensor_user::obstacle::{WrongUse, in_words};
@@ -53,6 +53,7 @@ fn dispatch() -> ExitCode {
         Command::Notices(arguments) => finish(notices::run(&arguments)),
         Command::Tuples(arguments) => finish(sources::tuples(&arguments)),
         Command::Counts(arguments) => finish(sources::counts(&arguments)),
+        Command::Setup(arguments) => finish(setup::run(&arguments)),
         Command::Reload(arguments) => finish(reload::run(&arguments)),
         Command::Detach(arguments) => finish(detach::run(&arguments)),
     }

@@ -62,6 +62,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("sensor_harness", "no kernel has a part in the harness's own tests"),
     ("sensor_tests", "no kernel has a part in the tests' own library"),
     ("service", "no kernel has a part in what a service manager hears"),
+    ("setup", "it needs ssh and its server"),
     ("shipped", "it needs the agent as it is shipped"),
     ("simulation", "it needs Prometheus"),
     ("socket", "no kernel has a part in its protocol"),

@@ -91,7 +91,11 @@ fn is_refused_by_linux(character: char) -> bool {
 }
 
 /// A name of a sensor or a region: a label's value, which people read.
-pub(super) fn name(text: &str) -> Result<String, &'static str> {
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() {
         Err("is empty: give it a name, such as \"japan-1\"")
     } else if text.trim() != text {

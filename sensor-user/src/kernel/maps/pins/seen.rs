@@ -1,6 +1,5 @@
 //! Where sensors have pinned something on this host, whatever their `--pins`, and the command that ends it.
 
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use super::left::{pinned_links, version_directories};
 use crate::kernel::host::Interface;
 use crate::lock;
 use crate::obstacle::together;
+use crate::typed::word;
 
 /// Where the programs and their counters are pinned unless told otherwise.
 pub const DEFAULT_PINS: &str = "/sys/fs/bpf/sensor";
@@ -112,12 +112,6 @@ pub fn detach_command(interfaces: &[&str], pins: &Path) -> String {
 pub fn detach_command_of(interface: &Interface) -> String {
     let root = Root::of(interface).map_or_else(|| DEFAULT_PINS.into(), |root| root.path);
     detach_command(&[&interface.name], &root)
-}
-
-/// A word as a shell takes it.
-fn word(text: &str) -> Cow<'_, str> {
-    let is_plain = |character: char| character.is_alphanumeric() || "/_-.+,:@".contains(character);
-    if text.chars().all(is_plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")).into() }
 }
 
 /// Where BPF file systems are mounted.
