@@ -6,6 +6,7 @@
 mod notices;
 mod setup;
 mod sources;
+mod top;
 mod value;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::notices::{NoticeForm, Notices};
 pub use self::setup::{DEFAULT_CONFIG, Setup};
 pub use self::sources::{Counts, Events, Form, Period, Source, Sources, Tuples};
+pub use self::top::Top;
 
 use crate::config::{self, KernelLog, Mode, Port, Prefix};
 use crate::kernel::{AttachOptions, DEFAULT_PINS};
@@ -33,6 +35,7 @@ Examples:
   sensor run --config /etc/sensor/sensor.toml --confirm-within 60s
   sensor confirm
   sensor status
+  sensor top
   sensor evidence --last 1h --port 23/tcp
   sensor sources --port 37215/tcp
   sensor notices --constituency our-country --format intelmq
@@ -100,6 +103,9 @@ pub enum Command {
     Tuples(Tuples),
     /// Show what was counted over time, minute by minute or hour by hour: of all, of a protocol or of a port.
     Counts(Counts),
+    /// Show on the terminal what there is to see: how fast packets come, to which ports, from whom, made by what, and whether
+    /// all is well.
+    Top(Top),
     /// Have the running agent apply its changed configuration file; a bad one is refused whole.
     Reload(Reload),
     /// Remove the sensor from interfaces, whoever attached it. Needs no configuration and no agent.

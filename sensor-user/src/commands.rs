@@ -11,3 +11,5 @@ pub mod run;
 pub mod setup;
 pub mod sources;
 pub mod status;
+mod tables;
+pub mod top;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use sensor_user::cli::{Cli, Command};
 use sensor_user::commands::{
-    check, confirm, detach, doctor, evidence, notices, reload, run, setup, sources, status,
+    check, confirm, detach, doctor, evidence, notices, reload, run, setup, sources, status, top,
 };
 use sensor_user::config::{Config, Input};
 use sensor_user::obstacle::{WrongUse, in_words};
@@ -54,6 +54,7 @@ fn dispatch() -> ExitCode {
         Command::Tuples(arguments) => finish(sources::tuples(&arguments)),
         Command::Counts(arguments) => finish(sources::counts(&arguments)),
         Command::Setup(arguments) => finish(setup::run(&arguments)),
+        Command::Top(arguments) => finish(top::run(&arguments)),
         Command::Reload(arguments) => finish(reload::run(&arguments)),
         Command::Detach(arguments) => finish(detach::run(&arguments)),
     }

@@ -5,7 +5,6 @@
 
 pub mod asked;
 mod chart;
-mod form;
 mod frame;
 mod now;
 mod port;
@@ -21,7 +20,7 @@ pub use self::frame::{CONTENT_SECURITY_POLICY, ICON, SCRIPT, STYLE, front, port_
 
 use maud::Markup;
 
-use crate::view::View;
+use crate::view::{View, form};
 
 /// What changes slowly, and is large, comes with one of so many events.
 const SLOWLY: u64 = 10;

@@ -5,6 +5,7 @@
 //! same.
 
 pub mod ask;
+pub(crate) mod form;
 pub mod last;
 pub mod pace;
 pub mod past;

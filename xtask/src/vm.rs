@@ -67,6 +67,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("simulation", "it needs Prometheus"),
     ("socket", "no kernel has a part in its protocol"),
     ("surge_rules", "no kernel has a part in it"),
+    ("top", "it needs tmux"),
     ("unprivileged", "it needs the unit and what prepares pins, which are not there"),
     ("world", "it needs ssh, curl, dig and their servers"),
 ];

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
+use crate::printable::one_line;
+
 /// Lines shown before the rest is only counted.
 const MAX_SHOWN: usize = 20;
 /// Characters of a value that are shown.
@@ -87,27 +89,6 @@ pub(super) fn cut(value: &str) -> Cow<'_, str> {
     }
 }
 
-fn one_line(message: &str) -> String {
-    let mut line = String::with_capacity(message.len());
-    for character in message.chars() {
-        if character.is_control() || is_bidirectional(character) {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
-}
-
-/// Whether a character only tells in which direction others are shown (Unicode Annex 9): with them a line can look
-/// like another.
-const fn is_bidirectional(character: char) -> bool {
-    matches!(
-        character,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -130,16 +111,6 @@ mod tests {
         problems.add(0, "sooner\n\u{1b}[2J");
         let error = problems.check(()).unwrap_err();
         assert_eq!(error.to_string(), "f:1: sooner\\n\\u{1b}[2J\nf:2: later");
-    }
-
-    #[rstest]
-    #[case::control("a\u{1b}[2J\u{9b}", "a\\u{1b}[2J\\u{9b}")]
-    #[case::overriding("a\u{202e}b\u{202c}", "a\\u{202e}b\\u{202c}")]
-    #[case::isolating("\u{2066}\u{2069}", "\\u{2066}\\u{2069}")]
-    #[case::marks("\u{200e}\u{200f}\u{61c}", "\\u{200e}\\u{200f}\\u{61c}")]
-    #[case::written_from_right_to_left("עברית", "עברית")]
-    fn no_character_changes_how_a_line_looks(#[case] message: &str, #[case] line: &str) {
-        assert_eq!(one_line(message), line);
     }
 
     #[rstest]

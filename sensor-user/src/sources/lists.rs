@@ -31,16 +31,6 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long a start waits for the files: what is observed before they are read is of no country.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether a character controls what is printed behind it, and is refused in names: whoever maintains a file does not write
-/// on terminals. Marks of direction do (Unicode Standard Annex #9, table 3-1 and U+061C).
-fn controls(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        )
-}
-
 /// The lists as they were read last.
 #[derive(Clone, Default)]
 pub(super) struct Lists {

@@ -19,8 +19,8 @@ pub struct Said {
 }
 
 /// Commands that ask an agent.
-const ASK: [&str; 9] =
-    ["evidence", "notices", "reload", "scans", "source", "sources", "status", "tuples", "victims"];
+const ASK: [&str; 10] =
+    ["evidence", "notices", "reload", "scans", "source", "sources", "status", "top", "tuples", "victims"];
 
 /// Runs `sensor` with these arguments in a namespace; where they ask an agent, and name no pins, the one that was
 /// started in this namespace without.

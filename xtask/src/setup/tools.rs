@@ -63,6 +63,8 @@ const TESTS: &Installed = &[
     ("systemd-analyze", &["systemd"]),
     ("zsh", &["zsh"]),
     ("fish", &["fish"]),
+    // A terminal that a test looks at.
+    ("tmux", &["tmux"]),
     // Looks at the report's page.
     ("chromium", &["chromium"]),
 ];

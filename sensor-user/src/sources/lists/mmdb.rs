@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use anyhow::{Context as _, Result, bail};
 use maxminddb::{PathElement, WithinOptions};
 
-use super::controls;
 use crate::config::Prefix;
 use crate::country::Country;
+use crate::printable::controls;
 
 /// An autonomous system.
 #[derive(Clone, Debug, PartialEq, Eq)]

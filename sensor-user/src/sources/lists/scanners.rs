@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use super::{Lists, controls, watched};
+use super::{Lists, watched};
 use crate::config::Prefix;
+use crate::printable::controls;
 
 /// Longest name of an organisation, in characters: it is a label's value.
 const MAX_NAME: usize = 64;

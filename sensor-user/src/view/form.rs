@@ -6,15 +6,15 @@ use crate::sources::Count;
 use crate::status::{Grouped, Share};
 
 /// What stands where nothing is known.
-pub(super) const UNKNOWN: &str = "–";
+pub(crate) const UNKNOWN: &str = "–";
 
 /// A number with a comma before each three digits.
-pub(super) fn number(number: u64) -> String {
+pub(crate) fn number(number: u64) -> String {
     Grouped(number).to_string()
 }
 
 /// A share of a whole in percent.
-pub(super) fn share(part: u64, whole: u64) -> String {
+pub(crate) fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return UNKNOWN.to_owned();
     }
@@ -26,7 +26,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 }
 
 /// Packets a second.
-pub(super) fn rate(per_second: Option<f64>) -> String {
+pub(crate) fn rate(per_second: Option<f64>) -> String {
     match per_second {
         None => UNKNOWN.to_owned(),
         Some(rate) if rate > 0.0 && rate < 10.0 => format!("{rate:.1}"),
@@ -36,18 +36,18 @@ pub(super) fn rate(per_second: Option<f64>) -> String {
 }
 
 /// A number of sources: a lower bound is called one.
-pub(super) fn sources(count: u64, at_least: bool) -> String {
+pub(crate) fn sources(count: u64, at_least: bool) -> String {
     if at_least { format!("≥ {}", number(count)) } else { number(count) }
 }
 
 /// Likewise, of an answer.
-pub(super) fn distinct(count: Count, at_least: bool) -> String {
+pub(crate) fn distinct(count: Count, at_least: bool) -> String {
     let about = if count.exact || at_least { "" } else { "≈ " };
     format!("{about}{}", sources(count.count, at_least))
 }
 
 /// How much more or less than before: in percent, or how many times where it is more than twice as much.
-pub(super) fn change(now: Option<u64>, before: Option<u64>) -> String {
+pub(crate) fn change(now: Option<u64>, before: Option<u64>) -> String {
     let (Some(now), Some(before)) = (now, before) else { return UNKNOWN.to_owned() };
     #[expect(clippy::cast_precision_loss, reason = "rounded for people")]
     let (now_f, before_f) = (now as f64, before as f64);
@@ -70,12 +70,12 @@ pub(super) fn change(now: Option<u64>, before: Option<u64>) -> String {
 }
 
 /// The time of day, in UTC.
-pub(super) fn time(time: Timestamp) -> String {
+pub(crate) fn time(time: Timestamp) -> String {
     time.strftime("%H:%M:%S").to_string()
 }
 
 /// The day and the time, in UTC.
-pub(super) fn moment(time: Timestamp) -> String {
+pub(crate) fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
