@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,6 +24,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub const PORT: u16 = 9_999;
 
 /// Whom to log in to, and how.
+#[derive(Clone)]
 pub struct Host {
     /// The host's port that leads to its SSH.
     pub port: u16,
@@ -60,6 +61,12 @@ impl Host {
         let complaints = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         ensure!(output.status.success(), "`{command}` ended with {}: {said} {complaints}", output.status);
         Ok(said)
+    }
+
+    /// The same while others ask.
+    pub fn meanwhile(&self, command: &'static str) -> JoinHandle<Result<String>> {
+        let host = self.clone();
+        thread::spawn(move || host.ask(command))
     }
 
     /// Waits until one can log in.
@@ -118,23 +125,11 @@ impl Host {
     /// It cannot be copied.
     pub fn copy(&self, from: &Path, to: &str) -> Result<()> {
         let bytes = std::fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
-        self.write_bytes(to, &bytes)
-    }
-
-    /// Writes a file there.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn write(&self, path: &str, text: &str) -> Result<()> {
-        self.write_bytes(path, text.as_bytes())
-    }
-
-    fn write_bytes(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let mut ssh =
-            self.ssh(&format!("cat > {path}")).stdin(Stdio::piped()).spawn().context("cannot run ssh")?;
-        ssh.stdin.take().context("ssh has no input")?.write_all(bytes)?;
+            self.ssh(&format!("cat > {to}")).stdin(Stdio::piped()).spawn().context("cannot run ssh")?;
+        ssh.stdin.take().context("ssh has no input")?.write_all(&bytes)?;
         let ended = shell::wait(&mut ssh, COMMAND)?;
-        ensure!(ended.is_some_and(|status| status.success()), "cannot write {path} there");
+        ensure!(ended.is_some_and(|status| status.success()), "cannot write {to} there");
         Ok(())
     }
 
