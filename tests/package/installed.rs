@@ -23,10 +23,13 @@ mount --bind "$1" mnt
 exec chroot . sh -ec "$2"
 "#;
 
-/// Whether the sensor is attached, for scripts.
+/// Whether the sensor is attached, and whether it is at the next boot, for scripts; `!` would end none.
 const FUNCTIONS: &str = "
 export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
 attached() { ip link show sensor0 | grep -q xdp; }
+detached() { if attached; then echo \"sensor0 has a program\"; exit 1; fi; }
+enabled() { ls /etc/systemd/system/*.wants/sensor.service >/dev/null 2>&1; }
+disabled() { if enabled; then echo \"the unit is enabled\"; exit 1; fi; }
 gone() { for path in \"$@\"; do test ! -e \"$path\" || { echo \"$path is left\"; exit 1; }; done; }
 ";
 
@@ -46,7 +49,10 @@ pub fn comes_and_goes(older: &Path, newer: &Path) -> Result<()> {
     std::fs::copy(newer, packages.path().join("newer.deb"))?;
     let script = "
         dpkg --install /mnt/older.deb
-        ! attached
+        detached
+        disabled
+        systemctl --quiet enable sensor.service
+        enabled
         getent passwd sensor >/dev/null && getent group sensor >/dev/null
         echo '# mine' >> /etc/sensor/sensor.toml.example
         mkdir -p /var/lib/sensor && touch /var/lib/sensor/sensor.db
@@ -56,9 +62,11 @@ pub fn comes_and_goes(older: &Path, newer: &Path) -> Result<()> {
         attached
         dpkg --install --force-confdef --force-confold /mnt/newer.deb
         attached
+        enabled
         grep -q mine /etc/sensor/sensor.toml.example
         dpkg --remove sensor
-        ! attached
+        detached
+        disabled
         gone /usr/bin/sensor /sys/fs/bpf/sensor/v*
         test -e /var/lib/sensor/sensor.db
         dpkg --purge sensor
