@@ -184,6 +184,10 @@ pub struct Tuples {
     #[arg(long, value_name = "NAME")]
     pub sensor: Option<String>,
 
+    /// SYNs to this port, as in 37215/tcp: tuples that went there among the eight ports that most of them went to.
+    #[arg(long, value_name = "PORT", conflicts_with = "order_by_sources")]
+    pub port: Option<Port>,
+
     /// Leave out known scanners.
     #[arg(long)]
     pub without_known_scanners: bool,

@@ -76,10 +76,12 @@ pub fn victims(arguments: &cli::Events) -> Result<()> {
 /// # Errors
 /// No agent answers.
 pub fn tuples(arguments: &cli::Tuples) -> Result<()> {
-    let cli::Tuples { period, sensor, without_known_scanners, order_by_sources, limit, form, agent } =
+    let cli::Tuples { period, sensor, port, without_known_scanners, order_by_sources, limit, form, agent } =
         arguments.clone();
     let (from, to) = times(period)?;
-    let ask = Ask { from, to, sensor, without_known_scanners, order_by_sources, limit, ..Ask::default() };
+    let slot = port.map(|port| port.to_string());
+    let ask =
+        Ask { from, to, sensor, slot, without_known_scanners, order_by_sources, limit, ..Ask::default() };
     asked(&Question::Tuples(ask), &agent, &form)
 }
 

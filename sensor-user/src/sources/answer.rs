@@ -6,6 +6,7 @@ mod filter;
 mod one;
 mod rows;
 mod stored;
+mod tuples;
 mod windows;
 
 use std::sync::Arc;
@@ -278,8 +279,8 @@ pub struct TupleRow {
     /// SYNs from known scanners; where those are left out, beside `packets`.
     #[serde(default)]
     pub from_known_scanners: u64,
-    /// Distinct sources since then.
-    pub sources: Count,
+    /// Distinct sources since then; `None` of those to one port, where it is not known.
+    pub sources: Option<Count>,
     /// When the first was seen.
     pub first: Timestamp,
     /// When the last was seen.

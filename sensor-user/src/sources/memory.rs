@@ -93,7 +93,7 @@ struct Shares {
 impl Shares {
     fn of(settings: &Sources, sensors: usize) -> Self {
         let all = usize::try_from(settings.memory).unwrap_or(usize::MAX) / sensors.max(1);
-        Self { windows: all / 16 * 5, victims: all / 8, scans: all / 4 }
+        Self { windows: all / 32 * 11, victims: all / 8, scans: all / 16 * 3 }
     }
 }
 

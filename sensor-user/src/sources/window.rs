@@ -13,7 +13,7 @@ use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::shown::{Network, Shown};
+pub(super) use self::shown::{Sent, Shown};
 use super::account::Account;
 use super::clock::Doubt;
 use super::counted::Counted;
@@ -110,7 +110,7 @@ pub(super) struct Window {
     pub systems: Counted<Option<u32>>,
     pub sources: Heavy<Source, Doing>,
     pub pairs: Heavy<Pair, Seen>,
-    pub networks: Heavy<Prefix, Network>,
+    pub networks: Heavy<Prefix, Sent>,
     pub tuples: Heavy<Tuple, Shown>,
     /// Addresses under denial of service.
     pub victims: Distinct,
@@ -119,7 +119,7 @@ pub(super) struct Window {
 }
 
 /// A window's bytes are so many parts, of which each table has some.
-const PARTS: usize = 17;
+const PARTS: usize = 19;
 
 impl Window {
     /// In so many bytes.
@@ -142,7 +142,7 @@ impl Window {
             sources: Heavy::within(4 * part, 0),
             pairs: Heavy::within(4 * part, 0),
             networks: Heavy::within(part, 0),
-            tuples: Heavy::within(2 * part, Shown::MOST_BYTES),
+            tuples: Heavy::within(4 * part, Shown::MOST_BYTES),
             victims: Distinct::default(),
             sketch: key.map(Sketch::new),
         }
@@ -158,7 +158,7 @@ impl Window {
         self.sources.bound(4 * part, 0, forgotten);
         self.pairs.bound(4 * part, 0, forgotten);
         self.networks.bound(part, 0, forgotten);
-        self.tuples.bound(2 * part, Shown::MOST_BYTES, forgotten);
+        self.tuples.bound(4 * part, Shown::MOST_BYTES, forgotten);
     }
 
     /// When it ends, likewise.
@@ -180,17 +180,9 @@ impl Window {
         self.sources.add(it.source, || Doing::since(it.time), forgotten).add(it);
         let seen = Seen::at(it.time);
         self.pairs.add(Pair::new(it.source, it.slot), || seen, forgotten).add(it.time);
-        let network = self.networks.add(it.source.network(), || Network { seen, known: 0 }, forgotten);
-        network.seen.add(it.time);
-        network.known += u64::from(about.known);
+        self.networks.add(it.source.network(), || Sent::since(seen), forgotten).add(it, about);
         if let Some(tuple) = it.tuple {
-            let new =
-                || Shown { seen, known: 0, others: Distinct::default(), known_sources: Distinct::default() };
-            let shown = self.tuples.add(tuple, new, forgotten);
-            shown.seen.add(it.time);
-            shown.known += u64::from(about.known);
-            let set = if about.known { &mut shown.known_sources } else { &mut shown.others };
-            set.add(about.key);
+            self.tuples.add(tuple, || Shown::since(seen), forgotten).add(it, about);
         }
     }
 
@@ -226,10 +218,10 @@ impl Window {
         seen.add(it.last);
         self.sources.add_all(it.source, packets, || Doing::since(it.first), forgotten).restore(it);
         self.pairs.add_all(Pair::new(it.source, it.slot), packets, || seen, forgotten).merge(seen);
-        let network =
-            self.networks.add_all(it.source.network(), packets, || Network { seen, known: 0 }, forgotten);
-        network.seen.merge(seen);
-        network.known += known;
+        let of_network = || Sent::since(seen);
+        self.networks
+            .add_all(it.source.network(), packets, of_network, forgotten)
+            .merge(Sent { seen, known });
     }
 
     /// As the store has it.

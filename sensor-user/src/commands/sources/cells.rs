@@ -82,7 +82,13 @@ fn row(line: &Line, zone: Offset, by: For) -> Option<Cells> {
             ];
             packets(&mut cells, row.packets, row.more, by);
             cells.push(("from known scanners", row.from_known_scanners.to_string()));
-            count(&mut cells, "sources", row.sources, row.more > 0, by);
+            match row.sources {
+                Some(sources) => count(&mut cells, "sources", sources, row.more > 0, by),
+                None if by == For::Programs => {
+                    cells.extend([("sources", String::new()), ("sources exact", String::new())]);
+                }
+                None => {}
+            }
             cells.extend([("first", time(row.first)), ("last", time(row.last))]);
             cells
         }

@@ -1,4 +1,4 @@
-//! Rankings: networks, ports, countries, autonomous systems and tuples, over the windows that are asked for.
+//! Rankings: networks, ports, countries, autonomous systems, over the windows that are asked for.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,16 +10,14 @@ use sensor_common::heavy::{Heavy, Place};
 
 use super::super::ask::{self, Ask, MAX_LIMIT};
 use super::super::counted::{Counted, Part};
-use super::super::distinct::Distinct;
 use super::super::lists::Lists;
 use super::super::register::Register;
 use super::super::source::Source;
-use super::super::tuple::Tuple;
-use super::super::window::{Network, Shown, Span, Window};
+use super::super::window::{Sent, Span, Window};
 use super::filter::{Filter, sources};
 use super::stored;
 use super::windows::{Chosen, lines};
-use super::{Belongs, Line, PartRow, Row, Rows, TupleRow};
+use super::{Belongs, Line, PartRow, Row, Rows};
 use crate::config::Prefix;
 use crate::counters::names::slot_name;
 use crate::obstacle::WrongUse;
@@ -74,45 +72,6 @@ impl Register {
         }
         Ok(answer)
     }
-
-    /// Which tuples most SYNs have, or most sources.
-    ///
-    /// # Errors
-    /// There is no such sensor, or no list of known scanners that are to be left out; or tuples of a part are asked for.
-    pub fn tuples(&self, ask: &Ask) -> Result<Vec<Line>> {
-        Filter::of(ask, &self.lists())?;
-        if ask.slot.is_some() || ask.tool.is_some() || ask.country.is_some() || ask.by != ask::By::Source {
-            let words =
-                "tuples are known of all packets together: ask for them without a port, a tool or a country";
-            return Err(WrongUse(words.to_owned()).into());
-        }
-        let chosen = self.memory().chosen(ask)?;
-        let without = ask.without_known_scanners;
-        let mut rows: Vec<TupleRow> = merged(
-            &chosen,
-            |window| &window.tuples,
-            |_| true,
-            |mine: &mut Shown, theirs| {
-                mine.seen.merge(theirs.seen);
-                mine.known += theirs.known;
-                mine.others.merge(&theirs.others);
-                mine.known_sources.merge(&theirs.known_sources);
-            },
-        )
-        .into_iter()
-        .map(|(tuple, place)| tuple_row(tuple, &place, without))
-        .filter(|row| row.packets > 0)
-        .collect();
-        rows.sort_by_key(|row| {
-            let (by_packets, by_sources) = (Reverse(row.packets), Reverse(row.sources.count));
-            if ask.order_by_sources { (by_sources, by_packets) } else { (by_packets, by_sources) }
-        });
-        rows.truncate(ask.limit.min(MAX_LIMIT) as usize);
-        Ok(lines(&chosen)
-            .chain([Line::Rows(Rows::of(ask))])
-            .chain(rows.into_iter().map(Line::Tuple))
-            .collect())
-    }
 }
 
 /// When the last full hour began: without a time, that is what is asked for, and this hour.
@@ -148,16 +107,9 @@ pub(super) fn merged<K: Copy + Eq + Hash, V: Clone>(
 }
 
 fn networks(chosen: &Chosen, lists: &Lists, without_known_scanners: bool, most: usize) -> Vec<Line> {
-    let places = merged(
-        chosen,
-        |window| &window.networks,
-        |_| true,
-        |mine: &mut Network, theirs| {
-            mine.seen.merge(theirs.seen);
-            mine.known += theirs.known;
-        },
-    );
-    let mut ranked: Vec<(Prefix, u64, Place<Network>)> = places
+    let places =
+        merged(chosen, |window| &window.networks, |_| true, |mine: &mut Sent, theirs| mine.merge(*theirs));
+    let mut ranked: Vec<(Prefix, u64, Place<Sent>)> = places
         .into_iter()
         .map(|(network, place)| {
             let known = if without_known_scanners { place.value.known } else { 0 };
@@ -167,7 +119,7 @@ fn networks(chosen: &Chosen, lists: &Lists, without_known_scanners: bool, most: 
         .collect();
     ranked.sort_unstable_by_key(|(network, packets, _)| (Reverse(*packets), *network));
     ranked.truncate(most);
-    let row = |(network, packets, place): (Prefix, u64, Place<Network>)| {
+    let row = |(network, packets, place): (Prefix, u64, Place<Sent>)| {
         Line::Source(Row {
             source: network.to_string(),
             packets,
@@ -245,26 +197,5 @@ pub(super) fn name_systems(answer: &mut [Line], sources: impl Iterator<Item = So
         {
             *name = Belongs::of(source, lists).as_name;
         }
-    }
-}
-
-fn tuple_row(tuple: Tuple, place: &Place<Shown>, without_known_scanners: bool) -> TupleRow {
-    let Shown { seen, known, others, known_sources } = &place.value;
-    TupleRow {
-        window: tuple.window,
-        options: tuple.options.to_string(),
-        mss: tuple.mss,
-        scale: tuple.scale,
-        ttl: tuple.ttl,
-        packets: place.seen - if without_known_scanners { *known } else { 0 },
-        more: place.before,
-        from_known_scanners: *known,
-        sources: if without_known_scanners {
-            others.count()
-        } else {
-            Distinct::count_both(others, known_sources)
-        },
-        first: seen.first(),
-        last: seen.last(),
     }
 }

@@ -119,8 +119,8 @@ fn every_table_has_its_part_of_the_least_memory() {
         (Counted::<Option<u32>>::LEAST, part),
         (Heavy::<Source, Doing>::least(0), 4 * part),
         (Heavy::<Pair, Seen>::least(0), 4 * part),
-        (Heavy::<Prefix, Network>::least(0), part),
-        (Heavy::<Tuple, Shown>::least(Distinct::MOST_BYTES), 2 * part),
+        (Heavy::<Prefix, Sent>::least(0), part),
+        (Heavy::<Tuple, Shown>::least(Shown::MOST_BYTES), 4 * part),
     ];
     assert!(least.iter().all(|(least, bytes)| least <= bytes), "{least:?}");
 }

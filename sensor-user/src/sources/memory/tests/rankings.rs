@@ -108,7 +108,7 @@ fn tuples_can_be_had_without_known_scanners() {
         let says = Line::Rows(Rows { without_known_scanners });
         assert!(answer.contains(&says), "{answer:?}");
         let row = |line| match line {
-            Line::Tuple(row) => Some((row.window, row.packets, row.from_known_scanners, row.sources)),
+            Line::Tuple(row) => Some((row.window, row.packets, row.from_known_scanners, row.sources?)),
             _ => None,
         };
         answer.into_iter().filter_map(row).collect::<Vec<_>>()
@@ -121,6 +121,35 @@ fn tuples_can_be_had_without_known_scanners() {
     let nobody = super::register(64 << 20);
     let error = nobody.tuples(&Ask { without_known_scanners: true, ..Ask::default() }).unwrap_err();
     assert!(error.to_string().contains("no scanners are known"), "{error}");
+}
+
+/// What went to a port is told of the tuples that went there most; of others it is known how much that may be.
+#[test]
+fn tuples_can_be_had_of_one_port() {
+    let register = register(64 << 20);
+    let with = |window, port| {
+        let tuple = Tuple { window, options: OptionKinds::default(), mss: None, scale: None, ttl: 64 };
+        Observation { tuple: Some(tuple), ..syn(at(0), 1, 1, port) }
+    };
+    // One goes to two ports; another to many once each, among which one is hidden.
+    let mut observations: Vec<_> = (0..90).map(|at| with(1, [23, 23, 80][at % 3])).collect();
+    observations.extend((0..200).map(|port| with(2, 1_000 + port)));
+    observe(&register, &observations);
+    let ask = |port: &str| {
+        let ask = Ask { slot: Some(port.to_owned()), ..Ask::default() };
+        let row = |line| match line {
+            Line::Tuple(row) => Some((row.window, row.packets, row.more, row.sources)),
+            _ => None,
+        };
+        register.tuples(&ask).unwrap().into_iter().filter_map(row).collect::<Vec<_>>()
+    };
+    assert_eq!(ask("23/tcp"), [(1, 60, 0, None)]);
+    assert_eq!(ask("80/tcp"), [(1, 30, 0, None)]);
+    assert_eq!(ask("443/tcp"), []);
+    let [(2, 1, more, None)] = ask("1199/tcp")[..] else { panic!("{:?}", ask("1199/tcp")) };
+    assert!((1..=199).contains(&more), "{more}");
+    let by_sources = Ask { slot: Some("23/tcp".to_owned()), order_by_sources: true, ..Ask::default() };
+    assert!(register.tuples(&by_sources).is_err());
 }
 
 #[test]
