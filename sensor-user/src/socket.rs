@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use self::answer::Answer;
 pub use self::client::{Client, Line, detach, reload};
-pub use self::door::{Door, PAGE};
+pub use self::door::{Door, PAGE, QUESTIONS};
 pub(crate) use self::group::{GROUP, number as group};
 pub(crate) use self::path::fnv1a;
 pub use self::path::{MAX_PATH, default_page_path, default_path};

@@ -33,15 +33,18 @@ pub fn run(config: &Config, options: &AttachOptions) -> Result<()> {
         ("`sensor run`", Conditions::of_run(config, options))
     };
     let mut text = report(config, &facts, &findings)?;
-    files(&mut text, config)?;
+    files(&mut text, config, options)?;
     answer(&mut text, command, &conditions, &findings, &socket)?;
     output::print(&text)?;
     conditions.allow()?;
     findings.allow()
 }
 
-/// Files that an agent reads and goes on without.
-fn files(text: &mut String, config: &Config) -> Result<()> {
+/// Files that an agent reads or makes, and goes on without.
+fn files(text: &mut String, config: &Config, options: &AttachOptions) -> Result<()> {
+    if let Some(error) = socket::obstacle(&config.page_path(&options.pins), socket::PAGE) {
+        writeln!(text, "Note: {}: {error:#}.", socket::PAGE.without)?;
+    }
     let troubles = config.evidence.as_ref().map(|_| file_troubles(&config.sources));
     for trouble in troubles.into_iter().flatten() {
         writeln!(text, "Note: {trouble}.")?;
@@ -61,7 +64,7 @@ fn answer(
     findings: &Findings,
     socket: &Path,
 ) -> Result<()> {
-    if let Some(error) = socket::obstacle(socket) {
+    if let Some(error) = socket::obstacle(socket, socket::QUESTIONS) {
         writeln!(text, "Note: no command could ask the agent: {error:#}.")?;
     }
     for error in conditions.unmet_by_user() {

@@ -87,7 +87,7 @@ fn listens(path: &Path) -> Finding {
     if socket::is_listening(path) {
         return Finding::ok(check, format!("an agent listens on {}", path.display()));
     }
-    match socket::obstacle(path) {
+    match socket::obstacle(path, socket::QUESTIONS) {
         Some(Obstacle { found, remedy }) => {
             Finding::note(check, found, format!("{remedy}; until then no command can ask the agent"))
         }

@@ -113,11 +113,11 @@ pub fn check(path: &Path, pins: &Path) -> io::Result<Result<()>> {
 /// What keeps this user from making a socket at this path, as far as it can be told without; the agent goes on
 /// without one.
 #[must_use]
-pub fn obstacle(path: &Path) -> Option<Obstacle> {
+pub fn obstacle(path: &Path, purpose: Purpose) -> Option<Obstacle> {
     if fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
-        return Some(something_else(path, QUESTIONS.table));
+        return Some(something_else(path, purpose.table));
     }
-    writable::refused(path.parent()?).map(|error| cannot_listen(path, &error, QUESTIONS.table))
+    writable::refused(path.parent()?).map(|error| cannot_listen(path, &error, purpose.table))
 }
 
 /// Whether an agent of this network namespace listens at this path.
@@ -287,7 +287,8 @@ mod tests {
         fs::write(&path, "mine").unwrap();
         assert!(matches!(file(&path), Err(Refusal::Unusable(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
-        assert!(obstacle(&path).is_some() && obstacle(&folder.path().join("below").join("s")).is_none());
+        let below = folder.path().join("below").join("s");
+        assert!(obstacle(&path, QUESTIONS).is_some() && obstacle(&below, QUESTIONS).is_none());
         let long = folder.path().join("s".repeat(MAX_PATH));
         assert!(matches!(file(&long), Err(Refusal::Unusable(_))));
     }
