@@ -48,7 +48,7 @@ pub fn parts(view: &View, asked: &Asked) -> Vec<(&'static str, Markup)> {
         ("now", now::now(view, asked)),
         ("last", now::last(view)),
         ("ranking", ranking::ranking(view, asked)),
-        ("made", ranking::made(view)),
+        ("made", frame::made(view.snapshot, view.time, Some(&view.agent))),
         ("who", who::who(view, asked)),
     ]
 }

@@ -186,6 +186,12 @@ pub struct Named {
 }
 
 impl View {
+    /// Whether the counters could be read: without them, no count here means anything.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
     /// Without what only those may see who see addresses.
     #[must_use]
     pub fn within(mut self, sight: Sight) -> Self {

@@ -149,6 +149,9 @@ fn a_port_has_a_page() -> Result<()> {
     let shown = page(&scene.agent, "/port/23/tcp")?;
     assert!(shown.contains("<h1>23/TCP (Telnet)</h1>"), "{shown}");
     assert_eq!((fact(&shown, "sources")?, fact(&shown, "observed")?), (2, 70));
+    let tuple = between(&shown, "data-tuple=\"1024 \"", "</tr>")?;
+    ensure!(tuple.contains("data-fact=\"packets\">70<"), "{tuple}");
+    ensure!(shown.contains("data-snapshot=\""), "{shown}");
     assert_eq!(fact(&page(&scene.agent, "/port/9/udp")?, "packets")?, 0);
     assert_eq!(scene.agent.get("/port/65536/tcp")?.status, 404);
     let nobody = scene.agent.get("/?sensor=nobody")?;

@@ -212,7 +212,10 @@ fn a_path_that_cannot_be_used_stops_nothing() -> Result<()> {
     fs::write(&file, &of_page)?;
     let checked =
         scene.sensor(&["check", "--interface", "sensor0", "--config", &file.display().to_string()])?;
-    ensure!(checked.stdout.contains("Note: nobody sees the page by it: cannot listen on"), "{checked:?}");
+    ensure!(
+        checked.stdout.contains("Note: nobody could see the page by its socket: cannot listen on"),
+        "{checked:?}"
+    );
     let agent = scene.launch().config(&config).start()?;
     let log = agent.stderr();
     let words = format!("cannot listen on {}: there is something else than a socket", path.display());

@@ -216,6 +216,16 @@ impl export::Documents for Pages {
         Ok(page.into())
     }
 
+    fn has(&self, asked: &Asked) -> Result<()> {
+        let state = self.lock();
+        match asked.sensor.as_deref() {
+            Some(name) if state.exporter.names().all(|known| known != name) => {
+                Err(super::view::no_sensor(name))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn news(&self, asked: &Asked, sight: Sight, number: u64) -> Result<Bytes> {
         Ok(page::news(&self.view(&asked.view())?.within(sight), asked, number).into())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use jiff::Timestamp;
 use sensor_common::layout::Counter;
 
@@ -50,7 +50,7 @@ impl Pages {
     /// # Errors
     /// There is no such sensor, or the kernel does not say what is attached.
     pub(super) fn view(&self, ask: &AskView) -> Result<View> {
-        let mut view = View { time: Timestamp::now(), ..View::default() };
+        let mut view = View { time: Timestamp::now(), sensor: ask.sensor.clone(), ..View::default() };
         let unread = self.drain_lately().map(drop).err();
         let attached = self.looked_at()?;
         let (services, register, store) = {
@@ -111,7 +111,8 @@ impl Pages {
             let (view, register, store) = {
                 let state = self.drain_lately()?;
                 let of = sensors_of(&state, sensor)?;
-                let view = PortView::new(port, sensor.map(str::to_owned), of.into_iter());
+                let snapshot = state.exporter.snapshot_number();
+                let view = PortView::new((port, sensor.map(str::to_owned)), snapshot, of.into_iter());
                 (view, state.exporter.told_of(), state.store.clone())
             };
             let view = match store {
@@ -178,7 +179,6 @@ fn counted(view: &mut View, ask: &AskView, state: &State) -> Result<Vec<(Service
             bytes,
         });
     }
-    view.sensor.clone_from(&ask.sensor);
     let of = sensors_of(state, ask.sensor.as_deref())?;
     view.packets = of.iter().map(|slots| slots.total().packets).sum();
     view.tools = details_of(&of, details::tools);
@@ -200,12 +200,13 @@ fn sensors_of<'a>(state: &'a State, sensor: Option<&str>) -> Result<Vec<&'a Slot
     let counted = state.exporter.counted().filter(|(name, _)| is_asked_for(name));
     let of: Vec<&Slots> = counted.map(|(_, slots)| slots).collect();
     match sensor {
-        Some(name) if of.is_empty() => {
-            let words = format!("there is no sensor {name:?}: `sensor status` shows those there are");
-            Err(anyhow!(WrongUse(words)))
-        }
+        Some(name) if of.is_empty() => Err(no_sensor(name)),
         _ => Ok(of),
     }
+}
+
+pub(super) fn no_sensor(name: &str) -> Error {
+    anyhow!(WrongUse(format!("there is no sensor {name:?}: `sensor status` shows those there are")))
 }
 
 /// A detail of sensors together.

@@ -184,7 +184,7 @@ pub struct Tuples {
     #[arg(long, value_name = "NAME")]
     pub sensor: Option<String>,
 
-    /// SYNs to this port, as in 37215/tcp: tuples that went there among the eight ports that most of them went to.
+    /// SYNs to this port, as in 37215/tcp: sure to be there are tuples that sent more than a quarter of their SYNs to it.
     #[arg(long, value_name = "PORT", conflicts_with = "order_by_sources")]
     pub port: Option<Port>,
 

@@ -43,7 +43,7 @@ pub fn run(config: &Config, options: &AttachOptions) -> Result<()> {
 /// Files that an agent reads or makes, and goes on without.
 fn files(text: &mut String, config: &Config, options: &AttachOptions) -> Result<()> {
     if let Some(error) = socket::obstacle(&config.page_path(&options.pins), socket::PAGE) {
-        writeln!(text, "Note: {}: {error:#}.", socket::PAGE.without)?;
+        writeln!(text, "Note: nobody could see the page by its socket: {error:#}.")?;
     }
     let troubles = config.evidence.as_ref().map(|_| file_troubles(&config.sources));
     for trouble in troubles.into_iter().flatten() {

@@ -219,8 +219,7 @@ impl Exporter {
         let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
         // Asked for by people and now and then: no memory is kept for the next.
         let mut text = Vec::new();
-        let names = self.sensors.iter().map(|sensor| sensor.name.as_str());
-        slots::write(&mut text, names, &self.constituencies, snapshot, self.number)
+        slots::write(&mut text, self.names(), &self.constituencies, snapshot, self.number)
             .context("cannot write the slots")?;
         Ok(text.into())
     }
@@ -237,7 +236,12 @@ impl Exporter {
     /// What each sensor, by name, has counted in each slot, as of the last drain; nothing before the first.
     pub fn counted(&self) -> impl Iterator<Item = (&str, &Slots)> {
         let drained = self.snapshot.iter().flat_map(|snapshot| &snapshot.sensors);
-        self.sensors.iter().map(|sensor| sensor.name.as_str()).zip(drained)
+        self.names().zip(drained)
+    }
+
+    /// The names of the sensors that are exported, whether they were drained yet or not.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.sensors.iter().map(|sensor| sensor.name.as_str())
     }
 
     /// The number of the last snapshot; `None` before the first.

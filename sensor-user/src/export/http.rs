@@ -60,6 +60,12 @@ pub trait Documents: Send + Sync + 'static {
     /// As [`metrics`](Self::metrics).
     fn page(&self, asked: &Asked, sight: Sight) -> anyhow::Result<Bytes>;
 
+    /// Whether there is such a page: its sensor may be none.
+    ///
+    /// # Errors
+    /// There is none, and which there are.
+    fn has(&self, asked: &Asked) -> anyhow::Result<()>;
+
     /// Gives what is new on a page, as an event for a browser; `number` counts them from 1.
     ///
     /// # Errors

@@ -1,9 +1,12 @@
 //! The document around the parts of a page, and what it is served with.
 
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::asked::{Asked, What};
 use super::{parts, port};
+use crate::counters::SnapshotNumber;
+use crate::status::AgentStatus;
 use crate::view::View;
 use crate::view::port::PortView;
 
@@ -60,7 +63,7 @@ pub fn port_page(view: &PortView, asked: &Asked) -> String {
             h1 { (port::title(view)) }
         }
         main #main { (port::body(view)) }
-        footer { p .note { "Made " (view.time.strftime("%Y-%m-%d %H:%M:%S").to_string()) " UTC" } }
+        footer { (made(view.snapshot, view.time, None)) }
     };
     document(&port::title(view), asked, &body)
 }
@@ -69,6 +72,7 @@ fn title(view: &View) -> String {
     match (&view.sensor, &view.sensors[..]) {
         (Some(name), _) => name.clone(),
         (None, [only]) => only.name.clone(),
+        (None, []) => "sensor".to_owned(),
         (None, all) => format!("{} sensors", all.len()),
     }
 }
@@ -91,6 +95,17 @@ fn header(view: &View, asked: &Asked, health: &Markup) -> Markup {
                 button #pause type="button" hidden aria-pressed="false" title="Key: p" { "Pause" }
                 span #state .small role="status" {}
             }
+        }
+    }
+}
+
+/// What a page is made of, when, and by which agent.
+pub(super) fn made(snapshot: Option<SnapshotNumber>, time: Timestamp, agent: Option<&AgentStatus>) -> Markup {
+    html! {
+        p #made .note data-snapshot=[snapshot.map(|number| number.0)] {
+            @if let Some(number) = snapshot { "Snapshot " (number.0) ", made " } @else { "Made " }
+            (time.strftime("%Y-%m-%d %H:%M:%S").to_string()) " UTC"
+            @if let Some(agent) = agent { " by sensor " (agent.version) ", which runs since " (agent.since) }
         }
     }
 }

@@ -33,13 +33,18 @@ pub(super) fn now(view: &View, asked: &Asked) -> Markup {
             div .sensors {
                 @for sensor in &view.sensors { (of_sensor(sensor, view.sensors.len() > 1, asked)) }
             }
-            div .facts { (evidence(view)) (passed(&view.passed)) (interfaces(&view.interfaces)) }
             div .facts {
-                (named("SYNs by tool", "tools", &view.tools))
-                (named("TCP by flags", "tcp", &view.tcp))
-                (named("Backscatter", "backscatter", &view.backscatter))
-                @if !view.constituencies.is_empty() {
-                    (named("From constituencies", "constituencies", &view.constituencies))
+                @if view.is_counted() { (evidence(view)) (passed(&view.passed)) }
+                (interfaces(&view.interfaces))
+            }
+            @if view.is_counted() {
+                div .facts {
+                    (named("SYNs by tool", "tools", &view.tools))
+                    (named("TCP by flags", "tcp", &view.tcp))
+                    (named("Backscatter", "backscatter", &view.backscatter))
+                    @if !view.constituencies.is_empty() {
+                        (named("From constituencies", "constituencies", &view.constituencies))
+                    }
                 }
             }
         }
@@ -66,7 +71,7 @@ fn of_sensor(sensor: &SensorView, is_one_of_many: bool, asked: &Asked) -> Markup
 
 fn evidence(view: &View) -> Markup {
     let evidence = &view.evidence;
-    let kept = view.snapshot.is_some() && (evidence.path.is_some() || evidence.packets > 0);
+    let kept = evidence.path.is_some() || evidence.packets > 0;
     html! {
         div .fact data-fact="evidence" {
             h3 { "Evidence" }

@@ -3,8 +3,9 @@
 use maud::{Markup, html};
 
 use super::chart::{bar, curve};
-use super::form::{distinct, moment, number};
+use super::form::{UNKNOWN, at_least, distinct, moment, number};
 use super::who::{heaviest, of_country, parts};
+use crate::sources::answer::TupleRow;
 use crate::view::port::{Curve, PortSources, PortView};
 
 /// What stands above it.
@@ -37,7 +38,15 @@ fn over_time(heading: &str, of: Option<&Curve>) -> Markup {
         section .part {
             h2 { (heading) }
             @if let Some(of) = of {
-                p .small { "at most " (number(of.steps.iter().flatten().copied().max().unwrap_or_default())) }
+                p .small {
+                    @match of.steps.iter().flatten().max() {
+                        Some(most) => {
+                            "at most " (number(*most))
+                            @if of.steps.contains(&None) { ", where it is known" }
+                        }
+                        None => "nothing is known yet",
+                    }
+                }
                 (curve(&of.steps, "curve", heading))
                 p .axis .small { span { (moment(of.from)) } span { (moment(of.to)) } }
             } @else { p .small { "Nothing is stored of it yet: [store] or [evidence] in the configuration has it stored." } }
@@ -59,6 +68,7 @@ fn sources(from: &PortSources) -> Markup {
             @if let Some(why) = &from.no_countries { p .note { "By country: " (why) } }
             @else { (parts("By country", "Country", &from.countries, observed, of_country)) }
             @if let Some(why) = &from.no_tools { p .note { "By tool: " (why) } } @else { (tools(from)) }
+            @if let Some(rows) = &from.tuples { (tuples(rows)) }
             @if from.concealed { p .note { (super::who::CONCEALED) } } @else { (heaviest(&from.heaviest)) }
         }
     }
@@ -82,6 +92,43 @@ fn tools(from: &PortSources) -> Markup {
                                 td .wide { (bar(total.packets, most)) }
                                 td .n data-fact="packets" { (number(total.packets)) }
                                 td .n data-fact="sources" { (distinct(total.sources, total.at_least)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What SYNs had in common.
+fn tuples(rows: &[TupleRow]) -> Markup {
+    let most = rows.iter().map(|row| row.packets).max().unwrap_or_default();
+    let or_none = |value: Option<u16>| value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string());
+    html! {
+        div .part {
+            h3 { "SYNs by what they have in common" }
+            @if rows.is_empty() {
+                p .small { "Nothing is followed that sent much of its SYNs here." }
+            } @else {
+                div .scroll tabindex="0" role="group" aria-label="SYNs by what they have in common" {
+                    table {
+                        thead { tr {
+                            th scope="col" .n { "Window" } th scope="col" { "Options" } th scope="col" .n { "MSS" }
+                            th scope="col" .n { "Scale" } th scope="col" .n { "TTL from" }
+                            th scope="col" .wide { span .hidden { "Bar" } } th scope="col" .n { "Packets" }
+                        } }
+                        tbody {
+                            @for row in rows {
+                                tr data-tuple={ (row.window) " " (row.options) } {
+                                    th scope="row" .n { (row.window) }
+                                    td { @if row.options.is_empty() { (UNKNOWN) } @else { (row.options) } }
+                                    td .n { (or_none(row.mss)) }
+                                    td .n { (or_none(row.scale.map(u16::from))) }
+                                    td .n { (row.ttl) }
+                                    td .wide { (bar(row.packets, most)) }
+                                    td .n data-fact="packets" { (at_least(row.packets, row.more > 0)) }
+                                }
                             }
                         }
                     }

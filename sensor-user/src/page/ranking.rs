@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::Asked;
 use super::asked::What;
 use super::chart::bar;
-use super::form::{UNKNOWN, change, moment, number, share, sources};
+use super::form::{UNKNOWN, at_least, change, moment, number, share};
 use crate::view::{ServiceView, View};
 
 /// Rows.
@@ -32,7 +32,7 @@ pub(super) fn ranking(view: &View, asked: &Asked) -> Markup {
                 "What most packets were sent to"
                 @if let Some(sensor) = &view.sensor { ": " (sensor) }
             }
-            p .note {
+            @if view.is_counted() { p .note {
                 b data-fact="total" { (number(view.packets)) } " packets since the counters were made"
                 @if let Some(hour) = view.hours.first() {
                     "; hour: the last full one, from " (moment(*hour)) ", against the same of the day and of the week before"
@@ -42,8 +42,10 @@ pub(super) fn ranking(view: &View, asked: &Asked) -> Markup {
                         @if asked.without_known_scanners { "Rank with known scanners" } @else { "Rank without known scanners" }
                     }
                 }
-            }
-            @if rows.is_empty() { p { "Nothing was counted yet." } } @else {
+            } }
+            @if !view.is_counted() {
+                p { "The counters cannot be read just now: what is wrong stands above." }
+            } @else if rows.is_empty() { p { "Nothing was counted yet." } } @else {
                 div .scroll tabindex="0" role="group" aria-labelledby="ranking-heading" {
                     table .ranking {
                         thead { tr {
@@ -97,7 +99,7 @@ fn line(
             td .n data-fact="hour" { (hour(0).map_or_else(|| UNKNOWN.to_owned(), number)) }
             td .n data-fact="day" { (change(hour(0), hour(1))) }
             td .n data-fact="week" { (change(hour(0), hour(2))) }
-            td .n data-fact="sources" { (row.from.map_or_else(|| UNKNOWN.to_owned(), |from| sources(from.sources, from.at_least))) }
+            td .n data-fact="sources" { (row.from.map_or_else(|| UNKNOWN.to_owned(), |from| at_least(from.sources, from.at_least))) }
         }
     }
 }
@@ -125,15 +127,4 @@ fn table_1(view: &View) -> Markup {
 /// A field of CSV (RFC 4180).
 fn field(text: &str) -> String {
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
-}
-
-/// What the page is made of.
-pub(super) fn made(view: &View) -> Markup {
-    html! {
-        p #made .note data-snapshot=[view.snapshot.map(|number| number.0)] {
-            @if let Some(number) = view.snapshot { "Snapshot " (number.0) ", made " } @else { "Made " }
-            (view.time.strftime("%Y-%m-%d %H:%M:%S").to_string()) " UTC by sensor " (view.agent.version) ", which runs since "
-            (view.agent.since)
-        }
-    }
 }

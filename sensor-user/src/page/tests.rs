@@ -217,10 +217,21 @@ fn what_changes_slowly_comes_seldom() {
 
 #[test]
 fn an_agent_that_knows_nothing_yet_has_a_page() {
-    let page = front(&View::default(), &Asked::default());
+    let view = View { snapshot: Some(SnapshotNumber(1)), ..View::default() };
+    let page = front(&view, &Asked::default());
     assert!(
         page.contains("Nothing was counted yet.") && page.contains("Nothing is known of sources"),
         "{page}"
     );
     assert!(page.ends_with("</html>\n"));
+}
+
+#[test]
+fn counters_that_cannot_be_read_are_not_shown_as_nothing() {
+    let view = View { trouble: Some("no counters".to_owned()), ..View::default() };
+    let page = front(&view, &Asked::default());
+    assert!(page.contains("Not well: ") && page.contains("The counters cannot be read just now"), "{page}");
+    for said in ["0 packets", "0 sensors", "data-fact=\"evidence\"", "data-fact=\"passed\"", "None yet"] {
+        assert!(!page.contains(said), "{said}");
+    }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::Asked;
 use super::chart::bar;
-use super::form::{UNKNOWN, distinct, moment, number, share, sources};
+use super::form::{UNKNOWN, distinct, moment, number, share};
 use super::world;
 use crate::sources::answer::{Belongs, PartRow, Row, VictimRow};
 use crate::view::{View, Who};
@@ -111,7 +111,7 @@ pub(super) fn parts(
                                     td .wide { (bar(row.packets, most)) }
                                     td .n data-fact="packets" { (number(row.packets)) }
                                     td .n { (share(row.packets, observed)) }
-                                    td .n data-fact="sources" { (sources(row.sources.count, row.at_least)) }
+                                    td .n data-fact="sources" { (distinct(row.sources, row.at_least)) }
                                 }
                             }
                         }
@@ -164,10 +164,12 @@ pub(super) fn heaviest(rows: &[Row]) -> Markup {
 /// What is to be told to those who are responsible, today.
 fn notices(view: &View) -> Markup {
     html! {
-        @if !view.constituencies.is_empty() {
+        @if !view.constituencies.is_empty() || view.notices_seen > 0 {
             div .part {
                 h3 { "Notices of today" }
-                p .small { b data-fact="notices" { (number(view.notices_seen)) } " addresses of constituencies are to be told of" }
+                p .small { b data-fact="notices" { (number(view.notices_seen)) } " addresses of constituencies are to be told of"
+                    @if view.sensor.is_some() { ", of all sensors" }
+                }
                 @if !view.notices.is_empty() {
                     div .scroll tabindex="0" role="group" aria-label="Notices of today" {
                         table {

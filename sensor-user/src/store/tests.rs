@@ -293,6 +293,17 @@ fn counts_go_on_after_a_restart() {
     assert_eq!(counts(telnet, Step::Hour), [(0, 7, 420), (7_200, 7, 420)]);
     assert_eq!(counts(None, Step::Hour), [(0, 8, 510), (7_200, 7, 420)]);
     assert_eq!(counts(Some(Slot::tcp(80)), Step::Hour), [(0, 0, 0), (7_200, 0, 0)]);
+    let over_time = |name, of: Slot, step| -> Vec<(i64, Option<u64>)> {
+        let slots = of.index()..=of.index();
+        let times = reader.over_time(name, &slots, step, range).unwrap();
+        times.into_iter().map(|(time, packets)| (time.as_second() - HOUR, packets)).collect()
+    };
+    for name in [Some("a"), None] {
+        let minutes = over_time(name, Slot::tcp(23), Step::Minute);
+        assert_eq!(minutes, [(0, Some(5)), (60, Some(2)), (7_260, Some(7))]);
+        assert_eq!(over_time(name, Slot::tcp(80), Step::Hour), [(0, Some(0)), (7_200, Some(0))]);
+    }
+    assert_eq!(over_time(Some("c"), Slot::tcp(23), Step::Hour), []);
     let (oldest, all, gaps) = asked(Some(0..=Slot::udp(65_535).index()), Step::Hour, range);
     assert_eq!((oldest, all), (Some(at(HOUR)), asked(None, Step::Hour, range).1), "of all ports");
     let gaps: Vec<_> = gaps.iter().map(|gap| (gap.start, gap.end, gap.packets)).collect();

@@ -9,7 +9,7 @@ use super::table::{Cell, Column, Table, Value};
 use crate::printable::one_line;
 use crate::sources::Count;
 use crate::sources::answer::{PartRow, Row};
-use crate::view::form::{UNKNOWN, change, distinct, number, rate, share, sources, time};
+use crate::view::form::{UNKNOWN, at_least, change, distinct, number, rate, share, time};
 use crate::view::{ServiceView, Who};
 
 /// What a table is of.
@@ -107,7 +107,7 @@ fn ports(facts: &Facts) -> Table {
             of_whole(row.packets, view.packets),
             a_second(facts.to(row)),
             row.from.map_or_else(unknown, |from| Cell {
-                text: sources(from.sources, from.at_least),
+                text: at_least(from.sources, from.at_least),
                 value: bounded(from.sources, from.at_least),
             }),
             changed(hour(0), hour(1)),
@@ -146,7 +146,7 @@ fn from_whom(facts: &Facts) -> Table {
             listed(
                 did.map(|did| did.tools.iter().map(|tool| tool.name.as_str()).collect()).unwrap_or_default(),
             ),
-            Cell { text: sources(row.packets, row.more > 0), value: bounded(row.packets, row.more > 0) },
+            Cell { text: at_least(row.packets, row.more > 0), value: bounded(row.packets, row.more > 0) },
             words(&time(row.last)),
             words(belongs.scanner.as_deref().unwrap_or_default()),
             listed(
@@ -193,7 +193,7 @@ fn countries(facts: &Facts) -> Table {
         vec![
             rank(place),
             words(&row.of),
-            Cell { text: sources(row.packets, row.at_least), value: bounded(row.packets, row.at_least) },
+            Cell { text: at_least(row.packets, row.at_least), value: bounded(row.packets, row.at_least) },
             of_whole(row.packets, observed_in_all),
             Cell { text: distinct(row.sources, row.at_least), value: bounded(many, row.at_least) },
             count(row.from_known_scanners),

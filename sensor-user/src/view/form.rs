@@ -35,15 +35,15 @@ pub(crate) fn rate(per_second: Option<f64>) -> String {
     }
 }
 
-/// A number of sources: a lower bound is called one.
-pub(crate) fn sources(count: u64, at_least: bool) -> String {
+/// A number: a lower bound is called one.
+pub(crate) fn at_least(count: u64, at_least: bool) -> String {
     if at_least { format!("≥ {}", number(count)) } else { number(count) }
 }
 
-/// Likewise, of an answer.
+/// Likewise, of a count of sources, which may be an estimate.
 pub(crate) fn distinct(count: Count, at_least: bool) -> String {
     let about = if count.exact || at_least { "" } else { "≈ " };
-    format!("{about}{}", sources(count.count, at_least))
+    format!("{about}{}", self::at_least(count.count, at_least))
 }
 
 /// How much more or less than before: in percent, or how many times where it is more than twice as much.

@@ -1,7 +1,5 @@
 //! What there is to see of one port: its day and its month, and who sends to it.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use sensor_common::layout::side::Tool;
 
@@ -9,11 +7,11 @@ use super::Sight;
 use super::service::Service;
 use super::who::parts;
 use crate::config::Port;
-use crate::counters::Slots;
+use crate::counters::{Slots, SnapshotNumber};
 use crate::obstacle::in_words;
-use crate::sources::answer::{Line, PartRow, Row, Total};
+use crate::sources::answer::{Line, PartRow, Row, Total, TupleRow};
 use crate::sources::{Ask, By, Register};
-use crate::store::{AskCounted, Reader, Step};
+use crate::store::{Reader, Step};
 
 /// Rows of a ranking.
 const ROWS: u32 = 20;
@@ -27,6 +25,8 @@ const DAY: i64 = 24 * 60;
 pub struct PortView {
     /// When this was made.
     pub time: Timestamp,
+    /// Of the counters that it is made of: `/api/v1/slots` with the same number has the same counts.
+    pub snapshot: Option<SnapshotNumber>,
     /// Which.
     pub port: Port,
     /// Of which sensor all is; `None`: of all together.
@@ -50,7 +50,7 @@ pub struct Curve {
     pub from: Timestamp,
     /// When the last ends.
     pub to: Timestamp,
-    /// Packets in each; `None` where nobody looked.
+    /// Packets in each; `None` where nobody looked, and where they are summed up with those of other ports.
     pub steps: Vec<Option<u64>>,
 }
 
@@ -71,15 +71,22 @@ pub struct PortSources {
     pub tools: Vec<(&'static str, Total)>,
     /// Why there are none, and what to do.
     pub no_tools: Option<String>,
+    /// What SYNs to it had in common, as far as that is followed; `None` of a port that gets none.
+    pub tuples: Option<Vec<TupleRow>>,
 }
 
 impl PortView {
     /// What its counters say.
     #[must_use]
-    pub fn new<'a>(port: Port, sensor: Option<String>, sensors: impl Iterator<Item = &'a Slots>) -> Self {
+    pub fn new<'a>(
+        (port, sensor): (Port, Option<String>),
+        snapshot: Option<SnapshotNumber>,
+        sensors: impl Iterator<Item = &'a Slots>,
+    ) -> Self {
         let counted = crate::counters::sum(sensors.map(|slots| slots.get(port.slot())));
         Self {
             time: Timestamp::now(),
+            snapshot,
             port,
             sensor,
             packets: counted.packets,
@@ -108,14 +115,10 @@ impl PortView {
         let to = Timestamp::from_second(self.time.as_second().div_euclid(seconds) * seconds).ok()?;
         let from = to.checked_sub(SignedDuration::from_secs(steps * seconds)).ok()?;
         let number = self.port.slot().index();
-        let sensor = self.sensor.as_deref();
-        let ask = AskCounted { sensor, slots: Some(number..=number), step, from, to };
-        let (_, counted, _) = reader.counts(&ask).ok()?;
-        let mut sums = BTreeMap::<i64, u64>::new();
-        for count in counted {
-            *sums.entry((count.time.as_second() - from.as_second()) / seconds).or_default() += count.packets;
-        }
-        Some(Curve { from, to, steps: (0..steps).map(|step| sums.get(&step).copied()).collect() })
+        let of = reader.over_time(self.sensor.as_deref(), &(number..=number), step, (from, to)).ok()?;
+        let at = |at: i64| Timestamp::from_second(from.as_second() + at * seconds).ok();
+        let packets = |step| of.get(&at(step)?).copied().flatten();
+        Some(Curve { from, to, steps: (0..steps).map(packets).collect() })
     }
 
     /// With what is known of who sends to it.
@@ -156,6 +159,12 @@ impl PortView {
                 }
             }
         }
+        from.tuples = register.tuples(&ask(By::Source, None)).ok().map(|lines| {
+            lines
+                .into_iter()
+                .filter_map(|line| if let Line::Tuple(row) = line { Some(row) } else { None })
+                .collect()
+        });
         Self { from: Some(from), ..self }
     }
 }

@@ -130,7 +130,7 @@ impl Routes {
             "/api/v1/slots" if head_only => varying(say(StatusCode::OK, JSON, "")),
             "/api/v1/slots" => varying(self.asked(&self.turn, JSON, encoding, Documents::slots).await),
             LIVE => match Asked::parse("/", request.uri().query()) {
-                Some(asked) if !head_only => self.live(peer, asked),
+                Some(asked) if !head_only => self.live(peer, asked).await,
                 _ => say(StatusCode::OK, EVENTS, ""),
             },
             _ => match Asked::parse(path, request.uri().query()) {
@@ -146,7 +146,13 @@ impl Routes {
     }
 
     /// What is new on a page, as it comes.
-    fn live(&self, peer: &Peer, asked: Asked) -> Response<Answer> {
+    async fn live(&self, peer: &Peer, asked: Asked) -> Response<Answer> {
+        let of = asked.clone();
+        let has = move |documents: &dyn Documents| documents.has(&of).map(|()| Bytes::new());
+        let is_there = self.asked(&self.page_turn, TEXT, Encoding::Identity, has).await;
+        if is_there.status() != StatusCode::OK {
+            return is_there;
+        }
         let (came, on_loopback) = (peer.came, Arc::clone(&self.addresses_on_loopback));
         let sight = move || came.sight(on_loopback.load(Ordering::Relaxed));
         let first = sight();

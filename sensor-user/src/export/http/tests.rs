@@ -25,6 +25,9 @@ const QUICK: Limits = Limits {
 /// Far longer than anything here takes: it only keeps a test from hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A sensor that there is not.
+const NONE: &str = "none";
+
 /// Says what it is told to, and remembers who asked.
 #[derive(Default)]
 struct Scripted {
@@ -51,6 +54,11 @@ impl Documents for Scripted {
     fn page(&self, asked: &Asked, sight: Sight) -> anyhow::Result<Bytes> {
         self.trouble()?;
         Ok(format!("<html>{sight:?} {:?}</html>\n", asked.port()).into())
+    }
+
+    fn has(&self, asked: &Asked) -> anyhow::Result<()> {
+        anyhow::ensure!(asked.sensor.as_deref() != Some(NONE), "there is no sensor {NONE:?}");
+        Ok(())
     }
 
     fn news(&self, _: &Asked, sight: Sight, number: u64) -> anyhow::Result<Bytes> {
@@ -399,6 +407,10 @@ async fn what_is_new_is_made_once_for_all_who_listen_and_keeps_no_scraper_out() 
 #[tokio::test]
 async fn different_pages_that_are_listened_to_are_bounded() {
     let server = Server::start(PATIENT).await;
+    for _ in 0..live::MOST_LISTENERS {
+        let (_, head) = server.listener(&format!("?sensor={NONE}")).await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    }
     let mut listeners = Vec::new();
     for number in 0.. {
         let (stream, head) = server.listener(&format!("?sensor={number}")).await;

@@ -37,6 +37,9 @@ impl Register {
                 "how many sources sent a tuple to one port is not known: ask for it in the order of packets",
             );
         }
+        if filter.slot().is_some_and(|slot| !matches!(slot, SlotKind::Tcp(_))) {
+            return wrong("tuples are of SYNs, which are sent to TCP ports: ask as in 23/tcp");
+        }
         let chosen = self.memory().chosen(ask)?;
         let without = ask.without_known_scanners;
         let mut rows: Vec<TupleRow> = match filter.slot() {
@@ -55,10 +58,12 @@ impl Register {
                 .collect(),
         };
         rows.retain(|row| row.packets > 0);
-        rows.sort_by_key(|row| {
+        rows.sort_by_cached_key(|row| {
             let sources = row.sources.map_or(0, |sources| sources.count);
             let (by_packets, by_sources) = (Reverse(row.packets), Reverse(sources));
-            if ask.order_by_sources { (by_sources, by_packets) } else { (by_packets, by_sources) }
+            let order =
+                if ask.order_by_sources { (by_sources, by_packets) } else { (by_packets, by_sources) };
+            (order, row.window, row.options.clone(), row.mss, row.scale, row.ttl)
         });
         rows.truncate(ask.limit.min(MAX_LIMIT) as usize);
         Ok(lines(&chosen)

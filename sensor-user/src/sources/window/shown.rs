@@ -41,7 +41,7 @@ pub(in crate::sources) struct Shown {
     pub others: Distinct,
     /// Sources that are.
     pub known_sources: Distinct,
-    /// SYNs by port: the few that most of them went to.
+    /// SYNs by port: eight of them, those that more than a quarter went to among them.
     pub ports: Heavy<SlotKind, Sent>,
 }
 

@@ -1,5 +1,6 @@
 //! Questions about counts over time, and about windows.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use anyhow::{Result, bail};
@@ -96,8 +97,8 @@ impl Reader {
     }
 
     /// Packets in the hours that begin at these times, of a sensor or of all together, each in the same order: of each group of
-    /// slots how many. `None` of what is not known: where nothing is stored of an hour, or where slots of a group are summed up
-    /// with others.
+    /// slots how many. `None` of what is not known: where nothing is stored of an hour, or where, on some sensor, all slots of a
+    /// group may be summed up with others.
     ///
     /// # Errors
     /// The store cannot be read, or that takes too long.
@@ -123,22 +124,58 @@ impl Reader {
                 let mut of = |sensor: i64, first: i64, last: i64| -> rusqlite::Result<u64> {
                     packets.query_row(params![HOUR, time, sensor, first, last], |row| row.get(0)).map(count)
                 };
-                let mut summed_up = 0;
-                for &sensor in &sensors {
-                    summed_up += of(sensor, REST, REST)?;
-                }
                 let mut group = |slots: &Vec<RangeInclusive<u32>>| -> rusqlite::Result<Option<u64>> {
-                    let mut sum = 0;
+                    let (mut sum, mut is_known) = (0, !sensors.is_empty());
                     for &sensor in &sensors {
+                        let mut own = 0;
                         for slots in slots {
-                            sum += of(sensor, i64::from(*slots.start()), i64::from(*slots.end()))?;
+                            own += of(sensor, i64::from(*slots.start()), i64::from(*slots.end()))?;
                         }
+                        is_known &= own > 0 || of(sensor, REST, REST)? == 0;
+                        sum += own;
                     }
-                    Ok((!sensors.is_empty() && (sum > 0 || summed_up == 0)).then_some(sum))
+                    Ok(is_known.then_some(sum))
                 };
                 groups.iter().map(&mut group).collect()
             };
             times.iter().map(in_hour).collect()
+        })
+    }
+
+    /// Packets in these slots by the time at which a step begins, of a sensor or of all together. `None` where all of theirs may be
+    /// summed up with those of others, on some sensor; times of which nothing is stored are left out. In an hour that had too many
+    /// ports some of a slot's packets may be summed up, and others not: there are at least so many.
+    ///
+    /// # Errors
+    /// The store cannot be read, or that takes too long.
+    pub fn over_time(
+        &self,
+        name: Option<&str>,
+        slots: &RangeInclusive<u32>,
+        step: Step,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<BTreeMap<Timestamp, Option<u64>>> {
+        self.read(|connection| {
+            let only = name.map(|name| sensor(connection, name)).transpose()?;
+            let mut query = connection.prepare(&format!(
+                "SELECT time, sum(coalesce(packets, 0)), sum(packets IS NULL AND rest) FROM (
+                     SELECT t.time AS time,
+                         (SELECT sum(c.packets) FROM count AS c WHERE c.step = t.step AND c.time = t.time
+                             AND c.sensor = t.sensor AND c.slot BETWEEN ?5 AND ?6) AS packets,
+                         EXISTS (SELECT 1 FROM count AS r WHERE r.step = t.step AND r.time = t.time
+                             AND r.sensor = t.sensor AND r.slot = {REST} AND r.packets > 0) AS rest
+                     FROM total AS t
+                     WHERE t.step = ?1 AND t.time >= ?2 AND t.time < ?3 AND (?4 IS NULL OR t.sensor = ?4)
+                 ) GROUP BY time"
+            ))?;
+            let values =
+                params![step.seconds(), from.as_second(), to.as_second(), only, slots.start(), slots.end()];
+            let rows = query.query_map(values, |row| {
+                let (packets, hidden): (u64, u64) = (count(row.get(1)?), count(row.get(2)?));
+                let time = Timestamp::from_second(row.get(0)?).unwrap_or_default();
+                Ok((time, (hidden == 0).then_some(packets)))
+            })?;
+            rows.collect()
         })
     }
 

@@ -1,5 +1,7 @@
 //! Rankings by port, without known scanners, and what they rest on.
 
+use std::collections::BTreeMap;
+
 use super::super::super::answer::{Line, Rows, Total, WindowLine};
 use super::super::super::ask::{Ask, By};
 use super::super::super::distinct::Count;
@@ -7,7 +9,7 @@ use super::super::super::observation::Observation;
 use super::super::super::register::Register;
 use super::super::super::tuple::{OptionKinds, Tuple};
 use super::{at, observe, register, rows, sensors, syn};
-use crate::config::{SensorNumber, Sources};
+use crate::config::{NumberedSensor, Sensor, SensorNumber, Sources};
 
 fn total(answer: &[Line]) -> Total {
     let total = |line: &Line| if let Line::Total(total) = line { Some(total.clone()) } else { None };
@@ -123,33 +125,73 @@ fn tuples_can_be_had_without_known_scanners() {
     assert!(error.to_string().contains("no scanners are known"), "{error}");
 }
 
-/// What went to a port is told of the tuples that went there most; of others it is known how much that may be.
+/// Of two sensors and two hours, what is told of a port lies around the truth, and whatever sent much of its SYNs there is told.
 #[test]
 fn tuples_can_be_had_of_one_port() {
-    let register = register(64 << 20);
-    let with = |window, port| {
-        let tuple = Tuple { window, options: OptionKinds::default(), mss: None, scale: None, ttl: 64 };
-        Observation { tuple: Some(tuple), ..syn(at(0), 1, 1, port) }
+    const PORTS: u32 = 30;
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("scanners");
+    std::fs::write(&list, "203.0.9.0/24,Example Scan\n").unwrap();
+    let settings = Sources { known_scanners: Some(list), memory: 64 << 20, ..Sources::default() };
+    let [a] = sensors();
+    let b = Sensor { name: "b".to_owned(), ..a.sensor.clone() };
+    let register =
+        Register::new(&settings, &[a, NumberedSensor { number: SensorNumber(1), sensor: b }]).unwrap();
+    assert!(register.lists().know_scanners(), "it is read before anything is observed");
+    // Of a tuple 6 of 20 SYNs go to a port of its own, others to ports that all share, the more seldom the higher.
+    let port = |window: u16, at: u32| match at % 20 {
+        0..6 => 100 + window,
+        part => u16::try_from((part * (at / 20)) % PORTS).unwrap(),
     };
-    // One goes to two ports; another to many once each, among which one is hidden.
-    let mut observations: Vec<_> = (0..90).map(|at| with(1, [23, 23, 80][at % 3])).collect();
-    observations.extend((0..200).map(|port| with(2, 1_000 + port)));
+    let mut truth = BTreeMap::<(u16, u16), (u64, u64)>::new();
+    let mut observations = Vec::new();
+    for hour in 0..2_u8 {
+        for at in 0..4_000_u32 {
+            let window = u16::try_from(at % 5).unwrap();
+            let (port, known) = (port(window, at / 5), at % 3 == 0);
+            let tuple = Tuple { window, options: OptionKinds::default(), mss: None, scale: None, ttl: 64 };
+            let source = if known { 0x900 } else { 0x100 };
+            let time = super::at(i64::from(hour) * 3_600_000 + i64::from(at));
+            let sensor = SensorNumber(at % 2);
+            observations.push(Observation { tuple: Some(tuple), sensor, ..syn(time, source, 1, port) });
+            let (all, others) = truth.entry((window, port)).or_default();
+            *all += 1;
+            *others += u64::from(!known);
+        }
+    }
     observe(&register, &observations);
-    let ask = |port: &str| {
-        let ask = Ask { slot: Some(port.to_owned()), ..Ask::default() };
+    let ask = |port: u16, without_known_scanners| {
+        let ask = Ask { slot: Some(format!("{port}/tcp")), without_known_scanners, ..Ask::default() };
         let row = |line| match line {
             Line::Tuple(row) => Some((row.window, row.packets, row.more, row.sources)),
             _ => None,
         };
         register.tuples(&ask).unwrap().into_iter().filter_map(row).collect::<Vec<_>>()
     };
-    assert_eq!(ask("23/tcp"), [(1, 60, 0, None)]);
-    assert_eq!(ask("80/tcp"), [(1, 30, 0, None)]);
-    assert_eq!(ask("443/tcp"), []);
-    let [(2, 1, more, None)] = ask("1199/tcp")[..] else { panic!("{:?}", ask("1199/tcp")) };
-    assert!((1..=199).contains(&more), "{more}");
-    let by_sources = Ask { slot: Some("23/tcp".to_owned()), order_by_sources: true, ..Ask::default() };
-    assert!(register.tuples(&by_sources).is_err());
+    let mut uncertain = 0;
+    for (&(window, port), &(all, others)) in &truth {
+        for (without, truth) in [(false, all), (true, others)] {
+            let rows = ask(port, without);
+            let row = rows.iter().find(|row| row.0 == window);
+            if port >= 100 {
+                assert!(row.is_some(), "{window} {port} {without}");
+            }
+            if let Some((_, packets, more, sources)) = row {
+                assert!(
+                    (*packets..=packets + more).contains(&truth),
+                    "{window} {port} {without}: {row:?} of {truth}"
+                );
+                assert_eq!(*sources, None);
+                uncertain += u32::from(*more > 0);
+            }
+        }
+    }
+    assert!(uncertain > 0, "nothing was ever pushed out");
+    assert_eq!(ask(443, false), []);
+    for (slot, order_by_sources) in [("23/tcp", true), ("53/udp", false)] {
+        let ask = Ask { slot: Some(slot.to_owned()), order_by_sources, ..Ask::default() };
+        assert!(register.tuples(&ask).is_err(), "{slot}");
+    }
 }
 
 #[test]
