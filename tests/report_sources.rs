@@ -157,6 +157,10 @@ fn sections_are_what_was_simulated(#[case] sources: Sources, #[case] telling: u6
     }
     let ours: u64 = of(KnownKind::Constituency, &now).values().sum();
     assert_eq!(found["constituencies"][0]["packets"].as_u64(), Some(ours));
+    let noticed: u64 = of(KnownKind::Notices, &now).values().sum();
+    assert_eq!(found["notices"]["constituencies"]["ours"].as_u64(), Some(noticed));
+    let days = quarter(&truth).filter(|day| truth.sensors.iter().any(|sensor| sensor.observed[*day] > 0.0));
+    assert_eq!(found["notices"]["days"].as_u64(), Some(days.count() as u64));
 
     monthly_is(&found["monthly"], &truth, KnownKind::Sources)?;
     monthly_is(&found["victims"], &truth, KnownKind::Victims)?;
@@ -287,6 +291,7 @@ fn what_is_published_has_three_sensors() -> Result<()> {
     let report = WrittenReport::write(&namespace, &server, "--quarter 2023Q4 --home japan --publish")?;
     let found = &report.json["sources"];
     assert_eq!(found["constituencies"].as_array().map(Vec::len), Some(0));
+    assert_eq!(found["notices"]["constituencies"].as_object().map(serde_json::Map::len), Some(0));
     assert_eq!(found["scanners"]["without"].as_array().map(Vec::len), Some(0));
     let rows = found["countries"].as_array().context("no countries")?;
     assert_eq!(rows.len(), 10);

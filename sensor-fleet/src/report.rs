@@ -35,7 +35,7 @@ use self::arguments::ReportArgs;
 use self::client::{Client, Server};
 use self::history::{Counts, EXACT, Observer, Reader};
 use self::known::{Caps, Gatherer, Known};
-use self::model::{Report, SourcesReport, Totals};
+use self::model::{Notices, Report, SourcesReport, Totals};
 use self::moves::Moved;
 use self::period::{Asked, Plan};
 use self::publish::Aliases;
@@ -75,7 +75,8 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
     home::check(arguments.home.as_deref(), &observers, &moved)?;
     let mut gathering = Gathering::new(&plan, arguments, now, moved);
     fleet::read(&reader, &observers, |observer, counts, known| gathering.add(observer, counts, &known))?;
-    let mut report = gathering.report(aliases)?;
+    let (period, _) = plan.places();
+    let mut report = gathering.report(aliases, reader.notices(&period)?)?;
     report.notes.extend(reader.unrecorded().note(report.language, &arguments.time_zone));
     for path in place.write(&write::files(&report)?)? {
         output::say(&path.display().to_string());
@@ -130,14 +131,14 @@ impl<'a> Gathering<'a> {
     }
 
     /// The report, for the house or to be published.
-    fn report(self, aliases: Option<Aliases>) -> Result<Report> {
+    fn report(self, aliases: Option<Aliases>, notices: Notices) -> Result<Report> {
         let Self { plan, arguments, tally, spread, gatherer, mut detector, waiting, caps } = self;
         let sources = gatherer.finish(arguments.publish);
         for (observer, counts, known) in waiting {
             detector.sensor(&observer, &spread.capped(counts), &caps.capped(&known));
         }
         let Findings { surges, shifts, sources: source_shifts, method } = detector.finish();
-        let sources = SourcesReport { shifts: source_shifts, ..sources };
+        let sources = SourcesReport { shifts: source_shifts, notices, ..sources };
         let (report, coverage) = tally.finish();
         let Totals { packets, previous_packets, .. } = report.totals;
         ensure!(

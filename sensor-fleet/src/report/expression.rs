@@ -4,8 +4,8 @@
 //! the counters themselves, by the same expression.
 
 use crate::vocabulary::series::{
-    COUNTRY_SOURCES_DAILY, DAY_MARKER, DAYS, HOUR_MARKER, HOURS, MIRAI_SOURCES_DAILY, NEXT_DAY, OBSERVED_1D,
-    OBSERVED_1H, SENSOR_DETAILS_1D, SENSOR_DETAILS_1H, SENSOR_ORIGINS_1D, SENSOR_ORIGINS_1H,
+    COUNTRY_SOURCES_DAILY, DAY_MARKER, DAYS, HOUR_MARKER, HOURS, MIRAI_SOURCES_DAILY, NEXT_DAY, NOTICES_1D,
+    OBSERVED_1D, OBSERVED_1H, SENSOR_DETAILS_1D, SENSOR_DETAILS_1H, SENSOR_ORIGINS_1D, SENSOR_ORIGINS_1H,
     SENSOR_PACKETS_1D, SENSOR_PACKETS_1H, SOURCES_DAILY, SOURCES_MISSED_DAILY, SOURCES_OBSERVED_DAILY,
     VICTIMS_DAILY,
 };
@@ -138,6 +138,12 @@ pub fn sources(sensor: &str) -> String {
         VICTIMS_DAILY,
     ];
     format!("last_over_time({{__name__=~\"{}\",sensor={}}}[1d] {NEXT_DAY})", names.join("|"), quoted(sensor))
+}
+
+/// Notices that all agents began in the UTC day that ends at the moment of evaluation, by constituency.
+#[must_use]
+pub fn notices() -> String {
+    format!("sum by (constituency) (last_over_time({NOTICES_1D}[1d] {DAYS}))")
 }
 
 /// The hours of the day that ends at the moment of evaluation for which each sensor observed.

@@ -13,7 +13,7 @@ mod sources;
 
 pub use self::event::{Heaviest, Level, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor, SurgeOrigin};
 pub use self::sources::{
-    CountryMonths, Mean, MeanMonth, RankedOrigin, RankedSources, Scanners, SensorTop, SourceShift,
+    CountryMonths, Mean, MeanMonth, Notices, RankedOrigin, RankedSources, Scanners, SensorTop, SourceShift,
     SourcesReport, Told,
 };
 use super::language::Language;
@@ -98,6 +98,15 @@ pub struct Period {
     pub to: Date,
     /// The time zone whose midnights divide its days, by its IANA name or offset.
     pub zone: String,
+}
+
+impl Period {
+    /// How many days it has.
+    #[must_use]
+    pub fn days(&self) -> usize {
+        let between = self.from.until(self.to).map_or(0, |span| span.get_days());
+        usize::try_from(between).unwrap_or(0) + 1
+    }
 }
 
 /// Sums over all sensors and the whole period.

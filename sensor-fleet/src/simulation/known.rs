@@ -18,8 +18,8 @@ use super::recorded::{Counts, DAY_DELAY};
 use super::services::ServiceModel;
 use super::truth::{Kind, KnownKind, KnownSeries};
 use crate::vocabulary::series::{
-    COUNTRY_SOURCES_DAILY, MIRAI_SOURCES_DAILY, SENSOR_DETAILS_1D, SENSOR_ORIGINS_1D, SOURCES_DAILY,
-    SOURCES_MISSED_DAILY, SOURCES_OBSERVED_DAILY, VICTIMS_DAILY,
+    COUNTRY_SOURCES_DAILY, MIRAI_SOURCES_DAILY, NOTICES_1D, SENSOR_DETAILS_1D, SENSOR_ORIGINS_1D,
+    SOURCES_DAILY, SOURCES_MISSED_DAILY, SOURCES_OBSERVED_DAILY, VICTIMS_DAILY,
 };
 
 /// The country that falls silent.
@@ -154,7 +154,9 @@ fn origins(
         scanned += of_scanners;
     }
     told.split(KnownKind::Scanner, &SCANNERS, scanned, day, random, |_| 1.0);
-    told.put(KnownKind::Constituency, "ours", day, part(all, OURS));
+    let ours = part(all, OURS);
+    told.put(KnownKind::Constituency, "ours", day, ours);
+    told.put(KnownKind::Notices, "ours", day, part(ours, 1.0 / PER_SOURCE));
     told.put(KnownKind::Victims, "", day, poisson(random, 3.0));
 }
 
@@ -210,6 +212,7 @@ impl Told {
 pub(super) struct Writer {
     origins: Family,
     details: Family,
+    notices: Family,
     sources: Family,
     countries: Family,
     mirai: Family,
@@ -228,6 +231,7 @@ impl Writer {
         Ok(Self {
             origins: family(SENSOR_ORIGINS_1D)?,
             details: family(SENSOR_DETAILS_1D)?,
+            notices: family(NOTICES_1D)?,
             sources: family(SOURCES_DAILY)?,
             countries: family(COUNTRY_SOURCES_DAILY)?,
             mirai: family(MIRAI_SOURCES_DAILY)?,
@@ -252,6 +256,7 @@ impl Writer {
                 KnownKind::Constituency => {
                     (&mut self.origins, SENSOR_ORIGINS_1D, format!("constituency=\"{name}\""))
                 }
+                KnownKind::Notices => (&mut self.notices, NOTICES_1D, format!("constituency=\"{name}\"")),
                 KnownKind::Scanned => (&mut self.origins, SENSOR_ORIGINS_1D, service().unwrap_or_default()),
                 KnownKind::Sources => (&mut self.sources, SOURCES_DAILY, service().unwrap_or_default()),
                 KnownKind::CountrySources => {
@@ -265,8 +270,10 @@ impl Writer {
                 KnownKind::Victims => (&mut self.victims, VICTIMS_DAILY, String::new()),
             };
             let comma = if labels.is_empty() { "" } else { "," };
-            family.series(&format!("{recorded}{{sensor=\"{sensor}\"{comma}{labels}}}"));
-            let is_sum = [SENSOR_DETAILS_1D, SENSOR_ORIGINS_1D].contains(&recorded);
+            // An agent may have several sensors, and tells of notices as one.
+            let of = if *what == KnownKind::Notices { "instance" } else { "sensor" };
+            family.series(&format!("{recorded}{{{of}=\"{sensor}\"{comma}{labels}}}"));
+            let is_sum = [SENSOR_DETAILS_1D, SENSOR_ORIGINS_1D, NOTICES_1D].contains(&recorded);
             for (number, stamp) in days.iter().zip(&self.stamps[usize::from(!is_sum)]) {
                 if let Some(number) = number {
                     family.sample(number, stamp)?;
@@ -277,7 +284,8 @@ impl Writer {
     }
 
     pub(super) fn finish(self) -> Vec<Family> {
-        let Self { origins, details, sources, countries, mirai, observed, missed, victims, .. } = self;
-        vec![origins, details, sources, countries, mirai, observed, missed, victims]
+        let Self { origins, details, notices, sources, countries, mirai, observed, missed, victims, .. } =
+            self;
+        vec![origins, details, notices, sources, countries, mirai, observed, missed, victims]
     }
 }

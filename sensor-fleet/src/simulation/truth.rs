@@ -116,6 +116,8 @@ pub enum KnownKind {
     Scanned,
     /// Packets by constituency.
     Constituency,
+    /// Notices by constituency.
+    Notices,
     /// Distinct sources: by service, or of all.
     Sources,
     /// Distinct sources by country.

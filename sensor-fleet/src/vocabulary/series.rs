@@ -23,6 +23,10 @@ pub const SENSOR_DETAILS_1D: &str = "sensor:details:increase1d";
 pub const SENSOR_ORIGINS_1H: &str = "sensor:origins:increase1h";
 /// The same of a day in UTC.
 pub const SENSOR_ORIGINS_1D: &str = "sensor:origins:increase1d";
+/// Notices that were begun in a full hour, by agent and constituency.
+pub const NOTICES_1H: &str = "agent:notices:increase1h";
+/// The same of a day in UTC.
+pub const NOTICES_1D: &str = "agent:notices:increase1d";
 /// Distinct sources of a day in UTC by sensor, protocol and port; of all where both are empty.
 pub const SOURCES_DAILY: &str = "sensor:sources:daily";
 /// The same by sensor and country.
@@ -64,7 +68,7 @@ pub const HOUR_MARKER: &str = "sensor:rollup:hour";
 pub const DAY_MARKER: &str = "sensor:rollup:day";
 
 /// All of them.
-pub const RECORDED: [&str; 27] = [
+pub const RECORDED: [&str; 29] = [
     SENSOR_PACKETS_1H,
     SENSOR_PACKETS_1D,
     REGION_PACKETS_1H,
@@ -73,6 +77,8 @@ pub const RECORDED: [&str; 27] = [
     SENSOR_DETAILS_1D,
     SENSOR_ORIGINS_1H,
     SENSOR_ORIGINS_1D,
+    NOTICES_1H,
+    NOTICES_1D,
     SOURCES_DAILY,
     COUNTRY_SOURCES_DAILY,
     MIRAI_SOURCES_DAILY,

@@ -1,5 +1,8 @@
 //! What Prometheus has of a sensor's sources, by day.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
 use anyhow::Result;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -8,6 +11,7 @@ use jiff::tz::TimeZone;
 use super::{ByDay, Reader, check, whole};
 use crate::report::expression::{self, DAY};
 use crate::report::known::Known;
+use crate::report::model::Notices;
 
 impl Reader<'_> {
     /// What is known of a sensor's sources: nothing of days of which it tells nothing.
@@ -27,6 +31,23 @@ impl Reader<'_> {
             known.window(&series, &by_day(days, values));
         }
         Ok(known)
+    }
+
+    /// Notices that were begun on these of the days, by constituency, as far as they were recorded.
+    ///
+    /// # Errors
+    /// Prometheus does not answer as it should.
+    pub fn notices(&self, days: &Range<usize>) -> Result<Notices> {
+        let mut told = BTreeSet::new();
+        let mut constituencies = BTreeMap::new();
+        for (series, values) in self.said(&expression::notices())? {
+            let begun: &mut u64 = constituencies.entry(series.label("constituency").to_owned()).or_default();
+            for (day, value) in values.into_iter().filter(|(day, _)| days.contains(day)) {
+                told.insert(day);
+                *begun = begun.saturating_add(whole(value));
+            }
+        }
+        Ok(Notices { days: told.len(), constituencies })
     }
 
     /// The series that an expression gives of days in UTC, those of the same dates as the days that are read.

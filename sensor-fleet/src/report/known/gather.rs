@@ -7,7 +7,7 @@ use super::grouped::Grouped;
 use super::keyed::{Keyed, Sum, sum};
 use super::{Known, OTHER, UNKNOWN, at, rank, without};
 use crate::report::history::{Counts, Observer};
-use crate::report::model::{Scanners, SensorTop, SourcesReport, TOP, TOP_OF_A_SENSOR, Told, WHOLE};
+use crate::report::model::{Notices, Scanners, SensorTop, SourcesReport, TOP, TOP_OF_A_SENSOR, Told, WHOLE};
 use crate::report::moves::Moved;
 use crate::report::period::Plan;
 use crate::report::tally::{month, order, per};
@@ -206,6 +206,7 @@ impl<'a> Gatherer<'a> {
             } else {
                 rank::origins(&self.constituencies.sums(publish), usize::MAX, |_| true)
             },
+            notices: Notices::default(),
             victims: self.victims.months(has_home, publish),
             shifts: Vec::new(),
         }

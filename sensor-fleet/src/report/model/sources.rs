@@ -1,5 +1,7 @@
 //! What is known of sources.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -34,10 +36,21 @@ pub struct SourcesReport {
     pub scanners: Option<Scanners>,
     /// Packets from constituencies, by name.
     pub constituencies: Vec<RankedOrigin>,
+    /// Notices of constituencies.
+    pub notices: Notices,
     /// Distinct addresses under denial of service in a UTC day per sensor.
     pub victims: Vec<MeanMonth>,
     /// What rose or fell among them, the latest first.
     pub shifts: Vec<SourceShift>,
+}
+
+/// Notices that agents began, each one for an address that sent or was attacked and a UTC day: several agents may tell of one address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Notices {
+    /// Days of which they are known.
+    pub days: usize,
+    /// How many, by constituency.
+    pub constituencies: BTreeMap<String, u64>,
 }
 
 /// How many sensors told what in the period.

@@ -2,7 +2,7 @@
 
 use super::Aliases;
 use crate::report::model::{
-    Average, Balance, Heaviest, Mean, MeanMonth, Ranked, RankedOrigin, SensorReport, SourcesReport,
+    Average, Balance, Heaviest, Mean, MeanMonth, Notices, Ranked, RankedOrigin, SensorReport, SourcesReport,
     SurgeOrigin,
 };
 use crate::report::spread::SENSORS;
@@ -88,6 +88,7 @@ impl Coarse {
     /// With few digits, without rows below the threshold, and without what is of one sensor, or names a constituency.
     pub(super) fn sources(self, sources: &mut SourcesReport) {
         sources.constituencies.clear();
+        sources.notices = Notices::default();
         sources.share = sources.share.map(|share| self.number(share));
         for months in [&mut sources.monthly, &mut sources.mirai, &mut sources.victims] {
             for MeanMonth { home, overseas, all, .. } in months {

@@ -1,7 +1,9 @@
 //! What is said of sources: on what it rests, and the captions of its tables.
 
 use super::Form;
-use crate::report::model::{MeanMonth, RankedOrigin, Report, Scanners, ShiftKind, SourceShift, Told};
+use crate::report::model::{
+    MeanMonth, Notices, RankedOrigin, Report, Scanners, ShiftKind, SourceShift, Told,
+};
 
 /// On how many sensors all of it rests, and what none of them tells.
 #[must_use]
@@ -226,6 +228,41 @@ pub fn constituencies(form: Form) -> &'static str {
         "Packets from one's own constituencies; shares are of all constituencies together",
         "管轄範囲を送信元とするパケット数(割合は管轄範囲全体に対するもの)",
     )
+}
+
+/// How many notices agents began; nothing where that was not recorded.
+#[must_use]
+pub fn notices(form: Form, report: &Report) -> Option<String> {
+    let Notices { days, constituencies } = &report.sources.notices;
+    if *days == 0 {
+        return None;
+    }
+    let all = report.period.days();
+    let on = if *days < all {
+        let (days, all) = (form.number(*days), form.number(all));
+        form.say(format!(", on {days} of {all} days"), format!("({all}日のうち記録のある{days}日)"))
+    } else {
+        String::new()
+    };
+    let begun: Vec<(&String, u64)> =
+        constituencies.iter().map(|(name, count)| (name, *count)).filter(|(_, count)| *count > 0).collect();
+    if begun.is_empty() {
+        return Some(
+            form.say(format!("No notice was begun{on}."), format!("通知の対象はありませんでした{on}。")),
+        );
+    }
+    let each: Vec<String> =
+        begun.iter().map(|(name, count)| format!("{name} {}", form.count(*count))).collect();
+    let each = form.list(&each);
+    let all = form.count(begun.iter().map(|(_, count)| count).sum());
+    Some(form.say(
+        format!(
+            "Notices begun{on}: {all}, of each agent one for an address that sent or was attacked and a UTC day: {each}."
+        ),
+        format!(
+            "通知の対象{on}: {all}件(エージェントごと、送信元または攻撃を受けたアドレスごとに1日(UTC)1件): {each}。"
+        ),
+    ))
 }
 
 /// Of victims.

@@ -45,6 +45,7 @@ fn all_files_are_written_and_the_same_each_time() {
         "monthly.png",
         "monthly.svg",
         "origins.csv",
+        "notices.csv",
         "report.html",
         "report.json",
         "report.md",

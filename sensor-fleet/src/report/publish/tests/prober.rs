@@ -10,6 +10,7 @@ use rstest::rstest;
 use super::super::super::arguments::ReportArgs;
 use super::super::super::history::{Counts, Observer};
 use super::super::super::known::Known;
+use super::super::super::model::Notices;
 use super::super::super::moves::Moved;
 use super::super::super::period::{Asked, Plan};
 use super::super::super::write;
@@ -109,7 +110,9 @@ fn written(more: &[&str], sensors: usize, probes: &[Probe], strays: u64) -> File
         };
         gathering.add(&observer, Counts { services, all, unranked: vec![0; days] }, &Known::default());
     }
-    let report = gathering.report(None).unwrap();
+    let constituencies = [("secret-constituency".to_owned(), probes.len() as u64)].into();
+    let notices = Notices { days: probes.len(), constituencies };
+    let report = gathering.report(None, notices).unwrap();
     let files = write::files(&report).unwrap().into_iter();
     files.map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }

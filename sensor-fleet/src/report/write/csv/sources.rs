@@ -5,7 +5,15 @@ use crate::report::model::{Mean, MeanMonth, RankedOrigin, Report};
 
 /// All of them; each is there, if only with its headings.
 pub(super) fn tables(report: &Report) -> Vec<File> {
-    vec![monthly(report), services(report), origins(report), mirai(report), without(report), shifts(report)]
+    vec![
+        monthly(report),
+        services(report),
+        origins(report),
+        notices(report),
+        mirai(report),
+        without(report),
+        shifts(report),
+    ]
 }
 
 /// Distinct sources, Mirai's packets and victims per sensor and day, by month.
@@ -68,6 +76,15 @@ fn origins(report: &Report) -> File {
         }
     }
     table.file("origins.csv")
+}
+
+/// Notices, by constituency.
+fn notices(report: &Report) -> File {
+    let mut table = Table::new(&["constituency", "notices"]);
+    for (constituency, notices) in &report.sources.notices.constituencies {
+        table.text(constituency).plain(*notices).end();
+    }
+    table.file("notices.csv")
 }
 
 /// Sources with Mirai's mark per sensor and day, by country and month.

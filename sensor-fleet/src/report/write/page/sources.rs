@@ -107,6 +107,7 @@ pub(super) fn origins<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
             name,
         ));
     }
+    blocks.extend(said::notices(form, report).map(Block::Text));
     if !sources.victims.is_empty() {
         blocks.push(Block::Heading(heading::victims(form)));
         blocks.push(monthly(form, report, &sources.victims, said::victims(form)));
