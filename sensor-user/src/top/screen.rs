@@ -29,14 +29,7 @@ impl Screen {
     /// It is none, or has gone.
     pub fn enter() -> Result<Self> {
         give_back_in_a_panic();
-        take().inspect_err(|_| give_back())?;
-        match Terminal::new(CrosstermBackend::new(stdout())) {
-            Ok(terminal) => Ok(Self(terminal)),
-            Err(error) => {
-                give_back();
-                Err(error).context("cannot draw on this terminal")
-            }
-        }
+        take().and_then(|()| empty()).map(Self).inspect_err(|_| give_back())
     }
 
     /// Draws what is new since it was drawn last.
@@ -73,7 +66,10 @@ impl Screen {
     pub fn take_again(&mut self) -> Result<()> {
         give_back();
         take()?;
-        self.0.clear().context("the terminal has gone")
+        // A new one draws all of it. Clearing the old one would ask the terminal where its cursor is, and whoever reads keys would
+        // get the answer.
+        self.0 = empty()?;
+        Ok(())
     }
 }
 
@@ -90,6 +86,11 @@ fn take() -> Result<()> {
     TAKEN.store(true, SeqCst);
     enable_raw_mode().context("cannot take over this terminal")?;
     execute!(stdout(), EnterAlternateScreen).context("cannot take over this terminal")
+}
+
+/// On which nothing is drawn yet.
+fn empty() -> Result<Terminal<CrosstermBackend<Stdout>>> {
+    Terminal::new(CrosstermBackend::new(stdout())).context("cannot draw on this terminal")
 }
 
 /// As often as one likes: what is given back already stays so.
