@@ -26,6 +26,12 @@ impl Obstacle {
 pub struct WrongUse(pub String);
 
 impl WrongUse {
+    /// A sensor is asked for that there is not.
+    #[must_use]
+    pub fn no_sensor(name: &str) -> Self {
+        Self(format!("there is no sensor {name:?}: `sensor status` shows those there are"))
+    }
+
     /// Whether an error comes from wrong use.
     #[must_use]
     pub fn is_behind(error: &Error) -> bool {

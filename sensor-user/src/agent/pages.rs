@@ -13,6 +13,7 @@ use super::view::{PortsLately, ToldLately};
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
 use crate::notices::Book;
+use crate::obstacle::WrongUse;
 use crate::page::{self, Asked};
 use crate::repeated::Repeated;
 use crate::sources::Register;
@@ -220,7 +221,7 @@ impl export::Documents for Pages {
         let state = self.lock();
         match asked.sensor.as_deref() {
             Some(name) if state.exporter.names().all(|known| known != name) => {
-                Err(super::view::no_sensor(name))
+                Err(WrongUse::no_sensor(name).into())
             }
             _ => Ok(()),
         }

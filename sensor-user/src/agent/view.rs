@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::Result;
 use jiff::Timestamp;
 use sensor_common::layout::Counter;
 
@@ -200,13 +200,9 @@ fn sensors_of<'a>(state: &'a State, sensor: Option<&str>) -> Result<Vec<&'a Slot
     let counted = state.exporter.counted().filter(|(name, _)| is_asked_for(name));
     let of: Vec<&Slots> = counted.map(|(_, slots)| slots).collect();
     match sensor {
-        Some(name) if of.is_empty() => Err(no_sensor(name)),
+        Some(name) if of.is_empty() => Err(WrongUse::no_sensor(name).into()),
         _ => Ok(of),
     }
-}
-
-pub(super) fn no_sensor(name: &str) -> Error {
-    anyhow!(WrongUse(format!("there is no sensor {name:?}: `sensor status` shows those there are")))
 }
 
 /// A detail of sensors together.

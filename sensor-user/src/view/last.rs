@@ -122,13 +122,11 @@ impl Sink for LastPackets {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use sensor_common::layout::SlotKind;
+    use std::net::Ipv4Addr;
 
     use super::*;
     use crate::config::{Sensor, Sources};
-    use crate::sources::Source;
+    use crate::store::observation;
 
     fn sensors(names: &[&str]) -> Vec<NumberedSensor> {
         let sensor = |(number, name): (u32, &&str)| {
@@ -141,24 +139,8 @@ mod tests {
 
     fn packet(sensor: u32, millisecond: i64, port: u16) -> Observation {
         let time = Timestamp::from_millisecond(millisecond).unwrap();
-        let address = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
-        Observation {
-            time,
-            sensor: SensorNumber(sensor),
-            source: Source::of(address),
-            address,
-            destination: address,
-            slot: SlotKind::Tcp(port),
-            tool: None,
-            kind: None,
-            tuple: None,
-            reply: None,
-            is_constituents: false,
-            length: 60,
-            missed: 0,
-            lost: 0,
-            before: time,
-        }
+        let of_second = observation(Ipv4Addr::new(203, 0, 113, 1), port, 0);
+        Observation { time, sensor: SensorNumber(sensor), ..of_second }
     }
 
     /// A flood to one sensor hides neither what the other got, nor what comes in later seconds.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use jiff::Timestamp;
 
 use super::super::ask::Ask;
@@ -27,9 +27,7 @@ impl Memory {
         let is_it = move |of_sensor: &&OfSensor| name.is_none_or(|name| name == of_sensor.name);
         let found = self.sensors.values().filter(is_it);
         match name {
-            Some(name) if found.clone().next().is_none() => Err(anyhow!(WrongUse(format!(
-                "there is no sensor {name:?}: `sensor status` shows those there are"
-            )))),
+            Some(name) if found.clone().next().is_none() => Err(WrongUse::no_sensor(name).into()),
             _ => Ok(found),
         }
     }
