@@ -101,13 +101,15 @@ impl Build {
         all.extend(flags.iter().map(|&flag| flag.to_owned()));
         // The target is named so that this holds for the programs alone: the compiler's plug-ins are shared libraries.
         let triple = &*target.triple;
-        let flags = format!("target.{triple}.rustflags={}", serde_json::to_string(&all)?);
+        let mut settings = vec![format!("target.{triple}.rustflags={}", serde_json::to_string(&all)?)];
+        settings.extend(target.linker.iter().map(|linker| format!("target.{triple}.linker={linker:?}")));
+        // Before the subcommand they would be forgotten where others come after it.
+        let settings = settings.iter().flat_map(|setting| ["--config", setting]);
+        let arguments: Vec<_> =
+            settings.chain(["--target", triple]).chain(arguments.iter().copied()).collect();
         let mut cargo = command();
         cargo.env(reproducible::C_FLAGS, reproducible::c_flags()?);
-        if let Some(linker) = &target.linker {
-            cargo.args(["--config", &format!("target.{triple}.linker={linker:?}")]);
-        }
-        Self::start_with(cargo, &[&["--config", &flags, "--target", triple], arguments].concat())
+        Self::start_with(cargo, &arguments)
     }
 
     /// Waits for its end, and returns what it built.

@@ -19,6 +19,14 @@ const LOADING: Duration = Duration::from_mins(10);
 /// Tests that ask the kernel what an emulated process cannot: ethtool's questions, and for maps.
 const OUTSIDE: [&str; 3] = ["kernel::host::ethtool::", "kernel::maps::rules::", "kernel::maps::series::"];
 
+/// Tests that take an emulated processor half an hour and more, and show of the order of bytes what others of their kind do:
+/// how often chance is taken for a surge in thousands of made-up days; a store that is filled and emptied again and again.
+const TOO_LONG: [&str; 3] = [
+    "report::surge::tests::calibration::",
+    "report::surge::tests::sources::chance_is_no_shutdown",
+    "store::tests::bounds::what_has_no_room_goes_oldest_first",
+];
+
 /// What `cargo xtask cross` takes.
 #[derive(Args)]
 pub struct Cross {
@@ -102,7 +110,7 @@ impl Processor {
             .args(["--package", "sensor-common", "--package", "sensor-fleet"])
             .args(["--package", "sensor-user", "--package", "sensor-harness", "--package", "sensor-tests"])
             .args(["--lib", "--bins", "--test", "parser", "--"])
-            .args(OUTSIDE.into_iter().flat_map(|test| ["--skip", test]))
+            .args(OUTSIDE.into_iter().chain(TOO_LONG).flat_map(|test| ["--skip", test]))
             .envs(linker.map(|linker| (variable("LINKER"), linker)))
             .env(variable("RUNNER"), format!("{emulator} -L {libraries}"))
             .status()

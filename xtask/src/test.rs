@@ -189,7 +189,16 @@ impl Environment {
         // An ordinary user's PATH may lack the folders of ip and tc.
         let paths = env::var("PATH").unwrap_or_default();
         environment.0.push(("PATH", format!("{paths}:/usr/sbin:/sbin")));
-        for name in ["RUST_BACKTRACE", "RUST_LOG", "PROPTEST_CASES", "SENSOR_EXACT_PACKETS", "CI"] {
+        let settings = [
+            "RUST_BACKTRACE",
+            "RUST_LOG",
+            "PROPTEST_CASES",
+            "SENSOR_EXACT_PACKETS",
+            "SENSOR_TESTS_FULL",
+            "SENSOR_PICTURES",
+            "CI",
+        ];
+        for name in settings {
             environment.0.extend(env::var(name).ok().map(|value| (name, value)));
         }
         Ok(environment)
