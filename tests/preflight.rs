@@ -91,6 +91,27 @@ fn rule(said: &Said) -> Result<&str> {
     Ok(rule)
 }
 
+/// An administrator who comes by a tunnel is no session of the interface's.
+#[test]
+fn a_tunnel_is_said_to_need_a_rule() -> Result<()> {
+    needs_root!();
+    let world = World::new()?;
+    let namespace = &world.wire.near.namespace;
+    let tunnel = format!("link add tunnel7 type vxlan id 7 local {HOST} dstport 4789");
+    if namespace.ip(&tunnel).is_err() {
+        sensor_harness::skip!("this kernel has no VXLAN");
+    }
+    let note = "tunnel7 with `udp = [4789]`";
+    let said = world.check("")?;
+    ensure!(!said.stdout.contains(note), "it is down: {said:?}");
+    namespace.ip("link set tunnel7 up")?;
+    let said = world.check("")?;
+    ensure!(said.code == 0 && said.stdout.contains(note), "{said:?}");
+    let said = world.check(&format!("[[allow]]\nfrom = [\"{ADMIN}\"]\nudp = [4789]"))?;
+    ensure!(said.code == 0 && !said.stdout.contains(note), "{said:?}");
+    Ok(())
+}
+
 #[rstest]
 #[case::v4("0.0.0.0:2222", "198.51.100.7:2222", "198.51.100.66/32")]
 #[case::v6("[::]:2222", "[2001:db8:7::7]:2222", "2001:db8:7::66/128")]

@@ -20,13 +20,13 @@ pub use attach::{
 pub use clock::since_1970;
 pub use foreign::{TcProgram, may_list_programs, program_name, tc_programs};
 pub use host::{
-    AttachedMode, AttachedXdp, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
-    LinkEvents, Links, Nature, Socket, Sockets, State, Version, WayOut, XdpFeatures, above_with_xdp,
+    AttachedMode, AttachedXdp, Carrier, Channels, Driver, Ethtool, Feature, Framing, HostAddress, Interface,
+    LinkEvents, Links, Nature, Socket, Sockets, State, Tunnel, Version, WayOut, XdpFeatures, above_with_xdp,
     check_capabilities, check_kernel, check_privileges, stacked,
 };
 pub use link::Link;
 pub use maps::{
     Cleaned, Confirmation, Counters, DEFAULT_PINS, Guard, KernelSeries, Ledger, Pins, Ring, Root, Shared,
-    bpf_mount, check_names, clean, detach_command, detach_command_of,
+    bpf_mount, check_names, clean, detach_command, detach_command_of, typed_detach,
 };
 pub use program::{Loaded, OBJECT, Options, RateLimited, Variant, guard_of, is_ours, is_sensors};

@@ -24,7 +24,7 @@ pub use self::finding::{Finding, Session, Who};
 pub use self::judge::judge;
 pub use self::login::{Hidden, Login, Logins};
 pub use self::reach::{Dark, Service, is_monitored, lets_in};
-pub use self::rule::Rule;
+pub use self::rule::{Rule, SSH};
 
 /// What is found before attaching: most pressing first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

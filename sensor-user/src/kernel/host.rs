@@ -11,6 +11,7 @@ mod programs;
 mod requirements;
 mod routes;
 mod sockets;
+mod tunnel;
 mod version;
 
 pub use above::{above_with_xdp, stacked};
@@ -25,4 +26,5 @@ pub use requirements::{check_capabilities, check_kernel, check_privileges};
 pub(super) use requirements::{has_multi_buffer, lift_memory_limit};
 pub use routes::{HostAddress, Links, WayOut};
 pub use sockets::{Socket, Sockets, State};
+pub use tunnel::{Carrier, Tunnel};
 pub use version::Version;

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::login::Logins;
 use super::reach::{is_link_local, is_monitored, lets_in};
 use crate::config::{Config, Transport};
-use crate::kernel::{HostAddress, Interface, Links, Socket, Sockets, WayOut, stacked};
+use crate::kernel::{HostAddress, Interface, Links, Socket, Sockets, Tunnel, WayOut, stacked};
 
 /// Two addresses that talk, and the interface that the socket here is bound to.
 pub type Ends = (IpAddr, IpAddr, Option<u32>);
@@ -36,6 +36,8 @@ pub struct Facts {
     pub logins: Logins,
     /// The names of interfaces that lead into other network namespaces: containers'.
     pub containers: Vec<String>,
+    /// The tunnels that are up, without the interfaces to attach to.
+    pub tunnels: Vec<Tunnel>,
     /// Those of the interfaces that will both have the program, though one stands on the other: the lower one's name
     /// and the upper one's.
     pub stacked: Vec<(String, String)>,
@@ -60,7 +62,8 @@ impl Facts {
         let addresses = links.addresses()?;
         let sources = addresses.iter().map(|host| host.address).filter(|&address| !is_link_local(address));
         let ways_out = sources.map(|source| Ok((source, links.way_out(source)?))).collect::<Result<_>>()?;
-        let containers = links.into_other_namespaces();
+        let is_other = |index: u32| interfaces.iter().all(|interface| interface.index != index);
+        let containers = links.into_other_namespaces().filter(|(index, _)| is_other(*index));
         Ok(Self {
             interfaces: interfaces.to_vec(),
             default_route: links.below_default_routes()?,
@@ -69,10 +72,8 @@ impl Facts {
             ways,
             ways_out,
             logins: Logins::now(),
-            containers: containers
-                .filter(|(index, _)| interfaces.iter().all(|interface| interface.index != *index))
-                .map(|(_, name)| name)
-                .collect(),
+            containers: containers.map(|(_, name)| name).collect(),
+            tunnels: links.tunnels().filter(|tunnel| is_other(tunnel.index)).collect(),
             stacked: both_attached(interfaces)?,
             ephemeral: ephemeral_ports(),
         })
@@ -105,7 +106,8 @@ impl Facts {
         self.interfaces.iter().filter(may_carry).collect()
     }
 
-    /// Whether the listener is a client's UDP socket: what it sends makes its answers pass.
+    /// Whether the listener is a client's UDP socket: what it sends makes its answers pass. It is not told of, since every
+    /// resolver has some, and others in a moment; tunnels, whose ports may be among these, are looked at by themselves.
     pub(super) fn is_passing(&self, listener: &Socket) -> bool {
         let (first, last) = self.ephemeral;
         listener.transport == Transport::Udp && (first..=last).contains(&listener.local.port())

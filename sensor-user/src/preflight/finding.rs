@@ -3,9 +3,14 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use sensor_common::flow::timeout;
+
 use super::login::{Hidden, Login};
 use super::reach::{Dark, Service};
 use super::rule::{Rule, Strangers};
+
+/// A second's.
+const NANOSECONDS: u64 = 1_000_000_000;
 
 /// Things of a kind that are named one by one.
 const MOST_NAMED: usize = 8;
@@ -72,6 +77,16 @@ pub enum Finding {
     /// Containers' sockets are in namespaces of their own.
     Containers {
         /// That lead there.
+        interfaces: Vec<String>,
+    },
+    /// Tunnels over UDP that no rule lets in: an administrator who comes by one is no session of the interfaces'.
+    TunnelsClosed {
+        /// Their names, and the UDP ports of those that say so.
+        tunnels: Vec<(String, Option<u16>)>,
+    },
+    /// Tunnels that no rule can let in, since rules have no IP protocols.
+    TunnelsWithoutRule {
+        /// Their names.
         interfaces: Vec<String>,
     },
 }
@@ -190,7 +205,31 @@ impl fmt::Display for Finding {
                  rule allows it: {} may lead to some",
                 named(interfaces)
             ),
+            Self::TunnelsClosed { tunnels } => {
+                let tunnels: Vec<_> = tunnels.iter().map(|(name, port)| carried(name, *port)).collect();
+                write!(
+                    f,
+                    "what comes by a tunnel goes dark unless a rule lets in the UDP packets that carry it, from the \
+                     address of its other end: {}",
+                    named(&tunnels)
+                )
+            }
+            Self::TunnelsWithoutRule { interfaces } => write!(
+                f,
+                "what comes by a tunnel that no rule can name goes dark {} s after the host has sent something by it: \
+                 have the host send now and then, or leave the address that it ends at out of the prefixes: {}",
+                timeout::OTHER / NANOSECONDS,
+                named(interfaces)
+            ),
         }
+    }
+}
+
+/// A tunnel, with what its rule is to have.
+fn carried(name: &str, port: Option<u16>) -> String {
+    match port {
+        Some(port) => format!("{name} with `udp = [{port}]`"),
+        None => format!("{name} with `udp = [PORT]` as `wg show {name} listen-port` says it"),
     }
 }
 

@@ -7,10 +7,10 @@
 use super::facts::would_be_dropped;
 use super::finding::{Finding, Session, Who};
 use super::login::Login;
-use super::reach::{Service, is_monitored, lets_in, names};
+use super::reach::{Service, is_link_local, is_monitored, lets_in, names};
 use super::{Facts, Findings};
 use crate::config::{Config, Transport};
-use crate::kernel::{AttachOptions, Framing, Interface, Socket};
+use crate::kernel::{AttachOptions, Carrier, Framing, Interface, Socket, Tunnel};
 
 /// What is to be said about putting `config` into effect where `running`, if anything, is.
 #[must_use]
@@ -52,6 +52,7 @@ pub fn judge(config: &Config, options: &AttachOptions, running: Option<&Config>,
     if !facts.containers.is_empty() {
         warnings.push(Finding::Containers { interfaces: facts.containers.clone() });
     }
+    warnings.extend(tunnels(config, facts));
     Findings { refusals, warnings }
 }
 
@@ -130,20 +131,45 @@ fn answers_dropped(config: &Config, facts: &Facts) -> impl Iterator<Item = Findi
     astray.map(|(address, way)| Finding::AnswersDropped { address: *address, by: way.names.clone() })
 }
 
+/// Tunnels whose packets come in by an interface of the sensor, to a monitored address: those that no rule lets in, and
+/// those that none can.
+fn tunnels(config: &Config, facts: &Facts) -> impl Iterator<Item = Finding> {
+    let comes_in = |tunnel: &&Tunnel| {
+        facts.addresses.iter().any(|host| {
+            tunnel.local.map_or(!is_link_local(host.address), |local| local == host.address)
+                && is_monitored(config, host.address)
+                && facts.is_attached(&host.through)
+        })
+    };
+    let is_allowed = |port: u16| config.allow.iter().any(|rule| names(rule, Transport::Udp, port));
+    let mut listeners = facts.sockets.listeners();
+    // A tunnel that does not say which port is its own has one of those that clients have, by custom.
+    let unknown_is_allowed =
+        listeners.any(|listener| facts.is_passing(listener) && is_allowed(listener.local.port()));
+    let concerned: Vec<_> = facts.tunnels.iter().filter(comes_in).collect();
+    let mut closed = Vec::new();
+    let mut without_rule = Vec::new();
+    for tunnel in concerned {
+        match tunnel.carrier {
+            Carrier::Udp(port) if port.map_or(unknown_is_allowed, is_allowed) => {}
+            Carrier::Udp(port) => closed.push((tunnel.name.clone(), port)),
+            Carrier::Protocol => without_rule.push(tunnel.name.clone()),
+        }
+    }
+    let closed = (!closed.is_empty()).then_some(Finding::TunnelsClosed { tunnels: closed });
+    let without_rule =
+        (!without_rule.is_empty()).then_some(Finding::TunnelsWithoutRule { interfaces: without_rule });
+    closed.into_iter().chain(without_rule)
+}
+
 /// What the environment says about sessions that the kernel does not have, at addresses of this host.
 fn no_such_session(config: &Config, facts: &Facts) -> impl Iterator<Item = Finding> {
-    let is_here = |login: &&Login| {
-        facts
-            .sockets
-            .0
-            .iter()
-            .any(|socket| socket.local == login.local && socket.remote == Some(login.remote))
-    };
     let concerns = |login: &&Login| {
         facts.addresses.iter().any(|host| host.address == login.local.ip())
             && is_monitored(config, login.local.ip())
             && !lets_in(config, Transport::Tcp, login.local.port(), login.remote.ip())
     };
-    let lost = facts.logins.own.iter().filter(move |login| concerns(login) && !is_here(login));
+    let lost =
+        facts.logins.own.iter().filter(move |login| concerns(login) && !login.is_among(&facts.sockets));
     lost.map(|&login| Finding::NoSuchSession { login })
 }

@@ -9,6 +9,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io, process};
 
+use crate::config::Transport;
+use crate::kernel::{Sockets, State};
+
 const VARIABLE: &str = "SSH_CONNECTION";
 
 /// The number of the first PID namespace (`PROC_PID_INIT_INO`): only from there all processes are seen.
@@ -97,6 +100,18 @@ impl Login {
         Some(Self { remote: end()?, local: end()? })
     }
 
+    /// Whether its session is among these sockets. A variable outlives its session in a terminal multiplexer, for example,
+    /// and anybody on the host can set one.
+    #[must_use]
+    pub fn is_among(&self, sockets: &Sockets) -> bool {
+        let mut established = sockets.0.iter().filter(|socket| socket.state == State::Established);
+        established.any(|socket| {
+            socket.transport == Transport::Tcp
+                && socket.local == self.local
+                && socket.remote == Some(self.remote)
+        })
+    }
+
     fn of_process(pid: &str) -> io::Result<Option<Self>> {
         let environment = fs::read(format!("/proc/{pid}/environ"))?;
         Ok(environment.split(|&byte| byte == 0).find_map(|variable| {
@@ -132,6 +147,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::kernel::Socket;
 
     #[rstest]
     #[case::v4("203.0.113.9 50022 198.51.100.7 22", Some(("203.0.113.9:50022", "198.51.100.7:22")))]
@@ -145,6 +161,25 @@ mod tests {
         let login = ends
             .map(|(remote, local)| Login { remote: remote.parse().unwrap(), local: local.parse().unwrap() });
         assert_eq!(Login::parse(value), login);
+    }
+
+    #[rstest]
+    #[case::there(Transport::Tcp, Some("203.0.113.9:50022"), State::Established, true)]
+    #[case::of_somebody_else(Transport::Tcp, Some("203.0.113.10:50022"), State::Established, false)]
+    #[case::an_earlier_one(Transport::Tcp, Some("203.0.113.9:50021"), State::Established, false)]
+    #[case::over(Transport::Tcp, Some("203.0.113.9:50022"), State::TimeWait, false)]
+    #[case::its_listener_alone(Transport::Tcp, None, State::Listen, false)]
+    #[case::no_session(Transport::Udp, Some("203.0.113.9:50022"), State::Established, false)]
+    fn a_session_has_a_socket(
+        #[case] transport: Transport,
+        #[case] remote: Option<&str>,
+        #[case] state: State,
+        #[case] is_there: bool,
+    ) {
+        let login = Login::parse("203.0.113.9 50022 198.51.100.7 22").unwrap();
+        let remote = remote.map(|remote| remote.parse().unwrap());
+        let socket = Socket { transport, local: login.local, remote, state, interface: None };
+        assert_eq!(login.is_among(&Sockets(vec![socket])), is_there);
     }
 
     #[test]

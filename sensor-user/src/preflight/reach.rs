@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use sensor_common::parse::{IpHeader as _, Ipv4, Ipv6};
+
 use super::Facts;
 use crate::config::{Allow, Config, Prefix, Transport};
 use crate::kernel::Socket;
@@ -49,7 +51,8 @@ impl Service {
     #[must_use]
     pub fn all(config: &Config, facts: &Facts) -> Vec<Self> {
         let mut services = BTreeMap::new();
-        for listener in facts.sockets.listeners().filter(|listener| !facts.is_passing(listener)) {
+        let listeners = facts.sockets.listeners();
+        for listener in listeners.filter(|it| !facts.is_passing(it) && !is_dhcp_client(it)) {
             if !is_exposed(listener, config, facts) {
                 continue;
             }
@@ -125,6 +128,12 @@ fn is_exposed(listener: &Socket, config: &Config, facts: &Facts) -> bool {
         };
         listened_on && is_monitored(config, host.address) && facts.is_attached(&host.through)
     })
+}
+
+/// Whether the host asks for its addresses from there: what it is answered passes as link control.
+fn is_dhcp_client(listener: &Socket) -> bool {
+    let client = if listener.local.is_ipv4() { Ipv4::DHCP_CLIENT } else { Ipv6::DHCP_CLIENT };
+    listener.transport == Transport::Udp && listener.local.port() == client
 }
 
 /// Every interface has one; nobody far away can use it.

@@ -11,8 +11,8 @@ use super::finding::Session;
 use super::login::Hidden;
 use crate::config::Prefix;
 
-/// By which administrators come in.
-const SSH: u16 = 22;
+/// The TCP port by which administrators come in, unless they have told SSH's server another.
+pub const SSH: u16 = 22;
 
 /// Sources that are written out; beyond that, nobody would read them.
 const MOST_SOURCES: usize = 32;

@@ -8,7 +8,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::config::{Input, Transport};
-use crate::kernel::{Framing, HostAddress, Socket, Sockets, State, WayOut};
+use crate::kernel::{Carrier, Framing, HostAddress, Socket, Sockets, State, Tunnel, WayOut};
 
 /// A rule that lets the operator's network in.
 const RULE: &str = "[[allow]]\nfrom = [\"203.0.113.0/24\", \"2001:db8:9::/48\"]\ntcp = [22]";
@@ -27,6 +27,7 @@ fn world() -> World {
     let addresses = addresses.map(|(address, index)| HostAddress {
         address: address.parse().unwrap(),
         through: HashSet::from([index]),
+        fleeting: false,
     });
     World {
         config: String::new(),
@@ -81,6 +82,12 @@ impl World {
 
     fn udp(self, local: &str) -> Self {
         self.socket(Transport::Udp, local, None, State::Closed)
+    }
+
+    fn tunnel(mut self, name: &str, carrier: Carrier, local: Option<&str>) -> Self {
+        let local = local.map(|address| address.parse().unwrap());
+        self.facts.tunnels.push(Tunnel { name: name.to_owned(), index: 9, carrier, local });
+        self
     }
 
     /// A session of `remote`, whose answers leave by `way`.
@@ -366,6 +373,11 @@ fn a_stranger_at_a_port_that_a_rule_keeps_for_others_does_not_stand_in_the_way()
 #[case::all(ssh().udp("0.0.0.0:53"), "22/tcp, 53/udp")]
 #[case::half_of_one(ssh().config("[[allow]]\nfrom = [\"203.0.113.0/24\"]\ntcp = [22]"), "22/tcp over IPv6")]
 #[case::not_a_client(world().udp("0.0.0.0:53").udp("0.0.0.0:40000"), "53/udp")]
+#[case::no_dhcp_client(
+    world().udp("0.0.0.0:53").udp("0.0.0.0:68").udp("198.51.100.7:68").udp("[::]:546"), "53/udp"
+)]
+#[case::the_other_ip_version_has_no_such_client(world().udp("[::]:68").udp("0.0.0.0:546"), "68/udp, 546/udp")]
+#[case::no_client_over_tcp(world().listens("0.0.0.0:68"), "68/tcp")]
 #[case::one_address(world().listens("198.51.100.7:80").listens("192.0.2.7:81"), "80/tcp")]
 #[case::monitored(world().monitors("198.51.100.7").listens("0.0.0.0:80").listens("[::]:81"), "80/tcp")]
 fn what_goes_dark_is_said(#[case] world: World, #[case] named: &str) {
@@ -410,6 +422,52 @@ fn containers_are_said_to_be_out_of_sight() {
     let mut world = world();
     world.facts.containers = vec!["veth7".to_owned()];
     assert!(world.judge().warnings[0].to_string().contains("veth7"));
+}
+
+/// Tunnels, and what is said of them.
+#[rstest]
+#[case::without_a_rule(
+    world().tunnel("vxlan7", Carrier::Udp(Some(4_789)), Some("198.51.100.7")), &["vxlan7 with `udp = [4789]`"]
+)]
+#[case::without_a_port(
+    world().tunnel("wg0", Carrier::Udp(None), None), &["wg0 with `udp = [PORT]` as `wg show wg0 listen-port` says it"]
+)]
+#[case::of_several(
+    world().tunnel("wg0", Carrier::Udp(None), None).tunnel("gre1", Carrier::Protocol, None), &["wg0 with", "600 s after"]
+)]
+#[case::allowed(
+    world().config("[[allow]]\nfrom = [\"203.0.113.9\"]\nudp = [4789]")
+        .tunnel("vxlan7", Carrier::Udp(Some(4_789)), None),
+    &[]
+)]
+#[case::another_is_allowed(
+    world().config("[[allow]]\nfrom = [\"203.0.113.9\"]\nudp = [4790]")
+        .tunnel("vxlan7", Carrier::Udp(Some(4_789)), None),
+    &["vxlan7"]
+)]
+#[case::allowed_at_the_port_that_it_seems_to_have(
+    world().config("[[allow]]\nfrom = [\"203.0.113.9\"]\nudp = [51820]").udp("0.0.0.0:51820")
+        .tunnel("wg0", Carrier::Udp(None), None),
+    &[]
+)]
+#[case::a_service_is_allowed(
+    world().config("[[allow]]\nfrom = [\"203.0.113.9\"]\nudp = [53]").udp("0.0.0.0:53")
+        .tunnel("wg0", Carrier::Udp(None), None),
+    &["wg0"]
+)]
+#[case::by_the_other_interface(world().tunnel("gre1", Carrier::Protocol, Some("192.0.2.7")), &[])]
+#[case::to_what_is_not_monitored(
+    world().monitors("2001:db8:7::7/128").tunnel("gre1", Carrier::Protocol, Some("198.51.100.7")), &[]
+)]
+#[case::nothing_is_dropped(world().config("observe = true").tunnel("gre1", Carrier::Protocol, None), &[])]
+fn who_comes_by_a_tunnel_needs_a_rule(#[case] world: World, #[case] words: &[&str]) {
+    let findings = world.judge();
+    assert_eq!(findings.refusals, []);
+    let said: Vec<_> = findings.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), words.len(), "{said:?}");
+    for (said, words) in said.iter().zip(words) {
+        assert!(said.contains(words) && !said.contains('\n'), "{said}");
+    }
 }
 
 /// What a change is not to blame for.

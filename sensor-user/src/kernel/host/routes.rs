@@ -9,14 +9,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::link::{InfoKind, InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use super::ask::ask;
 use super::interface;
+use super::tunnel::Tunnel;
 
 /// The longest prefix that is a default route: VPNs split it into two halves so that theirs goes first.
 const LONGEST_DEFAULT: u8 = 1;
@@ -36,6 +37,9 @@ pub struct HostAddress {
     pub address: IpAddr,
     /// The numbers of the interfaces that packets to it may come in by.
     pub through: HashSet<u32>,
+    /// Whether the host is about to give it up: an IPv6 address that is temporary (RFC 8981), or that is deprecated
+    /// (RFC 4862 §5.5.4) because its time runs out.
+    pub fleeting: bool,
 }
 
 /// By which interfaces packets leave.
@@ -96,7 +100,11 @@ impl Links {
             };
             // Between point-to-point ends, the one that is not called local is the other end's.
             if let Some(address) = attribute(true).or_else(|| attribute(false)) {
-                addresses.push(HostAddress { address, through: self.ways_to(message.header.index, address) });
+                addresses.push(HostAddress {
+                    address,
+                    through: self.ways_to(message.header.index, address),
+                    fleeting: address.is_ipv6() && is_fleeting(message.header.flags),
+                });
             }
         }
         Ok(addresses)
@@ -165,6 +173,17 @@ impl Links {
         foreign.filter_map(|link| Some((link.header.index, interface::name(link)?.to_owned())))
     }
 
+    /// Numbers and names of the ports of bridges that lead to guests and containers: taps and virtual pairs.
+    pub fn of_guests(&self) -> impl Iterator<Item = (u32, String)> {
+        let guests = self.0.iter().filter(|link| is_of_a_guest(link));
+        guests.filter_map(|link| Some((link.header.index, interface::name(link)?.to_owned())))
+    }
+
+    /// The tunnels that are up.
+    pub fn tunnels(&self) -> impl Iterator<Item = Tunnel> {
+        self.0.iter().filter_map(Tunnel::of)
+    }
+
     fn all(&self) -> HashSet<u32> {
         self.0.iter().map(|link| link.header.index).collect()
     }
@@ -184,6 +203,24 @@ impl Links {
 /// Whether the interface's other end is in another network namespace.
 fn is_foreign(link: &LinkMessage) -> bool {
     link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::LinkNetNsId(_)))
+}
+
+/// Whether it is a port of a bridge, and has a guest or a container at its other end.
+fn is_of_a_guest(link: &LinkMessage) -> bool {
+    let has = |wanted: LinkInfo| {
+        let mut attributes = link.attributes.iter();
+        attributes.any(|it| matches!(it, LinkAttribute::LinkInfo(info) if info.contains(&wanted)))
+    };
+    has(LinkInfo::PortKind(InfoPortKind::Bridge))
+        && [InfoKind::Tun, InfoKind::Veth].into_iter().any(|kind| has(LinkInfo::Kind(kind)))
+}
+
+/// Whether an IPv6 address with these flags is soon gone. One that never expires is deprecated by whoever configured it,
+/// so that the host begins nothing from it.
+const fn is_fleeting(flags: AddressHeaderFlags) -> bool {
+    // `IFA_F_TEMPORARY` has the bit of `IFA_F_SECONDARY`, which IPv4 alone has.
+    flags.contains(AddressHeaderFlags::Secondary)
+        || (flags.contains(AddressHeaderFlags::Deprecated) && !flags.contains(AddressHeaderFlags::Permanent))
 }
 
 /// Whether an interface only holds addresses, and their packets come in by others.
@@ -260,5 +297,40 @@ fn with_lower_devices(mut carriers: HashSet<u32>, links: &[LinkMessage]) -> Hash
             return carriers;
         }
         carriers.extend(lower);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::stable(AddressHeaderFlags::empty(), false)]
+    #[case::configured(AddressHeaderFlags::Permanent, false)]
+    #[case::temporary(AddressHeaderFlags::Secondary, true)]
+    #[case::running_out(AddressHeaderFlags::Deprecated, true)]
+    #[case::never_to_begin_from(AddressHeaderFlags::Deprecated.union(AddressHeaderFlags::Permanent), false)]
+    fn what_is_soon_gone_is_told_by_its_flags(#[case] flags: AddressHeaderFlags, #[case] fleeting: bool) {
+        assert_eq!(is_fleeting(flags), fleeting);
+    }
+
+    #[rstest]
+    #[case::tap(Some(InfoKind::Tun), Some(InfoPortKind::Bridge), true)]
+    #[case::container(Some(InfoKind::Veth), Some(InfoPortKind::Bridge), true)]
+    #[case::nic(None, Some(InfoPortKind::Bridge), false)]
+    #[case::vlan(Some(InfoKind::Vlan), Some(InfoPortKind::Bridge), false)]
+    #[case::of_no_bridge(Some(InfoKind::Veth), None, false)]
+    #[case::member_of_a_bond(Some(InfoKind::Veth), Some(InfoPortKind::Bond), false)]
+    fn a_guest_is_behind_a_port_of_a_bridge(
+        #[case] kind: Option<InfoKind>,
+        #[case] port: Option<InfoPortKind>,
+        #[case] is_one: bool,
+    ) {
+        let mut link = LinkMessage::default();
+        let info = kind.map(LinkInfo::Kind).into_iter().chain(port.map(LinkInfo::PortKind)).collect();
+        link.attributes = vec![LinkAttribute::IfName("port0".to_owned()), LinkAttribute::LinkInfo(info)];
+        assert_eq!(Links(vec![link]).of_guests().count() == 1, is_one);
     }
 }
