@@ -208,6 +208,10 @@ pub struct Evidence {
     #[arg(long, value_name = "PREFIX")]
     pub source: Option<Prefix>,
 
+    /// Packets from the addresses of a constituency.
+    #[arg(long, value_name = "NAME")]
+    pub constituency: Option<String>,
+
     /// Write them to this file, as pcapng; - is standard output.
     #[arg(long, value_name = "FILE", conflicts_with = "json")]
     pub write: Option<PathBuf>,

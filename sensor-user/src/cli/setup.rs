@@ -26,11 +26,11 @@ Lines that begin with + are the commands that do what it does; those that undo i
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Setup {
-    /// Network interfaces to watch [default: those that default routes depend on].
+    /// Network interfaces to attach to [default: those that default routes depend on].
     #[arg(long = "interface", short, value_name = "IF", num_args = 1.., value_parser = config::interface_name)]
     pub interfaces: Vec<String>,
 
-    /// Addresses to watch, or prefixes of them: what is sent there is counted and dropped [default: those of the
+    /// Addresses to monitor, or prefixes of them: what is sent there is counted and dropped [default: those of the
     /// interfaces].
     #[arg(long, value_name = "PREFIX", num_args = 1..)]
     pub monitor: Vec<Prefix>,

@@ -1,12 +1,15 @@
 //! `sensor setup`: from a host that has the program to a sensor that is attached, confirmed, and started at each boot.
 //!
 //! It proposes what it finds, writes the configuration with the rule that keeps the administrator in, attaches with a
-//! way back, and goes on once somebody has confirmed over a new connection. Each step is printed as the command that
+//! way back, and goes on once somebody has confirmed over a new connection. The configuration is put where a unit finds it
+//! after that: nothing that nobody has confirmed is attached without a way back. Each step is printed as the command that
 //! does it, and at the end the commands that undo what was done, however it ended.
 
+mod ahead;
 mod ask;
 mod attach;
 mod file;
+mod interrupt;
 mod plan;
 mod seen;
 mod unit;
@@ -15,25 +18,22 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use self::ahead::may_go_ahead;
 use self::ask::Ask;
 use self::attach::Attaching;
 use self::file::{Change, Place};
 use self::plan::Plan;
 use self::seen::Seen;
-use crate::cli;
-use crate::conditions::Conditions;
-use crate::config::{self, Config, Port};
+use super::detach;
+use crate::config::{self, Config, Port, Prefix};
 use crate::doctor::{Places, Severity, examine};
 use crate::kernel::{
-    AttachOptions, Interface, check_names, check_privileges, detach_command, detach_command_of, is_ours,
+    AttachOptions, DEFAULT_PINS, Interface, check_names, check_privileges, detach_command_of, is_ours,
+    typed_detach,
 };
-use crate::output;
-use crate::preflight::{Facts, Service, judge};
-use crate::socket;
+use crate::preflight::{Facts, SSH, Service};
 use crate::typed::word;
-
-/// Where one logs in over SSH, unless somebody has at another port.
-const SSH: u16 = 22;
+use crate::{cli, output, socket};
 
 /// Sets up a sensor on this host.
 ///
@@ -50,9 +50,9 @@ pub fn run(arguments: &cli::Setup) -> Result<()> {
     let (plan, interfaces) = plan(arguments, &ask)?;
     let config = plan.config(place.path())?;
     look(&config, &options)?;
-    may_go_ahead(&config, &options, &interfaces)?;
+    may_go_ahead(&plan, &config, &options, &interfaces)?;
     let change = Change::new(&place, plan.to_string());
-    output::print(&format!("\n{}\n", change.commands()))?;
+    output::print(&format!("\n{}\n\n", change.write_command()))?;
     if !ask.agreed("Write that, and attach?")? {
         bail!("nothing was changed: run `sensor setup` again, or write {} yourself", place.path().display());
     }
@@ -75,7 +75,8 @@ fn nobody_is_at_work(pins: &Path) -> Result<()> {
             socket.display()
         );
     }
-    Ok(())
+    // The unit's agent has the pins that all have by default.
+    if pins == Path::new(DEFAULT_PINS) { unit::is_at_rest() } else { Ok(()) }
 }
 
 /// What is to be configured: what is found on this host, what was said on the command line in place of it, and what is
@@ -83,12 +84,26 @@ fn nobody_is_at_work(pins: &Path) -> Result<()> {
 fn plan(arguments: &cli::Setup, ask: &Ask) -> Result<(Plan, Vec<Interface>)> {
     let seen = Seen::now()?;
     let or = |given: &[String], found: Vec<String>| if given.is_empty() { found } else { given.to_vec() };
+    let guests = seen.to_guests();
+    if arguments.interfaces.is_empty() && !guests.is_empty() {
+        output::print(&format!(
+            "  Note: not proposed, since guests are behind them: {}.\n",
+            guests.join(", ")
+        ))?;
+    }
     let proposed = or(&arguments.interfaces, seen.proposed()?);
-    let names = ask.ask("Interfaces to watch", &proposed.join(" "), interface_names)?;
+    let names = ask.ask("Interfaces to attach to", &proposed.join(" "), interface_names)?;
     let interfaces = names.iter().map(|name| free(name)).collect::<Result<Vec<_>>>()?;
+    let fleeting: Vec<_> = seen.fleeting(&interfaces).iter().map(Prefix::to_string).collect();
+    if arguments.monitor.is_empty() && !fleeting.is_empty() {
+        output::print(&format!(
+            "  Note: not proposed, since the host changes them from day to day: {}; a wider prefix has them all.\n",
+            fleeting.join(", ")
+        ))?;
+    }
     let proposed =
         if arguments.monitor.is_empty() { seen.addresses(&interfaces) } else { arguments.monitor.clone() };
-    let monitored = ask.list("Addresses to watch: what is sent there is counted and dropped", &proposed)?;
+    let monitored = ask.list("Addresses to monitor: what is sent there is counted and dropped", &proposed)?;
     if monitored.is_empty() {
         bail!("{} has no address that is reached from afar: pass --monitor", names.join(", "));
     }
@@ -173,50 +188,44 @@ fn look(config: &Config, options: &AttachOptions) -> Result<()> {
     Ok(())
 }
 
-/// Whether the agent would go ahead, now and at each boot: without a way back, which only this once there is.
-fn may_go_ahead(config: &Config, options: &AttachOptions, interfaces: &[Interface]) -> Result<()> {
-    let findings = judge(config, options, None, &Facts::gather(config, interfaces)?);
-    if let Some(refusal) = findings.refusals.first() {
-        bail!(
-            "{refusal}: pass --allow with the addresses that you connect from, and --open with what is to stay open to \
-             everybody"
-        );
-    }
-    for warning in &findings.warnings {
-        output::print(&format!("  Note: {warning}.\n"))?;
-    }
-    Conditions::of_run(config, options).enforce()
-}
-
-/// Writes, attaches, waits, and has systemd go on; `done` gets the command that undoes each step once it is done.
+/// Writes, attaches, waits, puts the configuration in its place, and has systemd go on; `done` gets the command that undoes
+/// each step once it is done. What nobody confirms is detached again, and its configuration stays where no unit finds it.
 fn steps(
     change: &Change<'_>,
     config: &Config,
     options: &AttachOptions,
     done: &mut Vec<String>,
 ) -> Result<()> {
-    let path = change.path();
+    interrupt::catch()?;
     change.write()?;
-    done.push(change.undo());
+    done.push(change.unwrite_command());
 
-    output::say(&format!("+ {}", attach::command(path, options)));
-    let mut attaching = Attaching::start(path, options, &config.interfaces)?;
+    let unconfirmed = change.unconfirmed();
+    output::say(&format!("+ {}", attach::command(unconfirmed, options)));
+    let mut attaching = Attaching::start(unconfirmed, options, &config.interfaces)?;
     if let Err(error) = confirmed(&mut attaching, config, options) {
-        if is_attached(config) {
-            done.push(detach(config, options));
+        if let Err(left) = take_back(&mut attaching, config, options) {
+            done.push(detach_command(&config.interfaces, options));
+            tracing::warn!("{left:#}");
         }
         bail!(
-            "{error:#}: `sensor check --config {}` says who is let in, and --replace begins anew",
-            path.display()
+            "{error:#}: what was written stays in {shown}, where no unit finds it; `sensor check --config {shown}` says who \
+             is let in, and `sensor setup` begins anew",
+            shown = unconfirmed.display()
         );
     }
-    done.push(detach(config, options));
-    output::say(&format!(
-        "Confirmed.\n+ kill -TERM {}   # the program goes on counting",
-        attaching.process()
-    ));
+    done.push(detach_command(&config.interfaces, options));
+    output::say("Confirmed.");
+    change.place_commands().iter().for_each(|command| output::say(&format!("+ {command}")));
+    change.put_in_place()?;
+    done[0] = change.undo_command();
+    output::say(&format!("+ kill -TERM {}   # the program goes on counting", attaching.process()));
     attaching.end()?;
+    go_on(change.path(), options, done)
+}
 
+/// Has systemd run the agent, or says what else is to.
+fn go_on(path: &Path, options: &AttachOptions, done: &mut Vec<String>) -> Result<()> {
     if unit::is_for(path, &options.pins) {
         output::say(&format!("+ {}", unit::ENABLE));
         done.push(unit::DISABLE.to_owned());
@@ -236,23 +245,44 @@ fn steps(
 
 /// Waits until it is attached, says what is to be done, and waits until it is confirmed.
 fn confirmed(attaching: &mut Attaching, config: &Config, options: &AttachOptions) -> Result<()> {
+    let within = options.confirm_within.unwrap_or_default();
     attaching.attached()?;
     output::say(&format!(
         "\nAttached to {}. Open a NEW connection to this host now, and run there, within {} s:\n  sensor confirm\n\
-         If you cannot get in, wait: after that time it undoes itself.\n",
+         If you cannot get in, wait: after that time it undoes itself. Ctrl-C undoes it at once.\n",
         config.interfaces.join(", "),
-        options.confirm_within.unwrap_or_default().as_secs()
+        within.as_secs()
     ));
-    attaching.confirmed()
+    attaching.confirmed(within)
 }
 
-/// The command that detaches it.
-fn detach(config: &Config, options: &AttachOptions) -> String {
-    let names: Vec<_> = config.interfaces.iter().map(String::as_str).collect();
-    detach_command(&names, &options.pins).trim_matches('`').to_owned()
+/// Ends the agent that nobody has confirmed, and detaches what it has left attached.
+fn take_back(attaching: &mut Attaching, config: &Config, options: &AttachOptions) -> Result<()> {
+    let ended = attaching.end();
+    let interfaces = attached(config)?;
+    if !interfaces.is_empty() {
+        output::say(&format!("+ {}", detach_command(&interfaces, options)));
+        detach::run(&cli::Detach { interfaces, all: false, pins: options.pins.clone() })?;
+    }
+    ended
 }
 
-fn is_attached(config: &Config) -> bool {
-    let has_xdp = |name: &String| Interface::find(name).is_ok_and(|it| it.is_some_and(|it| it.xdp.is_some()));
-    config.interfaces.iter().any(has_xdp)
+/// The command that detaches from these.
+fn detach_command(interfaces: &[String], options: &AttachOptions) -> String {
+    let names: Vec<_> = interfaces.iter().map(String::as_str).collect();
+    typed_detach(&names, &options.pins)
+}
+
+/// The interfaces of those that are configured that have a sensor's program.
+fn attached(config: &Config) -> Result<Vec<String>> {
+    let mut attached = Vec::new();
+    for name in &config.interfaces {
+        let program = Interface::find(name)?.and_then(|interface| interface.xdp).map(|xdp| xdp.program);
+        if let Some(program) = program
+            && is_ours(program)?
+        {
+            attached.push(name.clone());
+        }
+    }
+    Ok(attached)
 }

@@ -35,13 +35,17 @@ const LATER: &str = "sed -i 's/^interfaces = .*/interfaces = [\"admin0\", \"sens
 /// Goes through all of it, step by step, and says what each took.
 ///
 /// # Errors
-/// The step that did not go as it should.
+/// The step that did not go as it should; or this is not root.
 pub fn run() -> Result<()> {
+    ensure!(
+        shell::is_root(),
+        "`cargo xtask vm --boot` makes a disk of files that are root's: run it as root"
+    );
     setup::for_booting()?;
     let folder = shell::workspace().join("target/vm/boot");
     let [older, newer] = package::two_versions(&folder.join("packages"))?;
     let disk = disk::make(&folder)?;
-    let journey = Journey { begun: Instant::now(), machine: Machine::start(&disk, &folder)? };
+    let mut journey = Journey { begun: Instant::now(), machine: Machine::start(&disk, &folder)? };
     journey.go(&older, &newer)
 }
 
@@ -52,9 +56,9 @@ struct Journey {
 }
 
 impl Journey {
-    fn go(&self, older: &Path, newer: &Path) -> Result<()> {
-        let host = &self.machine.host;
-        host.wait()?;
+    fn go(&mut self, older: &Path, newer: &Path) -> Result<()> {
+        self.machine.wait()?;
+        let host = &self.machine.host.clone();
         self.say(&format!(
             "it is up: Linux {}, by {}",
             host.ask("uname -r")?,
@@ -90,7 +94,7 @@ impl Journey {
         counts.grow(host, &mut cable).context("restarted and reloaded")?;
         self.say(&format!("restarted, with a NIC that is not there yet, and reloaded: {status}"));
 
-        host.reboot()?;
+        self.machine.reboot()?;
         let mut counts = Counted(0);
         let state = host.ask("systemctl is-active sensor; ip link show admin0 | grep -o xdp | head -n 1")?;
         ensure!(state == "active\nxdp", "at the first login after the reboot: {state}");

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::interrupt;
 use crate::kernel::{AttachOptions, Confirmation, DEFAULT_PINS, Interface, guard_of, is_ours};
 use crate::output::Log;
 use crate::typed::word;
@@ -60,13 +61,10 @@ impl Attaching {
     /// # Errors
     /// It cannot be started.
     pub fn start(config: &Path, options: &AttachOptions, interfaces: &[String]) -> Result<Self> {
-        // What is logged by its session's end is no reason to end: the confirmation comes by another.
-        // SAFETY: the signal is ignored from here on, and nothing else is done to it.
-        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
         let program = std::env::current_exe().context("cannot find the program itself: mount /proc")?;
         let mut agent = Command::new(&program);
         agent.args(arguments(config, options)).stdin(Stdio::null()).stdout(Stdio::null());
-        // Ctrl-C ends this process alone.
+        // Ctrl-C comes to this process alone, which ends it.
         agent.stderr(Stdio::piped()).process_group(0);
         let mut child = agent.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let last = Arc::default();
@@ -77,10 +75,11 @@ impl Attaching {
     /// Waits until it is attached to every interface; the interfaces.
     ///
     /// # Errors
-    /// The agent ends instead, or is not attached to all of them in time: it is ended then.
+    /// The agent ends instead, or is not attached to all of them in time; or this is interrupted.
     pub fn attached(&mut self) -> Result<()> {
         let begun = Instant::now();
         loop {
+            interrupt::check()?;
             if let Some(status) = self.child.try_wait()? {
                 return self.has_ended(status);
             }
@@ -88,7 +87,6 @@ impl Attaching {
                 return Ok(());
             }
             if begun.elapsed() > ATTACHING {
-                self.end()?;
                 bail!(
                     "not attached to all of {} after {} s: its log says why",
                     self.interfaces.join(", "),
@@ -99,37 +97,46 @@ impl Attaching {
         }
     }
 
-    /// Waits until all of it is confirmed.
+    /// Waits until all that is there of it is confirmed: an interface that has gone since is not waited for.
     ///
     /// # Errors
-    /// The agent ends instead, as it does when nobody confirms in time.
-    pub fn confirmed(&mut self) -> Result<()> {
+    /// The agent ends instead, as it does when nobody confirms within this time, or does neither; or this is interrupted.
+    pub fn confirmed(&mut self, within: Duration) -> Result<()> {
+        let begun = Instant::now();
         loop {
-            // The programs are exchanged by the confirmation: one that is gone is looked for again.
-            let given = |all: Vec<Confirmation>| {
-                all.len() == self.interfaces.len() && all.iter().all(|it| *it == Confirmation::Given)
-            };
+            interrupt::check()?;
+            let given = |all: Vec<_>| !all.is_empty() && all.iter().all(|it| *it == Confirmation::Given);
             if self.confirmations().is_ok_and(given) {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {
                 return self.has_ended(status);
             }
+            if begun.elapsed() > within + ENDING {
+                bail!(
+                    "{} is not confirmed, and the agent does not end, {} s after the time for it: its log says why",
+                    self.interfaces.join(" and "),
+                    ENDING.as_secs()
+                );
+            }
             thread::sleep(GLANCE);
         }
     }
 
-    /// How the confirmation of each interface that it is attached to stands.
+    /// How the confirmation of each interface that is there stands.
+    ///
+    /// # Errors
+    /// One of them has no program that awaits any, as while the programs are exchanged, which is done by confirming.
     fn confirmations(&self) -> Result<Vec<Confirmation>> {
         let mut all = Vec::new();
         for name in &self.interfaces {
-            let attached =
-                Interface::named(name)?.xdp.with_context(|| format!("nothing is attached to {name}"))?;
-            if is_ours(attached.program)?
-                && let Some(guard) = guard_of(attached.program)?
-            {
-                all.push(guard.confirmation()?);
-            }
+            let Some(interface) = Interface::find(name)? else { continue };
+            let program = interface.xdp.map(|xdp| xdp.program);
+            let guard = match program {
+                Some(program) if is_ours(program)? => guard_of(program)?,
+                _ => None,
+            };
+            all.push(guard.with_context(|| format!("no sensor is attached to {name}"))?.confirmation()?);
         }
         Ok(all)
     }
@@ -139,11 +146,14 @@ impl Attaching {
         self.child.id()
     }
 
-    /// Ends the agent. What it has attached goes on.
+    /// Ends the agent, if it has not ended. What it has attached goes on.
     ///
     /// # Errors
     /// It does not end.
     pub fn end(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
         let process = libc::pid_t::try_from(self.child.id()).context("the agent has no process")?;
         // SAFETY: the call takes numbers alone; the process is this one's child and not waited for yet.
         unsafe { libc::kill(process, libc::SIGTERM) };

@@ -52,11 +52,13 @@ impl Place {
     }
 }
 
-/// A text that is to be written there.
+/// A text that is to be there. Until it is [put in place](Change::put_in_place) it is in a file of its own beside that one,
+/// where no unit finds it.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
     place: &'a Place,
     text: String,
+    unconfirmed: PathBuf,
     /// Where the file that is there is kept, if there is one.
     kept: Option<PathBuf>,
 }
@@ -64,66 +66,93 @@ pub(super) struct Change<'a> {
 impl<'a> Change<'a> {
     /// Of this text.
     pub fn new(place: &'a Place, text: String) -> Self {
-        let kept = place.replaces.then(|| {
-            let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
-            let mut name = place.path.clone().into_os_string();
-            name.push(format!(".{now}"));
-            name.into()
-        });
-        Self { place, text, kept }
+        let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let kept = place.replaces.then(|| beside(&place.path, &now.to_string()));
+        Self { place, text, unconfirmed: beside(&place.path, "unconfirmed"), kept }
     }
 
-    /// The file's path.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.place.path()
     }
 
-    /// The commands that write it, as they are to be typed.
-    pub fn commands(&self) -> String {
-        let path = typed(self.path());
-        let keep =
-            self.kept.as_ref().map(|kept| format!("+ mv {path} {}\n", typed(kept))).unwrap_or_default();
-        let group = if group().is_some() { format!("--group {} ", socket::GROUP) } else { String::new() };
-        format!("{keep}+ install -D {group}--mode {MODE:o} /dev/stdin {path} <<'END'\n{}END\n", self.text)
+    /// The path of the file that it is written to at first.
+    pub fn unconfirmed(&self) -> &Path {
+        &self.unconfirmed
     }
 
-    /// The command that undoes it, likewise.
-    pub fn undo(&self) -> String {
-        let path = typed(self.path());
-        self.kept.as_ref().map_or_else(|| format!("rm {path}"), |kept| format!("mv {} {path}", typed(kept)))
+    /// The command that writes it, as it is to be typed.
+    pub fn write_command(&self) -> String {
+        let group = if group().is_some() { format!("--group {} ", socket::GROUP) } else { String::new() };
+        let path = typed(&self.unconfirmed);
+        format!("+ install -D {group}--mode {MODE:o} /dev/stdin {path} <<'END'\n{}END", self.text)
+    }
+
+    /// The command that undoes that.
+    pub fn unwrite_command(&self) -> String {
+        format!("rm {}", typed(&self.unconfirmed))
     }
 
     /// Writes it.
     ///
     /// # Errors
-    /// It cannot be written, or somebody else has put one there meanwhile; nothing is changed then.
+    /// It cannot be written: nothing is there then.
     pub fn write(&self) -> Result<()> {
-        let shown = self.path().display();
-        self.put().map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                anyhow!(
-                    "{shown} was written by somebody else meanwhile: look at it, and run `sensor setup` again"
-                )
-            }
-            _ => anyhow!("cannot write {shown}: {error}: make room, or name another with --config"),
+        let path = &self.unconfirmed;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(folder).and_then(|()| write_whole(path, &self.text)).map_err(|error| {
+            // A part of it is of no use.
+            let _ = fs::remove_file(path);
+            anyhow!("cannot write {}: {error}: make room, or name another with --config", path.display())
         })
     }
 
-    fn put(&self) -> io::Result<()> {
-        let path = self.path();
-        fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-        let mut name = path.as_os_str().to_owned();
-        name.push(".new");
-        let new = PathBuf::from(name);
-        let written = write_whole(&new, &self.text).and_then(|()| match &self.kept {
-            Some(kept) => fs::hard_link(path, kept).and_then(|()| fs::rename(&new, path)),
-            // Fails where a file is, unlike renaming.
-            None => fs::hard_link(&new, path),
-        });
-        // After a rename it is gone already.
-        let _ = fs::remove_file(&new);
-        written
+    /// The commands that put it in its place.
+    pub fn place_commands(&self) -> Vec<String> {
+        let path = typed(self.path());
+        let keep = self.kept.as_ref().map(|kept| format!("mv {path} {}", typed(kept)));
+        keep.into_iter().chain([format!("mv {} {path}", typed(&self.unconfirmed))]).collect()
     }
+
+    /// The command that undoes those, and the writing.
+    pub fn undo_command(&self) -> String {
+        let path = typed(self.path());
+        self.kept.as_ref().map_or_else(|| format!("rm {path}"), |kept| format!("mv {} {path}", typed(kept)))
+    }
+
+    /// Puts it in its place. At no moment there is less than one of the two.
+    ///
+    /// # Errors
+    /// It cannot be put there, or somebody else has put one there meanwhile; nothing is changed then.
+    pub fn put_in_place(&self) -> Result<()> {
+        let (from, to) = (&self.unconfirmed, self.path());
+        let put = match &self.kept {
+            Some(kept) => fs::hard_link(to, kept).and_then(|()| fs::rename(from, to)),
+            // Fails where a file is, unlike renaming.
+            None => fs::hard_link(from, to).and_then(|()| fs::remove_file(from)),
+        };
+        put.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => anyhow!(
+                "{} was written by somebody else meanwhile, and what is confirmed is in {}: look at both, and put the \
+                 right one there",
+                to.display(),
+                from.display()
+            ),
+            _ => anyhow!(
+                "cannot put {} in the place of {}: {error}: make room, and put it there",
+                from.display(),
+                to.display()
+            ),
+        })
+    }
+}
+
+/// The path of a file beside another.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(what);
+    name.into()
 }
 
 fn typed(path: &Path) -> String {
@@ -156,20 +185,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_written_once() {
+    fn a_file_is_put_in_place_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("etc/sensor.toml");
         let place = Place::new(&path, false).unwrap();
-        Change::new(&place, "a\n".to_owned()).write().unwrap();
+        let change = Change::new(&place, "a\n".to_owned());
+        change.write().unwrap();
+        assert!(!path.exists(), "it is confirmed by nobody");
+        assert_eq!(fs::metadata(change.unconfirmed()).unwrap().permissions().mode() & 0o777, MODE);
+        change.put_in_place().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "a\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
         // As if somebody had written it since.
-        let error = Change::new(&place, "b\n".to_owned()).write().unwrap_err().to_string();
-        assert!(error.contains("meanwhile"), "{error}");
+        let other = Change::new(&place, "b\n".to_owned());
+        other.write().unwrap();
+        let error = other.put_in_place().unwrap_err().to_string();
+        assert!(error.contains("meanwhile") && !error.contains('\n'), "{error}");
         let error = Place::new(&path, false).unwrap_err().to_string();
         assert!(error.contains("--replace") && !error.contains('\n'), "{error}");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "a\n");
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        assert_eq!([read(&path), read(other.unconfirmed())], ["a\n", "b\n"]);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 2);
     }
 
     #[test]
@@ -178,11 +214,19 @@ mod tests {
         let path = folder.path().join("sensor.toml");
         fs::write(&path, "old").unwrap();
         let place = Place::new(&path, true).unwrap();
+        // What an earlier attempt has left is nobody's.
+        for text in ["left", "new"] {
+            let change = Change::new(&place, text.to_owned());
+            change.write().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+            assert_eq!(change.unwrite_command(), format!("rm {}.unconfirmed", path.display()));
+        }
         let change = Change::new(&place, "new".to_owned());
-        change.write().unwrap();
+        change.put_in_place().unwrap();
         let kept = change.kept.clone().unwrap();
         assert_eq!([&kept, &path].map(|path| fs::read_to_string(path).unwrap()), ["old", "new"]);
-        assert_eq!(change.undo(), format!("mv {} {}", kept.display(), path.display()));
+        assert_eq!(change.undo_command(), format!("mv {} {}", kept.display(), path.display()));
+        assert_eq!(change.place_commands().len(), 2);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use anyhow::Result;
 
 use crate::config::Prefix;
-use crate::kernel::{Framing, HostAddress, Interface, Links, stacked};
+use crate::kernel::{Framing, HostAddress, Interface, Links, Sockets, stacked};
 use crate::preflight::{Login, Logins};
 
 /// An IPv6 host changes its address within this many bits from day to day (RFC 8981).
@@ -17,7 +17,10 @@ pub(super) struct Seen {
     interfaces: Vec<Interface>,
     /// The numbers of those that default routes depend on.
     default_route: HashSet<u32>,
+    /// The ports of bridges that lead to guests: number and name.
+    guests: Vec<(u32, String)>,
     addresses: Vec<HostAddress>,
+    /// Those whose sessions there are.
     logins: Vec<Login>,
 }
 
@@ -29,21 +32,27 @@ impl Seen {
     pub fn now() -> Result<Self> {
         let links = Links::now()?;
         let Logins { own, all, .. } = Logins::now();
+        let sockets = Sockets::now()?;
         Ok(Self {
             interfaces: Interface::all()?,
             default_route: links.below_default_routes()?,
+            guests: links.of_guests().collect(),
             addresses: links.addresses()?,
-            logins: own.union(&all).copied().collect(),
+            logins: own.union(&all).filter(|login| login.is_among(&sockets)).copied().collect(),
         })
     }
 
-    /// The interfaces that packets from afar come in by first: of those that stand on each other, the lowest.
+    /// The interfaces that packets from afar come in by first: of those that stand on each other, the lowest. By those that
+    /// lead to guests, nothing comes from afar.
     ///
     /// # Errors
     /// The kernel does not answer.
     pub fn proposed(&self) -> Result<Vec<String>> {
         let is_way = |it: &&Interface| {
-            it.up && it.framing == Framing::Ethernet && self.default_route.contains(&it.index)
+            it.up
+                && it.framing == Framing::Ethernet
+                && self.default_route.contains(&it.index)
+                && self.guests.iter().all(|(index, _)| *index != it.index)
         };
         let carriers: Vec<_> = self.interfaces.iter().filter(is_way).collect();
         let indices: Vec<_> = carriers.iter().map(|it| it.index).collect();
@@ -52,12 +61,28 @@ impl Seen {
         Ok(lowest.map(|it| it.name.clone()).collect())
     }
 
-    /// The host's own addresses whose packets come in by these interfaces from afar.
+    /// The names of those that default routes depend on and that lead to guests.
+    pub fn to_guests(&self) -> Vec<&str> {
+        let guests = self.guests.iter().filter(|(index, _)| self.default_route.contains(index));
+        guests.map(|(_, name)| name.as_str()).collect()
+    }
+
+    /// The host's own addresses whose packets come in by these interfaces from afar, without those that it is about to
+    /// give up.
     pub fn addresses(&self, through: &[Interface]) -> Vec<Prefix> {
+        self.reached(through, false)
+    }
+
+    /// Those that it is about to give up.
+    pub fn fleeting(&self, through: &[Interface]) -> Vec<Prefix> {
+        self.reached(through, true)
+    }
+
+    fn reached(&self, through: &[Interface], fleeting: bool) -> Vec<Prefix> {
         let is_through = |host: &&HostAddress| through.iter().any(|it| host.through.contains(&it.index));
-        let addresses = self.addresses.iter().filter(is_through).map(|host| host.address);
-        let prefixes: BTreeSet<_> =
-            addresses.filter(|&it| is_global(it)).map(|it| Prefix::around(it, 128)).collect();
+        let hosts = self.addresses.iter().filter(is_through);
+        let hosts = hosts.filter(|host| host.fleeting == fleeting && is_global(host.address));
+        let prefixes: BTreeSet<_> = hosts.map(|host| Prefix::around(host.address, 128)).collect();
         prefixes.into_iter().collect()
     }
 
@@ -99,17 +124,20 @@ mod tests {
         let host = |address: &str, through: &[u32]| HostAddress {
             address: address.parse().unwrap(),
             through: through.iter().copied().collect(),
+            fleeting: address.ends_with("f1ee"),
         };
         let login = |value: &str| Login::parse(value).unwrap();
         Seen {
             interfaces: vec![interface(1), interface(2)],
-            default_route: [1].into(),
+            default_route: [1, 3].into(),
+            guests: vec![(3, "tap3".to_owned()), (4, "tap4".to_owned())],
             addresses: vec![
                 host("127.0.0.1", &[]),
                 host("198.51.100.7", &[1]),
                 host("169.254.3.4", &[1]),
                 host("fe80::7", &[1]),
                 host("2001:db8:7::7", &[1]),
+                host("2001:db8:7::f1ee", &[1]),
                 host("192.0.2.7", &[2]),
                 // On a bridge or a dummy, behind both.
                 host("203.0.113.7", &[1, 2]),
@@ -134,6 +162,13 @@ mod tests {
         assert_eq!(texts(&seen.addresses(&[interface(1)])), by_one);
         assert_eq!(texts(&seen.addresses(&[interface(2)])), ["192.0.2.7/32", "203.0.113.7/32"]);
         assert_eq!(seen.addresses(&[interface(3)]), []);
+        assert_eq!(texts(&seen.fleeting(&[interface(1)])), ["2001:db8:7::f1ee/128"]);
+        assert_eq!(seen.fleeting(&[interface(2)]), []);
+    }
+
+    #[test]
+    fn what_leads_to_guests_is_left_out() {
+        assert_eq!(seen().to_guests(), ["tap3"], "no default route depends on the other");
     }
 
     #[test]

@@ -14,6 +14,12 @@ pub(super) const ENABLE: &str = "systemctl enable --now sensor";
 /// The command that ends that.
 pub(super) const DISABLE: &str = "systemctl disable --now sensor";
 
+/// The unit.
+const UNIT: &str = "sensor.service";
+
+/// What systemd calls a unit whose program may attach at any moment (`systemctl is-active`).
+const AT_WORK: [&str; 4] = ["active", "activating", "deactivating", "reloading"];
+
 /// Whether systemd runs this host, and has a unit for the agent with this configuration and these pins.
 pub(super) fn is_for(config: &Path, pins: &Path) -> bool {
     let is_usual = config == Path::new(DEFAULT_CONFIG) && pins == Path::new(DEFAULT_PINS);
@@ -21,9 +27,28 @@ pub(super) fn is_for(config: &Path, pins: &Path) -> bool {
 }
 
 fn has_unit() -> bool {
-    let mut asking = Command::new("systemctl");
-    asking.args(["cat", "sensor.service"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    asking.status().is_ok_and(|status| status.success())
+    asking(&["cat", UNIT]).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// That systemd runs no agent, and is not about to, as it is between two attempts. Nothing is known of it where there is
+/// no systemd.
+///
+/// # Errors
+/// It does, or is.
+pub(super) fn is_at_rest() -> Result<()> {
+    let said = asking(&["is-active", UNIT]).output().map(|output| output.stdout).unwrap_or_default();
+    let state = String::from_utf8_lossy(&said);
+    let state = state.trim();
+    if AT_WORK.contains(&state) {
+        bail!("systemd runs an agent, or is about to ({UNIT} is {state}): `systemctl stop sensor` ends that");
+    }
+    Ok(())
+}
+
+fn asking(words: &[&str]) -> Command {
+    let mut systemctl = Command::new("systemctl");
+    systemctl.args(words).stdin(Stdio::null()).stderr(Stdio::null());
+    systemctl
 }
 
 /// Has systemd run it. It is up when this returns: the unit says so itself.

@@ -30,6 +30,8 @@ pub struct Host {
     pub port: u16,
     /// The key that it takes.
     pub key: PathBuf,
+    /// Where what it says on its console is kept.
+    pub console: PathBuf,
 }
 
 impl Host {
@@ -69,19 +71,20 @@ impl Host {
         thread::spawn(move || host.ask(command))
     }
 
-    /// Waits until one can log in.
+    /// Waits until one can log in, as long as it `runs`.
     ///
     /// # Errors
-    /// One cannot.
-    pub fn wait(&self) -> Result<()> {
+    /// One cannot, or it does not.
+    pub fn wait(&self, mut runs: impl FnMut() -> Result<()>) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < BOOTING {
+            runs()?;
             if shell::output(&mut self.ssh("true"), COMMAND).is_ok_and(|it| it.status.success()) {
                 return Ok(());
             }
             thread::sleep(PAUSE);
         }
-        bail!("nobody can log in after {} s: see console.log", BOOTING.as_secs())
+        bail!("nobody can log in after {} s: see {}", BOOTING.as_secs(), self.console.display())
     }
 
     /// Waits until a command succeeds.
@@ -100,23 +103,24 @@ impl Host {
         }
     }
 
-    /// Begins it anew, and waits until one can log in to the machine that has begun since.
+    /// Begins it anew, and waits until one can log in to the machine that has begun since, as long as it `runs`.
     ///
     /// # Errors
-    /// One cannot.
-    pub fn reboot(&self) -> Result<()> {
+    /// One cannot, or it does not.
+    pub fn reboot(&self, mut runs: impl FnMut() -> Result<()>) -> Result<()> {
         const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";
         let before = self.ask(BOOT)?;
         // The connection ends with the machine.
         let _ = self.ask("systemctl reboot");
         let begun = Instant::now();
         while begun.elapsed() < BOOTING {
+            runs()?;
             if self.ask(BOOT).is_ok_and(|now| now != before) {
                 return Ok(());
             }
             thread::sleep(PAUSE);
         }
-        bail!("nobody can log in {} s after the reboot: see console.log", BOOTING.as_secs())
+        bail!("nobody can log in {} s after the reboot: see {}", BOOTING.as_secs(), self.console.display())
     }
 
     /// Copies a file there.

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 
 use super::disk::Disk;
 use super::host::{Host, PORT};
+use crate::shell;
 use crate::vm::qemu::{Accelerator, CHEAP, QEMU, TRIAL};
 
 /// A NIC.
@@ -50,6 +51,9 @@ pub const NICS: [Nic; 3] = [
 /// Where what the machine says is kept, in its folder.
 const CONSOLE: &str = "console.log";
 
+/// Where what QEMU complains of is kept, likewise.
+const COMPLAINTS: &str = "qemu.log";
+
 /// The socket by which QEMU is told what to do, in the same folder.
 const CONTROL: &str = "qmp";
 
@@ -79,7 +83,7 @@ impl Machine {
     /// It cannot be started.
     pub fn start(disk: &Disk, folder: &Path) -> Result<Self> {
         let hoped_for = Accelerator::hoped_for();
-        let machine = Self::with(hoped_for, disk, folder)?;
+        let mut machine = Self::with(hoped_for, disk, folder)?;
         if hoped_for == Accelerator::Tcg || machine.has_begun() {
             return Ok(machine);
         }
@@ -87,11 +91,29 @@ impl Machine {
         Self::with(Accelerator::Tcg, disk, folder)
     }
 
+    /// Waits until one can log in.
+    ///
+    /// # Errors
+    /// One cannot, or the machine has ended.
+    pub fn wait(&mut self) -> Result<()> {
+        let Self { host, qemu, folder, .. } = self;
+        host.wait(|| runs(qemu, folder))
+    }
+
+    /// Begins it anew, and waits until one can log in to what has begun since.
+    ///
+    /// # Errors
+    /// As [`Machine::wait`].
+    pub fn reboot(&mut self) -> Result<()> {
+        let Self { host, qemu, folder, .. } = self;
+        host.reboot(|| runs(qemu, folder))
+    }
+
     /// Whether the kernel says anything soon. Nothing is written to the disk before.
-    fn has_begun(&self) -> bool {
+    fn has_begun(&mut self) -> bool {
         const GLANCE: Duration = Duration::from_millis(200);
         let begun = Instant::now();
-        while begun.elapsed() < TRIAL {
+        while begun.elapsed() < TRIAL && runs(&mut self.qemu, &self.folder).is_ok() {
             let said = fs::read(self.folder.join(CONSOLE)).unwrap_or_default();
             if String::from_utf8_lossy(&said).contains("Linux version") {
                 return true;
@@ -136,10 +158,10 @@ impl Machine {
         for nic in &NICS[..2] {
             qemu.args(["-device", &format!("virtio-net-pci,netdev={},mac={},{DEVICE}", nic.name, nic.mac)]);
         }
-        let complaints = File::create(path("qemu.log")).context("cannot write qemu.log")?;
+        let complaints = File::create(path(COMPLAINTS)).context("cannot write what QEMU complains of")?;
         let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints).spawn();
         let qemu = qemu.with_context(|| format!("cannot run {QEMU}"))?;
-        let host = Host { port, key: disk.key.clone() };
+        let host = Host { port, key: disk.key.clone(), console: path(CONSOLE) };
         Ok(Self { host, accelerator, qemu, folder: folder.to_owned() })
     }
 
@@ -186,6 +208,16 @@ impl Drop for Machine {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
+}
+
+/// Whether the machine's process still runs.
+///
+/// # Errors
+/// It has ended: how, and what QEMU has complained of last.
+fn runs(qemu: &mut Child, folder: &Path) -> Result<()> {
+    let Some(status) = qemu.try_wait().context("cannot wait for QEMU")? else { return Ok(()) };
+    let complaints = fs::read(folder.join(COMPLAINTS)).unwrap_or_default();
+    bail!("QEMU has ended ({status}): {}", shell::last_words(&complaints))
 }
 
 /// A UDP packet to the address of a NIC, from a documentation address (RFC 5737).
@@ -266,5 +298,23 @@ impl Flood {
     pub fn end(self) -> Result<u64> {
         self.enough.store(true, Ordering::Relaxed);
         self.sender.join().map_err(|_| anyhow!("the sender has a bug"))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_has_ended_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(COMPLAINTS), "qemu: could not set up host forwarding rule\n").unwrap();
+        let mut lasting = Command::new("sleep").arg("600").spawn().unwrap();
+        runs(&mut lasting, folder.path()).unwrap();
+        lasting.kill().unwrap();
+        lasting.wait().unwrap();
+        let host = Host { port: 1, key: folder.path().join("key"), console: folder.path().join(CONSOLE) };
+        let error = host.wait(|| runs(&mut lasting, folder.path())).unwrap_err().to_string();
+        assert!(error.contains("signal: 9") && error.contains("host forwarding rule"), "{error}");
     }
 }
