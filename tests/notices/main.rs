@@ -1,6 +1,7 @@
 //! Notices: one packet from a constituency in a flood from elsewhere is told within a minute, in every form, once, and without
 //! the sensor's address.
 
+mod kinds;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use sensor_harness::cli::{Said, sensor};
 use sensor_harness::engines::Engine;
 use sensor_harness::frame::{SENSOR_V4, frame};
 use sensor_harness::metrics::Page;
-use sensor_harness::pace::{amount, time, until};
+use sensor_harness::pace::{amount, time, until, within_a_day};
 use sensor_harness::pins::Pins;
 use sensor_harness::prometheus::{self, Prometheus};
 use sensor_harness::sender::Sender;
@@ -92,6 +93,7 @@ fn one_packet_in_a_flood_is_told_in_every_form_within_a_minute() -> Result<()> {
     until(|| has(zero), || server.log())?;
 
     let sender = Sender::new(&wire)?;
+    within_a_day();
     let elsewhere: Vec<_> = (0..1_000_u32)
         .map(|number| frame().ipv4().from(Ipv4Addr::from_bits(0xc612_0000 + number)).tcp(23).syn().bytes())
         .collect();
@@ -107,12 +109,21 @@ fn one_packet_in_a_flood_is_told_in_every_form_within_a_minute() -> Result<()> {
     // The log says it by itself.
     let logged = || Ok(fs::read_to_string(&log).is_ok_and(|text| text.contains(&OURS.to_string())));
     until(logged, || agent.stderr())?;
-    let took = begun.elapsed();
-    ensure!(took < time(Duration::from_mins(1)), "after {took:?}");
+    let within_a_minute = |what: &str| -> Result<()> {
+        let took = begun.elapsed();
+        ensure!(took < time(Duration::from_mins(1)), "{what} after {took:?}");
+        Ok(())
+    };
+    within_a_minute("in the log")?;
     let page = Page::parse(&agent.metrics()?)?;
     ensure!(page.sum("sensor_packets_total", &[]) == 1 + 1_000 * rounds as u64, "{page:?}");
-    ensure!(page.sum("sensor_notices_total", &[("constituency", "ours")]) == 1);
-    ensure!(page.sum("sensor_notices_logged_total", &[]) == 1);
+    for (about, begun) in [("source", 1), ("victim", 0)] {
+        let labels = [("constituency", "ours"), ("about", about)];
+        ensure!(page.sum("sensor_notices_total", &labels) == begun, "{about}: {page:?}");
+    }
+    // A line is there before it is counted.
+    let counted = || Ok(Page::parse(&agent.metrics()?)?.sum("sensor_notices_logged_total", &[]) == 1);
+    until(counted, || "its line is not counted".to_owned())?;
     ensure!(page.sum("sensor_evidence_skipped_packets_total", &[]) > 0, "the flood fitted into the budget");
 
     let json = notices(&wire, &pins, &["--format", "json"])?;
@@ -126,12 +137,17 @@ fn one_packet_in_a_flood_is_told_in_every_form_within_a_minute() -> Result<()> {
     let event = &lines(&as_intelmq)[0];
     ensure!(event["malware.name"] == "mirai" && event["classification.type"] == "infected-system", "{event}");
     ensure!(event["source.ip"] == OURS.to_string() && event["destination.port"] == 23, "{event}");
+    ensure!(event["extra.packet"] == notice["packet"], "{event} and {notice}");
     let csv = notices(&wire, &pins, &["--format", "shadowserver"])?;
     let (head, row) = csv.stdout.split_once('\n').context("two lines")?;
     ensure!(head == COLUMNS, "{head}");
     ensure!(row.contains(",tcp,203.0.113.5,") && row.matches(",mirai,").count() == 2, "{row}");
     let mail = notices(&wire, &pins, &["--constituency", "ours", "--time-zone", "+09:00"])?;
     ensure!(["203.0.113.5", "mirai", "+09:00"].iter().all(|words| mail.stdout.contains(words)), "{mail:?}");
+    let (length, (line, rest)) = (&notice["packet"]["length"], bytes.split_at(64));
+    let packet = format!(" {length} bytes\n{line}\n{rest}\n");
+    ensure!(mail.stdout.contains(&packet), "no {packet}: {mail:?}");
+    within_a_minute("in every form")?;
     for said in [&json, &as_intelmq, &csv, &mail] {
         ensure!(said.code == 0 && said.stderr.is_empty(), "{said:?}");
         for secret in ["198.51.100.7", "c6336407", "secret-1"] {
@@ -140,6 +156,15 @@ fn one_packet_in_a_flood_is_told_in_every_form_within_a_minute() -> Result<()> {
     }
     let open = notices(&wire, &pins, &["--format", "json", "--with-sensor-address"])?;
     ensure!(open.stdout.matches("c6336407").count() == 2, "the address, and Mirai's mark: {open:?}");
+
+    // Among all that is kept of the flood, its packet is found by whose it is.
+    let at = pins.path().display().to_string();
+    for (constituency, code, packets) in [("ours", 0, 1), ("nobodys", 2, 0)] {
+        let asked = ["evidence", "--constituency", constituency, "--json", "--pins", &at];
+        let kept = sensor(&wire.near.namespace, &asked)?;
+        ensure!((kept.code, kept.stdout.matches("{\"packet\":").count()) == (code, packets), "{kept:?}");
+        ensure!(kept.stdout.matches(&OURS.to_string()).count() == packets, "{kept:?}");
+    }
 
     let logged = fs::read_to_string(&log)?;
     ensure!(logged.lines().count() == 1, "{logged}");
@@ -168,6 +193,7 @@ fn a_notice_is_sent_once_over_restarts_and_kills() -> Result<()> {
         until(is_there, || "it is not told".to_owned())
     };
     let mark = || notices(&wire, &pins, &["--mark-sent", "--format", "json"]);
+    within_a_day();
     send(1)?;
     // A disk that is full takes nothing, and a reader that has gone either.
     for gone in ["/dev/full", ""] {

@@ -10,7 +10,7 @@ use sensor_harness::cli::sensor;
 use sensor_harness::disk::SmallDisk;
 use sensor_harness::metrics::Page;
 use sensor_harness::needs_root;
-use sensor_harness::pace::until;
+use sensor_harness::pace::{until, within_a_day};
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
@@ -29,6 +29,7 @@ fn a_full_disk_costs_nothing_but_time() -> Result<()> {
     until(|| Ok(log.exists()), || agent.stderr())?;
     fs::write(disk.path().join("full"), vec![0; 60 << 10])?;
     let send = |from: u8| Sender::new(&wire)?.send(&[mirai(Ipv4Addr::new(203, 0, 113, from))]);
+    within_a_day();
     (1..=20).try_for_each(send)?;
     let failing = || anyhow::Ok(Page::parse(&agent.metrics()?)?.sum("sensor_notice_log_failing", &[]));
     until(|| Ok(failing()? == 1), || agent.stderr())?;

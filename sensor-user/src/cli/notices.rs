@@ -13,7 +13,7 @@ use crate::store::About;
 pub enum NoticeForm {
     /// A mail for each constituency, by the template of the agent's configuration.
     Text,
-    /// A JSON object a line, by `IntelMQ`'s field names.
+    /// A JSON object a line, by `IntelMQ`'s field names, times in UTC.
     Intelmq,
     /// CSV in the columns of Shadowserver's `event4_honeypot_darknet`, times in UTC.
     Shadowserver,
@@ -48,7 +48,7 @@ pub struct Notices {
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub format: NoticeForm,
 
-    /// Show times as they are so far from UTC, as in +09:00.
+    /// Show the times of mails as they are so far from UTC, as in +09:00: all other formats are in UTC.
     #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "UTC", allow_hyphen_values = true)]
     pub time_zone: Offset,
 

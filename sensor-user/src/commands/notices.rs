@@ -101,9 +101,7 @@ impl<'a> Printed<'a> {
 
     fn event(&mut self, event: Event) -> Result<()> {
         match self.arguments.format {
-            NoticeForm::Intelmq => {
-                output::deliver(&intelmq::line(&event, self.now, self.arguments.time_zone))
-            }
+            NoticeForm::Intelmq => output::deliver(&intelmq::line(&event, self.now)),
             NoticeForm::Shadowserver => output::deliver(&shadowserver::line(&event)),
             NoticeForm::Text | NoticeForm::Json => {
                 self.events.push(event);

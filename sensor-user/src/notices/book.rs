@@ -1,6 +1,7 @@
 //! What notices are made by, and who tells them just now: shared by whoever gathers, asks and writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -11,9 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Head, Line, Over};
-use super::members::Constituencies;
+use super::members::{Constituencies, Prefixes};
 use super::template;
-use crate::config::{Config, Members, NumberedSensor, Prefix, SensorNumber};
+use crate::config::{Config, Members, NumberedSensor, SensorNumber};
 use crate::obstacle::{WrongUse, in_words};
 use crate::store::{About, AskNoticed, Feed, NoticeKey, NoticeRow, Reader};
 
@@ -76,6 +77,8 @@ struct Shared {
 pub(super) struct By {
     pub constituencies: Arc<Constituencies>,
     pub sensors: Arc<BTreeMap<SensorNumber, Told>>,
+    /// Addresses that are sensors' own, as far as that is configured.
+    own: Arc<Prefixes>,
     pub feed: Option<Feed>,
     template: Option<String>,
 }
@@ -86,7 +89,13 @@ pub(super) struct Told {
     name: String,
     /// Its alias; its name, if it has none.
     pub alias: String,
-    prefixes: Vec<Prefix>,
+}
+
+/// The members of a constituency, as they were known at one moment.
+#[derive(Debug)]
+pub struct MembersNow {
+    by: Arc<By>,
+    constituency: String,
 }
 
 /// Notices that are somebody's to send, until this goes.
@@ -108,11 +117,18 @@ impl Book {
         let told = |NumberedSensor { number, sensor }: &NumberedSensor| {
             let name = sensor.name.clone();
             let alias = sensor.alias.clone().unwrap_or_else(|| name.clone());
-            (*number, Told { name, alias, prefixes: sensor.prefixes.clone() })
+            (*number, Told { name, alias })
         };
+        let mut own = Prefixes::default();
+        for (place, of) in sensors.iter().enumerate() {
+            for &prefix in &of.sensor.prefixes {
+                own.add(prefix, place);
+            }
+        }
         let by = By {
             constituencies: Arc::new(Constituencies::new(members)),
             sensors: Arc::new(sensors.iter().map(told).collect()),
+            own: Arc::new(own),
             feed,
             template: config.notices.as_ref().and_then(|notices| notices.template.clone()),
         };
@@ -127,6 +143,16 @@ impl Book {
 
     pub(super) fn by(&self) -> Arc<By> {
         Arc::clone(&self.0.by.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The members of a constituency, as they are known now.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn members(&self, constituency: &str) -> Result<MembersNow> {
+        let by = self.by();
+        by.check_name(Some(constituency))?;
+        Ok(MembersNow { by, constituency: constituency.to_owned() })
     }
 
     /// Nothing is claimed yet.
@@ -168,7 +194,7 @@ impl Book {
         };
         let reader = feed.reader();
         let (rows, next) = self.rows(&reader, &stored, after, claim)?;
-        let events = rows.into_iter().map(|row| Event::of(row, ask.with_sensor_address));
+        let events = rows.into_iter().map(|row| Event::of(row, &by, ask.with_sensor_address));
         lines.extend(events.map(|event| Line::Notice(Box::new(event))));
         if next.is_none() {
             lines.extend(reader.noticed_over(&stored)?.into_iter().map(|over| {
@@ -230,11 +256,17 @@ impl By {
         let feed = self.feed.as_ref().context(
             "this agent stores no notices: add [evidence] to its configuration, then `sensor reload`",
         )?;
+        self.check_name(constituency)?;
+        Ok(feed)
+    }
+
+    /// Whether there are constituencies, and one of this name if it is named.
+    fn check_name(&self, constituency: Option<&str>) -> Result<()> {
         let names = self.constituencies.names();
         if names.is_empty() {
             return Err(WrongUse(
-                "this agent knows no [[constituency]], whose addresses notices are about: add one to its configuration, \
-                 then `sensor reload`"
+                "this agent knows no [[constituency]], which names addresses: add one to its configuration, then \
+                 `sensor reload`"
                     .to_owned(),
             )
             .into());
@@ -246,7 +278,7 @@ impl By {
             ))
             .into());
         }
-        Ok(feed)
+        Ok(())
     }
 
     /// What others know a sensor by.
@@ -256,9 +288,16 @@ impl By {
     }
 
     /// Whether an address is a sensor's own, as far as that is configured.
-    pub(super) fn is_own(&self, address: std::net::IpAddr) -> bool {
-        let address = Prefix::around(address, 128);
-        self.sensors.values().flat_map(|told| &told.prefixes).any(|prefix| prefix.contains(address))
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        self.own.first(address).is_some()
+    }
+}
+
+impl MembersNow {
+    /// Whether an address is one of them, and of no constituency that stands before it.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.by.constituencies.of(address) == Some(&*self.constituency)
     }
 }
 

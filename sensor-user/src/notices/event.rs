@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use sensor_common::layout::side::Tool;
 use serde::{Deserialize, Serialize};
 
+use super::book;
 use super::conceal::conceal;
 use crate::counters::names::slot_name;
 use crate::evidence::Captured;
@@ -120,10 +121,18 @@ pub struct Packet {
 }
 
 impl Event {
-    /// What is told of a row; the sensor's address too, if it is asked for.
+    /// What is told of a row, with sensors as others know them by now; the sensor's address too, if it is asked for.
     #[must_use]
-    pub fn of(row: NoticeRow, with_sensor_address: bool) -> Self {
+    pub(super) fn of(row: NoticeRow, book: &book::By, with_sensor_address: bool) -> Self {
         let NoticeRow { key, noticed, sent } = row;
+        let mut sensors = Vec::with_capacity(noticed.sensors.len());
+        for alias in noticed.sensors.iter().map(|name| book.told(name)) {
+            // By its name before it had one.
+            if !sensors.contains(&alias) {
+                sensors.push(alias);
+            }
+        }
+        let told = |attack: Attack| Attack { sensor: book.told(&attack.sensor), ..attack };
         let slots = noticed.slots().into_iter();
         let tools = noticed.tools().into_iter();
         let network = matches!(key.source, Source::V6(_)).then(|| key.source.to_string());
@@ -134,7 +143,7 @@ impl Event {
             slots: slots.map(|(slot, packets)| To { slot: slot_name(slot), packets }).collect(),
             tools: tools.map(|(tool, packets)| By { name: tool.label().to_owned(), packets }).collect(),
             constituency: noticed.constituency,
-            sensors: noticed.sensors,
+            sensors,
             address: noticed.address,
             network,
             first: noticed.first,
@@ -143,7 +152,7 @@ impl Event {
             elsewhere: noticed.elsewhere,
             backscatter: noticed.backscatter,
             belongs: noticed.belongs,
-            attacks: noticed.attacks,
+            attacks: noticed.attacks.into_iter().map(told).collect(),
             packet: noticed.sample.map(|sample| Packet::of(&sample, with_sensor_address)),
             sent,
         }

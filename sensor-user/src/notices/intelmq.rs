@@ -11,9 +11,9 @@ use crate::store::About;
 /// Where [`Event::id`] is.
 pub const ID: &str = "extra.notice";
 
-/// The fields of an event that was looked at now, times so far from UTC.
+/// The fields of an event that was looked at now. `IntelMQ` takes times in UTC alone.
 #[must_use]
-pub fn fields(event: &Event, now: Timestamp, zone: Offset) -> Map<String, Value> {
+pub fn fields(event: &Event, now: Timestamp) -> Map<String, Value> {
     let (taxonomy, kind, words) = classification(event);
     let packet = event.packet.as_ref();
     let optional = [
@@ -38,12 +38,12 @@ pub fn fields(event: &Event, now: Timestamp, zone: Offset) -> Map<String, Value>
         ("classification.type", json!(kind)),
         ("event_description.text", json!(words)),
         ("constituency", json!(event.constituency)),
-        ("time.source", json!(stamp(event.first, zone))),
-        ("time.observation", json!(stamp(now, zone))),
+        ("time.source", json!(stamp(event.first))),
+        ("time.observation", json!(stamp(now))),
         ("source.ip", json!(event.address)),
         (ID, json!(event.id)),
         ("extra.day", json!(event.day)),
-        ("extra.last", json!(stamp(event.last, zone))),
+        ("extra.last", json!(stamp(event.last))),
         ("extra.packets", json!(event.packets)),
         ("extra.backscatter", json!(event.backscatter)),
         ("extra.elsewhere", json!(event.elsewhere)),
@@ -55,8 +55,8 @@ pub fn fields(event: &Event, now: Timestamp, zone: Offset) -> Map<String, Value>
 
 /// A line with them.
 #[must_use]
-pub fn line(event: &Event, now: Timestamp, zone: Offset) -> String {
-    format!("{}\n", Value::Object(fields(event, now, zone)))
+pub fn line(event: &Event, now: Timestamp) -> String {
+    format!("{}\n", Value::Object(fields(event, now)))
 }
 
 /// Taxonomy, type and description.
@@ -85,10 +85,9 @@ fn transport(name: &str) -> &str {
     }
 }
 
-/// UTC as `IntelMQ` writes it, and else with its offset.
-fn stamp(at: Timestamp, zone: Offset) -> String {
-    let text = time(at, zone);
-    if zone == Offset::UTC { text.replace('Z', "+00:00") } else { text }
+/// UTC as `IntelMQ` writes it: its harmonization refuses any other offset.
+fn stamp(at: Timestamp) -> String {
+    time(at, Offset::UTC).replace('Z', "+00:00")
 }
 
 fn list<T: serde::Serialize>(values: &[T]) -> Value {

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use jiff::tz::Offset;
 
 use self::file::LogFile;
 pub use self::stats::Stats;
@@ -161,8 +160,8 @@ impl Writer {
             let (rows, next) = self.book.rows(&feed.reader(), &unsent, after, Some(&mut claim))?;
             let now = Timestamp::now();
             let rows = rows.into_iter().filter(|row| !self.told.contains(&id(&row.key)));
-            let events: Vec<_> = rows.map(|row| Event::of(row, false)).collect();
-            let lines: String = events.iter().map(|event| intelmq::line(event, now, Offset::UTC)).collect();
+            let events: Vec<_> = rows.map(|row| Event::of(row, &by, false)).collect();
+            let lines: String = events.iter().map(|event| intelmq::line(event, now)).collect();
             if !lines.is_empty() {
                 file.append(lines.as_bytes(), self.most / 2)?;
                 self.stats.wrote(events.len());

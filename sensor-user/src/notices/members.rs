@@ -5,14 +5,40 @@ use std::net::IpAddr;
 
 use crate::config::{Members, Prefix};
 
+/// Prefixes, each with a place in some list: looked up by length, so that many cost no more than few.
+#[derive(Debug, Default)]
+pub(super) struct Prefixes {
+    /// The first place that has the prefix.
+    places: HashMap<Prefix, usize>,
+    /// Lengths that there are, of IPv4 and of IPv6.
+    lengths: [BTreeSet<u8>; 2],
+}
+
+impl Prefixes {
+    /// Adds one, of a place that is behind all that were added.
+    pub(super) fn add(&mut self, prefix: Prefix, place: usize) {
+        self.places.entry(prefix).or_insert(place);
+        let [v4, v6] = &mut self.lengths;
+        match prefix {
+            Prefix::V4 { length, .. } => v4.insert(length),
+            Prefix::V6 { length, .. } => v6.insert(length),
+        };
+    }
+
+    /// The first place that has an address.
+    pub(super) fn first(&self, address: IpAddr) -> Option<usize> {
+        let [v4, v6] = &self.lengths;
+        let lengths = if address.is_ipv4() { v4 } else { v6 };
+        let places = lengths.iter().filter_map(|&length| self.places.get(&Prefix::around(address, length)));
+        places.min().copied()
+    }
+}
+
 /// The prefixes of all constituencies.
 #[derive(Debug, Default)]
 pub(super) struct Constituencies {
     names: Vec<String>,
-    /// The first constituency that has the prefix, by its place.
-    prefixes: HashMap<Prefix, usize>,
-    /// Lengths that there are, of IPv4 and of IPv6.
-    lengths: [BTreeSet<u8>; 2],
+    prefixes: Prefixes,
 }
 
 impl Constituencies {
@@ -21,12 +47,7 @@ impl Constituencies {
         for (place, Members { name, prefixes }) in members.into_iter().enumerate() {
             constituencies.names.push(name.clone());
             for &prefix in prefixes {
-                constituencies.prefixes.entry(prefix).or_insert(place);
-                let [v4, v6] = &mut constituencies.lengths;
-                match prefix {
-                    Prefix::V4 { length, .. } => v4.insert(length),
-                    Prefix::V6 { length, .. } => v6.insert(length),
-                };
+                constituencies.prefixes.add(prefix, place);
             }
         }
         constituencies
@@ -34,10 +55,7 @@ impl Constituencies {
 
     /// The first constituency that has an address.
     pub(super) fn of(&self, address: IpAddr) -> Option<&str> {
-        let [v4, v6] = &self.lengths;
-        let lengths = if address.is_ipv4() { v4 } else { v6 };
-        let places = lengths.iter().filter_map(|&length| self.prefixes.get(&Prefix::around(address, length)));
-        places.min().map(|&place| self.names[place].as_str())
+        self.prefixes.first(address).map(|place| self.names[place].as_str())
     }
 
     /// Their names, in the order of the configuration.

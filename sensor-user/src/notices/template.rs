@@ -9,7 +9,7 @@ pub const DEFAULT: &str = include_str!("notice.txt");
 pub const MOST: usize = 64 << 10;
 
 /// Names that may stand in braces.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "constituency",
     "from",
     "to",
@@ -17,6 +17,7 @@ pub const NAMES: [&str; 9] = [
     "sensors",
     "number_of_sources",
     "sources",
+    "packet",
     "number_of_victims",
     "victims",
 ];

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::*;
 use crate::config::{Config, Input, Members, Notices, NumberedSensor, SensorNumber, Store};
 use crate::sources::Register;
-use crate::store::{Keeper, Schedule};
+use crate::store::{Feed, Keeper, Schedule};
 
 const OURS: &str = "interfaces = [\"eth0\"]\n[[sensor]]\nname = \"secret-1\"\nalias = \"A\"\nprefixes = [\"198.51.100.0/24\"]\n\
     [evidence]\n[[constituency]]\nname = \"ours\"\nprefixes = [\"203.0.113.0/24\", \"198.51.100.0/24\"]\n";
@@ -33,16 +33,10 @@ impl Scene {
     }
 
     fn at(folder: tempfile::TempDir) -> Self {
-        let path = folder.path().join("sensor.toml");
-        fs::write(&path, OURS).unwrap();
-        let config = Config::load(Input { file: Some(path), ..Input::default() }).unwrap();
         let settings = Store { path: folder.path().to_owned(), ..Store::default() };
         let keeper = Keeper::start(&settings, Schedule::default(), Arc::default()).unwrap();
-        let sensors = [NumberedSensor { number: SensorNumber(0), sensor: config.sensors[0].clone() }];
-        let members =
-            [Members { name: "ours".to_owned(), prefixes: config.constituencies[0].prefixes.clone() }];
         let book = Book::default();
-        book.configure(&config, &members, &sensors, Some(keeper.feed()));
+        let (config, sensors) = configure(&book, folder.path(), OURS, keeper.feed());
         let register = Register::new(&config.sources, &sensors).unwrap();
         let sink = book.sink(register);
         assert!(keeper.feed().is_open_within(Duration::from_mins(1)));
@@ -89,6 +83,17 @@ impl Scene {
         assert!(self.keeper.stop(Duration::from_mins(1)).is_ok());
         self.folder
     }
+}
+
+/// Has a book go by this configuration.
+fn configure(book: &Book, folder: &Path, text: &str, feed: Feed) -> (Config, [NumberedSensor; 1]) {
+    let path = folder.join("sensor.toml");
+    fs::write(&path, text).unwrap();
+    let config = Config::load(Input { file: Some(path), ..Input::default() }).unwrap();
+    let sensors = [NumberedSensor { number: SensorNumber(0), sensor: config.sensors[0].clone() }];
+    let members = [Members { name: "ours".to_owned(), prefixes: config.constituencies[0].prefixes.clone() }];
+    book.configure(&config, &members, &sensors, Some(feed));
+    (config, sensors)
 }
 
 fn mirai(source: std::net::Ipv4Addr) -> (crate::sources::Observation, Vec<u8>) {
@@ -145,6 +150,23 @@ fn what_is_seen_of_a_source_is_one_event_a_day() {
     let packet = asked[0].packet.as_ref().unwrap();
     assert_eq!(packet.destination, "198.51.100.7".parse().ok());
     assert_eq!(packet.bytes.matches("c6336407").count(), 2, "the address, and Mirai's mark");
+    scene.end();
+}
+
+/// A name that was told before there was an alias is told no more.
+#[test]
+fn an_alias_holds_for_what_was_seen_before() {
+    let mut scene = Scene::new();
+    let nameless = OURS.replace("alias = \"A\"\n", "");
+    configure(&scene.book, scene.folder.path(), &nameless, scene.keeper.feed());
+    scene.see(&["203.0.113.9", "203.0.113.10"]);
+    scene.keeper.feed().write_notices(Duration::from_mins(1)).unwrap();
+    assert_eq!(scene.all()[0].sensors, ["secret-1"]);
+    configure(&scene.book, scene.folder.path(), OURS, scene.keeper.feed());
+    scene.see(&["203.0.113.9"]);
+    for event in scene.all() {
+        assert_eq!(event.sensors, ["A"], "{}", event.address);
+    }
     scene.end();
 }
 
@@ -240,7 +262,7 @@ fn a_line_is_in_the_log_once() {
     // As if the agent had been killed after it wrote the line, and before the store knew.
     scene.see(&["203.0.113.11"]);
     let event = scene.all().into_iter().find(|event| event.sent.is_none()).unwrap();
-    let line = intelmq::line(&event, Timestamp::now(), Offset::UTC);
+    let line = intelmq::line(&event, Timestamp::now());
     fs::write(&path, fs::read_to_string(&path).unwrap() + &line).unwrap();
     let (log, stats) = scene.log(&path);
     until(|| scene.all().iter().all(|event| event.sent.is_some()));
@@ -270,12 +292,14 @@ fn every_form_says_what_the_event_says() {
     scene.see(&["203.0.113.9"]);
     let events = scene.all();
     let zone = Offset::constant(9);
-    let fields = intelmq::fields(&events[0], events[0].first, zone);
+    let fields = intelmq::fields(&events[0], events[0].first);
     let of = |name: &str| fields[name].as_str().unwrap().to_owned();
     assert_eq!(of("classification.type"), "infected-system");
     assert_eq!((of("malware.name"), of("source.ip")), ("mirai".to_owned(), "203.0.113.9".to_owned()));
-    assert!(of("time.source").ends_with("+09:00") && of("feed.name") == "A");
-    assert!(intelmq::line(&events[0], events[0].first, Offset::UTC).contains("+00:00\""));
+    assert_eq!(of("feed.name"), "A");
+    for name in ["time.source", "time.observation", "extra.last"] {
+        assert!(of(name).ends_with("+00:00"), "{name}: {}", of(name));
+    }
     let (head, row) = (shadowserver::head(), shadowserver::line(&events[0]));
     let cells = |line: &str| line.trim_end().split(',').map(str::to_owned).collect::<Vec<_>>();
     let named: std::collections::BTreeMap<_, _> = cells(&head).into_iter().zip(cells(&row)).collect();
@@ -301,6 +325,17 @@ fn every_form_says_what_the_event_says() {
         assert!(mail.contains(words), "{words}: {mail}");
     }
     assert!(!mail.contains('{') && !mail.contains("secret-1"));
+    // Its packet is that of the other forms, in lines that mails take.
+    let bytes = &events[0].packet.as_ref().unwrap().bytes;
+    let (line, rest) = bytes.split_at(64);
+    assert!(rest.len() <= 64 && mail.contains(&format!(" 60 bytes\n{line}\n{rest}\n\n")), "{bytes}: {mail}");
     assert_eq!(text::mails("{constituency}", &[], &[], zone), Ok(String::new()));
+    let hidden = Packet { bytes: String::new(), ..events[0].packet.clone().unwrap() };
+    for (packet, end) in [(Some(hidden), " 60 bytes\n-"), (None, "203.0.113.9\n-")] {
+        let without = [Event { packet, ..events[0].clone() }];
+        assert!(text::mails("{packet}", &without, &[], zone).unwrap().ends_with(end), "{end}");
+    }
+    let attacked = [Event { about: crate::store::About::Victim, packet: None, ..events[0].clone() }];
+    assert_eq!(text::mails("{packet}", &attacked, &[], zone).unwrap(), "none");
     scene.end();
 }

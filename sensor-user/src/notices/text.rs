@@ -13,6 +13,8 @@ use crate::store::About;
 const BETWEEN: &str = "\n";
 /// Ports that are named in a row.
 const PORTS: usize = 4;
+/// Hexadecimal digits of a packet in a line: 32 bytes.
+const DIGITS: usize = 64;
 
 /// A mail for each constituency that some of the events are of.
 ///
@@ -50,6 +52,7 @@ fn mail(
         "number_of_sources" => about(About::Source).count().to_string(),
         "number_of_victims" => about(About::Victim).count().to_string(),
         "sources" => sources(about(About::Source), over, zone),
+        "packet" => packets(about(About::Source), zone),
         "victims" => victims(about(About::Victim), zone),
         // The template has no others.
         _ => String::new(),
@@ -69,6 +72,21 @@ fn sources<'a>(events: impl Iterator<Item = &'a Event>, over: u64, zone: Offset)
         return text;
     }
     format!("{text}\n\n{over} more packets came from addresses of which there was no room for notices.")
+}
+
+/// The first packet of each, as others may see it: whose it is, when it was seen, its frame's length, and its bytes;
+/// "none" without any.
+fn packets<'a>(events: impl Iterator<Item = &'a Event>, zone: Offset) -> String {
+    let text = |event: &Event| {
+        let Some(packet) = &event.packet else { return format!("{}\n-", event.address) };
+        let digits: Vec<char> = packet.bytes.chars().collect();
+        let lines: Vec<String> = digits.chunks(DIGITS).map(|line| line.iter().collect()).collect();
+        let bytes = if lines.is_empty() { "-".to_owned() } else { lines.join("\n") };
+        let (address, seen, length) = (event.address, time(packet.time, zone), packet.length);
+        format!("{address}, {seen}, {length} bytes\n{bytes}")
+    };
+    let texts: Vec<String> = events.map(text).collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join("\n") }
 }
 
 fn victims<'a>(events: impl Iterator<Item = &'a Event>, zone: Offset) -> String {

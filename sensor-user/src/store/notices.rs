@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::flow::{blob, count, integer};
-use super::notice::{NoticeKey, Noticed};
+use super::notice::{About, NoticeKey, Noticed};
 
 /// Sources and victims that are remembered of a day, at most.
 pub(super) const MOST_OF_DAY: i64 = 100_000;
@@ -14,6 +14,10 @@ pub(super) const MOST_OF_DAY: i64 = 100_000;
 const MOST_WAITING: usize = 16 << 20;
 /// Days and constituencies of which it is known at once how many packets there was no room for.
 const MOST_OVER: usize = 4_096;
+
+/// How many of a day there are.
+pub(super) const COUNT_OF_DAY: &str =
+    "SELECT count(*) FROM notice INDEXED BY notice_by_packets WHERE day = ?1";
 
 /// Packets that are of no notice, since there are too many addresses: by day and constituency.
 pub(super) type Over = BTreeMap<(i64, String), u64>;
@@ -30,8 +34,8 @@ pub(super) struct Waiting {
 /// What was done of it.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    /// Notices that were begun, by constituency.
-    pub begun: BTreeMap<String, u64>,
+    /// Notices that were begun, by constituency and what they are about.
+    pub begun: BTreeMap<(String, About), u64>,
     /// Packets that are of none.
     pub over: u64,
 }
@@ -75,7 +79,7 @@ pub(super) fn write(transaction: &Transaction<'_>, waiting: &Waiting) -> rusqlit
     let mut done = Done::default();
     let mut over = waiting.over.clone();
     let mut of_days = BTreeMap::new();
-    let mut count_day = transaction.prepare("SELECT count(*) FROM notice WHERE day = ?1")?;
+    let mut count_day = transaction.prepare(COUNT_OF_DAY)?;
     let mut find = transaction.prepare(
         "SELECT first, last, packets, detail FROM notice WHERE day = ?1 AND about = ?2 AND source = ?3",
     )?;
@@ -131,7 +135,7 @@ pub(super) fn write(transaction: &Transaction<'_>, waiting: &Waiting) -> rusqlit
             constituency,
             sample
         ])?;
-        *done.begun.entry(noticed.constituency).or_default() += 1;
+        *done.begun.entry((noticed.constituency, key.about)).or_default() += 1;
     }
     let mut add = transaction.prepare(
         "INSERT INTO notice_over VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET packets = packets + excluded.packets",

@@ -13,6 +13,8 @@ use crate::config::{Config, Constituency, Members};
 pub struct Resolver {
     /// The files that were read last, as they were before; `None` of one that was not there.
     read: Vec<(PathBuf, Option<Stamp>)>,
+    /// Whether one of them told nothing.
+    failed: bool,
 }
 
 impl Resolver {
@@ -22,14 +24,18 @@ impl Resolver {
     /// A file cannot be read, or is none that tells it: which one, why, and what to do.
     pub fn resolve(&mut self, config: &Config) -> Result<Vec<Members>> {
         let (countries, systems) = self.read(config);
-        members(config, countries?.as_ref(), systems?.as_ref())
+        let members = countries.and_then(|countries| members(config, countries.as_ref(), systems?.as_ref()));
+        self.failed = members.is_err();
+        members
     }
 
     /// Likewise, as far as files tell them; what is wrong with the others is logged.
     pub fn resolve_known(&mut self, config: &Config) -> Vec<Members> {
         let (countries, systems) = self.read(config);
+        self.failed = countries.is_err() || systems.is_err();
         let known = members(config, known(countries).as_ref(), known(systems).as_ref());
         known.unwrap_or_else(|error| {
+            self.failed = true;
             warn(&error);
             let own = |it: &Constituency| Members { name: it.name.clone(), prefixes: it.prefixes.clone() };
             config.constituencies.iter().map(own).collect()
@@ -61,6 +67,12 @@ impl Resolver {
         });
         self.read.push((path, seen));
         parsed
+    }
+
+    /// Whether the files told who the members are when they were read last; `None` where none is needed.
+    #[must_use]
+    pub fn is_current(&self) -> Option<bool> {
+        (!self.read.is_empty()).then_some(!self.failed)
     }
 
     /// Whether a file that was read is another by now.

@@ -8,7 +8,7 @@ use rusqlite::{Row, params};
 
 use super::super::flow::{blob, count, source};
 use super::super::notice::{About, NoticeKey, Noticed};
-use super::super::notices::read;
+use super::super::notices::{COUNT_OF_DAY, read};
 use super::Reader;
 use crate::sources::Source;
 
@@ -61,13 +61,7 @@ impl Reader {
         let days = ask.days();
         let after = after.unwrap_or(NoticeKey { day: i64::MIN, about: About::Source, source: Source::V6(0) });
         self.read(|connection| {
-            let mut query = connection.prepare(
-                "SELECT day, about, source, first, last, packets, detail, sample, sent FROM notice
-                 WHERE (day, about, source) > (?1, ?2, ?3) AND day >= ?4 AND day < ?5
-                     AND last >= ?6 AND first < ?7 AND (?8 IS NULL OR constituency = ?8)
-                     AND (?9 IS NULL OR about = ?9) AND (NOT ?10 OR sent IS NULL)
-                 ORDER BY day, about, source LIMIT ?11",
-            )?;
+            let mut query = connection.prepare(&query(ask.unsent))?;
             let rows = query.query_map(
                 params![
                     after.day,
@@ -79,12 +73,25 @@ impl Reader {
                     ask.to.map_or(i64::MAX, Timestamp::as_millisecond),
                     ask.constituency,
                     ask.about.map(|about| about as i64),
-                    ask.unsent,
                     i64::try_from(most).unwrap_or(i64::MAX)
                 ],
                 row,
             )?;
             rows.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// Notices of a day with most packets, and how many there are of it.
+    ///
+    /// # Errors
+    /// As for [`Reader::notices`].
+    pub fn heaviest_notices(&self, day: i64, most: usize) -> Result<(Vec<NoticeRow>, u64)> {
+        self.read(|connection| {
+            let mut query = connection.prepare(&heaviest())?;
+            let rows = query.query_map(params![day, i64::try_from(most).unwrap_or(i64::MAX)], row)?;
+            let rows = rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            let of_day = connection.query_row(COUNT_OF_DAY, [day], |row| row.get(0))?;
+            Ok((rows, count(of_day)))
         })
     }
 
@@ -105,6 +112,28 @@ impl Reader {
             rows.collect()
         })
     }
+}
+
+/// What a notice is read of.
+const COLUMNS: &str = "day, about, source, first, last, packets, detail, sample, sent";
+
+/// Those of a day with most packets.
+pub(in crate::store) fn heaviest() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM notice INDEXED BY notice_by_packets WHERE day = ?1 ORDER BY packets DESC LIMIT ?2"
+    )
+}
+
+/// What is asked of the database. Those that are sent become many, and are not looked at for the others.
+pub(in crate::store) fn query(unsent: bool) -> String {
+    let (index, sent) = if unsent { ("INDEXED BY notice_not_sent", "sent IS NULL") } else { ("", "TRUE") };
+    format!(
+        "SELECT {COLUMNS} FROM notice {index}
+         WHERE (day, about, source) > (?1, ?2, ?3) AND day >= ?4 AND day < ?5
+             AND last >= ?6 AND first < ?7 AND (?8 IS NULL OR constituency = ?8)
+             AND (?9 IS NULL OR about = ?9) AND {sent}
+         ORDER BY day, about, source LIMIT ?10"
+    )
 }
 
 impl AskNoticed {
