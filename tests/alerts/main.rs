@@ -23,7 +23,7 @@ use sensor_tests::hasty::HASTY_HOUR;
 
 use self::host::{Host, Second};
 use self::server::Server;
-use self::traffic::{EndOf, SCANNERS, Traffic, address, constituents, mirai, rst, syn};
+use self::traffic::{EndOf, SCANNERS, Traffic, address, attacked, constituents, crowd, mirai, rst, syn};
 use self::trouble::Library;
 
 /// An alert, and what makes it fire.
@@ -99,6 +99,8 @@ const TABLE: &[Row] = &[
     row("ToolSurges", "many SYNs with Mirai's mark", &["mirai"]),
     row("BackscatterSurges", "many segments with RST", &["rst"]),
     row("ConstituencySends", "SYNs from an address of a constituency", &["japan-1"]),
+    row("ConstituencyAttacked", "segments with RST from an address of a constituency", &["busy"]),
+    row("SensorNoticesOver", "SYNs from more of its addresses than wait for the store", &["busy"]),
 ];
 
 /// Hosts of one sensor, which is called after them: what happens to them stands in the table. Nothing ever happens to
@@ -208,9 +210,10 @@ fn everything(network: &Namespace, fleet: &mut Fleet, traffic: &Traffic, egress:
     // What falls has had its baseline.
     server.wait_for("count(last_over_time(sensor:total:median28d[20s]) >= 100) >= 10")?;
     traffic.silence.store(true, Ordering::SeqCst);
-    let of_hosts = |row: &Row| !of_ports(row) && !of_rollups(row);
+    let of_hosts = |row: &Row| !of_ports(row) && !of_notices(row) && !of_rollups(row);
     wait(&server, fleet, of_hosts)?;
     surge(&server, &fleet.busy, || wait(&server, fleet, of_ports))?;
+    wait(&server, fleet, of_notices)?;
     only(&server, |row| !of_rollups(row))?;
     server.take_rules("rollup.yml")?;
     wait(&server, fleet, of_rollups)?;
@@ -219,6 +222,11 @@ fn everything(network: &Namespace, fleet: &mut Fleet, traffic: &Traffic, egress:
 
 fn of_ports(row: &Row) -> bool {
     row.alert.contains("Port") || row.alert.ends_with("Surges") || row.alert == "ConstituencySends"
+}
+
+/// What shows once notices are written: if the surge went on until then, ports that were new would be so no more.
+fn of_notices(row: &Row) -> bool {
+    ["ConstituencyAttacked", "SensorNoticesOver"].contains(&row.alert)
 }
 
 fn of_rollups(row: &Row) -> bool {
@@ -338,19 +346,20 @@ fn config(sensors: &[(&str, &str)]) -> String {
         format!("[[sensor]]\nname = {name:?}\nregion = {region:?}\nprefixes = [\"{}/32\"]\n", address(at))
     };
     let sensors: String = sensors.iter().enumerate().map(of).collect();
-    let constituency = "[[constituency]]\nname = \"ours\"\nprefixes = [\"192.0.2.0/24\"]\n";
+    let constituency = "[[constituency]]\nname = \"ours\"\nprefixes = [\"192.0.2.0/24\", \"10.0.0.0/8\"]\n";
     format!("drain_interval = \"1s\"\n{sensors}{constituency}[export]\nports = {ports:?}\n")
 }
 
-/// Settings of a host that tells known scanners.
+/// Settings of a host that tells known scanners, and victims soon, and keeps the whole crowd as evidence.
 fn known_scanners(folder: &Path) -> Result<String> {
     let list = folder.join("known-scanners.csv");
     let lines = SCANNERS.iter().map(|(name, address)| format!("{address}/32,{name}\n"));
     fs::write(&list, lines.collect::<String>())?;
     let (folder, list) = (folder.join("busy"), list.display());
+    let folder = folder.display();
     Ok(format!(
-        "[evidence]\npath = {:?}\n[sources]\nknown_scanners = \"{list}\"\n",
-        folder.display().to_string()
+        "[evidence]\npath = \"{folder}\"\nbudget = 200000\n[store]\npath = \"{folder}/store\"\n\
+         [sources]\nknown_scanners = \"{list}\"\nvictim_time = \"1s\"\n"
     ))
 }
 
@@ -368,6 +377,7 @@ fn surge(server: &Server, busy: &Host, seen: impl FnOnce() -> Result<()>) -> Res
     let frames = [
         of(syn, 1_001, &[0]),
         of(constituents, 1_001, &[0]),
+        of(attacked, 1_001, &[0]),
         of(syn, 1_002, &[0, 1, 2, 3]),
         of(mirai, 1_003, &all),
         of(rst, 1_003, &all),
@@ -378,6 +388,7 @@ fn surge(server: &Server, busy: &Host, seen: impl FnOnce() -> Result<()>) -> Res
     thread::scope(|scope| {
         let surging = scope.spawn(|| {
             let sender = Sender::new(&busy.wire)?;
+            sender.send(&crowd(0, 1_001))?;
             while !stop.load(Ordering::SeqCst) {
                 sender.send(&burst)?;
                 thread::sleep(Duration::from_millis(HASTY_HOUR));

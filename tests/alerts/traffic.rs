@@ -37,9 +37,24 @@ pub fn mirai(sensor: usize, port: u16) -> Vec<u8> {
     frame().ipv4().to(address).tcp(port).syn().sequence(address.to_bits()).bytes()
 }
 
+/// Of the constituency.
+const CONSTITUENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
+
 /// From an address of the constituency.
 pub fn constituents(sensor: usize, port: u16) -> Vec<u8> {
-    frame().ipv4().from(Ipv4Addr::new(192, 0, 2, 9)).to(address(sensor)).tcp(port).syn().bytes()
+    frame().ipv4().from(CONSTITUENT).to(address(sensor)).tcp(port).syn().bytes()
+}
+
+/// An answer of an address of the constituency to what the sensor never sent.
+pub fn attacked(sensor: usize, port: u16) -> Vec<u8> {
+    frame().ipv4().from(CONSTITUENT).to(address(sensor)).tcp(port).rst().bytes()
+}
+
+/// From more addresses of the constituency than there is memory for until the store is next written.
+pub fn crowd(sensor: usize, port: u16) -> Vec<Vec<u8>> {
+    let from = |number: u16| Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 0).to_bits() | u32::from(number));
+    let syn = |number| frame().ipv4().from(from(number)).to(address(sensor)).tcp(port).syn().bytes();
+    (0..=u16::MAX).map(syn).collect()
 }
 
 /// All that these known scanners send to a sensor in a sweep.

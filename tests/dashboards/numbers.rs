@@ -11,11 +11,14 @@ use serde_json::Value;
 
 use crate::board::{boards, list, text};
 use crate::grafana::Open;
-use crate::history::{self, DAY, END, FIRST, HOUR, MISSED, SENSORS, SERVICES};
+use crate::history::{self, COUNTRIES, DAY, END, FIRST, HOUR, MISSED, SENSORS, SERVICES};
 use crate::{NEW_YEAR, OCTOBER, first_range, server};
 
+/// Values by labels.
+type ByLabels = BTreeMap<Vec<String>, f64>;
+
 /// The values of an instant query by the labels named.
-fn by(series: &[Value], labels: &[&str]) -> BTreeMap<Vec<String>, f64> {
+fn by(series: &[Value], labels: &[&str]) -> ByLabels {
     let key = |it: &Value| labels.iter().map(|label| text(&it["metric"], label).to_owned()).collect();
     let value = |it: &Value| it["value"][1].as_str().and_then(|it| it.parse().ok()).unwrap_or(f64::NAN);
     series.iter().map(|it| (key(it), value(it))).collect()
@@ -173,8 +176,85 @@ fn a_sensor_that_is_gone_and_a_port_that_surges_are_seen() -> Result<()> {
     Ok(())
 }
 
+/// Sources of a sensor that was always there, over a day; and what reaches all of them.
+#[test]
+fn what_is_said_of_sources_is_that_of_the_history() -> Result<()> {
+    needs!(prometheus::installed());
+    let server = server()?;
+    let boards = boards()?;
+    let board = boards.iter().find(|board| board.file == "sources.json").context("no such file")?;
+    let (from, to) = first_range(board)?;
+    let all = Open::new((&server.0, &server.1), board, (from, to), &[])?;
+    let one = Open::new((&server.0, &server.1), board, (from, to), &[("sensors", "japan-2")])?;
+    let ask = |open: &Open<'_>, title: &str, target: usize| open.ask(&board.panel(title)?["targets"][target]);
+
+    // Countries: packets, their part of all, and the sources of a day.
+    let countries = |open: &Open<'_>, target| anyhow::Ok(by(&ask(open, "Countries", target)?, &["country"]));
+    let known: u32 = COUNTRIES.iter().map(|(_, a_second)| *a_second).sum();
+    let expected = |times: f64| -> ByLabels {
+        let named = COUNTRIES.iter().filter(|(name, _)| *name != "unknown");
+        named.map(|(name, a_second)| (vec![(*name).to_owned()], f64::from(*a_second) * times)).collect()
+    };
+    for (target, times) in [(0, float(to - from)), (1, 1.0 / f64::from(known)), (2, 100.0)] {
+        let (found, expected) = (countries(&one, target)?, expected(times));
+        assert!(found.keys().eq(expected.keys()), "{found:?} and not {expected:?}");
+        found.values().zip(expected.values()).try_for_each(|(found, it)| close(*found, *it))?;
+    }
+    let packets = countries(&one, 0)?;
+    assert_eq!(by(&ask(&one, "Packets by country", 0)?, &["country"]), packets);
+    // The last host is silent for two hours.
+    for (country, together) in countries(&all, 0)? {
+        let sensors = together / packets[&country];
+        ensure!((5.8..6.0).contains(&sensors), "{country:?} on {sensors} sensors");
+    }
+
+    // What every point of a curve is, and how near.
+    let is = |title: &str, label: (&str, &str), expected: &dyn Fn(u64) -> f64, near: f64| -> Result<()> {
+        let series = ask(&one, title, 0)?;
+        let curve = series.iter().find(|it| text(&it["metric"], label.0) == label.1).context("no curve")?;
+        let points = list(curve, "values");
+        ensure!(points.len() > 1, "{title}: {points:?}");
+        for point in points {
+            let expected = expected(point[0].as_u64().context("not a time")?);
+            let found: f64 = point[1].as_str().context("not a value")?.parse()?;
+            ensure!((found - expected).abs() <= near * expected, "{title}: {point} and not {expected}");
+        }
+        Ok(())
+    };
+    is("SYNs by tool", ("tool", "masscan"), &|_| 1.0 / 90.0, 1e-6)?;
+    is("SYNs by tool", ("tool", "other"), &|_| 1.0 / 40.0, 1e-6)?;
+    // Six an hour, give or take one.
+    is("Packets from constituencies", ("constituency", "ours"), &|_| 6.0, 1.0 / 6.0)?;
+    is("Distinct sources, by sensor", ("sensor", "japan-2"), &|at| float(900 + at / HOUR % 24), 0.0)?;
+    is("Share that was looked at", ("sensor", "japan-2"), &|_| 0.9, 1e-12)?;
+
+    // What reaches the sensors.
+    let labelled = |labels: &[&str], value: f64| -> (Vec<String>, f64) {
+        (labels.iter().map(|it| (*it).to_owned()).collect(), value)
+    };
+    let hour = END / HOUR * HOUR;
+    let last = |sensor: usize| if sensor == 1 { hour - DAY } else { hour };
+    let names = || SENSORS.iter().enumerate().map(|(sensor, (name, _))| (sensor, *name));
+    let ago: ByLabels =
+        names().map(|(sensor, name)| labelled(&[name, "Example Scan"], float(END - last(sensor)))).collect();
+    let found = ask(&all, "When known scanners were there last", 0)?;
+    assert_eq!(by(&found, &["sensor", "scanner"]), ago);
+    let peers: ByLabels =
+        names().map(|(sensor, name)| labelled(&[name], float(10 + sensor as u64) / 10.0)).collect();
+    let found = ask(&all, "Packets per address, in medians of the fleet", 0)?;
+    assert_eq!(by(&found, &["sensor"]), peers);
+    let gone = |target, labels: &[&str]| anyhow::Ok(by(&ask(&all, "What no longer comes", target)?, labels));
+    assert_eq!(
+        gone(0, &["sensor", "scanner"])?,
+        ByLabels::from([labelled(&["japan-2", "Example Scan"], 1.0)])
+    );
+    let port = ByLabels::from([labelled(&["japan-2", "tcp", "445"], 1.0)]);
+    assert_eq!(gone(1, &["sensor", "protocol", "port"])?, port);
+    Ok(())
+}
+
 /// One value without labels.
-fn only(value: f64) -> BTreeMap<Vec<String>, f64> {
+fn only(value: f64) -> ByLabels {
     BTreeMap::from([(vec![], value)])
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use sensor_harness::workspace;
 use sensor_user::export::{FAMILIES, SOURCE_FAMILIES};
 use serde_json::Value;
@@ -138,6 +138,42 @@ fn recorded() -> Result<BTreeSet<String>> {
         }
     }
     Ok(names)
+}
+
+/// Whether an expression has a name among its alternatives: each is a whole name, or one's begin or end, with `.+` for
+/// the rest.
+fn matches(expression: &str, name: &str) -> Result<bool> {
+    let mut does = false;
+    for alternative in expression.split('|') {
+        let (start, end) = (alternative.strip_suffix(".+"), alternative.strip_prefix(".+"));
+        let rest = start.or(end).unwrap_or(alternative);
+        ensure!(rest.chars().all(|it| it.is_ascii_alphabetic()), "this test doesn't know {alternative:?}");
+        does |= match (start, end) {
+            (Some(start), _) => name.len() > start.len() && name.starts_with(start),
+            (_, Some(end)) => name.len() > end.len() && name.ends_with(end),
+            _ => name == alternative,
+        };
+    }
+    Ok(does)
+}
+
+#[test]
+fn every_alert_is_in_the_overview() -> Result<()> {
+    let boards = boards()?;
+    let overview = boards.iter().find(|board| board.file == "fleet-overview.json").context("no overview")?;
+    let [target] = list(overview.panel("Alerts that fire")?, "targets") else {
+        bail!("it asks more than once")
+    };
+    let expression = text(target, "expr").split_once("alertname=~\"").context("all alerts, of others too")?.1;
+    let expression = expression.split_once('"').context("an open quotation mark")?.0;
+    let rules = std::fs::read_to_string(workspace().join("fleet/rules/alerts.yml"))?;
+    let alerts: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    ensure!(alerts.len() > 20, "{alerts:?}");
+    for alert in alerts {
+        ensure!(matches(expression, alert)?, "{alert} is none of {expression}");
+    }
+    ensure!(!matches(expression, "Watchdog")? && !matches(expression, "HostSensorDown")?, "{expression}");
+    Ok(())
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn alerts() -> Panel {
     )
     .size(7, 7)
     .query(Query::table(
-        r#"sort_desc(count by (alertname, severity) (ALERTS{alertstate="firing",alertname=~"Sensor.+|Region.+|Port.+|NewPort|.+Surges"}))"#,
+        r#"sort_desc(count by (alertname, severity) (ALERTS{alertstate="firing",alertname=~"Sensor.+|Region.+|Constituency.+|Port.+|NewPort|.+Surges"}))"#,
     ))
     .columns(&[("severity", "Severity"), ("alertname", "Alert"), ("Value", "On")])
     .on(

@@ -4,6 +4,7 @@
 //! what the last drain saw; serving it is what lets new series open.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,8 @@ pub struct Exporter {
     /// What is known of sources, if they are looked at.
     sources: Option<Register>,
     constituencies: Vec<Labelled>,
+    /// Whether their members are those that files tell now; `None` where none tells any.
+    constituencies_are_current: Option<bool>,
 }
 
 impl Exporter {
@@ -74,6 +77,7 @@ impl Exporter {
             page: Buffer::default(),
             sources: None,
             constituencies: Vec::new(),
+            constituencies_are_current: None,
         };
         exporter.reconfigure(sensors, export)?;
         Ok(exporter)
@@ -106,6 +110,11 @@ impl Exporter {
         };
         self.sensors = sensors.iter().map(keep).collect();
         Ok(())
+    }
+
+    /// From now on, exports whether the members of constituencies are those that files tell; nothing where none does.
+    pub const fn constituencies_are_current(&mut self, are: Option<bool>) {
+        self.constituencies_are_current = are;
     }
 
     /// From now on, exports what comes from these constituencies.
@@ -189,8 +198,12 @@ impl Exporter {
         let snapshot = self.snapshot.as_ref().context("the counters have not been read yet")?;
         let page = self.page.start();
         metrics::write(page, &self.sensors, &self.constituencies, snapshot);
-        if let Some(register) = &self.sources {
-            sources::write(page, (&self.sensors, snapshot), self.drain, register);
+        let constituencies = self.constituencies_are_current;
+        match &self.sources {
+            Some(register) => {
+                sources::write(page, (&self.sensors, snapshot), self.drain, register, constituencies);
+            }
+            None => sources::lists(page, iter::empty(), constituencies),
         }
         let own = self.own.families(attached);
         TextEncoder.encode(&own, page).context("cannot write the metrics page")?;

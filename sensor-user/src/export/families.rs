@@ -390,7 +390,7 @@ pub(super) static STORE_FAILING: Family = Family {
 pub(super) static NOTICES: Family = Family {
     name: "sensor_notices_total",
     kind: Kind::Counter,
-    labels: &["constituency"],
+    labels: &["about", "constituency"],
     help: "Notices that were begun: sources and victims of a constituency, each once a UTC day.",
 };
 

@@ -18,7 +18,7 @@ use super::{AttachStatus, HttpStats};
 use crate::kernel::AttachedMode;
 use crate::notices::LogStats;
 use crate::output;
-use crate::store::{Refused, Stats};
+use crate::store::{About, Refused, Stats};
 
 /// Upper bounds of the drain histogram, in seconds: a drain of one sensor takes about half a millisecond.
 const DRAIN_BUCKETS: [f64; 9] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 1.0];
@@ -85,7 +85,9 @@ impl Own {
     /// From now on there are these constituencies: their notices begin from 0.
     pub(super) fn tell_constituencies<'a>(&self, names: impl Iterator<Item = &'a str>) {
         for name in names {
-            drop(self.notices.begun.with_label_values(&[name]));
+            for about in About::ALL {
+                drop(self.notices.begun.with_label_values(&[about.label(), name]));
+            }
         }
     }
 
@@ -190,8 +192,8 @@ impl NoticeFamilies {
 
     fn look(&self, store: &Stats) {
         let reach = |counter: &IntCounter, count: u64| counter.inc_by(count.saturating_sub(counter.get()));
-        for (constituency, notices) in store.notices() {
-            reach(&self.begun.with_label_values(&[&constituency]), notices);
+        for ((constituency, about), notices) in store.notices() {
+            reach(&self.begun.with_label_values(&[about.label(), &*constituency]), notices);
         }
         reach(&self.over, store.notices_over());
         reach(&self.logged, self.log.written());

@@ -18,6 +18,7 @@ pub(super) fn write(
     (sensors, snapshot): (&[Exported], &Snapshot),
     drain: Drain,
     register: &Register,
+    constituencies_are_current: Option<bool>,
 ) {
     let told = |(sensor, slots): (&Exported, _)| {
         let ports: Vec<Port> = sensor.selection.ports(slots).map(|(slot, _)| slot.port()).collect();
@@ -57,11 +58,22 @@ pub(super) fn write(
     for (name, window) in told.iter().flat_map(|(name, told)| told.windows.iter().map(move |it| (name, it))) {
         samples.add([name, window.span.label()], window.victims);
     }
-    let mut samples = Samples::new(page, &LIST);
-    for status in register.list_status() {
-        samples.add([status.list], status.current.into());
-    }
+    let status = register.list_status();
+    lists(page, status.iter().map(|status| (status.list, status.current)), constituencies_are_current);
     Samples::new(page, &MISSED_RECORDS).add([], register.missed());
+}
+
+/// Writes whether lists are as their files are now, and whether constituencies are, if files tell them.
+pub(super) fn lists<'a>(
+    page: &mut Vec<u8>,
+    lists: impl Iterator<Item = (&'a str, bool)>,
+    constituencies_are_current: Option<bool>,
+) {
+    let mut samples = Samples::new(page, &LIST);
+    let constituencies = constituencies_are_current.map(|current| ("constituencies", current));
+    for (list, current) in lists.chain(constituencies) {
+        samples.add([list], current.into());
+    }
 }
 
 fn windows(page: &mut Vec<u8>, told: &[(String, Told)]) {
