@@ -60,6 +60,14 @@ fn total(agent: &AgentProcess) -> Result<u64> {
     Ok(Page::parse(&agent.metrics()?)?.sum("sensor_packets_total", &[]))
 }
 
+/// Waits until the metric says whether members are those that files tell: it does so without evidence, too.
+fn is_current(agent: &AgentProcess, expected: u64) -> Result<()> {
+    let told = || -> Result<u64> {
+        Ok(Page::parse(&agent.metrics()?)?.sum("sensor_list_current", &[("list", "constituencies")]))
+    };
+    until(|| Ok(told()? == expected), || format!("{:?}, not {expected}", told()))
+}
+
 const TWO: &str = "[[constituency]]\nname = \"customer\"\nprefixes = [\"203.0.113.64/26\"]\n\
     [[constituency]]\nname = \"ours\"\nprefixes = [\"203.0.113.0/24\", \"2001:db8:a::/48\"]\n";
 
@@ -201,6 +209,7 @@ fn countries_are_looked_up_anew_when_their_file_changes() -> Result<()> {
     write("192.0.2.0/24")?;
     let renewed = || Ok(agent.stderr().contains("whose addresses are whose is read anew"));
     until(renewed, || agent.stderr())?;
+    is_current(&agent, 1)?;
     sender.send(&syns(&["192.0.2.1"], 5))?;
     sender.send(&syns(&["203.0.113.1"], 7))?;
     expect(&agent, &[("jp", 8)])?;
@@ -210,6 +219,7 @@ fn countries_are_looked_up_anew_when_their_file_changes() -> Result<()> {
     until(refused, || agent.stderr())?;
     sender.send(&syns(&["192.0.2.1"], 1))?;
     expect(&agent, &[("jp", 9)])?;
+    is_current(&agent, 0)?;
     ensure!(total(&agent)? == 9 + 5 + 7 + 1, "{}", total(&agent)?);
     agent.stop(Signal::SIGTERM)?;
     Ok(())
@@ -234,11 +244,13 @@ fn a_bad_file_at_the_start_hides_only_what_it_tells() -> Result<()> {
     sender.send(&syns(&sources, 3))?;
     expect(&agent, &[("ours", 6)])?;
     ensure!(agent.stderr().contains("systems.mmdb: put a good file there"), "{}", agent.stderr());
+    is_current(&agent, 0)?;
     let fresh = folder.path().join("new");
     fs::write(&fresh, mmdb("Systems", &[("192.0.2.0/24", system(64_496, "Ours"))]))?;
     fs::rename(fresh, &systems)?;
     let renewed = || Ok(agent.stderr().contains("whose addresses are whose is read anew"));
     until(renewed, || agent.stderr())?;
+    is_current(&agent, 1)?;
     sender.send(&syns(&sources, 5))?;
     expect(&agent, &[("ours", 6 + 15)])?;
     agent.stop(Signal::SIGTERM)?;

@@ -30,6 +30,7 @@ use self::accounts::Accounts;
 use self::write::Writer;
 use crate::config::{Evidence, NumberedSensor};
 use crate::kernel::{Ledger, Ring};
+use crate::repeated::Trouble;
 use crate::sources::Feed;
 
 /// Batches that wait to be written, at most: 8 MiB.
@@ -46,8 +47,8 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Begins to keep evidence of these sensors, and to offer it to who looks at sources. The task that it starts runs on
-    /// the runtime that it is called within.
+    /// Begins to keep evidence of these sensors, to say why it is not written where it is not, and to offer it to who looks
+    /// at sources. The task that it starts runs on the runtime that it is called within.
     ///
     /// # Errors
     /// The kernel does not give the maps, or there are no descriptors or threads left.
@@ -57,6 +58,7 @@ impl Keeper {
         ring: Ring,
         ledger: Ledger,
         sources: Feed,
+        trouble: Trouble,
     ) -> Result<Self> {
         let accounts = Accounts::new(ledger, sensors.iter().map(|sensor| sensor.number))?;
         let before = accounts.before().map(|(sensor, cpu, number)| ((sensor, cpu), number)).collect();
@@ -65,7 +67,7 @@ impl Keeper {
             .context("cannot wait for evidence")?;
         let (batches, waiting) = sync_channel(WAITING);
         let (at_work, written) = channel();
-        let writer = Writer::new(evidence.clone(), sensors, accounts);
+        let writer = Writer::new(evidence.clone(), sensors, accounts, trouble);
         thread::Builder::new()
             .name("evidence".to_owned())
             .spawn(move || {

@@ -92,6 +92,9 @@ pub struct EvidenceStatus {
     pub lost: BTreeMap<String, u64>,
     /// What `kept` is of `packets`: from 0 to 1, and 1 where there were none.
     pub share: f64,
+    /// Why none can be written now, and what to do.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// Where sources and counts over time are stored, and how that goes.
@@ -225,14 +228,15 @@ fn by_reason<'a>(reasons: impl IntoIterator<Item = (&'a String, &'a u64)>) -> St
 }
 
 fn of_evidence(evidence: &EvidenceStatus) -> String {
-    let EvidenceStatus { path, packets, kept, skipped, lost, .. } = evidence;
+    let EvidenceStatus { path, packets, kept, skipped, lost, trouble, .. } = evidence;
+    let trouble = not_written(trouble.as_ref());
     let place = match path {
         Some(path) => format!("in {path}"),
-        None if *packets == 0 => return "none is kept".to_owned(),
+        None if *packets == 0 => return format!("none is kept{trouble}"),
         None => "before; none is kept now".to_owned(),
     };
     let missing = by_reason(skipped.iter().chain(lost)).replacen(':', "; without", 1);
-    format!("{} of {} packets kept {place}{missing}", Share(*kept, *packets), Grouped(*packets))
+    format!("{} of {} packets kept {place}{missing}{trouble}", Share(*kept, *packets), Grouped(*packets))
 }
 
 fn of_store(store: &StoreStatus) -> String {
@@ -244,29 +248,45 @@ fn of_store(store: &StoreStatus) -> String {
         _ => format!("{} rows, {} MiB ", Grouped(*rows), Grouped(bytes.div_ceil(1 << 20))),
     };
     let summed_up = by_reason(refused).replacen(':', "; packets in sums:", 1);
-    let trouble = trouble.as_ref().map(|trouble| format!("; not written now: {trouble}")).unwrap_or_default();
+    let trouble = not_written(trouble.as_ref());
     format!("{there}in {path}{summed_up}{trouble}")
+}
+
+fn not_written(trouble: Option<&String>) -> String {
+    trouble.map(|trouble| format!("; not written now: {trouble}")).unwrap_or_default()
 }
 
 /// Nothing without a log: who asks for notices is told of them all the same.
 fn of_notices(notices: &NoticesStatus) -> Option<String> {
     let NoticesStatus { log, written, trouble } = notices;
     let log = log.as_ref()?;
-    let trouble = trouble.as_ref().map(|trouble| format!("; not written now: {trouble}")).unwrap_or_default();
+    let trouble = not_written(trouble.as_ref());
     Some(format!("{} written to {log}{trouble}", Grouped(*written)))
 }
 
 /// A part of a whole in percent, rounded down: all is said of no less.
 pub(crate) struct Share(pub u64, pub u64);
 
+impl Share {
+    /// The number of percent, as programs read it; of nothing, all.
+    pub(crate) fn percent(&self) -> String {
+        let tenths = self.tenths();
+        format!("{}.{}", tenths / 10, tenths % 10)
+    }
+
+    fn tenths(&self) -> u128 {
+        let Self(part, whole) = *self;
+        (u128::from(part) * 1000).checked_div(whole.into()).unwrap_or(1000)
+    }
+}
+
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(part, whole) = *self;
-        let tenths = (u128::from(part) * 1000).checked_div(whole.into()).unwrap_or(1000);
-        match tenths {
+        match self.tenths() {
             0 if part > 0 => f.write_str("less than 0.1 %"),
             _ if part >= whole => f.write_str("all"),
-            _ => write!(f, "{}.{} %", tenths / 10, tenths % 10),
+            _ => write!(f, "{} %", self.percent()),
         }
     }
 }
@@ -427,6 +447,7 @@ mod tests {
                 skipped: BTreeMap::from([("budget".to_owned(), 34_560), ("buffer".to_owned(), 0)]),
                 lost: BTreeMap::from([("disk".to_owned(), 7)]),
                 share: 0.972,
+                trouble: None,
             }),
             StatusLine::Store(StoreStatus {
                 path: Some("/var/lib/sensor".to_owned()),

@@ -19,6 +19,17 @@ use serde_json::Value;
 
 use super::{Account, check_others_count, counted, files, frames, kept, launch, on_one_cpu};
 
+/// How `sensor status` ends, and what it says is wrong with evidence.
+fn trouble(wire: &Wire) -> Result<(i32, String)> {
+    let mut command = Command::new(built::sensor()?);
+    command.args(["status", "--json"]).args(wire.near.namespace.pins());
+    let said = cli::run(&wire.near.namespace, &mut command)?;
+    let lines = said.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let evidence = lines.into_iter().find_map(|line| line.get("evidence").cloned());
+    let evidence = evidence.with_context(|| format!("{said:?}"))?;
+    Ok((said.code, evidence["trouble"].as_str().unwrap_or_default().to_owned()))
+}
+
 #[test]
 fn a_full_disk_costs_evidence_until_there_is_room() -> Result<()> {
     needs_root!();
@@ -32,11 +43,14 @@ fn a_full_disk_costs_evidence_until_there_is_room() -> Result<()> {
     counted(&agent, 4_000)?;
     until(|| Ok(Account::of(&agent)?.lost["disk"] > 0), || format!("{:?}", Account::of(&agent)))?;
     assert!(agent.stderr().contains("No space left on device"), "{}", agent.stderr());
+    let (code, trouble) = trouble(&wire)?;
+    assert!(code == 1 && trouble.contains("No space left on device"), "{code}: {trouble:?}");
     disk.grow("64m")?;
     let lost = Account::of(&agent)?.lost["disk"];
     sender.send(&frames(1_000))?;
     counted(&agent, 5_000)?;
     until(|| Ok(agent.stderr().contains("evidence is written again")), || agent.stderr())?;
+    assert_eq!(self::trouble(&wire)?.1, "");
     let account = Account::of(&agent)?;
     assert_eq!((account.lost(), account.handed_over), (lost, 5_000), "{account:?}");
     agent.stop(Signal::SIGTERM)?;

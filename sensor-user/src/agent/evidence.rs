@@ -10,6 +10,8 @@ use crate::config::{Config, Evidence as Settings};
 use crate::evidence::{Keeper, forgo};
 use crate::kernel::Deployment;
 use crate::notices::Book;
+use crate::obstacle::in_words;
+use crate::repeated::Trouble;
 use crate::sources::{Observer, Register};
 use crate::view::LastPackets;
 
@@ -33,6 +35,8 @@ pub(super) struct Evidence {
     book: Book,
     /// The packets that were seen last.
     last: LastPackets,
+    /// Why none is kept, though it should be.
+    trouble: Trouble,
 }
 
 /// What looks at sources.
@@ -53,12 +57,16 @@ impl Sources {
         let register = Register::new(&config.sources, deployment.sensors())?;
         register.keep_in(store.feed());
         let mut before = Vec::new();
-        if let Some(feed) = store.feed().filter(|feed| feed.is_open_within(PATIENCE)) {
-            register.restore(RESTORE);
-            let ledger = deployment.ledger()?;
-            let life = ledger.life().unwrap_or_default();
-            let then = Timestamp::now() - STILL_OF_USE;
-            before = feed.reader().reached(deployment.sensors(), life, then).unwrap_or_default();
+        match store.feed() {
+            Some(feed) if feed.is_open_within(PATIENCE) => {
+                register.restore(RESTORE);
+                let ledger = deployment.ledger()?;
+                let life = ledger.life().unwrap_or_default();
+                let then = Timestamp::now() - STILL_OF_USE;
+                before = feed.reader().reached(deployment.sensors(), life, then).unwrap_or_default();
+            }
+            Some(_) => register.not_restored(),
+            None => {}
         }
         let sinks = vec![register.sink(), store.sink(), book.sink(register.clone()), last.sink()];
         let observer = Observer::start(sinks, register.missed_records(), before)?;
@@ -67,9 +75,9 @@ impl Sources {
 }
 
 impl Evidence {
-    /// None is kept yet; notices are made of it by this book, and the last packets seen there.
-    pub(super) fn new(book: Book, last: LastPackets) -> Self {
-        Self { book, last, ..Self::default() }
+    /// None is kept yet; notices are made of it by this book, the last packets seen there, and what is wrong said there.
+    pub(super) fn new(book: Book, last: LastPackets, trouble: Trouble) -> Self {
+        Self { book, last, trouble, ..Self::default() }
     }
 
     /// Begins as configured, unless what kept evidence before has not ended. What stands in its way does not stop the
@@ -79,6 +87,7 @@ impl Evidence {
             return;
         }
         self.stopping = None;
+        self.trouble.set(None);
         let members = deployment.constituencies().iter().map(|it| &it.members);
         self.book.configure(config, members, deployment.sensors(), store.feed());
         self.last.configure(deployment.sensors());
@@ -90,9 +99,9 @@ impl Evidence {
         match self.keep(settings, config, deployment, store) {
             Ok(keeper) => self.keeper = Some(keeper),
             Err(error) => {
-                tracing::error!(
-                    "{error:#}: no evidence is kept until a reload or a restart; counting goes on"
-                );
+                let words = in_words(&error);
+                tracing::error!("{words}: no evidence is kept until a reload or a restart; counting goes on");
+                self.trouble.set(Some(format!("{words}: then `sensor reload`")));
             }
         }
     }
@@ -113,7 +122,7 @@ impl Evidence {
             Sources::begin(config, deployment, store, (&self.book, &self.last))?
         };
         let feed = self.sources.insert(sources).observer.feed();
-        Keeper::start(settings, deployment.sensors(), ring, deployment.ledger()?, feed)
+        Keeper::start(settings, deployment.sensors(), ring, deployment.ledger()?, feed, self.trouble.clone())
     }
 
     /// Waits until all that was taken is looked at, of the sensors that there are.
@@ -146,7 +155,9 @@ impl Evidence {
     /// Stops keeping it. What is known of sources stays known.
     pub(super) fn stop(&mut self) {
         if let Some(Err(keeper)) = self.keeper.take().map(Keeper::stop) {
-            tracing::warn!("the disk does not take evidence: none is kept until it has taken what waits");
+            let words = "the disk does not take evidence: none is kept until it has taken what waits";
+            tracing::warn!("{words}");
+            self.trouble.set(Some(words.to_owned()));
             self.stopping = Some(keeper);
         }
     }

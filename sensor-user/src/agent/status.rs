@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 
-use super::pages::Pages;
+use super::pages::{Pages, State};
 use crate::evidence::{Basis, Search, find};
 use crate::export::AttachStatus;
 use crate::notices::Book;
@@ -57,6 +57,24 @@ impl Pages {
     }
 }
 
+impl State {
+    /// What is kept as evidence, as of the last drain.
+    pub(super) fn evidence_status(&self) -> EvidenceStatus {
+        let path = self.evidence.as_ref().map(|path| path.display().to_string());
+        EvidenceStatus { path, trouble: self.trouble.get(), ..self.exporter.evidence() }
+    }
+
+    /// How the event log goes.
+    pub(super) fn notices_status(&self) -> NoticesStatus {
+        let log = self.exporter.notice_log_stats();
+        NoticesStatus {
+            log: log.path().map(|path| path.display().to_string()),
+            written: log.written(),
+            trouble: log.trouble(),
+        }
+    }
+}
+
 impl Questions for Pages {
     fn status(&self) -> Result<Vec<StatusLine>> {
         // Its sensors and their counts are those of one moment.
@@ -73,17 +91,11 @@ impl Questions for Pages {
         if drained.is_ok() {
             lines.extend(state.exporter.sensors().map(StatusLine::Sensor));
             lines.push(StatusLine::Passed(state.exporter.passed()));
-            let path = state.evidence.as_ref().map(|path| path.display().to_string());
-            lines.push(StatusLine::Evidence(EvidenceStatus { path, ..state.exporter.evidence() }));
+            lines.push(StatusLine::Evidence(state.evidence_status()));
         }
         let store = state.store.as_ref().map(Feed::status);
         lines.push(StatusLine::Store(store.unwrap_or_default()));
-        let log = state.exporter.notice_log_stats();
-        lines.push(StatusLine::Notices(NoticesStatus {
-            log: log.path().map(|path| path.display().to_string()),
-            written: log.written(),
-            trouble: log.trouble(),
-        }));
+        lines.push(StatusLine::Notices(state.notices_status()));
         let unread = drained.err().map(|error| in_words(&error));
         lines.push(StatusLine::Counters(CountersStatus {
             read: state.drained.map(utc),
@@ -99,11 +111,15 @@ impl Questions for Pages {
     }
 
     fn evidence(&self, search: &Search, visit: &mut Visit<'_>) -> Result<Basis> {
-        let folder = self.lock().evidence.clone();
+        let (folder, book) = {
+            let state = self.lock();
+            (state.evidence.clone(), state.book.clone())
+        };
         let folder = folder.context(
             "this agent keeps no evidence: add [evidence] to its configuration, then `sensor reload`",
         )?;
-        find(&folder, search, visit)
+        let members = search.constituency.as_deref().map(|name| book.members(name)).transpose()?;
+        find(&folder, search, |source| members.as_ref().is_some_and(|members| members.has(source)), visit)
     }
 
     fn counts(&self, ask: &AskCounts) -> Result<Vec<Line>> {

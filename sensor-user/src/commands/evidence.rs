@@ -67,7 +67,8 @@ fn part<T: serde::de::DeserializeOwned>(object: &Value, name: &str) -> Option<T>
 }
 
 fn search(arguments: &cli::Evidence) -> Result<Search> {
-    let cli::Evidence { from, to, last, sensor, port, tool, source, write, .. } = arguments.clone();
+    let cli::Evidence { from, to, last, sensor, port, tool, source, constituency, write, .. } =
+        arguments.clone();
     let from = match last {
         Some(last) => Some(Timestamp::now().checked_sub(last).context("--last is before all time")?),
         None => from,
@@ -79,6 +80,7 @@ fn search(arguments: &cli::Evidence) -> Result<Search> {
         slot: port.map(|port| port.to_string()),
         tool,
         source: source.map(|source| source.to_string()),
+        constituency,
         bytes: write.is_some(),
     })
 }

@@ -53,9 +53,10 @@ fn is_well(lines: &[StatusLine]) -> Result<()> {
     }
 }
 
-/// Why the store or the event log cannot be written, if one cannot.
+/// Why evidence, the store or the event log cannot be written, if one cannot.
 fn unwritten(lines: &[StatusLine]) -> Option<String> {
     lines.iter().find_map(|line| match line {
+        StatusLine::Evidence(evidence) => evidence.trouble.clone(),
         StatusLine::Store(store) => store.trouble.clone(),
         StatusLine::Notices(notices) => notices.trouble.clone(),
         _ => None,
@@ -67,7 +68,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::status::{NoticesStatus, StoreStatus};
+    use crate::status::{EvidenceStatus, NoticesStatus, StoreStatus};
 
     #[rstest]
     #[case::well(Some((true, None)), &[None], None)]
@@ -91,6 +92,14 @@ mod tests {
         let said = is_well(&lines).err().map(|error| error.to_string());
         assert_eq!(said.is_some(), error.is_some(), "{said:?}");
         assert!(said.unwrap_or_default().contains(error.unwrap_or_default()));
+    }
+
+    #[test]
+    fn and_of_evidence() {
+        let ready = StatusLine::Ready(Readiness { ready: true, trouble: None });
+        let trouble = Some("its disk is full".to_owned());
+        let evidence = StatusLine::Evidence(EvidenceStatus { trouble, ..EvidenceStatus::default() });
+        assert_eq!(is_well(&[evidence, ready]).unwrap_err().to_string(), "its disk is full");
     }
 
     #[rstest]

@@ -37,6 +37,9 @@ pub struct Search {
     /// From this network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// From an address that belongs to this constituency now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constituency: Option<String>,
     /// With the bytes of their frames.
     pub bytes: bool,
 }
@@ -97,13 +100,15 @@ const SLACK: Duration = Duration::from_hours(1);
 const PAUSE: u64 = 1 << 14;
 
 /// Gives `visit` each packet that is looked for, in the order in which they were written, until that says to stop; now and
-/// then nothing, so that it can say so though nothing is found.
+/// then nothing, so that it can say so though nothing is found. Of the constituency that is looked for, if one is, are the
+/// addresses for which `is_constituents` holds.
 ///
 /// # Errors
 /// The folder cannot be read, or `source` is no network.
 pub fn find(
     folder: &Path,
     search: &Search,
+    is_constituents: impl Fn(IpAddr) -> bool,
     mut visit: impl FnMut(Option<(Found, &[u8])>) -> bool,
 ) -> Result<Basis> {
     let source = search.source.as_deref().map(network).transpose()?;
@@ -148,7 +153,9 @@ pub fn find(
             };
             let is_it = search.slot.as_deref().is_none_or(|slot| slot == packet.slot)
                 && search.tool.as_deref().is_none_or(|tool| packet.tool.as_deref() == Some(tool))
-                && source.is_none_or(is_from);
+                && source.is_none_or(is_from)
+                && (search.constituency.is_none()
+                    || addresses.is_some_and(|(source, _)| is_constituents(source)));
             if is_it {
                 basis.packets += 1;
                 goes_on = visit(Some((found(&packet, time, addresses), &packet.bytes)));
@@ -233,6 +240,8 @@ mod tests {
     #[case::tool(Search { tool: Some("mirai".into()), ..Search::default() }, &[1], 4, 6)]
     #[case::sensor(Search { sensor: Some("b".into()), ..Search::default() }, &[31], 1, 0)]
     #[case::source(Search { source: Some("203.0.113.0/24".into()), ..Search::default() }, &[1, 11, 21, 31], 4, 6)]
+    #[case::constituency(Search { constituency: Some("theirs".into()), ..Search::default() }, &[1, 11, 21, 31], 4, 6)]
+    #[case::another(Search { constituency: Some("ours".into()), ..Search::default() }, &[], 4, 6)]
     #[case::elsewhere(Search { source: Some("203.0.114.0/24".into()), ..Search::default() }, &[], 4, 6)]
     #[case::from(Search { from: Some(at(10)), ..Search::default() }, &[11, 21, 31], 3, 6)]
     #[case::to(Search { to: Some(at(10)), ..Search::default() }, &[1], 1, 0)]
@@ -255,7 +264,10 @@ mod tests {
         fs::write(folder.path().join("evidence-00000001-20231114T221320Z.pcapng"), [0; 4096]).unwrap();
         fs::write(folder.path().join("evidence-00000002-20231114T221320Z.pcapng"), blocks.take()).unwrap();
         let mut numbers = Vec::new();
-        let basis = find(folder.path(), &search, |found| {
+        let is_theirs = |address: IpAddr| {
+            search.constituency.as_deref() == Some("theirs") && address.to_string() == "203.0.113.9"
+        };
+        let basis = find(folder.path(), &search, is_theirs, |found| {
             let Some((found, bytes)) = found else { return true };
             assert_eq!(bytes, frame());
             assert_eq!(found.source.as_deref(), Some("203.0.113.9"));

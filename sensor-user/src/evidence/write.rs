@@ -19,7 +19,7 @@ use super::pcapng::{Blocks, Packet, Reading, whole_blocks};
 use crate::config::{Evidence, NumberedSensor, SensorNumber};
 use crate::counters::names::slot_name;
 use crate::kernel::{Interface, since_1970};
-use crate::repeated::Repeated;
+use crate::repeated::{Repeated, Trouble};
 
 /// A file is at most about as large as this, or an eighth of all.
 const FILE_BYTES: u64 = 64 << 20;
@@ -68,9 +68,14 @@ struct Open {
 
 impl Writer {
     /// Writes evidence of these sensors.
-    pub(super) fn new(evidence: Evidence, sensors: &[NumberedSensor], accounts: Accounts) -> Self {
+    pub(super) fn new(
+        evidence: Evidence,
+        sensors: &[NumberedSensor],
+        accounts: Accounts,
+        trouble: Trouble,
+    ) -> Self {
         let sensors = sensors.iter().map(|it| (it.number, it.sensor.name.clone())).collect();
-        let (interfaces, failing) = (HashMap::new(), Repeated::default());
+        let (interfaces, failing) = (HashMap::new(), Repeated::said_by(trouble));
         Self { evidence, folder: None, accounts, sensors, interfaces, open: None, failing }
     }
 
