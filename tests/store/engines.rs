@@ -7,22 +7,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use jiff::{SignedDuration, Timestamp};
 use sensor_common::layout::SlotKind;
-use sensor_harness::engines::Engine;
+use sensor_harness::engines::{Engine, questions};
 use sensor_harness::needs;
 use sensor_harness::pace::until;
 use sensor_harness::skip::Missing;
-use sensor_harness::workspace;
 use sensor_user::sources::Observation;
 use sensor_user::store::{Ask, DATABASE, FlowRow, Reader};
 
 use crate::trouble::{keep, packet, settings, settle};
-
-/// The questions in the document, in their order.
-fn questions() -> Result<Vec<String>> {
-    let page = fs::read_to_string(workspace().join("docs/store.md"))?;
-    let blocks = page.split("```sql\n").skip(1).filter_map(|block| block.split("```").next());
-    Ok(blocks.map(str::to_owned).collect())
-}
 
 /// What was sent two and three hours ago: sources that send more the lower their number, to the more ports.
 fn observations() -> Vec<Observation> {
@@ -69,9 +61,7 @@ fn check(engine: Result<Engine, Missing>, files: &str) -> Result<()> {
     let reader = Reader::new(&folder.path().join(DATABASE));
     let now = Timestamp::now();
     let ask = Ask { most: 10, ..Ask::of(now - SignedDuration::from_hours(4), now) };
-    let asked: Vec<String> =
-        questions()?.iter().map(|question| question.replace("'flows/*.jsonl.gz'", files)).collect();
-    let [most, one, ports] = &asked[..] else { anyhow::bail!("{} questions", asked.len()) };
+    let [most, one, ports] = &questions()?.map(|question| question.replace("'flows/*.jsonl.gz'", files));
 
     let found = engine.query(folder.path(), most)?;
     let known = reader.sources(&Ask { slot: Some(SlotKind::Tcp(23)), ..ask.clone() })?;

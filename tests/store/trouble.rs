@@ -13,8 +13,9 @@ use sensor_common::layout::SlotKind;
 use sensor_harness::disk::SmallDisk;
 use sensor_harness::needs_root;
 use sensor_harness::pace::until;
-use sensor_user::config::{NumberedSensor, Sensor, SensorNumber, Store};
-use sensor_user::sources::{Observation, Source};
+use sensor_tests::observed;
+use sensor_user::config::Store;
+use sensor_user::sources::Observation;
 use sensor_user::store::{Ask, DATABASE, Database, Feed, Keeper, Reader, Schedule, Stats, TopSources};
 
 /// A store that is written to all the time.
@@ -30,31 +31,14 @@ pub(crate) fn keep(settings: &Store) -> Result<(Keeper, Feed, Arc<Stats>)> {
     let stats = Arc::new(Stats::default());
     let keeper = Keeper::start(settings, SCHEDULE, Arc::clone(&stats))?;
     let feed = keeper.feed();
-    let sensor = Sensor { name: "a".to_owned(), region: String::new(), alias: None, prefixes: Vec::new() };
-    feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor }], None);
+    feed.sensors(&[observed::sensor("a")], None);
     Ok((keeper, feed, stats))
 }
 
 /// A packet from an address, seen now.
 pub(crate) fn packet(from: u32) -> Observation {
-    let address = Ipv4Addr::from(from);
-    Observation {
-        time: Timestamp::now(),
-        sensor: SensorNumber(0),
-        source: Source::V4(address),
-        address: address.into(),
-        destination: Ipv4Addr::new(198, 51, 100, 7).into(),
-        slot: SlotKind::Udp(53),
-        tool: None,
-        kind: None,
-        tuple: None,
-        reply: None,
-        is_constituents: false,
-        length: 90,
-        missed: 0,
-        lost: 0,
-        before: Timestamp::now(),
-    }
+    let packet = observed::packet(Timestamp::now(), Ipv4Addr::from(from), SlotKind::Udp(53));
+    Observation { length: 90, ..packet }
 }
 
 /// Waits until what was fed so far is committed: the second write from now has begun after it.

@@ -98,6 +98,11 @@ impl Register {
         }
     }
 
+    /// Notes that the store could not be asked at a start, though it may have something of this hour and day.
+    pub fn not_restored(&self) {
+        self.memory().not_restored(Timestamp::now());
+    }
+
     /// Stores the windows and events that have begun, gone on or ended since that was last done: once a minute, and at the end.
     fn store_events(&self, now: Timestamp, at_the_end: bool) {
         let Some(feed) = self.feed() else { return };

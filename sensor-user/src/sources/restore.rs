@@ -32,6 +32,7 @@ impl Memory {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let reader = reader.clone().within(left);
                 if let Err(error) = self.restore_one(number, span, &reader, lists, now) {
+                    self.without_sketch(number, span, now);
                     failed.get_or_insert(error);
                 }
             }
@@ -40,6 +41,22 @@ impl Memory {
             tracing::warn!(
                 "{error:#}: not all that was known of this hour and day before the start is known now"
             );
+        }
+    }
+
+    /// Notes that nothing of it could be taken from the store.
+    pub(super) fn not_restored(&mut self, now: Timestamp) {
+        for span in Span::ALL {
+            for number in self.sensors.keys().copied().collect::<Vec<_>>() {
+                self.without_sketch(number, span, now);
+            }
+        }
+    }
+
+    /// The window of now has no sketch: it would lack who was seen before the start, and take the place of one that has them.
+    fn without_sketch(&mut self, number: SensorNumber, span: Span, now: Timestamp) {
+        if let Some(of_sensor) = self.sensors.get_mut(&number) {
+            of_sensor.windows_mut(span).at(now).sketch = None;
         }
     }
 

@@ -6,10 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, params};
 
 use super::counting::{HOUR, MINUTE};
+use super::event::EventKind;
 use super::flow::hour_of;
 
 /// How long counts by the minute are kept.
 const MINUTES: SignedDuration = SignedDuration::from_hours(48);
+
+/// Events of a kind that ended before then.
+pub(super) const ENDED: &str = "DELETE FROM event INDEXED BY event_by_end WHERE kind = ?1 AND until < ?2";
 
 /// The first hour that is not older than it may be.
 pub(super) fn oldest_hour(now: Timestamp, max_age: Duration) -> i64 {
@@ -47,7 +51,9 @@ pub(super) fn older(transaction: &Transaction<'_>, until: i64) -> rusqlite::Resu
     for table in ["notice", "notice_over"] {
         transaction.execute(&format!("DELETE FROM {table} WHERE day < ?1 / 24"), [until])?;
     }
-    transaction.execute("DELETE FROM event WHERE until < ?1", [until * HOUR * 1_000])?;
+    for kind in EventKind::ALL {
+        transaction.execute(ENDED, params![kind as i64, until * HOUR * 1_000])?;
+    }
     Ok(true)
 }
 

@@ -31,7 +31,7 @@ const PARTIAL: &str = ".partial";
 /// So long after its end an hour is full: what was seen in it is written by then.
 const SETTLED: SignedDuration = SignedDuration::from_mins(2);
 /// Why a window has no sketch.
-const NO_KEY: &str = "no sketch_key_file of [sources] was there for the whole hour";
+const NO_SKETCH: &str = "no sketch_key_file of [sources] was there for the whole hour, or the store could not be read at a start in it";
 /// Sources that a file names one by one in its last line, at most.
 const MOST_NAMED: usize = 256;
 /// Bytes of a sensor's name in a file's, at most.
@@ -231,7 +231,7 @@ impl Summary {
             sketch: sketch.map(|sketch| hexadecimal(sketch.registers)),
             sketch_precision: sketch.map(|sketch| sketch.precision),
             sketch_key: sketch.map(|sketch| format!("{:016x}", sketch.fingerprint)),
-            no_sketch: sketch.is_none().then_some(NO_KEY),
+            no_sketch: sketch.is_none().then_some(NO_SKETCH),
         })
     }
 }

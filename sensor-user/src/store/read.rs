@@ -1,9 +1,9 @@
 //! What the store is asked: each question on a connection of its own that only reads, within bounds of time and rows.
 
 mod count;
-mod event;
+pub(super) mod event;
 mod heaviest;
-mod notice;
+pub(super) mod notice;
 mod source;
 mod whole;
 

@@ -16,7 +16,7 @@ pub const VERSION: usize = STEPS.len();
 /// In each database of ours, so that it is told from another program's.
 const APPLICATION: i64 = 0x53_4e_53_52;
 
-const STEPS: [&str; 4] = [FIRST, SECOND, THIRD, FOURTH];
+const STEPS: [&str; 5] = [FIRST, SECOND, THIRD, FOURTH, FIFTH];
 
 const FIRST: &str = "
 CREATE TABLE sensor (
@@ -222,6 +222,14 @@ CREATE TABLE notice_over (
 ) STRICT, WITHOUT ROWID;
 ";
 
+const FIFTH: &str = "
+-- What went on in a time, and what is too old, is found by when it ended.
+CREATE INDEX event_by_end ON event (kind, until, start);
+
+-- How many of a day there are, and which had most packets, is known without what the others say.
+CREATE INDEX notice_by_packets ON notice (day, packets);
+";
+
 /// Brings a database to [`VERSION`].
 ///
 /// # Errors
@@ -307,10 +315,10 @@ mod tests {
         assert!(check(&connection, path).is_ok());
         assert_eq!(text(&connection, "SELECT sensor || time || life FROM sampled"), "160");
         assert_eq!(text(&connection, "SELECT 'of ' || count(*) FROM notice"), "of 0");
-        migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH, NEXT]).unwrap();
+        migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH, FIFTH, NEXT]).unwrap();
         assert_eq!(text(&connection, "SELECT name || region FROM sensor"), "axa");
         let error = bring_up_to_date(&mut connection, path).unwrap_err().to_string();
-        assert!(error.contains("was written by a newer agent (version 5, and this one knows 4)"), "{error}");
+        assert!(error.contains("was written by a newer agent (version 6, and this one knows 5)"), "{error}");
         assert!(check(&connection, path).is_err());
     }
 
@@ -321,7 +329,7 @@ mod tests {
         bring_up_to_date(&mut connection, path).unwrap();
         connection.execute("INSERT INTO sensor VALUES (1, 'a')", []).unwrap();
         let broken = "UPDATE sensor SET name = 'b'; SELECT nothing;";
-        assert!(migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH, broken]).is_err());
+        assert!(migrate(&mut connection, path, &[FIRST, SECOND, THIRD, FOURTH, FIFTH, broken]).is_err());
         assert_eq!(text(&connection, "SELECT name FROM sensor"), "a");
         assert!(check(&connection, path).is_ok());
     }

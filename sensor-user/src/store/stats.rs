@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::notice::About;
 use super::notices::Done;
 
 /// Why a packet that was observed is in no row of its own.
@@ -60,8 +61,8 @@ pub struct Stats {
     /// When it was begun to work at the store, at this path, if that has not ended.
     at_work: Mutex<Option<(Instant, PathBuf)>>,
     written: AtomicU64,
-    /// Notices that were begun, by constituency.
-    notices: Mutex<BTreeMap<String, u64>>,
+    /// Notices that were begun, by constituency and what they are about.
+    notices: Mutex<BTreeMap<(String, About), u64>>,
     notices_over: AtomicU64,
 }
 
@@ -105,9 +106,9 @@ impl Stats {
         at_work.as_ref().and_then(hangs).or_else(|| self.lock().clone())
     }
 
-    /// Notices that were begun, by constituency.
+    /// Notices that were begun, by constituency and what they are about.
     #[must_use]
-    pub fn notices(&self) -> BTreeMap<String, u64> {
+    pub fn notices(&self) -> BTreeMap<(String, About), u64> {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -119,8 +120,8 @@ impl Stats {
 
     pub(super) fn noticed(&self, Done { begun, over }: Done) {
         let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-        for (constituency, more) in begun {
-            *notices.entry(constituency).or_default() += more;
+        for (of, more) in begun {
+            *notices.entry(of).or_default() += more;
         }
         drop(notices);
         self.notices_over.fetch_add(over, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod day;
+mod events;
 
 use std::collections::HashSet;
 use std::fs;
@@ -202,7 +203,7 @@ fn a_full_hour_has_a_file() {
         "port": 80, "tool": null, "packets": 1, "bytes": 60, "first": hour, "last": hour, "summary": null});
     let window = json!({"length": 3600, "observed": 3, "missed": 0, "sources": 2, "exact": true,
         "set": ["2001:db8:1:2::/64", "203.0.113.9"], "sketch": null, "sketch_precision": null,
-        "sketch_key": null, "no_sketch": "no sketch_key_file of [sources] was there for the whole hour"});
+        "sketch_key": null, "no_sketch": "no sketch_key_file of [sources] was there for the whole hour, or the store could not be read at a start in it"});
     let last = |summary: &Value| {
         json!({"hour": hour, "sensor": "a", "source": null, "slot": "summary", "protocol": null, "port": null,
             "tool": null, "packets": null, "bytes": null, "first": null, "last": null, "summary": summary})

@@ -1,10 +1,11 @@
 //! Engines that read files by the hour: DuckDB, and ClickHouse's, as Python has them; and `IntelMQ`.
 
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::skip::Missing;
 use crate::workspace;
@@ -47,6 +48,18 @@ for line in sys.stdin:
         if name not in fields:
             print('no', name)
 ";
+
+/// The questions of `docs/store.md`, in its order: who sent most to 23/tcp, what 203.0.113.9 did, and which ports most sources
+/// send to.
+///
+/// # Errors
+/// If it has other than three.
+pub fn questions() -> Result<[String; 3]> {
+    let page = fs::read_to_string(workspace().join("docs/store.md"))?;
+    let blocks = page.split("```sql\n").skip(1).filter_map(|block| block.split("```").next());
+    let questions: Vec<String> = blocks.map(str::to_owned).collect();
+    questions.try_into().map_err(|questions| anyhow!("not three questions: {questions:?}"))
+}
 
 impl Engine {
     /// `IntelMQ`.

@@ -33,7 +33,10 @@ impl Register {
         let memory = self.memory();
         let chosen = memory.chosen(ask)?;
         let of_memory = filter.is_of_memory();
-        let from = ask.from.filter(|&from| !of_memory || !memory.reaches_back_to(from));
+        let from = match ask.from {
+            Some(from) if of_memory && memory.holds(from, ask)? => None,
+            from => from,
+        };
         drop(memory);
         let from = if of_memory { from } else { from.or_else(|| Some(last_hour())) };
         match (from, self.reader()) {

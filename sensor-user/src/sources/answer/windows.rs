@@ -70,13 +70,20 @@ impl Memory {
         self.sensors.values().flat_map(of_sensor).collect()
     }
 
-    /// Whether it was watched from then on, or somewhat earlier, on some sensor.
-    pub(super) fn reaches_back_to(&self, from: Timestamp) -> bool {
-        let windows = self
-            .sensors
-            .values()
-            .flat_map(|of_sensor| Span::ALL.into_iter().flat_map(|span| of_sensor.windows(span).both()));
-        windows.map(|window| window.since).min().is_some_and(|first| first <= from)
+    /// Whether windows hold that time, of some sensor that is asked for, and no more than the rest of the hours that it begins
+    /// and ends in: hours do from any moment, days from their begin to their end.
+    ///
+    /// # Errors
+    /// There is no such sensor.
+    pub(super) fn holds(&self, from: Timestamp, ask: &Ask) -> Result<bool> {
+        let begins_or_ends_a_day = |time: Timestamp| time.as_second() % Span::Day.seconds() == 0;
+        let is_of_days = begins_or_ends_a_day(from) && ask.to.is_none_or(begins_or_ends_a_day);
+        let sensors = self.named(ask.sensor.as_deref())?;
+        let holds = |span| {
+            let windows = sensors.clone().flat_map(move |of_sensor| of_sensor.windows(span).both());
+            windows.map(|window| window.since).min().is_some_and(|first| first <= from)
+        };
+        Ok(holds(Span::Hour) || is_of_days && holds(Span::Day))
     }
 }
 

@@ -3,26 +3,21 @@
 //! `cargo test --release --package sensor-user --lib -- --ignored --nocapture a_day_of_a_network` prints the figures of
 //! `docs/store.md`.
 
+mod made;
+
 use std::collections::HashMap;
 use std::time::Instant;
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_distr::{Distribution as _, Zipf};
-use rand_xoshiro::Xoshiro256PlusPlus;
-use sensor_common::layout::side::Tool;
+use sensor_harness::engines::{Engine, questions};
 
+use self::made::{QUARTERS, SCANS, Traffic, VICTIMS, begun, by_quarter, lists};
 use super::*;
-use crate::config::Sources;
 use crate::counters::names::slot_name;
 use crate::sources::answer::Line;
-use crate::sources::{self, AskSource, By, Register};
+use crate::sources::{self, AskEvents, AskSource, By, Register};
 
 /// Packets of a second.
 const RATE: i64 = 20;
-/// Sources of the day: the first send most.
-const SOURCES: f64 = 60_000.0;
-/// Of them, those that send to any port; each of the others sends to one.
-const SCANNERS: u32 = 300;
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -34,38 +29,18 @@ fn cpu() -> f64 {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap()).as_secs_f64()
 }
 
-/// Makes packets: few sources send most, few ports take most, and some scan all ports.
-struct Traffic {
-    random: Xoshiro256PlusPlus,
-    sources: Zipf<f64>,
-    ports: Zipf<f64>,
+/// How many files by the hour there are, and how many bytes they have.
+fn files(folder: &Path) -> (usize, u64) {
+    let files = fs::read_dir(folder.join(FLOWS)).unwrap().flatten();
+    files.fold((0, 0), |(count, size), file| (count + 1, size + file.metadata().unwrap().len()))
 }
 
-impl Traffic {
-    fn new() -> Self {
-        Self {
-            random: Xoshiro256PlusPlus::seed_from_u64(24),
-            sources: Zipf::new(SOURCES, 1.1).unwrap(),
-            ports: Zipf::new(65_535.0, 1.0).unwrap(),
-        }
-    }
-
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ranks are small numbers")]
-    fn packet(&mut self, second: i64) -> Observation {
-        let rank = self.sources.sample(&mut self.random) as u32;
-        // Ports in an order of their own, and addresses all over the Internet.
-        let number = if rank <= SCANNERS {
-            self.ports.sample(&mut self.random) as u32
-        } else {
-            let mut own = Xoshiro256PlusPlus::seed_from_u64(rank.into());
-            self.ports.sample(&mut own) as u32
-        };
-        let port = (number.wrapping_mul(40_503) >> 3) as u16;
-        let tool = Tool::ALL[rank as usize % Tool::ALL.len()];
-        let time = at(second) + Duration::from_millis(self.random.random_range(0..1_000));
-        let source = Ipv4Addr::from(rank.wrapping_mul(2_654_435_761));
-        Observation { time, tool: Some(tool), ..observation(source, port, second) }
-    }
+/// The hundred sources that sent most.
+fn most(sums: &HashMap<Source, u64>) -> Vec<(u64, Source)> {
+    let mut sums: Vec<_> = sums.iter().map(|(source, packets)| (*packets, *source)).collect();
+    sums.sort_by(|(a, b), (c, d)| c.cmp(a).then(b.cmp(d)));
+    sums.truncate(100);
+    sums
 }
 
 fn timed<T>(what: &str, question: impl Fn() -> T) -> T {
@@ -104,6 +79,9 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
         let took = cpu() - before;
         (spent, longest) = (spent + took, longest.max(took));
         if minute < DAY / 60 {
+            for event in begun(minute, now) {
+                feed.event(event);
+            }
             let packets: Vec<_> = (0..60 * RATE).map(|number| traffic.packet(now + number / RATE)).collect();
             let before = cpu();
             feed.observe(&packets);
@@ -115,15 +93,14 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
         }
     }
     database.tidy(at(start + DAY + 120), true, &|| true).unwrap();
-    let files = fs::read_dir(folder.path().join(FLOWS)).unwrap().flatten();
-    let (count, size) =
-        files.fold((0, 0), |(count, size), file| (count + 1, size + file.metadata().unwrap().len()));
+    let (count, size) = files(folder.path());
     println!(
         "{} packets of {} sources",
         DAY * RATE,
         truth.keys().map(|key| key.0).collect::<HashSet<_>>().len()
     );
     println!("{} rows, {} bytes on disk, of which {size} in {count} files", stats.rows(), stats.bytes());
+    assert_eq!(count, 24);
     println!("{spent:.1} s of CPU, the longest minute {longest:.3} s");
 
     let mut by_source: HashMap<Source, u64> = HashMap::new();
@@ -136,12 +113,6 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
     let busiest = Slot::describe(busiest).unwrap();
     let of_port = truth.iter().filter(|((_, slot), _)| *slot == busiest);
     let of_port: HashMap<Source, u64> = of_port.map(|(&(source, _), &packets)| (source, packets)).collect();
-    let most = |sums: &HashMap<Source, u64>| {
-        let mut sums: Vec<_> = sums.iter().map(|(source, packets)| (*packets, *source)).collect();
-        sums.sort_by(|(a, b), (c, d)| c.cmp(a).then(b.cmp(d)));
-        sums.truncate(100);
-        sums
-    };
     let told =
         |found: &TopSources| -> Vec<_> { found.rows.iter().map(|row| (row.packets, row.source)).collect() };
     let reader = Reader::new(&folder.path().join(DATABASE));
@@ -164,16 +135,21 @@ fn a_day_of_a_network_is_stored_and_asked_for() {
     let (what, _) = timed("by slot", || reader.what(heaviest, &all).unwrap());
     assert_eq!(what.iter().map(|what| what.packets).sum::<u64>(), packets);
     timed("all of a /24", || reader.source(heaviest.network(), &all).unwrap());
-    timed("scans", || reader.events(EventKind::Scan, None, &ask).unwrap());
+    let newest = timed("the newest scans", || reader.events(EventKind::Scan, None, &ask).unwrap());
+    assert_eq!(newest.len(), ask.most);
     let counted = timed("a port by the minute", || counted(&reader, Some(busiest), Step::Minute, start));
     assert_eq!(counted, of_busiest);
     let all_counted = timed("all by the hour", || self::counted(&reader, None, Step::Hour, start));
     assert_eq!(all_counted, (DAY * RATE).unsigned_abs());
-    let register = Register::new(&Sources::default(), &sensors).unwrap();
+    let lists_folder = tempfile::tempdir().unwrap();
+    let register = Register::new(&lists(lists_folder.path()), &sensors).unwrap();
     register.keep_in(Some(feed));
+    people_ask_where_from(&register, start, by_quarter(&by_source));
+    people_ask_for_events(&register, start);
     let (by_source, of_port) = (most(&by_source), most(&of_port));
     people_ask(&register, start, (&by_source, &of_port), busiest);
     timed("all that a start reads of a day", || reader.hours("a", &all, |_| {}).unwrap());
+    the_files_say_the_same(folder.path(), &register, start, (busiest, heaviest));
 }
 
 /// Packets that the store says were counted that day.
@@ -185,6 +161,115 @@ fn counted(reader: &Reader, of: Option<SlotKind>, step: Step, start: i64) -> u64
 
 /// Sources with their packets, the heaviest first.
 type Ranking = [(u64, Source)];
+
+/// The questions of `docs/store.md` give in DuckDB, of the day's files as they are, what `sensor sources` and `sensor source` give:
+/// about the busiest port, the heaviest source, and all ports.
+fn the_files_say_the_same(folder: &Path, register: &Register, start: i64, about: (SlotKind, Source)) {
+    let (busiest, heaviest) = about;
+    let duckdb = Engine::duckdb().unwrap();
+    let query = |what: &str, question: &str| timed(what, || duckdb.query(folder, question).unwrap());
+    let [most, one, ports] = questions().unwrap();
+    let (from, to) = (Some(at(start)), Some(at(start + DAY)));
+    let ask = sources::Ask { from, to, ..sources::Ask::default() };
+    let of_port = |slot: String| {
+        let ask = sources::Ask { slot: Some(slot), limit: 10, ..ask.clone() };
+        register.sources(&ask).unwrap()
+    };
+
+    let found = query("DuckDB: who sent most to a port", &most.replace("23/tcp", &slot_name(busiest)));
+    let row = |line| match line {
+        Line::Source(row) => Some((row.source, row.packets.to_string())),
+        _ => None,
+    };
+    let told: Vec<_> = of_port(slot_name(busiest)).into_iter().filter_map(row).collect();
+    // The commands do not say bytes of a port: the database does.
+    let port = Ask { slot: Some(busiest), most: 10, ..Ask::of(at(start), at(start + DAY)) };
+    let stored = Reader::new(&folder.join(DATABASE)).sources(&port).unwrap().rows;
+    let stored: Vec<_> = stored
+        .iter()
+        .map(|row| [row.source.to_string(), row.packets.to_string(), row.bytes.to_string(), "1".to_owned()])
+        .collect();
+    assert_eq!(found, stored);
+    let found: Vec<_> = found.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    assert_eq!((found.len(), &found), (10, &told));
+
+    let found = query("DuckDB: what a source did", &one.replace("203.0.113.9", &heaviest.to_string()));
+    let answer = register.source(&AskSource { source: heaviest, from, to }).unwrap();
+    let mut rows = answer.into_iter().filter_map(|line| match line {
+        Line::Did(did) => did.row,
+        _ => None,
+    });
+    let (row, more) = (rows.next().unwrap(), rows.next());
+    assert!(more.is_none());
+    let did = row.did.unwrap();
+    let sum = |counted: usize, of: &dyn Fn(&[String]) -> bool| -> u64 {
+        found.iter().filter(|row| of(row)).map(|row| row[counted].parse::<u64>().unwrap()).sum()
+    };
+    let (slot, tool, packets, bytes) = (2, 3, 4, 5);
+    assert_eq!((sum(packets, &|_| true), sum(bytes, &|_| true)), (row.packets, did.bytes));
+    for to in &did.ports {
+        assert_eq!(sum(packets, &|row| row[slot] == to.slot), to.packets, "{}", to.slot);
+    }
+    let is_named = |row: &[String]| did.ports.iter().any(|to| to.slot == row[slot]);
+    assert_eq!(sum(packets, &|row| !is_named(row)), did.elsewhere);
+    assert!(!did.tools.is_empty() && did.elsewhere > 0);
+    for by in &did.tools {
+        assert_eq!(sum(packets, &|row| row[tool] == by.name), by.packets, "{}", by.name);
+    }
+
+    let found = query("DuckDB: which ports most sources send to", &ports);
+    assert_eq!(found.len(), 10);
+    let by_sources = sources::Ask { by: By::Port, order_by_sources: true, limit: 10, ..ask.clone() };
+    let to_a_port = |line| if let Line::Part(row) = line { Some(row) } else { None };
+    let what = "sensor sources --by port --order-by-sources";
+    let told = timed(what, || register.sources(&by_sources).unwrap());
+    let mut told: Vec<_> = told.into_iter().filter_map(to_a_port).collect();
+    // Of ports with as many sources the question goes by their names.
+    told.sort_by(|a, b| b.sources.count.cmp(&a.sources.count).then_with(|| a.of.cmp(&b.of)));
+    let told: Vec<_> = told
+        .into_iter()
+        .map(|row| [row.of, row.sources.count.to_string(), row.packets.to_string()])
+        .collect();
+    assert_eq!(found, told);
+    for row in found {
+        let total = of_port(row[0].clone()).into_iter().find_map(|line| match line {
+            Line::Total(total) => Some(total),
+            _ => None,
+        });
+        let total = total.unwrap();
+        assert!(total.sources.exact);
+        assert_eq!(row[1..], [total.sources.count.to_string(), total.packets.to_string()], "{row:?}");
+    }
+}
+
+/// Countries and autonomous systems have what their quarter has sent.
+fn people_ask_where_from(register: &Register, start: i64, quarters: [u64; 4]) {
+    let (from, to) = (Some(at(start)), Some(at(start + DAY)));
+    let ask = |what: &str, by| -> HashMap<String, u64> {
+        let ask = sources::Ask { from, to, by, ..sources::Ask::default() };
+        let lines = timed(what, || register.sources(&ask).unwrap());
+        let part = |line| if let Line::Part(row) = line { Some((row.of, row.packets)) } else { None };
+        lines.into_iter().filter_map(part).collect()
+    };
+    let named = |name: fn((&str, &str, u32)) -> String| -> HashMap<String, u64> {
+        let names = QUARTERS.map(name).into_iter().chain(["unknown".to_owned()]);
+        names.zip(quarters).collect()
+    };
+    let countries = ask("sensor sources --by country", By::Country);
+    assert_eq!(countries, named(|(_, letters, _)| letters.to_owned()));
+    let systems = ask("sensor sources --by as", By::As);
+    assert_eq!(systems, named(|(_, _, number)| number.to_string()));
+}
+
+/// All scans and victims of the day are told.
+fn people_ask_for_events(register: &Register, start: i64) {
+    let ask = AskEvents { from: Some(at(start)), to: Some(at(start + DAY)), ..AskEvents::default() };
+    let of_day = |in_minute: u32| usize::try_from(DAY / 60).unwrap() * in_minute as usize;
+    let scans = timed("sensor scans", || register.scans(&ask).unwrap());
+    assert_eq!(scans.iter().filter(|line| matches!(line, Line::Scan(_))).count(), of_day(SCANS));
+    let victims = timed("sensor victims", || register.victims(&ask).unwrap());
+    assert_eq!(victims.iter().filter(|line| matches!(line, Line::Victim(_))).count(), of_day(VICTIMS));
+}
 
 /// As people ask it, of a time before all that is in memory.
 fn people_ask(

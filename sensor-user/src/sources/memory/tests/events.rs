@@ -68,9 +68,9 @@ fn a_denial_of_service_is_one_and_slow_backscatter_is_not() {
     let register = register(64 << 20);
     let mut observations = Vec::new();
     for second in 0..120 {
-        // One a second, over two minutes; and one each six, which is ten in a minute.
+        // One a second, over two minutes; and one each three: 40 are enough, but they are twenty in a minute.
         observations.push(reply(at(second * 1_000), 1));
-        if second % 6 == 0 {
+        if second % 3 == 0 {
             observations.push(reply(at(second * 1_000), 2));
         }
     }

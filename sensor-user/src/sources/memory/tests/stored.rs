@@ -1,8 +1,5 @@
 //! What the store gives back: windows after a restart, and times that memory does not reach back to.
 
-#[path = "../../../../../tests/harness/src/mmdb.rs"]
-mod mmdb;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::thread;
@@ -10,9 +7,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use rstest::rstest;
+use sensor_harness::mmdb::{country, mmdb, system};
 use tempfile::TempDir;
-
-use self::mmdb::{country, mmdb, system};
 
 use super::super::super::answer::Line;
 use super::super::super::ask::AskEvents;
@@ -124,6 +120,36 @@ fn an_hour_that_nobody_has_watched_is_watched_from_the_start_on() {
     let [last, current] = &windows[..] else { panic!("{} windows", windows.len()) };
     assert_eq!((last.observed, current.observed), (780, 0));
     assert!(current.start == Span::Hour.start(now) && current.since >= now, "{}", current.since);
+}
+
+/// Memory has that hour in its day alone, with all that came in others.
+#[test]
+fn an_hour_that_memory_has_within_a_day_is_asked_of_the_store() {
+    let kept = Kept::new();
+    let register = kept.register();
+    let hour = SignedDuration::from_hours(1);
+    let day = Timestamp::from_second(Span::Day.start(Timestamp::now() - 48 * hour)).unwrap();
+    let of_hour = |number: i32, source| {
+        vec![syn(day + hour * number + SignedDuration::from_mins(30), source, 1, 23); 10]
+    };
+    for packets in [of_hour(8, 1), of_hour(10, 2), of_hour(11, 3), of_hour(12, 4)] {
+        observe(&register, &packets);
+        kept.feed().observe(&packets);
+    }
+    kept.settle();
+    // Hours that are touched, and who sent something in them.
+    for (from, to, many) in [(8, 9, 1), (8, 11, 2), (8, 13, 4), (11, 13, 2), (0, 24, 4)] {
+        let ask = Ask { from: Some(day + hour * from), to: Some(day + hour * to), ..Ask::default() };
+        let answer = register.sources(&ask).unwrap();
+        let windows = answer.iter().filter_map(|line| match line {
+            Line::Window(window) => Some((window.from, window.to)),
+            _ => None,
+        });
+        for (begin, end) in windows {
+            assert!(begin >= day + hour * from && end <= day + hour * to, "{from} to {to}: {begin} to {end}");
+        }
+        assert_eq!(rows(answer).len(), many, "{from} to {to}");
+    }
 }
 
 #[test]
@@ -321,6 +347,10 @@ fn windows_are_stored_with_sketches_that_a_restart_goes_on_with() {
     let others = sketch(&others).expect("there is a sketch");
     assert_ne!(SketchParts::of(&others).unwrap().fingerprint, parts.fingerprint);
     assert_eq!(sketch(&kept.register()), None, "without a key none leaves the host");
+    let unread = begin(&settings);
+    unread.not_restored();
+    observe(&unread, &packets[..9]);
+    assert_eq!(sketch(&unread), None, "it would lack who was seen before");
 }
 
 #[test]
