@@ -76,8 +76,10 @@ pub struct View {
     pub constituencies: Vec<Named>,
     /// Notices of today, those with most packets first; empty where addresses are not to be seen.
     pub notices: Vec<NoticeView>,
-    /// How many there are, as far as they are stored: 1,000 are counted.
-    pub notices_seen: u64,
+    /// How many there are, as far as they are stored; `None` where that is not known.
+    pub notices_seen: Option<u64>,
+    /// Why nothing that is stored is known, where the store could not be asked, and what to do.
+    pub no_past: Option<String>,
     /// When the hours begin that are compared: the last full one, and those a day and a week before; none without a store.
     pub hours: Vec<Timestamp>,
     /// What is known of sources; `None` without evidence.

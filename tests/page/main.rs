@@ -3,15 +3,20 @@
 
 mod browser;
 mod crowd;
-mod figures;
+mod from_whom;
+mod front;
 mod looks;
+mod moment;
+mod past;
+mod port;
 mod reached;
 mod sight;
+mod text;
 
 use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -36,7 +41,7 @@ const SOURCES: [(Ipv4Addr, &str); 3] = [
 struct Scene {
     wire: Wire,
     pins: Pins,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     config: String,
     agent: AgentProcess,
 }
@@ -46,9 +51,19 @@ impl Scene {
     fn new(more: &str) -> Result<Self> {
         let (wire, pins, folder) = (Wire::new()?, Pins::new()?, tempfile::tempdir()?);
         let config = format!("{}{more}", config(folder.path())?);
-        let agent =
-            Launch::new(&wire.near.namespace).interface("sensor0").pins(&pins).config(&config).start()?;
-        Ok(Self { wire, pins, _folder: folder, config, agent })
+        let agent = launch(&wire, &pins, &config).start()?;
+        Ok(Self { wire, pins, folder, config, agent })
+    }
+
+    /// Another agent after this one, which has ended.
+    fn start_again(&mut self) -> Result<()> {
+        self.agent = launch(&self.wire, &self.pins, &self.config).start()?;
+        Ok(())
+    }
+
+    /// Where the store is.
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("store/sensor.db")
     }
 
     fn send(&self, frames: &[Vec<u8>]) -> Result<()> {
@@ -85,6 +100,10 @@ impl Scene {
         };
         until(|| Ok(observed()? == packets), || format!("{:?} of {packets}", observed()))
     }
+}
+
+fn launch(wire: &Wire, pins: &Pins, config: &str) -> Launch {
+    Launch::new(&wire.near.namespace).interface("sensor0").pins(pins).config(config)
 }
 
 /// Lists of the whole of documentation's networks, evidence and a store.

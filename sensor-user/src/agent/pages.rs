@@ -9,13 +9,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::status::Since;
-use super::view::{PortsLately, ToldLately};
+use super::view::{PortsLately, Ranked, ToldLately};
 use crate::export::{self, AttachStatus, Exporter, Scraper};
 use crate::kernel::{Counters, Watch};
 use crate::notices::Book;
 use crate::obstacle::WrongUse;
 use crate::page::{self, Asked};
-use crate::repeated::Repeated;
+use crate::repeated::{Repeated, Trouble};
 use crate::sources::Register;
 use crate::status::AgentStatus;
 use crate::store::Feed;
@@ -56,6 +56,10 @@ pub(super) struct State {
     pub(super) pace: Pace,
     /// The packets that were seen last.
     pub(super) last: LastPackets,
+    /// What the last snapshot's packets were sent to, if somebody has looked.
+    pub(super) ranked: Ranked,
+    /// Why evidence is not kept, though it should be.
+    pub(super) trouble: Trouble,
     /// Drains that fail in a row.
     failing: Repeated,
 }
@@ -68,6 +72,7 @@ impl Pages {
         about: AgentStatus,
         book: Book,
         last: LastPackets,
+        trouble: Trouble,
     ) -> Self {
         Self {
             state: Mutex::new(State {
@@ -84,6 +89,8 @@ impl Pages {
                 read: None,
                 pace: Pace::default(),
                 last,
+                ranked: Ranked::default(),
+                trouble,
                 failing: Repeated::default(),
             }),
             told: Mutex::default(),

@@ -11,11 +11,12 @@ use sensor_common::layout::Counter;
 
 use super::pages::{Pages, State};
 use crate::config::Port;
-use crate::counters::Slots;
 use crate::counters::details::{self, Details};
+use crate::counters::{Slots, SnapshotNumber};
 use crate::export::AttachStatus;
 use crate::obstacle::{WrongUse, in_words};
-use crate::status::{AgentStatus, EvidenceStatus, InterfaceStatus, SensorStatus};
+use crate::sources::Register;
+use crate::status::{AgentStatus, InterfaceStatus, SensorStatus};
 use crate::store::Feed;
 use crate::view::port::PortView;
 use crate::view::ranking::ranking;
@@ -37,6 +38,8 @@ const HELD: usize = 8;
 pub(super) struct Told {
     who: Option<Who>,
     past: Past,
+    /// Why nothing of it is known, where the store could not be asked.
+    no_past: Option<String>,
 }
 
 /// What was told lately.
@@ -53,29 +56,36 @@ impl Pages {
         let mut view = View { time: Timestamp::now(), sensor: ask.sensor.clone(), ..View::default() };
         let unread = self.drain_lately().map(drop).err();
         let attached = self.looked_at()?;
-        let (services, register, store) = {
-            let state = self.lock();
+        let (services, register, store, log) = {
+            let state = &mut *self.lock();
             view.agent = AgentStatus { observe: state.observe, ..state.about.clone() };
             view.interfaces = attached.into_iter().map(|it| state.interface(it)).collect();
             view.store = state.store.as_ref().map(Feed::status).unwrap_or_default();
-            let services = if unread.is_none() { counted(&mut view, ask, &state)? } else { Vec::new() };
-            (services, state.exporter.told_of(), state.store.clone())
+            view.evidence = state.evidence_status();
+            let services = if unread.is_none() { counted(&mut view, ask, state)? } else { Vec::new() };
+            let log = state.exporter.notice_log_stats().trouble();
+            (services, state.exporter.told_of(), state.store.clone(), log)
         };
-        let first = view.interfaces.iter().find_map(|interface| interface.trouble.clone());
-        view.trouble = unread.map(|error| in_words(&error)).or(first).or_else(|| view.store.trouble.clone());
+        view.trouble =
+            unread.map(|error| in_words(&error)).or_else(|| first_trouble(&view, log, register.as_ref()));
         let told = told_again(&mut self.lately(), ask, || {
             let who =
                 register.as_ref().map(|register| Who::of(register, ask.sensor.as_deref())).transpose()?;
             let reader = store.as_ref().map(|store| store.reader().within(PATIENCE));
             let ranked = services.iter().map(|(service, _)| *service);
-            // A store that is not there yet, or is slow, has nothing to compare with: what is wrong with it, it says itself.
-            let past =
-                reader.and_then(|reader| Past::of(&reader, ask.sensor.as_deref(), ranked, view.time).ok());
-            Ok(Told { who, past: past.unwrap_or_default() })
+            let past = reader.map(|reader| Past::of(&reader, ask.sensor.as_deref(), ranked, view.time));
+            // A store that is not there yet, or is slow, has nothing to compare with.
+            let (past, no_past) = match past.transpose() {
+                Ok(past) => (past.unwrap_or_default(), None),
+                Err(error) => (Past::default(), Some(in_words(&error))),
+            };
+            Ok(Told { who, past, no_past })
         })?;
-        let (notices, seen) = told.past.notices();
-        view.notices.clone_from(notices);
-        view.notices_seen = *seen;
+        view.no_past.clone_from(&told.no_past);
+        if let Some((notices, seen)) = told.past.notices() {
+            view.notices.clone_from(notices);
+            view.notices_seen = Some(*seen);
+        }
         view.hours = told.past.hours().map(|hours| hours.0.to_vec()).unwrap_or_default();
         for sensor in &mut view.sensors {
             if let Some(minutes) = told.past.minutes(&sensor.name) {
@@ -158,21 +168,64 @@ fn told_again<K: Ord + Clone, T>(
     Ok(told)
 }
 
+/// What most packets were sent to, of one snapshot: ranked once, however many look at it.
+#[derive(Debug, Default)]
+pub(super) struct Ranked {
+    of: Option<SnapshotNumber>,
+    /// Each sensor's own short ranking, in their order.
+    tops: Vec<Vec<String>>,
+    /// By the sensor that is looked at, or of all.
+    services: BTreeMap<Option<String>, Vec<(Service, Counter)>>,
+}
+
+impl Ranked {
+    /// Of the sensor that is asked for, or of all, as of the last snapshot.
+    fn services(&mut self, state: &State, ask: &AskView) -> Result<Vec<(Service, Counter)>> {
+        let number = state.exporter.snapshot_number();
+        if self.of != number {
+            let top = |slots| {
+                let ranked = ranking([slots].into_iter(), TOP).into_iter();
+                ranked.map(|(service, _)| service.to_string()).collect()
+            };
+            let tops = state.exporter.counted().map(|(_, slots)| top(slots)).collect();
+            *self = Self { of: number, tops, services: BTreeMap::new() };
+        }
+        if let Some(services) = self.services.get(&ask.sensor) {
+            return Ok(services.clone());
+        }
+        let services = ranking(sensors_of(state, ask.sensor.as_deref())?.into_iter(), MOST);
+        self.services.insert(ask.sensor.clone(), services.clone());
+        Ok(services)
+    }
+}
+
+/// The first thing that is wrong, of all but the counters: what counts comes first.
+fn first_trouble(view: &View, log: Option<String>, register: Option<&Register>) -> Option<String> {
+    let interfaces = view.interfaces.iter().find_map(|interface| interface.trouble.clone());
+    let lists =
+        || register.and_then(|register| register.list_status().into_iter().find_map(|list| list.trouble));
+    interfaces
+        .or_else(|| view.store.trouble.clone())
+        .or_else(|| view.evidence.trouble.clone())
+        .or(log)
+        .or_else(lists)
+}
+
 /// Puts in what the last snapshot tells; gives what most packets were sent to.
-fn counted(view: &mut View, ask: &AskView, state: &State) -> Result<Vec<(Service, Counter)>> {
+fn counted(view: &mut View, ask: &AskView, state: &mut State) -> Result<Vec<(Service, Counter)>> {
+    let mut ranked = std::mem::take(&mut state.ranked);
+    let services = ranked.services(state, ask);
+    let tops = ranked.tops.clone();
+    state.ranked = ranked;
+    let (state, services) = (&*state, services?);
     let exporter = &state.exporter;
     view.snapshot = exporter.snapshot_number();
     view.passed = exporter.passed();
-    let path = state.evidence.as_ref().map(|path| path.display().to_string());
-    view.evidence = EvidenceStatus { path, ..exporter.evidence() };
-    for (SensorStatus { name, region, packets, bytes }, (_, slots)) in
-        exporter.sensors().zip(exporter.counted())
-    {
-        let top = ranking([slots].into_iter(), TOP).into_iter().map(|(service, _)| service.to_string());
+    for (SensorStatus { name, region, packets, bytes }, top) in exporter.sensors().zip(tops) {
         view.sensors.push(SensorView {
             per_second: state.pace.per_second(&name),
             minutes: state.pace.minutes(&name, view.time),
-            top: top.collect(),
+            top,
             name,
             region,
             packets,
@@ -191,7 +244,7 @@ fn counted(view: &mut View, ask: &AskView, state: &State) -> Result<Vec<(Service
             packets: of.iter().map(|slots| slots.side(counter)).sum(),
         })
         .collect();
-    Ok(ranking(of.into_iter(), MOST))
+    Ok(services)
 }
 
 /// The counters of the sensor that is asked for, or of all.

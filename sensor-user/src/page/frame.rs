@@ -85,6 +85,7 @@ fn header(view: &View, asked: &Asked, health: &Markup) -> Markup {
             nav .tools aria-label="What is shown" {
                 @if asked.sensor.is_some() {
                     a href=(Asked { sensor: None, ..asked.clone() }.link()) { "All sensors" }
+                    " "
                 }
                 @if asked.wall {
                     a href=(Asked { wall: false, ..asked.clone() }.link()) { "For a desk" }

@@ -78,7 +78,8 @@ fn evidence(view: &View) -> Markup {
             @if kept {
                 p { span .large { (share(evidence.kept, evidence.packets)) } " kept" }
                 p .small {
-                    (number(evidence.kept)) " of " (number(evidence.packets)) " packets"
+                    span data-fact="kept" { (number(evidence.kept)) } " of "
+                    span data-fact="packets" { (number(evidence.packets)) } " packets"
                     @if evidence.path.is_none() { ", before; none is kept now" }
                 }
                 (reasons(evidence.skipped.iter().chain(&evidence.lost)))

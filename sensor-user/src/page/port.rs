@@ -24,8 +24,8 @@ pub(super) fn body(view: &PortView) -> Markup {
             span data-fact="bytes" { (number(view.bytes)) } " bytes since the counters were made"
         }
         div .columns-2 {
-            (over_time("Packets a minute, in a day", view.day.as_ref()))
-            (over_time("Packets an hour, in 30 days", view.month.as_ref()))
+            (over_time("Packets a minute, in a day", view.day.as_ref(), view.no_past.as_ref()))
+            (over_time("Packets an hour, in 30 days", view.month.as_ref(), view.no_past.as_ref()))
         }
         @if let Some(from) = &view.from { (sources(from)) } @else {
             p { "Nothing is known of sources: it is told from evidence, which [evidence] in the configuration keeps." }
@@ -33,7 +33,7 @@ pub(super) fn body(view: &PortView) -> Markup {
     }
 }
 
-fn over_time(heading: &str, of: Option<&Curve>) -> Markup {
+fn over_time(heading: &str, of: Option<&Curve>, no_past: Option<&String>) -> Markup {
     html! {
         section .part {
             h2 { (heading) }
@@ -48,8 +48,9 @@ fn over_time(heading: &str, of: Option<&Curve>) -> Markup {
                     }
                 }
                 (curve(&of.steps, "curve", heading))
-                p .axis .small { span { (moment(of.from)) } span { (moment(of.to)) } }
-            } @else { p .small { "Nothing is stored of it yet: [store] or [evidence] in the configuration has it stored." } }
+                p .axis .small { span { (moment(of.from)) } " " span { (moment(of.to)) } }
+            } @else if let Some(why) = no_past { p .small { "What is stored of it is not known: " (why) } }
+            @else { p .small { "Nothing is stored of it yet: [store] or [evidence] in the configuration has it stored." } }
         }
     }
 }

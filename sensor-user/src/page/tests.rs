@@ -123,7 +123,7 @@ fn view(name: &str) -> View {
             about: name(),
             ..NoticeView::default()
         }],
-        notices_seen: 1,
+        notices_seen: Some(1),
         hours: vec![at(0), at(-86_400), at(-7 * 86_400)],
         who: Some(who),
         last: vec![PacketSeen {

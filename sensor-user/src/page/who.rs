@@ -164,11 +164,18 @@ pub(super) fn heaviest(rows: &[Row]) -> Markup {
 /// What is to be told to those who are responsible, today.
 fn notices(view: &View) -> Markup {
     html! {
-        @if !view.constituencies.is_empty() || view.notices_seen > 0 {
+        @if !view.constituencies.is_empty() || view.notices_seen.is_some_and(|seen| seen > 0) {
             div .part {
                 h3 { "Notices of today" }
-                p .small { b data-fact="notices" { (number(view.notices_seen)) } " addresses of constituencies are to be told of"
-                    @if view.sensor.is_some() { ", of all sensors" }
+                p .small {
+                    @match (view.notices_seen, &view.no_past) {
+                        (Some(seen), _) => {
+                            b data-fact="notices" { (number(seen)) } " addresses of constituencies are to be told of"
+                            @if view.sensor.is_some() { ", of all sensors" }
+                        }
+                        (None, Some(why)) => { "How many addresses are to be told of is not known: " (why) }
+                        (None, None) => { "Without a store there are no notices" }
+                    }
                 }
                 @if !view.notices.is_empty() {
                     div .scroll tabindex="0" role="group" aria-label="Notices of today" {
@@ -179,13 +186,13 @@ fn notices(view: &View) -> Markup {
                             } }
                             tbody {
                                 @for notice in &view.notices {
-                                    tr {
+                                    tr data-notice={ (notice.about) " " (notice.address) } {
                                         th scope="row" .address { (notice.address) }
                                         td { (notice.constituency) }
                                         td { (notice.about) }
                                         td { (moment(notice.last)) }
                                         td { @if notice.sent { "yes" } @else { "no" } }
-                                        td .n { (number(notice.packets)) }
+                                        td .n data-fact="packets" { (number(notice.packets)) }
                                     }
                                 }
                             }
@@ -203,7 +210,7 @@ fn victims(who: &Who) -> Markup {
             h3 { "Under denial of service" }
             p .small {
                 b data-fact="victims" { (number(who.victims_seen)) } " addresses, by their backscatter, of which "
-                b { (number(who.victims_ongoing)) } " just now"
+                b data-fact="victims-ongoing" { (number(who.victims_ongoing)) } " just now"
             }
             @if !who.victims.is_empty() {
                 div .scroll tabindex="0" role="group" aria-label="Under denial of service" {
@@ -223,12 +230,12 @@ fn victims(who: &Who) -> Markup {
 fn victim(row: &VictimRow) -> Markup {
     let victim = &row.victim;
     html! {
-        tr {
+        tr data-victim=(victim.victim) {
             th scope="row" .address { (victim.victim) }
             td { (belongs(&row.belongs)) }
             td { @for (at, port) in victim.ports.iter().take(3).enumerate() { @if at > 0 { ", " } (port) } }
             td { (moment(victim.end)) @if victim.ongoing { ", goes on" } }
-            td .n { (number(victim.packets)) }
+            td .n data-fact="packets" { (number(victim.packets)) }
         }
     }
 }

@@ -8,11 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::NoticeView;
 use super::pace::MINUTES;
 use super::service::Service;
-use crate::store::{AskCounted, AskNoticed, NoticeRow, Reader, Step};
+use crate::store::{AskCounted, NoticeRow, Reader, Step};
 
-/// Notices that are told, and that are looked at.
+/// Notices that are told.
 const NOTICES: usize = 20;
-const MOST_NOTICES: usize = 1_000;
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -25,7 +24,7 @@ pub struct Past {
     /// What is compared.
     hours: Option<Hours>,
     of: BTreeMap<Service, Vec<Option<u64>>>,
-    notices: (Vec<NoticeView>, u64),
+    notices: Option<(Vec<NoticeView>, u64)>,
 }
 
 /// When the hours begin that are compared: the last full one, the same of the day before, and of the week before.
@@ -61,7 +60,12 @@ impl Past {
                 of.entry(*service).or_default().push(packets);
             }
         }
-        Ok(Self { minutes: minutes(reader, now)?, hours: Some(hours), of, notices: notices(reader, now)? })
+        Ok(Self {
+            minutes: minutes(reader, now)?,
+            hours: Some(hours),
+            of,
+            notices: Some(notices(reader, now)?),
+        })
     }
 
     /// Packets of a sensor in each of the last sixty full minutes, the last one last; `None` if the store has none of them.
@@ -70,10 +74,10 @@ impl Past {
         self.minutes.get(sensor)
     }
 
-    /// Notices of today, those with most packets first, and how many there are.
+    /// Notices of today, those with most packets first, and how many there are; `None` where that is not known.
     #[must_use]
-    pub const fn notices(&self) -> &(Vec<NoticeView>, u64) {
-        &self.notices
+    pub const fn notices(&self) -> Option<&(Vec<NoticeView>, u64)> {
+        self.notices.as_ref()
     }
 
     /// The hours that are compared.
@@ -90,12 +94,7 @@ impl Past {
 }
 
 fn notices(reader: &Reader, now: Timestamp) -> Result<(Vec<NoticeView>, u64)> {
-    let today = Timestamp::from_second(now.as_second().div_euclid(DAY) * DAY)?;
-    let ask = AskNoticed { from: Some(today), ..AskNoticed::default() };
-    let mut rows = reader.notices(&ask, None, MOST_NOTICES)?;
-    let seen = rows.len() as u64;
-    rows.sort_by_key(|row| std::cmp::Reverse(row.noticed.packets));
-    rows.truncate(NOTICES);
+    let (rows, seen) = reader.heaviest_notices(now.as_second().div_euclid(DAY), NOTICES)?;
     let shown = |NoticeRow { key, noticed, sent }: NoticeRow| NoticeView {
         constituency: noticed.constituency,
         address: noticed.address.to_string(),

@@ -1,5 +1,6 @@
 //! What there is to see of one port: its day and its month, and who sends to it.
 
+use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use sensor_common::layout::side::Tool;
 
@@ -35,10 +36,12 @@ pub struct PortView {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// By the minute; `None` without a store.
+    /// By the minute; `None` without a store, and where it cannot be read.
     pub day: Option<Curve>,
     /// By the hour, likewise.
     pub month: Option<Curve>,
+    /// Why it cannot be read, and what to do.
+    pub no_past: Option<String>,
     /// What is known of sources in this hour and the last; `None` without evidence.
     pub from: Option<PortSources>,
 }
@@ -93,6 +96,7 @@ impl PortView {
             bytes: counted.bytes,
             day: None,
             month: None,
+            no_past: None,
             from: None,
         }
     }
@@ -103,22 +107,25 @@ impl PortView {
         Service::Port(self.port).name()
     }
 
-    /// With what the store has of it. One that cannot be read has none.
+    /// With what the store has of it, or why that cannot be read.
     #[must_use]
     pub fn with_past(self, reader: &Reader) -> Self {
         let curve = |step, steps| self.curve(reader, step, steps);
-        Self { day: curve(Step::Minute, DAY), month: curve(Step::Hour, MONTH), ..self }
+        match curve(Step::Minute, DAY).and_then(|day| Ok((day, curve(Step::Hour, MONTH)?))) {
+            Ok((day, month)) => Self { day: Some(day), month: Some(month), ..self },
+            Err(error) => Self { no_past: Some(in_words(&error)), ..self },
+        }
     }
 
-    fn curve(&self, reader: &Reader, step: Step, steps: i64) -> Option<Curve> {
+    fn curve(&self, reader: &Reader, step: Step, steps: i64) -> Result<Curve> {
         let seconds = step.seconds();
-        let to = Timestamp::from_second(self.time.as_second().div_euclid(seconds) * seconds).ok()?;
-        let from = to.checked_sub(SignedDuration::from_secs(steps * seconds)).ok()?;
+        let to = Timestamp::from_second(self.time.as_second().div_euclid(seconds) * seconds)?;
+        let from = to.checked_sub(SignedDuration::from_secs(steps * seconds))?;
         let number = self.port.slot().index();
-        let of = reader.over_time(self.sensor.as_deref(), &(number..=number), step, (from, to)).ok()?;
+        let of = reader.over_time(self.sensor.as_deref(), &(number..=number), step, (from, to))?;
         let at = |at: i64| Timestamp::from_second(from.as_second() + at * seconds).ok();
         let packets = |step| of.get(&at(step)?).copied().flatten();
-        Some(Curve { from, to, steps: (0..steps).map(packets).collect() })
+        Ok(Curve { from, to, steps: (0..steps).map(packets).collect() })
     }
 
     /// With what is known of who sends to it.
