@@ -41,6 +41,30 @@ fn the_terminal_is_as_it_was(#[case] end: End) -> Result<()> {
     Ok(())
 }
 
+/// A sensor that the configuration has no more will not be there the next time either.
+#[test]
+fn it_ends_with_its_sensor() -> Result<()> {
+    needs!(tmux::installed());
+    let scene = Scene::new()?;
+    let rename = |name: &str| -> Result<()> {
+        scene.agent.rewrite_config(&scene.config.replace("a \u{202e}b", name))?;
+        scene.agent.signal(Signal::SIGHUP)?;
+        let has = || Ok(scene.agent.get("/api/v1/slots")?.body.contains(&format!("\"{name}\"")));
+        until(has, || format!("no sensor {name}: {}", scene.agent.stderr()))
+    };
+    rename("here")?;
+    let terminal = &scene.terminal;
+    let before = terminal.settings("before")?;
+    terminal.program(&scene.top("--sensor here")?)?;
+    terminal.shows("All is well")?;
+    rename("gone")?;
+    assert_eq!(terminal.code()?, 2);
+    terminal.shows("there is no sensor")?;
+    assert_eq!(terminal.settings("after")?, before);
+    ensure!(!terminal.is_taken()? && terminal.has_cursor()?, "the screen is not given back");
+    Ok(())
+}
+
 #[test]
 fn it_stops_and_goes_on() -> Result<()> {
     needs!(tmux::installed());

@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, bail};
 use super::tables::tables;
 use crate::kernel::check_names;
 use crate::obstacle::WrongUse;
+use crate::status::Share;
 use crate::top::ask::ask;
 use crate::top::draw::{self, Paint};
 use crate::top::events::{Event, watch};
@@ -21,7 +22,7 @@ use crate::{cli, output};
 /// Shows it until somebody has seen enough.
 ///
 /// # Errors
-/// No agent answers at first, or there is no terminal.
+/// No agent answers at first, there is no terminal, or there will be nothing more to see.
 pub fn run(arguments: &cli::Top) -> Result<()> {
     check_names(&arguments.agent.pins)?;
     if !arguments.once {
@@ -58,9 +59,10 @@ fn show(mut facts: Facts, arguments: &cli::Top) -> Result<()> {
             },
             Event::Resized => {}
             Event::Resumed => screen.take_again()?,
-            Event::Answer(Ok(_)) if state.frozen => facts.silence = None,
+            Event::Answer(Ok(_)) if state.frozen => facts.fault = None,
             Event::Answer(Ok(view)) => facts.answered(*view),
-            Event::Answer(Err(why)) => facts.unanswered(why),
+            Event::Answer(Err(error)) if facts.is_over(&error) => return Err(error),
+            Event::Answer(Err(error)) => facts.unanswered(&error),
             Event::End => return Ok(()),
             Event::Lost(error) => bail!("no keys can be read: {error}"),
         }
@@ -94,7 +96,31 @@ fn plain(value: &Value) -> String {
         Value::Unknown => "-".to_owned(),
         Value::Place(number) | Value::Count(number) => number.to_string(),
         Value::AtLeast(number) => format!(">={number}"),
+        Value::Share(part, whole) => Share(*part, *whole).percent(),
         Value::Real(number) => format!("{number:.1}"),
         Value::Words(words) => words.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// What people see of it, and what programs do.
+    #[rstest]
+    #[case::cut_off(9_999, 10_000, "99.9 %", "99.9")]
+    #[case::hardly_any(1, 100_000, "< 0.1 %", "0.0")]
+    #[case::all(7, 7, "100 %", "100.0")]
+    #[case::half(1, 2, "50.0 %", "50.0")]
+    fn a_share_is_the_same_to_everybody(
+        #[case] part: u64,
+        #[case] whole: u64,
+        #[case] people: &str,
+        #[case] programs: &str,
+    ) {
+        assert_eq!(crate::view::form::share(part, whole), people);
+        assert_eq!(plain(&Value::Share(part, whole)), programs);
     }
 }

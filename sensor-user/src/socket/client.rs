@@ -36,6 +36,11 @@ pub struct Client {
     stream: BufReader<UnixStream>,
 }
 
+/// What the agent says in place of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(pub String);
+
 /// A piece of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
@@ -127,7 +132,7 @@ impl Client {
             return Err(if is_wrong_use {
                 anyhow!(WrongUse(error.to_owned()))
             } else {
-                anyhow!(error.to_owned())
+                anyhow!(Said(error.to_owned()))
             });
         }
         if object.get("end") == Some(&Value::Bool(true)) {

@@ -236,8 +236,8 @@ fn something_else(path: &Path, table: &str) -> Obstacle {
 fn taken(path: &Path, pins: &Path, table: &str) -> Error {
     if !is_listening(path) {
         return anyhow!(
-            "another agent works with {}, in another network namespace: stop it, or give this one --pins of its \
-             own",
+            "another agent has {}, and begins just now or runs in another network namespace: stop it, or give this \
+             one --pins of its own",
             path.display()
         );
     }

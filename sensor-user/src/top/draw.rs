@@ -6,6 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier, Style};
 
+use super::ask::{Fault, FaultKind};
 use super::facts::Facts;
 use super::fit::{lines, put, width};
 use super::rows::Topic;
@@ -177,7 +178,7 @@ impl Screen<'_, '_> {
     }
 
     fn health(&mut self, facts: &Facts, words: &[String]) {
-        let is_well = facts.silence.is_none() && facts.view.trouble.is_none();
+        let is_well = facts.fault.is_none() && facts.view.trouble.is_none();
         let colour = if is_well { Color::Green } else { Color::Red };
         let style = if is_well { self.paint.of(colour) } else { self.paint.of(colour).patch(bold()) };
         for line in words {
@@ -243,7 +244,7 @@ impl Screen<'_, '_> {
             },
         );
         // What is not of now is not as bright as what is.
-        let style = if facts.silence.is_some() { dim() } else { Style::new() };
+        let style = if facts.fault.is_some() { dim() } else { Style::new() };
         for row in table.rows.iter().skip(state.first(table.rows.len(), *visible)).take(*visible) {
             self.row(table, widths, |at| row.get(at).map_or("", |cell| cell.text.as_str()), |_| style);
         }
@@ -309,12 +310,14 @@ pub fn title(view: &View) -> String {
 /// Whether all is well, and if not, what to do.
 #[must_use]
 pub fn health(facts: &Facts) -> String {
-    let Facts { view, silence, .. } = facts;
-    if let Some(why) = silence {
-        return one_line(&format!(
-            "The agent does not answer, what stands here is of {} UTC: {why}",
-            time(view.time)
-        ));
+    let Facts { view, fault, .. } = facts;
+    if let Some(Fault { kind, why }) = fault {
+        let what = match kind {
+            FaultKind::Silent => "The agent does not answer",
+            FaultKind::Said => "The agent answers with an error",
+            FaultKind::Lasting => "There is no answer any more",
+        };
+        return one_line(&format!("{what}, what stands here is of {} UTC: {why}", time(view.time)));
     }
     if let Some(trouble) = &view.trouble {
         return one_line(&format!("Not well: {trouble}"));

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use anyhow::Error;
 use jiff::Timestamp;
 
+use super::ask::{Fault, FaultKind};
 use crate::counters::SnapshotNumber;
 use crate::view::{MOST, Named, ServiceView, View};
 
@@ -15,8 +17,8 @@ const SECONDS: f64 = 10.0;
 pub struct Facts {
     /// What the agent said last.
     pub view: View,
-    /// Why it does not answer now, in one line; `None` while it does.
-    pub silence: Option<String>,
+    /// Why it has said nothing new; `None` while it does.
+    pub fault: Option<Fault>,
     /// What was counted, the oldest first.
     looks: VecDeque<Look>,
 }
@@ -36,14 +38,22 @@ struct Look {
 impl Facts {
     /// The agent has answered.
     pub fn answered(&mut self, view: View) {
-        self.silence = None;
+        self.fault = None;
         self.note(&view);
         self.view = view;
     }
 
-    /// It has not: why, in one line.
-    pub fn unanswered(&mut self, why: String) {
-        self.silence = Some(why);
+    /// It has not: why.
+    pub fn unanswered(&mut self, error: &Error) {
+        self.fault = Some(Fault::of(error));
+    }
+
+    /// Whether nothing more will be known, since this error lasts, and is there for the second time: a socket that was made
+    /// this moment has no group yet.
+    #[must_use]
+    pub fn is_over(&self, error: &Error) -> bool {
+        let fault = Fault::of(error);
+        fault.kind == FaultKind::Lasting && self.fault == Some(fault)
     }
 
     fn note(&mut self, view: &View) {
@@ -101,9 +111,11 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
     use rstest::rstest;
 
     use super::*;
+    use crate::obstacle::WrongUse;
 
     /// An answer at a second, of a snapshot, with so many packets to a port and by a tool.
     fn view(second: i64, snapshot: u64, packets: u64) -> View {
@@ -157,9 +169,35 @@ mod tests {
     fn an_agent_that_answers_again_is_silent_no_more() {
         let mut facts = Facts::default();
         facts.answered(view(0, 1, 100));
-        facts.unanswered("it is gone".to_owned());
-        assert_eq!((facts.silence.as_deref(), facts.view.services.len()), (Some("it is gone"), 1));
+        facts.unanswered(&anyhow!("it is gone"));
+        let why = facts.fault.as_ref().map(|fault| fault.why.as_str());
+        assert_eq!((why, facts.view.services.len()), (Some("it is gone"), 1));
         facts.answered(view(9, 1, 190));
-        assert_eq!((facts.silence, facts.view.services[0].packets), (None, 190));
+        assert_eq!((facts.fault, facts.view.services[0].packets), (None, 190));
+    }
+
+    /// Errors one after the other, and whether the last of them ends it.
+    #[rstest]
+    #[case::once(&["no sensor"], false)]
+    #[case::twice(&["no sensor", "no sensor"], true)]
+    #[case::with_an_answer_between(&["no sensor", "", "no sensor"], false)]
+    #[case::of_another_cause(&["no sensor", "no agent"], false)]
+    #[case::what_does_not_last(&["no agent", "no agent"], false)]
+    fn what_lasts_ends_it_when_it_is_there_again(#[case] said: &[&str], #[case] is_over: bool) {
+        let mut facts = Facts::default();
+        let mut over = false;
+        for said in said {
+            let error = match *said {
+                "no sensor" => anyhow!(WrongUse::no_sensor("a")),
+                "no agent" => anyhow!("no agent"),
+                _ => {
+                    facts.answered(view(0, 1, 100));
+                    continue;
+                }
+            };
+            over = facts.is_over(&error);
+            facts.unanswered(&error);
+        }
+        assert_eq!(over, is_over);
     }
 }

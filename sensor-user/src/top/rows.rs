@@ -251,8 +251,7 @@ fn count(packets: u64) -> Cell {
 }
 
 fn of_whole(part: u64, whole: u64) -> Cell {
-    #[expect(clippy::cast_precision_loss, reason = "a share")]
-    let value = if whole == 0 { Value::Unknown } else { Value::Real(100.0 * part as f64 / whole as f64) };
+    let value = if whole == 0 { Value::Unknown } else { Value::Share(part, whole) };
     Cell { text: share(part, whole), value }
 }
 

@@ -43,7 +43,9 @@ pub enum Value {
     Count(u64),
     /// A number of which there may be more.
     AtLeast(u64),
-    /// A share in percent, a change in percent, or a rate.
+    /// A part of a whole.
+    Share(u64, u64),
+    /// A change in percent, or a rate.
     Real(f64),
     /// Words.
     Words(String),
@@ -89,6 +91,9 @@ impl Value {
             (_, Self::Unknown) => return Ordering::Less,
             (Self::Place(a), Self::Place(b)) => a.cmp(b),
             (Self::Count(a) | Self::AtLeast(a), Self::Count(b) | Self::AtLeast(b)) => b.cmp(a),
+            (&Self::Share(a, of_a), &Self::Share(b, of_b)) => {
+                (u128::from(b) * u128::from(of_a)).cmp(&(u128::from(a) * u128::from(of_b)))
+            }
             (Self::Real(a), Self::Real(b)) => b.total_cmp(a),
             (Self::Words(a), Self::Words(b)) => a.cmp(b),
             // A column has values of one kind.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use ratatui::Terminal;
@@ -17,6 +18,7 @@ use super::rows::Topic;
 use super::state::{Room, State};
 use crate::counters::SnapshotNumber;
 use crate::printable::controls;
+use crate::socket::Said;
 use crate::sources::Count;
 use crate::sources::answer::{Belongs, By, PartRow, Row, To, What};
 use crate::status::{AgentStatus, EvidenceStatus, InterfaceStatus};
@@ -213,8 +215,9 @@ fn wider_screens_have_more_columns(#[case] width: u16, #[case] expected: &str) {
 #[rstest]
 #[case::observing(|facts: &mut Facts| facts.view.agent.observe = true, "attached to eth0 (native), dropping nothing (--observe)")]
 #[case::trouble(|facts: &mut Facts| facts.view.trouble = Some("eth0 is down: `ip link set eth0 up`".to_owned()), "Not well: eth0 is down: `ip link set eth0 up`")]
-#[case::silence(|facts: &mut Facts| facts.unanswered("it is gone: start it".to_owned()), "The agent does not answer, what stands here is of 02:39:59 UTC: it is gone: start it")]
-#[case::one_line(|facts: &mut Facts| facts.unanswered("a\n\u{1b}[2Jb".to_owned()), "02:39:59 UTC: a\\n\\u{1b}[2Jb")]
+#[case::silence(|facts: &mut Facts| facts.unanswered(&anyhow!("it is gone: start it")), "The agent does not answer, what stands here is of 02:39:59 UTC: it is gone: start it")]
+#[case::an_error(|facts: &mut Facts| facts.unanswered(&anyhow!(Said("it starts".to_owned()))), "The agent answers with an error, what stands here is of 02:39:59 UTC: it starts")]
+#[case::one_line(|facts: &mut Facts| facts.unanswered(&anyhow!("a\n\u{1b}[2Jb")), "02:39:59 UTC: a\\n\\u{1b}[2Jb")]
 #[case::no_evidence(|facts: &mut Facts| facts.view.evidence.path = None, "no evidence is kept; 1,200 let through")]
 fn health_is_said_with_what_to_do(#[case] change: fn(&mut Facts), #[case] words: &str) {
     let mut facts = facts();
