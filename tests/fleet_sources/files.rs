@@ -18,7 +18,8 @@ use sensor_harness::namespace::Namespace;
 use sensor_harness::pace::until;
 use sensor_harness::skip::Missing;
 use sensor_harness::{needs, workspace};
-use sensor_user::config::{NumberedSensor, Sensor, SensorNumber, Store};
+use sensor_tests::observed;
+use sensor_user::config::Store;
 use sensor_user::sources::{Observation, Source};
 use sensor_user::store::{Keeper, Schedule, Stats, Window};
 use serde_json::Value;
@@ -64,9 +65,7 @@ impl Files {
         let often = Duration::from_millis(10);
         let keeper = Keeper::start(&settings, Schedule { every: often, again: often }, Arc::clone(&stats))?;
         let feed = keeper.feed();
-        let numbered =
-            Sensor { name: name.to_owned(), region: String::new(), alias: None, prefixes: Vec::new() };
-        feed.sensors(&[NumberedSensor { number: SensorNumber(0), sensor: numbered }], None);
+        feed.sensors(&[observed::sensor(name)], None);
         let seen: Vec<_> = self.sent.iter().filter(|sent| sent.sensor == sensor).collect();
         let mut observations = Vec::new();
         for sent in &seen {
@@ -74,7 +73,7 @@ impl Files {
             for copy in 0..sent.packets {
                 let hour = (u64::from(sent.source) + copy) % 2;
                 let time = self.first + SignedDuration::from_secs(HOUR * i64::try_from(hour)? + 60);
-                observations.push(packet(time, sent));
+                observations.push(observed::packet(time, sent.source.into(), SlotKind::Tcp(sent.port)));
             }
         }
         for hour in 0..2 {
@@ -116,27 +115,6 @@ impl Files {
         paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&of)));
         paths.sort();
         paths.into_iter().next().context("no file")
-    }
-}
-
-fn packet(time: Timestamp, sent: &Sent) -> Observation {
-    let address = std::net::Ipv4Addr::from(sent.source);
-    Observation {
-        time,
-        sensor: SensorNumber(0),
-        source: Source::V4(address),
-        address: address.into(),
-        destination: std::net::Ipv4Addr::new(198, 51, 100, 7).into(),
-        slot: SlotKind::Tcp(sent.port),
-        tool: None,
-        kind: None,
-        is_constituents: false,
-        tuple: None,
-        reply: None,
-        length: 60,
-        missed: 0,
-        lost: 0,
-        before: time,
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod anonymized;
 mod flood;
+mod printed;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -206,26 +208,31 @@ fn planted_sources_are_found_as_they_were_sent() -> Result<()> {
 #[test]
 fn attacks_and_scans_are_events() -> Result<()> {
     needs_root!();
-    let scene = Scene::new(|_| SOURCES.to_owned())?;
+    let scene = Scene::new(|_| format!("{SOURCES}victim_packets_per_minute = 60\n"))?;
     let answer = |victim: u8| {
         frame().ipv4().from(Ipv4Addr::new(192, 0, 2, victim)).tcp(40_000).source_port(443).syn_ack().bytes()
     };
     let mut packets = 0;
-    let mut send = |frames: &[Vec<u8>]| -> Result<()> {
+    // Between which moments it was sent: times are told to the microsecond.
+    let mut send = |frames: &[Vec<u8>]| -> Result<RangeInclusive<Timestamp>> {
         packets += frames.len() as u64;
-        scene.send(frames)
+        let before = Timestamp::now() - SignedDuration::from_micros(1);
+        scene.send(frames)?;
+        Ok(before..=Timestamp::now())
     };
+    let (mut attacks, mut scanned) = (Vec::new(), None);
     for round in 0..8_u8 {
-        // Ten at a time: 80 in all, over more than two seconds. The other victim answers once each: 8 are too few.
-        send(&vec![answer(1); 10])?;
-        send(&[answer(2)])?;
+        // Ten at a time: 80 in all, over more than two seconds. The other one answers five each: 40 are enough, and over
+        // as long a time, but too few in a minute.
+        attacks.push(send(&vec![answer(1); 10])?);
+        send(&vec![answer(2); 5])?;
         if round == 0 {
             // A scan of twelve ports, and one of thirty addresses; nine ports, and twenty addresses, are none.
             let ports = (0..12).map(|port| syn(Ipv4Addr::new(203, 0, 113, 1), 7, 8_000 + port));
             let addresses = (0..30).map(|last| syn(Ipv4Addr::new(203, 0, 113, 2), last, 23));
             let few = (0..9).map(|port| syn(Ipv4Addr::new(203, 0, 113, 3), 7, 8_000 + port));
             let also_few = (0..20).map(|last| syn(Ipv4Addr::new(203, 0, 113, 4), last, 23));
-            send(&ports.chain(addresses).chain(few).chain(also_few).collect::<Vec<_>>())?;
+            scanned = Some(send(&ports.chain(addresses).chain(few).chain(also_few).collect::<Vec<_>>())?);
         }
         thread::sleep(Duration::from_millis(350));
     }
@@ -241,10 +248,12 @@ fn attacks_and_scans_are_events() -> Result<()> {
     );
     // All came within a minute.
     assert_eq!((&victim["peak_per_minute"], &victim["share"]), (&80.into(), &1.0.into()));
-    let [start, end] = ["start", "end"].map(|key| victim[key].as_str().and_then(|at| at.parse().ok()));
-    let lasted: Option<SignedDuration> =
-        start.zip(end).map(|(start, end): (Timestamp, Timestamp)| end.duration_since(start));
-    assert!(lasted.is_some_and(|lasted| lasted >= SignedDuration::from_secs(2)), "{victim}");
+    let is_in = |time: &Value, range: &RangeInclusive<Timestamp>| {
+        let time = time.as_str().and_then(|time| time.parse::<Timestamp>().ok());
+        time.is_some_and(|time| range.contains(&time))
+    };
+    let (first, last) = (&attacks[0], &attacks[7]);
+    assert!(is_in(&victim["start"], first) && is_in(&victim["end"], last), "{victim}: {first:?}, {last:?}");
 
     let definitions = scene.lines(&["scans"], "definition")?;
     assert_eq!(
@@ -255,6 +264,10 @@ fn attacks_and_scans_are_events() -> Result<()> {
     assert_eq!(texts(&scans, "source"), ["203.0.113.1", "203.0.113.2"], "{scans:?}");
     assert_eq!((&scans[1]["addresses"]["count"], &scans[1]["packets"]), (&30.into(), &30.into()));
     assert_eq!((&scans[0]["ports"]["count"], &scans[0]["packets"]), (&12.into(), &12.into()));
+    let scanned = scanned.context("nobody scanned")?;
+    for scan in &scans {
+        assert!(is_in(&scan["start"], &scanned) && is_in(&scan["end"], &scanned), "{scan}, {scanned:?}");
+    }
     let table = scene.ask(&["scans"])?.stdout;
     assert!(
         table.contains(

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::asked::{Asked, ROWS};
 use super::merge::{Belongs, Merge, Row};
-use super::outcome::{Count, Told};
+use super::outcome::{Count, Silent, Told};
 use super::source::Source;
 
 /// The line that an answer ends with.
@@ -131,10 +131,18 @@ impl Answer {
         let to = self.windows.iter().map(|window| window.to).max().unwrap_or(asked.to);
         let missed = all(|window| window.missed);
         let Number { count, exact } = self.total.sources;
-        let mut notes = Vec::new();
         if from < asked.from || to > asked.to {
-            notes.push(format!("it has no hours of then, and speaks of {from} to {to}"));
+            // Its numbers would be added to those of hours that others were asked for.
+            let sensor = &first.sensor;
+            return merge.silent(Silent {
+                who: agent.to_owned(),
+                cause: format!(
+                    "of {sensor} it has no hours of then, only {from} to {to} together: add [store] to its configuration, \
+                     or ask for that time"
+                ),
+            });
         }
+        let mut notes = Vec::new();
         let is_short = from > asked.from || to < asked.to;
         if is_short {
             notes.push(format!("it knows {from} to {to} alone"));
@@ -198,6 +206,23 @@ mod tests {
         assert!(told.notes[0].contains("alone"), "{:?}", told.notes);
         assert_eq!(outcome.rows[0].country.as_deref(), Some("JP"));
         assert_eq!((outcome.total.sources.count, outcome.total.at_most), (2, Some(2)));
+    }
+
+    #[test]
+    fn an_answer_about_more_than_the_hours_asked_for_adds_nothing() {
+        let answer = read(format!("{WINDOW}\n{TOTAL}\n{ROW}\n{END}\n").as_bytes()).unwrap();
+        let asked = Asked {
+            from: "2026-05-10T08:30:00Z".parse().unwrap(),
+            to: "2026-05-10T09:00:00Z".parse().unwrap(),
+            slot: None,
+            tool: None,
+        };
+        let mut merge = Merge::new();
+        answer.merge("host", &asked, &mut merge);
+        let outcome = merge.outcome(9, false);
+        assert!(outcome.sensors.is_empty() && outcome.rows.is_empty() && outcome.total.at_least);
+        let [silent] = &outcome.silent[..] else { panic!("{:?}", outcome.silent) };
+        assert!(silent.who == "host" && silent.cause.contains("add [store]"), "{}", silent.cause);
     }
 
     /// The agent counts by an estimate, and names all the same.

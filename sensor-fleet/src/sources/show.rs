@@ -165,16 +165,16 @@ fn harmless(json: &str) -> String {
 /// The rows, with what they rest on (RFC 4180).
 #[must_use]
 pub fn csv(outcome: &Outcome) -> String {
-    let mut text = "source,packets,more,bytes,sensors,of,first,last,country,as,as_name,scanner,\
+    let mut text = "source,packets,more,bytes,sensors,of,first,last,country,as,as_name,known_scanner,\
                     sensors_asked,silent,complete,at_least,share\r\n"
         .to_owned();
     let total = &outcome.total;
     let basis = [
         total.sensors.to_string(),
         total.silent.to_string(),
-        total.complete.to_string(),
-        total.at_least.to_string(),
-        total.share.map_or(String::new(), |share| format!("{share:.4}")),
+        yes_or_no(total.complete),
+        yes_or_no(total.at_least),
+        total.share.map_or(String::new(), |share| format!("{share:.6}")),
     ];
     for row in &outcome.rows {
         let numbers = [row.packets, row.more, row.bytes].map(|number| number.to_string());
@@ -193,6 +193,10 @@ pub fn csv(outcome: &Outcome) -> String {
         text += &(fields.join(",") + "\r\n");
     }
     text
+}
+
+fn yes_or_no(is_so: bool) -> String {
+    if is_so { "yes" } else { "no" }.to_owned()
 }
 
 /// A field. A spreadsheet takes text that begins like a formula for one: it gets an apostrophe in front.

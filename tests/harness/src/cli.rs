@@ -19,8 +19,10 @@ pub struct Said {
 }
 
 /// Commands that ask an agent.
-const ASK: [&str; 10] =
-    ["evidence", "notices", "reload", "scans", "source", "sources", "status", "top", "tuples", "victims"];
+const ASK: [&str; 11] = [
+    "counts", "evidence", "notices", "reload", "scans", "source", "sources", "status", "top", "tuples",
+    "victims",
+];
 
 /// Runs `sensor` with these arguments in a namespace; where they ask an agent, and name no pins, the one that was
 /// started in this namespace without.

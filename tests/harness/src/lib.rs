@@ -1,4 +1,4 @@
-//! What the integration tests and the demo share: packets, a wire to send them over, and the agent.
+//! What the tests and the demo share: packets, a wire to send them over, and the agent.
 //!
 //! Nothing here depends on the agent's own code: it is started, fed and read like any other program.
 

@@ -1,12 +1,12 @@
 //! How long tests wait and how much they send, on this machine and on an emulated one.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, ensure};
 
-/// Far longer than anything takes, on an emulated processor too: it only keeps a test from hanging.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+/// Far longer than anything takes, on an emulated processor of a busy machine too: it only keeps a test from hanging.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How often a test looks whether what it waits for has come.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -33,6 +33,16 @@ pub fn time(usual: Duration) -> Duration {
 #[must_use]
 pub fn amount(usual: usize) -> usize {
     if is_emulated() { usual.div_ceil(LESS) } else { usual }
+}
+
+/// Waits for the next day in UTC where this one is about to end: what is told of a day is then of one.
+pub fn within_a_day() {
+    const DAY: u64 = 86_400;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let left = Duration::from_secs(DAY - now % DAY);
+    if left < time(Duration::from_mins(2)) {
+        thread::sleep(left);
+    }
 }
 
 /// Waits for something to come true.

@@ -255,17 +255,25 @@ fn csv(rows: &[Cells]) -> String {
     text
 }
 
+/// A field. Names are others' text, and a spreadsheet takes one that begins like a formula for one: it gets an apostrophe in front.
 fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
+    let text = if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+
+    #[rstest]
+    #[case::plain("Example Scan", "Example Scan")]
+    #[case::comma("Example, Inc.", "\"Example, Inc.\"")]
+    #[case::quote("the \"best\"", "\"the \"\"best\"\"\"")]
+    #[case::formula("=1+1", "'=1+1")]
+    #[case::command("@SUM(1,2)", "\"'@SUM(1,2)\"")]
+    fn a_spreadsheet_takes_a_field_as_it_is(#[case] text: &str, #[case] field: &str) {
+        assert_eq!(quoted(text), field);
+    }
 
     use super::*;
     use crate::sources::{AskCounts, AskEvents, AskSource};
