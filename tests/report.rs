@@ -93,8 +93,8 @@ fn surges_are_those_of(truth: &Truth, report: &WrittenReport) {
     assert_eq!(reported, simulated, "left: reported, right: simulated");
 }
 
-/// Noise, drift, outages, births and restarts are no surges. The promise is that one report in twenty has one; these
-/// have none, and are always the same.
+/// Noise, drift, outages, births and restarts are no surges and no shifts. The promise is that one report in twenty has
+/// one; these have none, and are always the same.
 #[rstest]
 #[case(1)]
 #[case(2)]
@@ -103,7 +103,9 @@ fn nothing_is_taken_for_a_surge(#[case] seed: u64) -> Result<()> {
     needs!(prometheus::installed());
     let Served { server, namespace, .. } = Served::new(&half_a_year(30, Scenario::Quiet, seed)?, false)?;
     let report = WrittenReport::write(&namespace, &server, "--quarter 2023Q4")?;
-    assert!(report.rows("surges").is_empty(), "{:?}", report.rows("surges"));
+    for rows in [&report.json["surges"], &report.json["shifts"], &report.json["sources"]["shifts"]] {
+        assert_eq!(*rows, serde_json::json!([]));
+    }
     assert!(report.json["method"]["tested"].as_u64() > Some(100_000), "{}", report.json["method"]);
     Ok(())
 }

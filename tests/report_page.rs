@@ -17,23 +17,28 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use jiff::civil::date;
 use sensor_fleet::report::language::Language;
 use sensor_fleet::report::publish::{PublishOptions, publishable};
 use sensor_fleet::report::write::write;
+use sensor_fleet::simulation::options::{Options, Sources};
 use sensor_fleet::vocabulary;
 use sensor_harness::needs;
+use sensor_harness::prometheus;
+use sensor_harness::report::WrittenReport;
 use sensor_harness::skip::{self, Missing};
-use serde_json::Value;
+use sensor_tests::served::Served;
+use serde_json::{Value, json};
 
 use report::{fixture, model::Report};
 
 /// Widths of screens.
 const WIDTHS: [u32; 2] = [1280, 390];
 
-/// Opens the page in a frame and measures it. `report` is its HTML, `width` that of the frame.
+/// Opens the page in a frame and measures it. `report` is its HTML, `width` and `height` are those of the frame.
 const MEASURE: &str = r#"
 const frame = document.createElement("iframe");
-frame.style = `border: 0; width: ${width}px; height: 900px`;
+frame.style = `border: 0; width: ${width}px; height: ${height}px`;
 frame.onload = () => setTimeout(() => {
   const page = frame.contentDocument, view = frame.contentWindow;
   const visible = [...page.querySelectorAll("figure svg")].filter((svg) => svg.checkVisibility());
@@ -46,6 +51,7 @@ frame.onload = () => setTimeout(() => {
   const result = {
     width: page.documentElement.clientWidth,
     scroll: page.documentElement.scrollWidth,
+    height: page.documentElement.scrollHeight,
     stray: stray.map((element) => element.tagName + "." + element.className),
     figures: visible.map((svg) => svg.getBoundingClientRect().width * svg.getBoundingClientRect().height),
     shapes: visible.map((svg) => svg.querySelectorAll("polyline, rect").length),
@@ -68,32 +74,86 @@ document.body.append(frame);
 "#;
 
 /// Whether a page is shown light or dark.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Scheme {
     Dark = 0,
     Light = 1,
 }
 
+impl Scheme {
+    /// The colours of paper and ink.
+    const fn colours(self) -> [&'static str; 2] {
+        match self {
+            Self::Dark => ["rgb(20, 23, 26)", "rgb(232, 234, 237)"],
+            Self::Light => ["rgb(255, 255, 255)", "rgb(27, 31, 36)"],
+        }
+    }
+}
+
+/// Every width, light and dark.
+fn screens() -> impl Iterator<Item = (u32, Scheme)> {
+    WIDTHS.into_iter().flat_map(|width| [Scheme::Light, Scheme::Dark].map(|scheme| (width, scheme)))
+}
+
 /// What a reader would see of a page on a screen.
 fn measured(html: &str, width: u32, scheme: Scheme) -> Result<Value> {
     let dir = tempfile::tempdir()?;
-    let page = dir.path().join("frame.html");
-    // A tag in the text would end the script.
-    let report = serde_json::to_string(html)?.replace('<', "\\u003c");
-    let text = format!(
-        "<!DOCTYPE html><meta charset=\"utf-8\"><body><script>const width = {width}, report = {report};{MEASURE}</script>"
-    );
-    fs::write(&page, text)?;
-    let dom = chromium(dir.path(), &page, scheme)?;
+    let page = framed(html, width, 900)?;
+    let dom = chromium(dir.path(), &page, scheme, ["--window-size=1400,1000", "--dump-dom"])?;
+    ensure!(!dom.is_empty(), "Chromium shows nothing: {}", fs::read_to_string(dir.path().join("log"))?);
     let shown = dom.split_once("<pre>").and_then(|(_, rest)| rest.split_once("</pre>"));
     let (shown, _) = shown.with_context(|| format!("nothing was measured: {dom}"))?;
     let json = shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     Ok(serde_json::from_str(&json)?)
 }
 
-/// What Chromium makes of a page, as HTML. It has no network, and ends with all that it started.
-fn chromium(dir: &Path, page: &Path, scheme: Scheme) -> Result<String> {
-    let (out, log) = (dir.join("dom"), dir.join("log"));
+/// What a reader would see of a page that fits a screen and can be read there, light or dark.
+fn fitting(what: &str, html: &str, (width, scheme): (u32, Scheme)) -> Result<Value> {
+    let seen = measured(html, width, scheme)?;
+    let what = format!("{what} at {width} pixels, {scheme:?}: {seen}");
+    let number = |key: &str| seen[key].as_f64().with_context(|| format!("no {key} of {what}"));
+    ensure!(number("scroll")? <= number("width")?, "{what} overflows");
+    ensure!(number("width")? > f64::from(width) - 20.0, "{what} is not so wide");
+    ensure!(seen["stray"] == json!([]), "{what} has parts beyond its edge");
+    ensure!(numbers(&seen["figures"]).iter().all(|area| *area > 50_000.0), "{what} has figures without area");
+    ensure!(numbers(&seen["shapes"]).iter().all(|shapes| *shapes > 0.0), "{what} has empty figures");
+    ensure!(seen["cut"] == json!([]), "{what} has text cut off");
+    ensure!(number("letters")? > 10.0, "{what} has letters too small to read");
+    ensure!(seen["asked_for"] == 0, "{what} asks for something");
+    let [paper, ink] = scheme.colours();
+    ensure!(seen["paper"] == paper && seen["ink"] == ink, "{what} has other colours");
+    Ok(seen)
+}
+
+/// Keeps a picture of a whole page, as PNG, if somebody wants to look: `SENSOR_PICTURES` names a folder.
+fn keep_picture(name: &str, html: &str, (width, scheme): (u32, Scheme), seen: &Value) -> Result<()> {
+    let Some(folder) = std::env::var_os("SENSOR_PICTURES") else { return Ok(()) };
+    let height = u32::try_from(seen["height"].as_u64().context("no height")?)?;
+    let dir = tempfile::tempdir()?;
+    let picture = dir.path().join("picture.png");
+    let (size, to) =
+        (format!("--window-size={width},{height}"), format!("--screenshot={}", picture.display()));
+    let page = framed(html, width, height)?;
+    chromium(dir.path(), &page, scheme, [size.as_str(), to.as_str(), "--hide-scrollbars"])?;
+    let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+    fs::copy(&picture, Path::new(&folder).join(format!("{name}.png"))).with_context(log)?;
+    Ok(())
+}
+
+/// A page that has another in a frame, and measures it.
+fn framed(html: &str, width: u32, height: u32) -> Result<String> {
+    // A tag in the text would end the script.
+    let report = serde_json::to_string(html)?.replace('<', "\\u003c");
+    let given = format!("const width = {width}, height = {height}, report = {report};");
+    Ok(format!(
+        "<!DOCTYPE html><meta charset=\"utf-8\"><body style=\"margin: 0\"><script>{given}{MEASURE}</script>"
+    ))
+}
+
+/// What Chromium prints of a page. It has no network, and ends with all that it started.
+fn chromium<const N: usize>(dir: &Path, page: &str, scheme: Scheme, arguments: [&str; N]) -> Result<String> {
+    let [file, out, log] = ["frame.html", "out", "log"].map(|name| dir.join(name));
+    fs::write(&file, page)?;
     let mut child = Command::new("unshare")
         .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "chromium"])
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
@@ -102,8 +162,9 @@ fn chromium(dir: &Path, page: &Path, scheme: Scheme) -> Result<String> {
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .arg(format!("--user-data-dir={}", dir.join("profile").display()))
         .arg(format!("--blink-settings=preferredColorScheme={}", scheme as u8))
-        .args(["--window-size=1400,1000", "--virtual-time-budget=10000", "--dump-dom"])
-        .arg(format!("file://{}", page.display()))
+        .arg("--virtual-time-budget=10000")
+        .args(arguments)
+        .arg(format!("file://{}", file.display()))
         .env("HOME", dir)
         .stdin(Stdio::null())
         .stdout(File::create(&out)?)
@@ -118,9 +179,7 @@ fn chromium(dir: &Path, page: &Path, scheme: Scheme) -> Result<String> {
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    let dom = fs::read_to_string(&out)?;
-    ensure!(!dom.is_empty(), "Chromium shows nothing: {}", fs::read_to_string(&log)?);
-    Ok(dom)
+    Ok(fs::read_to_string(&out)?)
 }
 
 /// Whether the browser is there and may be locked in.
@@ -174,38 +233,35 @@ fn the_page_fits_its_screen_and_has_its_figures() -> Result<()> {
         ("nothing", fixture::nothing(), 3, 0),
     ];
     for (what, report, figures, tables) in reports {
-        let html = html(&report).unwrap();
-        for width in WIDTHS {
-            let seen = measured(&html, width, Scheme::Light).unwrap();
-            let what = format!("{what} at {width} pixels: {seen}");
-            assert!(seen["scroll"].as_f64().unwrap() <= seen["width"].as_f64().unwrap(), "{what} overflows");
-            assert!(seen["width"].as_f64().unwrap() > f64::from(width) - 20.0, "{what} is not so wide");
-            assert_eq!(seen["stray"].as_array().unwrap().len(), 0, "{what} has parts beyond its edge");
-            assert_eq!(numbers(&seen["figures"]).len(), figures, "{what} lacks figures");
-            assert!(
-                numbers(&seen["figures"]).iter().all(|area| *area > 50_000.0),
-                "{what} has figures without area"
-            );
-            assert!(numbers(&seen["shapes"]).iter().all(|shapes| *shapes > 0.0), "{what} has empty figures");
-            assert_eq!(seen["cut"].as_array().unwrap().len(), 0, "{what} has text cut off");
-            assert!(seen["letters"].as_f64().unwrap() > 10.0, "{what} has letters too small to read");
-            assert_eq!(seen["tables"].as_array().unwrap().len(), tables, "{what} lacks tables");
-            assert_eq!(seen["asked_for"], 0, "{what} asks for something");
+        let html = html(&report)?;
+        for screen in screens() {
+            let seen = fitting(what, &html, screen)?;
+            assert_eq!(numbers(&seen["figures"]).len(), figures, "{what} lacks figures: {seen}");
+            assert_eq!(seen["tables"].as_array().map(Vec::len), Some(tables), "{what} lacks tables: {seen}");
         }
     }
     Ok(())
 }
 
+/// With numbers, names and events that nobody chose for it.
 #[test]
-fn the_page_is_dark_for_who_wants_that() -> Result<()> {
+fn the_page_of_a_simulated_fleet_fits_its_screen() -> Result<()> {
     needs!(browser());
-    let html = html(&fixture::report()).unwrap();
-    for (scheme, paper, ink) in [
-        (Scheme::Light, "rgb(255, 255, 255)", "rgb(27, 31, 36)"),
-        (Scheme::Dark, "rgb(20, 23, 26)", "rgb(232, 234, 237)"),
-    ] {
-        let seen = measured(&html, 1280, scheme).unwrap();
-        assert_eq!((seen["paper"].as_str(), seen["ink"].as_str()), (Some(paper), Some(ink)));
+    needs!(prometheus::installed());
+    let options = Options { sources: Sources::All, ports: 20, ..Options::months(6, 6, date(2024, 1, 1))? };
+    let Served { server, namespace, .. } = Served::new(&options, false)?;
+    for language in ["en", "ja"] {
+        let asked = format!("--quarter 2023Q4 --home japan --language {language}");
+        let html = WrittenReport::write(&namespace, &server, &asked)?.file("report.html")?;
+        for (width, scheme) in screens() {
+            let seen = fitting(language, &html, (width, scheme))?;
+            assert_eq!(numbers(&seen["figures"]).len(), 4, "{language} lacks figures: {seen}");
+            let rows = numbers(&seen["tables"]);
+            let full = rows.iter().filter(|rows| **rows > 1.0).count();
+            assert!(full > 15 && full == rows.len(), "{language} lacks tables: {seen}");
+            let name = format!("report-{language}-{width}-{scheme:?}").to_lowercase();
+            keep_picture(&name, &html, (width, scheme), &seen)?;
+        }
     }
     Ok(())
 }
