@@ -141,7 +141,7 @@ fn the_sensor_is_already_running() -> Result<()> {
 )]
 #[case::run_with_one_twice("run --interface sensor0 uplink0", "are one interface")]
 #[case::check_with_one_twice("check --interface sensor0 uplink0", "are one interface")]
-#[case::no_interface("run", "no interface to watch")]
+#[case::no_interface("run", "no interface to attach to")]
 #[case::no_file("check --config /nowhere.toml", "cannot read the configuration")]
 fn wrong_use_is_2(#[case] arguments: &str, #[case] words: &str) -> Result<()> {
     needs_root!();

@@ -32,6 +32,7 @@ use crate::kernel::{
 use crate::notices::Book;
 use crate::obstacle::WrongUse;
 use crate::preflight;
+use crate::repeated::{Repeated, Trouble};
 use crate::socket::{Door, PAGE, Questions};
 use crate::sources::Resolver;
 use crate::status::{AgentStatus, utc};
@@ -58,6 +59,8 @@ pub struct Agent {
     notices: Notices,
     store: Store,
     resolver: Resolver,
+    /// Attempts to have the program know other members, that failed in a row.
+    renewing: Repeated,
     awaits_confirmation: bool,
     /// Whether commands can ask it.
     told: Arc<AtomicBool>,
@@ -89,9 +92,12 @@ impl Agent {
         let series = Box::new(deployment.series()?);
         let mut exporter = Exporter::new(deployment.sensors(), &config.export, series)?;
         exporter.tell_constituencies(deployment.constituencies());
-        let (book, last) = (Book::default(), LastPackets::default());
+        exporter.constituencies_are_current(resolver.is_current());
+        let (book, last, trouble) = (Book::default(), LastPackets::default(), Trouble::default());
         let about = about(&config, &input, &options);
-        let pages = Arc::new(Pages::new(deployment.counters()?, exporter, about, book.clone(), last.clone()));
+        let pages =
+            Pages::new(deployment.counters()?, exporter, about, book.clone(), last.clone(), trouble.clone());
+        let pages = Arc::new(pages);
         // What counted nothing before it was attached is new to every Prometheus.
         drop(pages.drain()?);
         deployment.attach(&config, &options, &interfaces)?;
@@ -109,7 +115,7 @@ impl Agent {
         deployment.settle();
         let mut store = Store::new(pages.lock().exporter.store_stats());
         store.begin(&config, &deployment);
-        let mut evidence = Evidence::new(book.clone(), last);
+        let mut evidence = Evidence::new(book.clone(), last, trouble);
         evidence.begin(&config, &mut deployment, &store);
         let mut notices = Notices::new(book, pages.lock().exporter.notice_log_stats());
         notices.begin(&config);
@@ -128,6 +134,7 @@ impl Agent {
             notices,
             store,
             resolver,
+            renewing: Repeated::default(),
             awaits_confirmation,
             told,
         })
@@ -180,8 +187,13 @@ impl Agent {
         let mut resolver = Resolver::default();
         let members = resolver.resolve(&config)?;
         let said = self.apply(config, members)?;
-        self.resolver = resolver;
+        self.resolve_by(resolver);
         Ok(said)
+    }
+
+    fn resolve_by(&mut self, resolver: Resolver) {
+        self.pages.lock().exporter.constituencies_are_current(resolver.is_current());
+        self.resolver = resolver;
     }
 
     /// Looks anew whose addresses are a constituency's, once a file that tells it has changed.
@@ -189,10 +201,28 @@ impl Agent {
         if !self.resolver.is_stale() {
             return;
         }
-        let members = self.resolver.resolve(&self.config);
-        match members.and_then(|members| self.apply(self.config.clone(), members)) {
-            Ok(_) => tracing::info!("constituencies: whose addresses are whose is read anew"),
-            Err(error) => tracing::warn!("{error:#}; constituencies stay as they were"),
+        let mut resolver = Resolver::default();
+        let members = match resolver.resolve(&self.config) {
+            Ok(members) => members,
+            Err(error) => {
+                tracing::warn!("{error:#}; constituencies stay as they were");
+                // It is read again once it is another.
+                return self.resolve_by(resolver);
+            }
+        };
+        match self.apply(self.config.clone(), members) {
+            Ok(_) => {
+                self.renewing = Repeated::default();
+                tracing::info!("constituencies: whose addresses are whose is read anew");
+                self.resolve_by(resolver);
+            }
+            // What stands in the way may go.
+            Err(error) => {
+                if let Some(reason) = self.renewing.failed(&error) {
+                    tracing::warn!("{reason}; constituencies stay as they were until that works");
+                }
+                self.pages.lock().exporter.constituencies_are_current(Some(false));
+            }
         }
     }
 

@@ -57,8 +57,7 @@ pub const DEFAULT_MAX_PORTS: NonZeroU32 = NonZeroU32::new(500).expect("500 is no
 /// Prefixes of all sensors together, at most.
 pub const MAX_PREFIXES: usize = sensor_common::policy::MAX_PREFIXES as usize;
 
-const NO_INTERFACE: &str =
-    "no interface to watch: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config";
+const NO_INTERFACE: &str = "no interface to attach to: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config";
 
 /// A file is smaller than this: as many prefixes and rules as there may be fit several times.
 const MAX_SIZE: u64 = 16 << 20;

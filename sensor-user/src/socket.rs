@@ -15,7 +15,7 @@ mod server;
 use std::time::Duration;
 
 pub use self::answer::Answer;
-pub use self::client::{Client, Line, detach, reload};
+pub use self::client::{Client, Line, Said, detach, reload};
 pub use self::door::{Door, PAGE, QUESTIONS};
 pub(crate) use self::group::{GROUP, number as group};
 pub(crate) use self::path::fnv1a;

@@ -56,7 +56,7 @@ fn quoted_messages_are_the_programs_own() -> Result<()> {
 /// One function writes the command that detaches, since it must not forget where the pins are.
 #[test]
 fn one_function_writes_the_command_that_detaches() -> Result<()> {
-    let written = source(&workspace().join(SOURCE))?.matches("`sensor detach --interface {").count();
+    let written = source(&workspace().join(SOURCE))?.matches("sensor detach --interface {").count();
     assert_eq!(written, 2, "with --pins and without");
     Ok(())
 }

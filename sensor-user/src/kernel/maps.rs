@@ -21,7 +21,7 @@ pub use evidence::{Ledger, Ring};
 pub use guard::{Confirmation, Guard};
 pub use pins::{
     Cleaned, DEFAULT_PINS, Direction, Earlier, Pins, Root, bpf_mount, check_names, clean, detach_command,
-    detach_command_of,
+    detach_command_of, typed_detach,
 };
 pub use series::KernelSeries;
 pub use shared::Shared;

@@ -463,7 +463,7 @@ fn too_many_prefixes_are_refused() {
 #[rstest]
 #[case::no_interface(
     Input::default(),
-    "no interface to watch: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config"
+    "no interface to attach to: pass --interface eth0, or set interfaces = [\"eth0\"] in the file of --config"
 )]
 #[case::interface_twice(
     Input { interfaces: vec!["a".to_owned(), "a".to_owned()], ..Default::default() },

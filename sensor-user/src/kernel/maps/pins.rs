@@ -25,7 +25,7 @@ use crate::lock;
 
 pub use self::left::{Cleaned, Direction, Earlier, clean};
 pub use self::place::{bpf_mount, check_names};
-pub use self::seen::{DEFAULT_PINS, Root, detach_command, detach_command_of};
+pub use self::seen::{DEFAULT_PINS, Root, detach_command, detach_command_of, typed_detach};
 
 /// The directory of one agent's pins.
 #[derive(Debug)]

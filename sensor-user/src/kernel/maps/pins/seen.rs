@@ -97,14 +97,20 @@ impl Root {
     }
 }
 
-/// The command that detaches from interfaces, as it is to be typed, in the marks of a quotation.
+/// The command that detaches from interfaces, in the marks of a quotation.
 #[must_use]
 pub fn detach_command(interfaces: &[&str], pins: &Path) -> String {
+    format!("`{}`", typed_detach(interfaces, pins))
+}
+
+/// The command that detaches from interfaces, as it is to be typed.
+#[must_use]
+pub fn typed_detach(interfaces: &[&str], pins: &Path) -> String {
     let interfaces = interfaces.join(" ");
     if pins == Path::new(DEFAULT_PINS) {
-        return format!("`sensor detach --interface {interfaces}`");
+        return format!("sensor detach --interface {interfaces}");
     }
-    format!("`sensor detach --interface {interfaces} --pins {}`", word(&pins.to_string_lossy()))
+    format!("sensor detach --interface {interfaces} --pins {}", word(&pins.to_string_lossy()))
 }
 
 /// The command that detaches from an interface that has a sensor's program, whatever its `--pins`.
