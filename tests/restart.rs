@@ -136,7 +136,10 @@ fn of_two_agents_one_is_refused(#[case] at_once: bool) -> Result<()> {
     ensure!(at_once || !ended[0], "the first one has ended: {}", refused.stderr());
     assert_eq!(refused.wait()?.code(), Some(1));
     // One that has just begun may not listen yet.
-    let words = [format!("another agent runs here with --pins {}", pins.path().display()), "another agent".to_owned()];
+    let words = [
+        format!("another agent runs here with --pins {}", pins.path().display()),
+        "another agent".to_owned(),
+    ];
     ensure!(refused.last_words().contains(&words[usize::from(at_once)]), "{}", refused.stderr());
     until(|| Ok(stays.get("/readyz").is_ok_and(|it| it.status == 200)), || stays.stderr())?;
     ensure!(at_once || pinned_links(&pins)? == before, "the second one has changed what is pinned");

@@ -236,7 +236,7 @@ fn something_else(path: &Path, table: &str) -> Obstacle {
 fn taken(path: &Path, pins: &Path, table: &str) -> Error {
     if !is_listening(path) {
         return anyhow!(
-            "another agent has {}, and begins just now or runs in another network namespace: stop it, or give this \
+            "another agent works with {}, and begins just now or runs in another network namespace: stop it, or give \
              one --pins of its own",
             path.display()
         );
