@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::sync::OnceLock;
 
 /// Its name.
 pub(crate) const GROUP: &str = "sensor";
@@ -11,8 +12,18 @@ const FILE: &str = "/etc/group";
 /// More is not read.
 const MOST: u64 = 4 << 20;
 
-/// The group's number; `None` if the host has no such group.
+/// The group's number, of which the first that was found counts: a confined agent may not read the file again once another
+/// has replaced it. `None` if the host has no such group.
 pub(crate) fn number() -> io::Result<Option<u32>> {
+    static FOUND: OnceLock<u32> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(Some(*found));
+    }
+    let number = look()?;
+    Ok(number.map(|number| *FOUND.get_or_init(|| number)))
+}
+
+fn look() -> io::Result<Option<u32>> {
     let mut text = Vec::new();
     match File::open(FILE) {
         Ok(file) => drop(file.take(MOST).read_to_end(&mut text)?),
