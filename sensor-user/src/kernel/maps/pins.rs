@@ -237,11 +237,16 @@ impl Pins {
     /// The kernel refuses.
     pub fn retire_older(&self) -> Result<()> {
         let Some(older) = self.older().filter(|older| older.exists()) else { return Ok(()) };
-        for (path, _) in pinned_links(older) {
+        for (path, link) in pinned_links(older) {
             let Some(name) = path.file_name() else { continue };
             let here = self.directory.join(name);
             if !here.exists() {
-                fs::rename(&path, &here).with_context(|| format!("cannot move {}", path.display()))?;
+                let moved = fs::rename(&path, &here).or_else(|error| match error.kind() {
+                    // The first Landlock lets nothing move to another folder. What is pinned there goes below.
+                    io::ErrorKind::CrossesDevices => link.pin(&here),
+                    _ => Err(error),
+                });
+                moved.with_context(|| format!("cannot move {}", path.display()))?;
             }
         }
         fs::remove_dir_all(older).with_context(|| format!("cannot remove {}", older.display()))?;
