@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, ConfigError, Input, Members, Page};
+use crate::confine::Confinement;
 use crate::export::{Exporter, HttpStats, http};
 use crate::kernel::{
     AttachOptions, Confirmation, Deployment, Interface, RateLimited, check_interface, check_named_once,
@@ -50,6 +51,7 @@ pub struct Agent {
     config: Config,
     input: Input,
     options: AttachOptions,
+    confinement: Confinement,
     deployment: Deployment,
     pages: Arc<Pages>,
     house: http::House,
@@ -67,7 +69,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Attaches, and begins to drain. `told` says all along whether commands can ask the agent.
+    /// Attaches, and begins to drain, in a process that is confined like this. `told` says all along whether commands can
+    /// ask the agent.
     ///
     /// # Errors
     /// Anything that stands in the way.
@@ -75,6 +78,7 @@ impl Agent {
         config: Config,
         input: Input,
         options: AttachOptions,
+        confinement: Confinement,
         told: Arc<AtomicBool>,
     ) -> Result<Self> {
         let interfaces = present(&config)?;
@@ -94,7 +98,7 @@ impl Agent {
         exporter.tell_constituencies(deployment.constituencies());
         exporter.constituencies_are_current(resolver.is_current());
         let (book, last, trouble) = (Book::default(), LastPackets::default(), Trouble::default());
-        let about = about(&config, &input, &options);
+        let about = AgentStatus { confined: confinement.status(), ..about(&config, &input, &options) };
         let pages =
             Pages::new(deployment.counters()?, exporter, about, book.clone(), last.clone(), trouble.clone());
         let pages = Arc::new(pages);
@@ -121,10 +125,12 @@ impl Agent {
         notices.begin(&config);
         pages.keep(folder(&config), store.feed(), evidence.register());
         let house = house(&config, pages.lock().exporter.http_stats());
+        confinement.log();
         Ok(Self {
             config,
             input,
             options,
+            confinement,
             deployment,
             pages,
             house,
@@ -184,6 +190,7 @@ impl Agent {
 
     fn try_reload(&mut self) -> Result<String> {
         let config = Config::load(self.input.clone()).map_err(|error| anyhow!(WrongUse(one_text(&error))))?;
+        self.confinement.allows(&config, &self.input, &self.options)?;
         let mut resolver = Resolver::default();
         let members = resolver.resolve(&config)?;
         let said = self.apply(config, members)?;
@@ -425,6 +432,7 @@ fn about(config: &Config, input: &Input, options: &AttachOptions) -> AgentStatus
         pins: (!options.detach_on_exit).then(|| options.pins.display().to_string()),
         listen: config.listen.to_string(),
         observe: config.observe,
+        ..AgentStatus::default()
     }
 }
 

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod commands;
 pub mod conditions;
 pub mod config;
+pub mod confine;
 pub mod counters;
 pub mod country;
 pub mod doctor;

@@ -2,6 +2,8 @@
 
 use anyhow::{Error, Result, bail};
 
+use crate::confine;
+
 /// Something that stands in the way of attaching. Printed as `found: remedy`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{found}: {remedy}")]
@@ -39,7 +41,8 @@ impl WrongUse {
     }
 }
 
-/// An error in one line; where a limit on files is behind it, with what to do about that.
+/// An error in one line; where a limit on files is behind it, or may be what this process is confined to, with what to do
+/// about that.
 #[must_use]
 pub fn in_words(error: &Error) -> String {
     let said = format!("{error:#}");
@@ -50,6 +53,11 @@ pub fn in_words(error: &Error) -> String {
         format!("{said}: allow more with `LimitNOFILE=` in the unit, or `ulimit -n`")
     } else if said.contains("(os error 23)") {
         format!("{said}: the host has no more of them; allow more with `sysctl fs.file-max`")
+    } else if said.contains("(os error 13)") && confine::keeps_to_files() {
+        format!(
+            "{said}: its user may not, or it was not there when the agent started, which is confined to what was: allow it, \
+             and restart the agent"
+        )
     } else {
         said
     }

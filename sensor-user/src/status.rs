@@ -47,6 +47,32 @@ pub struct AgentStatus {
     pub listen: String,
     /// Whether it counts and passes, and drops nothing.
     pub observe: bool,
+    /// What the kernel refuses it.
+    #[serde(default)]
+    pub confined: ConfinementStatus,
+}
+
+/// What the kernel refuses an agent, since it has asked for that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfinementStatus {
+    /// The version of the kernel's Landlock, by which it keeps to the files that its configuration names; `None` if it may open
+    /// what its user may.
+    pub landlock: Option<u32>,
+    /// Whether it is refused system calls that it does not make.
+    pub seccomp: bool,
+}
+
+impl fmt::Display for ConfinementStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.landlock, self.seccomp) {
+            (Some(version), true) => {
+                write!(f, "files by Landlock (ABI {version}), system calls by seccomp")
+            }
+            (Some(version), false) => write!(f, "files by Landlock (ABI {version}) alone"),
+            (None, true) => f.write_str("system calls by seccomp alone"),
+            (None, false) => f.write_str("no"),
+        }
+    }
 }
 
 /// An interface that is configured.
@@ -189,14 +215,18 @@ pub fn for_people(lines: &[StatusLine]) -> String {
     })
 }
 
-fn of_agent(agent: &AgentStatus) -> [(String, String); 2] {
-    let AgentStatus { version, process, since, config, pins, listen, observe } = agent;
+fn of_agent(agent: &AgentStatus) -> [(String, String); 3] {
+    let AgentStatus { version, process, since, config, pins, listen, observe, confined } = agent;
     let observe = if *observe { ", observes: drops nothing" } else { "" };
     let first = format!("{version}, process {process}, since {since}{observe}");
     let config = config.as_ref().map_or_else(|| "no file".to_owned(), |file| format!("file {file}"));
     let pins = pins.as_ref().map_or_else(|| "nothing pinned".to_owned(), |pins| format!("pins {pins}"));
     let second = format!("{config}, {pins}, http://{listen}/metrics");
-    [("agent".to_owned(), first), ("started with".to_owned(), second)]
+    [
+        ("agent".to_owned(), first),
+        ("started with".to_owned(), second),
+        ("confined".to_owned(), confined.to_string()),
+    ]
 }
 
 fn of_interface(interface: &InterfaceStatus) -> String {
@@ -425,6 +455,7 @@ mod tests {
                 pins: Some("/sys/fs/bpf/sensor".to_owned()),
                 listen: "127.0.0.1:19817".to_owned(),
                 observe: false,
+                confined: ConfinementStatus { landlock: Some(4), seccomp: true },
             }),
             StatusLine::Interface(InterfaceStatus {
                 mode: Some("native".to_owned()),
@@ -471,6 +502,7 @@ mod tests {
         let text = "\
 agent         0.1.0, process 812, since 2026-11-29T02:31:07Z
 started with  file /etc/sensor/sensor.toml, pins /sys/fs/bpf/sensor, http://127.0.0.1:19817/metrics
+confined      files by Landlock (ABI 4), system calls by seccomp
 eth0          attached in native mode, since 2026-11-29T02:31:07Z
 eth1          not attached: there is no interface eth1: `ip link` shows those there are
 japan-1       1,234,567 packets counted and dropped, 74,074,020 bytes

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::agent::Agent;
 use crate::conditions::Conditions;
 use crate::config::{Config, Input};
+use crate::confine::Confinement;
 use crate::export::http;
 use crate::kernel::{AttachOptions, Confirmation, LinkEvents};
 use crate::manager::ServiceManager;
@@ -38,19 +39,21 @@ const SETTLE: Duration = Duration::from_millis(50);
 /// Anything that stands in the way of attaching or listening; nothing is attached then that was not before.
 pub fn run(config: Config, input: Input, options: AttachOptions) -> Result<()> {
     memory::return_what_is_free();
+    // Before there are threads, and before anything comes from outside.
+    let confinement = Confinement::begin(&config, &input, &options);
     Conditions::of_run(&config, &options).enforce()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let result = runtime.block_on(serve(config, input, options));
+    let result = runtime.block_on(serve(config, input, options, confinement));
     // A search through evidence holds up nobody's end.
     runtime.shutdown_timeout(END);
     result
 }
 
-async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<()> {
+async fn serve(config: Config, input: Input, options: AttachOptions, confinement: Confinement) -> Result<()> {
     let mut stop = stop_signal()?;
     let mut manager = ServiceManager::of_this_process()?;
     let mut hang_up = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
@@ -61,7 +64,7 @@ async fn serve(config: Config, input: Input, options: AttachOptions) -> Result<(
     let events = LinkEvents::listen().context("cannot listen for changes of interfaces")?;
     // SAFETY: the events own the socket's descriptor and give that one, open, as long as they live.
     let events = unsafe { AsyncFd::register(events) }?;
-    let agent = blocking(move || Agent::start(config, input, options, told)).await?;
+    let agent = blocking(move || Agent::start(config, input, options, confinement, told)).await?;
     let http = agent.serve(listener, stop.clone());
     let page = agent.serve_page(stop.clone());
     let (answering, mut wanted) = socket.serve(agent.questions());

@@ -1,7 +1,7 @@
 //! The `[notices]` table: how those who are responsible for addresses are told.
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use toml::Spanned;
 
@@ -25,6 +25,8 @@ pub struct Notices {
     pub log_max_size: u64,
     /// The mail that they are told in, which is right; `None` of the one that there always is.
     pub template: Option<String>,
+    /// The file that it stands in.
+    pub template_file: Option<PathBuf>,
 }
 
 /// Checks the table.
@@ -39,15 +41,16 @@ pub(super) fn notices(table: &Spanned<file::Notices>, problems: &mut Problems<'_
         .as_ref()
         .and_then(|text| one("log_max_size", text, |text| value::size(text, &SIZES), problems));
     let template = table.template.as_ref().and_then(|text| one("template", text, read, problems));
-    Notices { log, log_max_size: log_max_size.unwrap_or(DEFAULT_LOG_SIZE), template }
+    let (template, template_file) = template.unzip();
+    Notices { log, log_max_size: log_max_size.unwrap_or(DEFAULT_LOG_SIZE), template, template_file }
 }
 
-/// A template that is right.
-fn read(text: &str) -> Result<String, String> {
+/// A template that is right, and its file.
+fn read(text: &str) -> Result<(String, PathBuf), String> {
     let path = whole_path(text, "file")?;
-    let bytes = super::content(Path::new(&path))
-        .map_err(|error| format!("cannot be read: {error}; name a file that can be"))?;
+    let bytes =
+        super::content(&path).map_err(|error| format!("cannot be read: {error}; name a file that can be"))?;
     let template = String::from_utf8(bytes).map_err(|_| "is not UTF-8: save it in that encoding")?;
     template::check(&template).map_err(|error| format!("is no template: {error}"))?;
-    Ok(template)
+    Ok((template, path))
 }

@@ -126,6 +126,8 @@ const EVERY_KEY: &str = r#"
 
 #[test]
 fn every_key_is_read() {
+    let mut template = tempfile::NamedTempFile::new().unwrap();
+    template.write_all(b"To {constituency}").unwrap();
     let expected = Config {
         interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
         listen: "[::]:9000".parse().unwrap(),
@@ -172,6 +174,7 @@ fn every_key_is_read() {
             log: Some("/srv/notices.jsonl".into()),
             log_max_size: 8 << 20,
             template: Some("To {constituency}".to_owned()),
+            template_file: Some(template.path().to_owned()),
         }),
         constituencies: vec![Constituency {
             name: "ours".to_owned(),
@@ -180,8 +183,6 @@ fn every_key_is_read() {
             countries: vec!["JP".parse().unwrap()],
         }],
     };
-    let mut template = tempfile::NamedTempFile::new().unwrap();
-    template.write_all(b"To {constituency}").unwrap();
     let content = EVERY_KEY.replace("TEMPLATE", &template.path().display().to_string());
     assert_eq!(load(&content, Input::default()), Ok(expected));
 }

@@ -6,6 +6,7 @@ use std::{fs, io};
 use sensor_common::layout;
 
 use super::Finding;
+use crate::confine::{HAS_FILTER, Landlock, landlock};
 use crate::kernel::{Sockets, Version, bpf_mount, check_capabilities, check_kernel};
 use crate::obstacle::Obstacle;
 
@@ -43,6 +44,8 @@ pub(super) fn findings(pins: &Path) -> Vec<Finding> {
         capabilities(),
         bpf_file_system(pins),
         sockets(),
+        keeps_to_files(landlock()),
+        filter(&fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")),
     ]);
     findings.extend(version.and_then(locked_memory));
     findings.extend([memory(), clock()]);
@@ -123,6 +126,45 @@ fn sockets() -> Finding {
             "sockets",
             format!("{error:#}"),
             "mount /proc: they tell who attaching would cut off",
+        ),
+    }
+}
+
+/// Whether an agent that is not root can be confined to its files.
+fn keeps_to_files(landlock: Landlock) -> Finding {
+    let check = "landlock";
+    let without = "without it an agent may open whatever its user may";
+    match landlock {
+        Landlock::Version(version) => Finding::ok(check, format!("there, ABI {version}")),
+        Landlock::Off => Finding::note(
+            check,
+            "switched off",
+            format!("add landlock to `lsm=` on the kernel's command line: {without}"),
+        ),
+        Landlock::Missing => Finding::note(
+            check,
+            "missing",
+            format!("boot Linux 5.13 or newer, built with Landlock: {without}"),
+        ),
+    }
+}
+
+/// Whether it can be refused system calls.
+fn filter(actions: &io::Result<String>) -> Finding {
+    let check = "seccomp";
+    let without = "without it an agent may make whatever system calls its user may";
+    match actions.as_deref() {
+        _ if !HAS_FILTER => {
+            Finding::note(check, "no filter for this processor", format!("nothing: {without}"))
+        }
+        Ok(actions) if actions.split_whitespace().any(|action| action == "errno") => {
+            Finding::ok(check, "there")
+        }
+        Ok(_) => Finding::note(check, "cannot refuse", format!("boot another kernel: {without}")),
+        Err(_) => Finding::note(
+            check,
+            "not to be seen",
+            format!("mount /proc, or boot a kernel with seccomp: {without}"),
         ),
     }
 }
@@ -223,6 +265,28 @@ mod tests {
     #[case::off("2\n", Severity::Ok)]
     fn programs_of_everybody_are_noted(#[case] setting: &str, #[case] severity: Severity) {
         assert_eq!(unprivileged(&Ok(setting.to_owned())).severity, severity);
+    }
+
+    #[rstest]
+    #[case::there(Landlock::Version(4), Severity::Ok, "ABI 4")]
+    #[case::off(Landlock::Off, Severity::Note, "switched off")]
+    #[case::missing(Landlock::Missing, Severity::Note, "missing")]
+    fn what_confines_an_agent_is_told(
+        #[case] landlock: Landlock,
+        #[case] severity: Severity,
+        #[case] words: &str,
+    ) {
+        let finding = keeps_to_files(landlock);
+        assert_eq!((finding.severity, finding.found.contains(words)), (severity, true), "{finding:?}");
+    }
+
+    #[rstest]
+    #[case::there(Ok("kill_process errno allow\n"), if HAS_FILTER { Severity::Ok } else { Severity::Note })]
+    #[case::others_alone(Ok("kill_process allow\n"), Severity::Note)]
+    #[case::unknown(Err(()), Severity::Note)]
+    fn a_kernel_that_refuses_calls_is_told(#[case] actions: Result<&str, ()>, #[case] severity: Severity) {
+        let actions = actions.map(str::to_owned).map_err(|()| io::ErrorKind::NotFound.into());
+        assert_eq!(filter(&actions).severity, severity);
     }
 
     #[test]

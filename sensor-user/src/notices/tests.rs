@@ -73,7 +73,12 @@ impl Scene {
     }
 
     fn log(&self, path: &Path) -> (Logger, Arc<LogStats>) {
-        let settings = Notices { log: Some(path.to_owned()), log_max_size: 1 << 20, template: None };
+        let settings = Notices {
+            log: Some(path.to_owned()),
+            log_max_size: 1 << 20,
+            template: None,
+            template_file: None,
+        };
         let stats = Arc::<LogStats>::default();
         (Logger::start(&settings, &self.book, &stats).unwrap().unwrap(), stats)
     }
