@@ -1,7 +1,9 @@
-//! The agent as the unit runs it: as a user with three capabilities, and two that it gives up.
+//! The agent as the unit runs it: as a user with three capabilities, two that it gives up, and confined by itself.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::chown;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -18,6 +20,7 @@ use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 use sensor_harness::{needs_root, workspace};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Nobody's number on any host.
@@ -86,12 +89,17 @@ impl Host {
     }
 
     fn start(&self) -> Result<AgentProcess> {
+        self.start_with(&self.config("drain_interval = \"1s\""))
+    }
+
+    /// Starts it with another configuration.
+    fn start_with(&self, config: &str) -> Result<AgentProcess> {
         let capabilities = of_the_unit()?;
         let user = format!(
             "setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs --bounding-set -all{capabilities} \
              --inh-caps -all{capabilities} --ambient-caps -all{capabilities}"
         );
-        self.launch().binary(&self.agent.path()).wrapped(&user).start()
+        self.launch().config(config).binary(&self.agent.path()).wrapped(&user).start()
     }
 
     /// Asks the agent, as root.
@@ -111,14 +119,14 @@ fn send(sender: &Sender<'_>, packets: usize, truth: &mut Counts) -> Result<()> {
     Ok(())
 }
 
-/// The capabilities that any thread of a process may have.
-fn permitted(process: u32) -> Result<Vec<u64>> {
+/// What the kernel says under these headings of each thread of a process.
+fn of_threads(process: u32, headings: &[&str]) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
         let status = fs::read_to_string(task?.path().join("status"))?;
-        for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
-            let line = status.lines().find_map(|line| line.strip_prefix(set)).context("no capabilities")?;
-            all.push(u64::from_str_radix(line.trim(), 16)?);
+        for heading in headings {
+            let line = status.lines().find_map(|line| line.strip_prefix(heading));
+            all.push(line.with_context(|| format!("no {heading}"))?.trim().to_owned());
         }
     }
     Ok(all)
@@ -186,8 +194,84 @@ fn it_keeps_three_capabilities() -> Result<()> {
     host.prepare()?;
     let agent = host.start()?;
     // CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF.
-    let kept = 1 << 12 | 1 << 38 | 1 << 39;
-    let all = permitted(agent.pid())?;
-    ensure!(all.iter().all(|it| *it == kept), "{all:x?}");
+    let kept: u64 = 1 << 12 | 1 << 38 | 1 << 39;
+    let all = of_threads(agent.pid(), &["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"])?;
+    ensure!(all.iter().all(|it| u64::from_str_radix(it, 16) == Ok(kept)), "{all:?}");
+    Ok(())
+}
+
+/// Every thread is refused system calls; a reload that names another folder is refused where the kernel has Landlock, and a
+/// restart takes it.
+#[test]
+fn it_keeps_to_what_its_configuration_named() -> Result<()> {
+    needs_root!();
+    let host = Host::new()?;
+    host.prepare()?;
+    let mut agent = host.start()?;
+    let threads = of_threads(agent.pid(), &["Seccomp:", "NoNewPrivs:"])?;
+    ensure!(threads.chunks(2).all(|thread| thread == ["2", "1"]), "{threads:?}");
+    let status = host.ask(&["status", "--json"])?;
+    let first: Value = serde_json::from_str(status.stdout.lines().next().context("no status")?)?;
+    let confined = &first["agent"]["confined"];
+    assert_eq!(confined["seccomp"], true, "{first}");
+    let by_landlock = confined["landlock"].is_number();
+    let words =
+        if by_landlock { "confined: files by Landlock (ABI " } else { "since the kernel has no Landlock" };
+    until(|| Ok(agent.stderr().contains(words)), || agent.stderr())?;
+
+    let other = tempfile::tempdir()?;
+    chown(other.path(), Some(USER), Some(USER))?;
+    let path = other.path().display().to_string();
+    let kept = format!("\"{}/evidence\"", host.folder.path().display());
+    let elsewhere = host.config("drain_interval = \"1s\"").replace(&kept, &format!("\"{path}\""));
+    agent.rewrite_config(&elsewhere)?;
+    let said = host.ask(&["reload"])?;
+    assert_eq!(said.code, i32::from(by_landlock), "{said:?}");
+    if by_landlock {
+        ensure!(said.stderr.contains(&path) && said.stderr.contains("restart it"), "{said:?}");
+    }
+    let mut truth = Counts::default();
+    let sender = Sender::new(&host.wire)?;
+    send(&sender, 10, &mut truth)?;
+    assert_eq!(agent.counts()?, truth, "it goes on all the same");
+    agent.rewrite_config(&host.config("drain_interval = \"2s\""))?;
+    let said = host.ask(&["reload"])?;
+    assert_eq!(said.code, 0, "{said:?}");
+
+    agent.stop(Signal::SIGTERM)?;
+    let agent = host.start_with(&elsewhere)?;
+    until(|| Ok(fs::read_dir(other.path())?.count() > 0), || agent.stderr())
+}
+
+/// Files that others replace are read anew, and all that is written and listened at is there.
+#[test]
+fn it_follows_its_files_while_it_is_confined() -> Result<()> {
+    needs_root!();
+    let host = Host::new()?;
+    host.prepare()?;
+    let at = |name: &str| host.folder.path().join(name);
+    fs::create_dir(at("lists"))?;
+    let list = at("lists/scanners.csv");
+    fs::write(&list, "192.0.2.0/24,Example Scan\n")?;
+    let (folder, list_path) = (host.folder.path().display(), list.display());
+    let config = host.config(&format!(
+        "drain_interval = \"1s\"\n[sources]\nknown_scanners = \"{list_path}\"\n[page]\npath = \"{folder}/p.sock\"\n\
+         [notices]\nlog = \"{folder}/notices.jsonl\"\n[[constituency]]\nname = \"ours\"\nprefixes = [\"203.0.113.0/24\"]"
+    ));
+    let agent = host.start_with(&config)?;
+    until(|| Ok(at("notices.jsonl").exists() && at("p.sock").exists()), || agent.stderr())?;
+    fs::write(at("lists/new.csv"), "203.0.113.0/24,Example Scan\n")?;
+    fs::rename(at("lists/new.csv"), &list)?;
+    until(|| Ok(agent.stderr().contains("is read anew")), || agent.stderr())?;
+    // Somebody cleans up: the socket is made anew.
+    fs::remove_file(at("p.sock"))?;
+    until(|| Ok(UnixStream::connect(at("p.sock")).is_ok()), || agent.stderr())?;
+    let mut page = UnixStream::connect(at("p.sock"))?;
+    page.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    page.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let status = host.ask(&["status"])?;
+    assert_eq!(status.code, 0, "nothing is refused that it needs: {status:?}");
     Ok(())
 }
