@@ -120,7 +120,7 @@ fn asked(question: &Question, agent: &cli::Asked, form: &Form) -> Result<()> {
         // What a newer agent says beside is left out, but where all is to be printed as it is.
         match (Line::deserialize(&object), &anonymizer) {
             (Ok(line), Some(anonymizer)) => {
-                let line = anonymizer.line(line);
+                let Some(line) = anonymizer.line(line) else { continue };
                 if form.json {
                     output::print(&(serde_json::to_string(&line)? + "\n"))?;
                 } else {

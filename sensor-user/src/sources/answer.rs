@@ -5,6 +5,7 @@ mod events;
 mod filter;
 mod one;
 mod rows;
+mod sketched;
 mod stored;
 mod tuples;
 mod windows;
@@ -32,6 +33,10 @@ pub enum Line {
     Rows(Rows),
     /// How many packets and sources there were of what is asked for, in all windows together.
     Total(Total),
+    /// A sketch of all sources of what is asked for, for who has those of other sensors.
+    Sketch(SketchLine),
+    /// Why there is no sketch.
+    NoSketch(NoSketchLine),
     /// A source, or a network of them.
     Source(Row),
     /// A port, a country or an autonomous system.
@@ -154,6 +159,24 @@ pub struct Total {
     pub at_least: bool,
     /// A source that is not followed has sent at most so many packets of what is asked for in these windows: 0 if all are.
     pub row_error: u64,
+}
+
+/// A sketch: the `HyperLogLog` that [hourly files](crate::store) have of all packets, in the same form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SketchLine {
+    /// Tells the key that it was made with from others, and nothing of it: only sketches with the same go together.
+    pub key: String,
+    /// The binary logarithm of the number of registers.
+    pub precision: u8,
+    /// A byte each, in hexadecimal.
+    pub registers: String,
+}
+
+/// Why there is no sketch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoSketchLine {
+    /// What is missing, and what to do.
+    pub trouble: String,
 }
 
 /// Packets to something.

@@ -72,23 +72,39 @@ impl Sketch {
         self.registers.add(hash);
     }
 
+    /// What it is made of.
+    pub(super) fn parts(&self) -> SketchParts<'_> {
+        let Self { fingerprint, registers } = self;
+        SketchParts { fingerprint: *fingerprint, precision: PRECISION, registers: registers.registers() }
+    }
+
     /// As it is stored: the key's fingerprint, the precision, and the registers.
     pub(super) fn stored(&self) -> Vec<u8> {
         let head = self.fingerprint.to_be_bytes().into_iter().chain([PRECISION]);
         head.chain(self.registers.registers().iter().copied()).collect()
     }
 
-    /// Adds all of one that was stored, if it is of the same key.
-    pub(super) fn merge_stored(&mut self, stored: &[u8]) {
-        if let Some(SketchParts { fingerprint, precision: PRECISION, registers }) = SketchParts::of(stored)
-            && fingerprint == self.fingerprint
-        {
-            self.registers.merge_registers(registers);
+    /// Adds all of another, if it is of the same key; gives whether it is.
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
+        let is_of_key = other.fingerprint == self.fingerprint;
+        if is_of_key {
+            self.registers.merge(&other.registers);
         }
+        is_of_key
+    }
+
+    /// Adds all of one that was stored, likewise.
+    pub(super) fn merge_stored(&mut self, stored: &[u8]) -> bool {
+        let parts = SketchParts::of(stored)
+            .filter(|parts| parts.precision == PRECISION && parts.fingerprint == self.fingerprint);
+        if let Some(parts) = parts {
+            self.registers.merge_registers(parts.registers);
+        }
+        parts.is_some()
     }
 }
 
-/// What a stored sketch is made of.
+/// What a sketch is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SketchParts<'a> {
     /// Tells the key from others: only sketches of the same go together.
@@ -111,6 +127,19 @@ impl<'a> SketchParts<'a> {
             precision,
             registers,
         })
+    }
+
+    /// The key's fingerprint, in hexadecimal.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{:016x}", self.fingerprint)
+    }
+
+    /// The registers, in hexadecimal.
+    #[must_use]
+    pub fn hexadecimal(&self) -> String {
+        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+        self.registers.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 }
 
@@ -149,13 +178,13 @@ mod tests {
         let key = key(0, 1);
         let [one, other] = [sketch(&key, 0..6_000), sketch(&key, 4_000..10_000)];
         let mut both = one.clone();
-        both.merge_stored(&other.stored());
+        assert!(both.merge_stored(&other.stored()) && both.merge(&other));
         assert_eq!(both.stored(), sketch(&key, 0..10_000).stored());
         let estimate = both.registers.estimate();
         assert!((estimate - 10_000.0).abs() < 6.0 * 0.016_25 * 10_000.0, "{estimate}");
         for stranger in [self::key(1, 1), self::key(0, 2)] {
-            let mut alone = one.clone();
-            alone.merge_stored(&sketch(&stranger, 4_000..10_000).stored());
+            let (mut alone, other) = (one.clone(), sketch(&stranger, 4_000..10_000));
+            assert!(!alone.merge_stored(&other.stored()) && !alone.merge(&other));
             assert_eq!(alone.stored(), one.stored());
         }
     }

@@ -228,17 +228,12 @@ impl Summary {
             sources,
             exact,
             set,
-            sketch: sketch.map(|sketch| hexadecimal(sketch.registers)),
+            sketch: sketch.map(|sketch| sketch.hexadecimal()),
             sketch_precision: sketch.map(|sketch| sketch.precision),
-            sketch_key: sketch.map(|sketch| format!("{:016x}", sketch.fingerprint)),
+            sketch_key: sketch.map(|sketch| sketch.key()),
             no_sketch: sketch.is_none().then_some(NO_SKETCH),
         })
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The protocol's name, or `malformed`.

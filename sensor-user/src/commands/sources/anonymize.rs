@@ -26,9 +26,9 @@ impl Anonymizer {
         key_file::read(path).map(|key| Self(IpcryptPfx::new(key)))
     }
 
-    /// A line with other addresses.
-    pub(super) fn line(&self, line: Line) -> Line {
-        match line {
+    /// A line with other addresses; `None` of a sketch, of which whoever has its key can ask whether an address is in it.
+    pub(super) fn line(&self, line: Line) -> Option<Line> {
+        Some(match line {
             Line::Source(row) => Line::Source(self.row(row)),
             Line::Did(mut did) => {
                 did.row = did.row.map(|row| self.row(row));
@@ -42,9 +42,11 @@ impl Anonymizer {
                 row.victim.victim = self.source(row.victim.victim);
                 Line::Victim(row)
             }
+            Line::Sketch(_) => return None,
             // Of these none has an address.
             Line::Window(_)
             | Line::Total(_)
+            | Line::NoSketch(_)
             | Line::Part(_)
             | Line::Tuple(_)
             | Line::Definition(_)
@@ -54,7 +56,7 @@ impl Anonymizer {
             | Line::Counts(_)
             | Line::Count(_)
             | Line::Gap(_) => line,
-        }
+        })
     }
 
     fn row(&self, row: Row) -> Row {
@@ -87,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::key_file::tests::KEY;
+    use crate::sources::answer::{Rows, SketchLine};
 
     fn anonymizer() -> Anonymizer {
         let folder = tempfile::tempdir().unwrap();
@@ -103,6 +106,14 @@ mod tests {
     fn addresses_are_as_other_programs_make_them(#[case] address: &str, #[case] expected: &str) {
         let address = anonymizer().address(address.parse().unwrap());
         assert_eq!(address.to_string(), expected);
+    }
+
+    #[test]
+    fn a_sketch_is_left_out() {
+        let sketch = SketchLine { key: "0".repeat(16), precision: 12, registers: "0".repeat(8_192) };
+        assert_eq!(anonymizer().line(Line::Sketch(sketch)), None);
+        let rows = Line::Rows(Rows { without_known_scanners: false });
+        assert_eq!(anonymizer().line(rows.clone()), Some(rows));
     }
 
     #[test]

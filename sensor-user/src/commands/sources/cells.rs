@@ -145,6 +145,8 @@ fn row(line: &Line, zone: Offset, by: For) -> Option<Cells> {
         | Line::Counts(_)
         | Line::Gap(_)
         | Line::Total(_)
+        | Line::Sketch(_)
+        | Line::NoSketch(_)
         | Line::Definition(_)
         | Line::VictimDefinition(_)
         | Line::Belongs(_) => return None,

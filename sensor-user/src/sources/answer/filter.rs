@@ -37,7 +37,7 @@ pub(super) struct Filter<'a> {
 /// What of a source was found.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
-    source: Source,
+    pub source: Source,
     packets: u64,
     /// There may have been so many before.
     more: u64,
@@ -84,6 +84,12 @@ impl<'a> Filter<'a> {
     /// The tool that is asked for.
     pub(super) const fn tool(&self) -> Option<Tool> {
         self.tool
+    }
+
+    /// Whether it is of all packets.
+    pub(super) const fn is_of_all(&self) -> bool {
+        let Ask { country, without_known_scanners, .. } = self.ask;
+        self.slot.is_none() && self.tool.is_none() && country.is_none() && !*without_known_scanners
     }
 
     /// Whether memory can tell that: which tool a source used for which port, and what of a port, a tool or a country is in

@@ -12,9 +12,11 @@ use super::super::ask::{self, Ask, MAX_LIMIT};
 use super::super::counted::{Counted, Part};
 use super::super::lists::Lists;
 use super::super::register::Register;
+use super::super::sketch::SketchKey;
 use super::super::source::Source;
 use super::super::window::{Sent, Span, Window};
-use super::filter::{Filter, sources};
+use super::filter::{Filter, Found, sources};
+use super::sketched::{self, Sketching};
 use super::stored;
 use super::windows::{Chosen, lines};
 use super::{Belongs, Line, PartRow, Row, Rows};
@@ -32,6 +34,7 @@ impl Register {
         let filter = Filter::of(ask, &lists)?;
         let memory = self.memory();
         let chosen = memory.chosen(ask)?;
+        let key = memory.sketch_key().cloned();
         let of_memory = filter.is_of_memory();
         let from = match ask.from {
             Some(from) if of_memory && memory.holds(from, ask)? => None,
@@ -40,7 +43,9 @@ impl Register {
         drop(memory);
         let from = if of_memory { from } else { from.or_else(|| Some(last_hour())) };
         match (from, self.reader()) {
-            (Some(from), Some(reader)) => return stored::sources(&reader, from, ask, &filter, &lists),
+            (Some(from), Some(reader)) => {
+                return stored::sources(&reader, from, (ask, &filter), &lists, key.as_ref());
+            }
             (_, None) if !of_memory => {
                 let words = "a port and a tool together, or either or a country by something else than source, only a store \
                     can tell: add [store] to the configuration";
@@ -50,8 +55,11 @@ impl Register {
         }
         let mut answer: Vec<_> = lines(&chosen).collect();
         let mut found = filter.found(&chosen);
-        answer.push(Line::Rows(Rows::of(ask)));
-        answer.push(Line::Total(filter.total(&chosen, &found)));
+        let total = filter.total(&chosen, &found);
+        let windows = (&chosen, found.as_slice(), total.row_error);
+        let sketch = sketched::is_wanted(ask).then(|| self.sketch(ask, &filter, windows, key.as_ref()));
+        answer.extend([Line::Rows(Rows::of(ask)), Line::Total(total)]);
+        answer.extend(sketch);
         let most = ask.limit.min(MAX_LIMIT) as usize;
         found.truncate(most);
         let parts = |answer: &mut Vec<Line>, parts| answer.extend(top_parts(parts, ask, most));
@@ -74,6 +82,20 @@ impl Register {
             }
         }
         Ok(answer)
+    }
+
+    /// A sketch of all that was found in windows, and of those that are not followed there.
+    fn sketch(
+        &self,
+        ask: &Ask,
+        filter: &Filter<'_>,
+        windows: (&Chosen, &[Found], u64),
+        key: Option<&SketchKey>,
+    ) -> Line {
+        let reader = self.reader();
+        let stored = stored::of_filter(ask.from.unwrap_or_else(last_hour), ask, filter);
+        let store = reader.as_ref().map(|reader| (reader, &stored));
+        sketched::line(Sketching::begin(key).and_then(|made| made.with_windows(windows, filter, store)))
     }
 }
 

@@ -11,9 +11,11 @@ use super::super::ask::{self, Ask, AskSource, MAX_LIMIT};
 use super::super::distinct::Count;
 use super::super::lists::Lists;
 use super::super::pair::Pair;
+use super::super::sketch::SketchKey;
 use super::super::source::Source;
 use super::filter::Filter;
 use super::rows::{name_systems, top_parts};
+use super::sketched::{self, Sketching};
 use super::{Belongs, By, Did, Line, PartRow, Row, Rows, To, Total, What, WindowLine};
 use crate::counters::names::slot_name;
 use crate::store::{self, FlowRow, Heaviest, Kept, Reader, SourceRow};
@@ -29,16 +31,20 @@ fn of(from: Timestamp, to: Option<Timestamp>, sensor: Option<&str>) -> store::As
     store::Ask { sensor: sensor.map(str::to_owned), ..store::Ask::of(from, to) }
 }
 
-/// Who sent most of what is asked for, or what most was sent to, from then on.
+/// What the store is asked for packets that pass a filter.
+pub(super) fn of_filter(from: Timestamp, ask: &Ask, filter: &Filter<'_>) -> store::Ask {
+    store::Ask { slot: filter.slot(), tool: filter.tool(), ..of(from, ask.to, ask.sensor.as_deref()) }
+}
+
+/// Who sent most of what is asked for, or what most was sent to, from then on; with a sketch by this key, if one is wanted.
 pub(super) fn sources(
     reader: &Reader,
     from: Timestamp,
-    ask: &Ask,
-    filter: &Filter<'_>,
+    (ask, filter): (&Ask, &Filter<'_>),
     lists: &Lists,
+    key: Option<&SketchKey>,
 ) -> Result<Vec<Line>> {
-    let stored =
-        store::Ask { slot: filter.slot(), tool: filter.tool(), ..of(from, ask.to, ask.sensor.as_deref()) };
+    let stored = of_filter(from, ask, filter);
     let most = ask.limit.min(MAX_LIMIT) as usize;
     let mut all = All::default();
     let mut rows = Vec::new();
@@ -47,12 +53,20 @@ pub(super) fn sources(
     let kept = match ask.by {
         ask::By::Source => {
             let mut heaviest = Heaviest::new(most);
+            let mut sketching = Sketching::begin(key);
             let kept = reader.each_source(&stored, |row| {
                 if filter.admits(row.source) {
                     all.add(row.packets);
+                    if let Ok(sketching) = &mut sketching {
+                        sketching.add(row.source);
+                    }
                     heaviest.push(row);
                 }
             })?;
+            if sketched::is_wanted(ask) {
+                let made = sketching.and_then(|made| made.with_rest(&kept, filter, (reader, &stored)));
+                rows.push(sketched::line(made));
+            }
             rows.extend(heaviest.rows().into_iter().map(|row| of_source(&row, lists)));
             kept
         }
@@ -121,15 +135,7 @@ pub(super) fn sources(
         }
     };
     let mut answer: Vec<Line> = windows(&kept).collect();
-    let rest = kept.iter().map(|kept| kept.rest).sum();
-    answer.push(Line::Rows(Rows::of(ask)));
-    answer.push(Line::Total(Total {
-        packets: all.packets,
-        from_known_scanners: None,
-        sources: Count { count: all.sources, exact: true },
-        at_least: at_least(&kept),
-        row_error: rest,
-    }));
+    answer.extend([Line::Rows(Rows::of(ask)), Line::Total(all.total(&kept))]);
     answer.extend(rows);
     Ok(answer)
 }
@@ -234,6 +240,16 @@ impl All {
     fn add(&mut self, packets: u64) {
         self.packets += packets;
         self.sources += 1;
+    }
+
+    fn total(&self, kept: &[Kept]) -> Total {
+        Total {
+            packets: self.packets,
+            from_known_scanners: None,
+            sources: Count { count: self.sources, exact: true },
+            at_least: at_least(kept),
+            row_error: kept.iter().map(|kept| kept.rest).sum(),
+        }
     }
 }
 

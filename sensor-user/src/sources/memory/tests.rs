@@ -2,6 +2,7 @@
 
 mod events;
 mod rankings;
+mod sketched;
 mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};

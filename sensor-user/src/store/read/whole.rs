@@ -6,6 +6,7 @@ use rusqlite::{Connection, params, params_from_iter};
 use sensor_common::layout::SlotKind;
 use sensor_common::layout::side::Tool;
 
+use super::super::counting::HOUR;
 use super::super::flow::{self, HOUR_MS, REST, count, slot, time_of, tool};
 use super::heaviest::each_source;
 use super::source::{FlowRow, SourceRow, conditions, of_network};
@@ -78,6 +79,27 @@ impl Reader {
         self.read(|connection| {
             each_source(connection, ask, visit)?;
             kept(connection, ask)
+        })
+    }
+
+    /// The stored sketches of the hours that are asked for in which flows are summed up, whatever their slot and tool: empty or
+    /// `None` of one that has no sketch.
+    ///
+    /// # Errors
+    /// As for [`Reader::each_source`].
+    pub fn sketches_of_rest(&self, ask: &Ask) -> Result<Vec<Option<Vec<u8>>>> {
+        let ask = Ask { slot: None, tool: None, ..ask.clone() };
+        self.read(|connection| {
+            let (conditions, values) = conditions(connection, &ask, "h")?;
+            let mut query = connection.prepare(&format!(
+                "SELECT w.sketch FROM hour AS h
+                 JOIN flow AS f ON f.hour = h.hour AND f.sensor = h.sensor AND f.slot = {REST}
+                 LEFT JOIN windows AS w ON w.start = h.hour * {HOUR} AND w.length = {HOUR}
+                     AND w.sensor = h.sensor AND w.slot = {REST}
+                 WHERE {conditions}"
+            ))?;
+            let rows = query.query_map(params_from_iter(values), |row| row.get(0))?;
+            rows.collect()
         })
     }
 

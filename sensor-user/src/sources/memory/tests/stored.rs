@@ -20,14 +20,14 @@ use crate::sources::Span;
 use crate::store::{Feed, Keeper, Schedule, Stats};
 
 /// A store that is written to all the time.
-struct Kept {
-    folder: TempDir,
+pub(super) struct Kept {
+    pub folder: TempDir,
     keeper: Keeper,
     stats: Arc<Stats>,
 }
 
 impl Kept {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = Store { path: folder.path().to_owned(), ..Store::default() };
         let moment = Duration::from_millis(10);
@@ -39,17 +39,26 @@ impl Kept {
         Self { folder, keeper, stats }
     }
 
-    fn feed(&self) -> Feed {
+    pub(super) fn feed(&self) -> Feed {
         self.keeper.feed()
     }
 
     /// Waits until what has come is written: the second write from now has begun after it.
-    fn settle(&self) {
+    pub(super) fn settle(&self) {
         let before = self.stats.written();
         while self.stats.written() < before + 2 {
             assert!(!self.stats.fails(), "{:?}", self.stats.trouble());
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Settings with a key for sketches, of a file with this name; keys of other digits are others.
+    pub(super) fn with_key(&self, name: &str, digit: char) -> Sources {
+        let path = self.folder.path().join(name);
+        let halves = [digit, 'f'].map(|digit| String::from_iter([digit; 32]));
+        std::fs::write(&path, halves.concat()).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        Sources { sketch_key_file: Some(path), ..Sources::default() }
     }
 
     /// A register of an agent that has just been started.
@@ -303,14 +312,7 @@ fn events_are_stored_and_found_after_a_restart() {
 #[test]
 fn windows_are_stored_with_sketches_that_a_restart_goes_on_with() {
     let kept = Kept::new();
-    let key = |name: &str, digit: char| {
-        let path = kept.folder.path().join(name);
-        let halves = [digit, 'f'].map(|digit| String::from_iter([digit; 32]));
-        std::fs::write(&path, halves.concat()).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        Sources { sketch_key_file: Some(path), ..Sources::default() }
-    };
-    let (settings, other) = (key("one", '1'), key("other", '2'));
+    let (settings, other) = (kept.with_key("one", '1'), kept.with_key("other", '2'));
     let now = Timestamp::now();
     let packets: Vec<_> = (0..1_000).map(|source| syn(now, source, 1, 23)).collect();
     let begin = |settings: &Sources| {
