@@ -113,7 +113,7 @@ pub fn run(arguments: &SourcesArgs) -> Result<()> {
         (None, None) => bail!("name --agents or --files"),
     };
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let outcome = merge.outcome(limit, arguments.files.is_some() && asked.is_of_all());
+    let outcome = merge.outcome(limit);
     if outcome.sensors.is_empty() {
         for silent in &outcome.silent {
             output::complain(&format!("{}: {}", silent.who, silent.cause));

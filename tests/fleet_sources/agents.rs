@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -22,6 +23,8 @@ use super::{Answer, Known, PORTS, Sent, asked, truth};
 /// Sensors of each host.
 const HOSTS: [&[&str]; 3] = [&["japan-1"], &["japan-2", "japan-3"], &["overseas-1"]];
 const SOURCES: u32 = 600;
+/// Packets that are sent at once: fewer than are evidence, however fast they are sent.
+const AT_ONCE: usize = 2_000;
 
 /// A host with an agent.
 struct Host {
@@ -49,11 +52,12 @@ pub(super) fn config(sensors: &[&str], first: usize, folder: &Path, socket: &Pat
 }
 
 impl Host {
-    fn start(number: usize, first: usize, folder: &Path) -> Result<Self> {
+    /// One with these sensors, and more in its configuration.
+    fn start(sensors: &[&str], first: usize, folder: &Path, more: &str) -> Result<Self> {
         let wire = Wire::new()?;
         let (evidence, socket) =
-            (folder.join(format!("evidence-{number}")), folder.join(format!("{number}.sock")));
-        let config = config(HOSTS[number], first, &evidence, &socket);
+            (folder.join(format!("evidence-{first}")), folder.join(format!("{first}.sock")));
+        let config = config(sensors, first, &evidence, &socket) + more;
         let agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config).start()?;
         Ok(Self { wire, socket, _agent: agent })
     }
@@ -67,15 +71,82 @@ impl Host {
             let bytes = frame.syn().bytes();
             frames.extend((0..sent.packets).map(|_| bytes.clone()));
         }
-        Sender::new(&self.wire)?.send(&frames)?;
         let socket = self.socket.display().to_string();
         let observed = || -> Result<u64> {
             let said = sensor(&self.wire.near.namespace, &["sources", "--json", "--socket", &socket])?;
             let lines = said.stdout.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
             Ok(lines.iter().filter_map(|line| line["window"]["observed"].as_u64()).sum())
         };
-        until(|| Ok(observed()? == frames.len() as u64), || format!("{:?} of {}", observed(), frames.len()))
+        let mut sent = 0;
+        for frames in frames.chunks(AT_ONCE) {
+            Sender::new(&self.wire)?.send(frames)?;
+            sent += frames.len() as u64;
+            until(|| Ok(observed()? == sent), || format!("{:?} of {sent}", observed()))?;
+        }
+        Ok(())
     }
+}
+
+/// A table that names a key for sketches, in a file of its own.
+fn key(folder: &Path, digit: &str) -> Result<String> {
+    let path = folder.join(format!("{digit}.key"));
+    fs::write(&path, digit.repeat(32) + &"f".repeat(32))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    Ok(format!("[sources]\nsketch_key_file = {:?}\n", path.display().to_string()))
+}
+
+/// Agents of which each has more sources than it names, and one whose key is another.
+#[test]
+fn sources_that_nobody_names_are_told_by_sketches_of_one_key() -> Result<()> {
+    needs_root!();
+    let folder = tempfile::tempdir()?;
+    let (ours, another) = (key(folder.path(), "1")?, key(folder.path(), "2")?);
+    let to_one = |sensor, sources: std::ops::Range<u32>| {
+        let sent = move |source| Sent { sensor, source: 0xcb00_0000 + source, port: PORTS[0], packets: 1 };
+        sources.map(sent).collect::<Vec<_>>()
+    };
+    let mut lines = Vec::new();
+    let mut hosts = Vec::new();
+    for (at, (key, sources)) in
+        [(&ours, 0..11_000), (&ours, 8_000..19_000), (&another, 0..9)].into_iter().enumerate()
+    {
+        let host = Host::start(&[HOSTS[at][0]], at, folder.path(), key)?;
+        let sent =
+            [to_one(at, sources), vec![Sent { port: PORTS[1], ..to_one(at, 20_000..20_001)[0] }]].concat();
+        host.send(&sent.iter().collect::<Vec<_>>())?;
+        lines.push(format!("host-{at} local {}\n", host.socket.display()));
+        hosts.push(host);
+    }
+    let here = &hosts[0].wire.near.namespace;
+    let list = folder.path().join("agents.txt");
+    let ask = |agents: usize, port: Option<&str>| {
+        fs::write(&list, lines[..agents].concat())?;
+        let list = list.display().to_string();
+        let port: Vec<&str> = port.iter().flat_map(|port| ["--port", *port]).collect();
+        Answer::to(here, &[&["--agents", &list, "--last", "1h"], &port[..]].concat())
+    };
+    for (port, packets, truth) in [(None, 22_002, 19_001.0), (Some("23/tcp"), 22_000, 19_000.0)] {
+        // What was before an agent was started its store tells, which is written once a minute.
+        let all = || Ok(ask(2, port)?.total()?["packets"] == packets);
+        until(all, || format!("{port:?}: {:?}, not {packets}", ask(2, port).map(|it| it.total().cloned())))?;
+        let answer = ask(2, port)?;
+        let total = answer.total()?;
+        ensure!(total["basis"] == "sketches" && total["complete"] == false, "{port:?}: {total}");
+        let error = total["error"].as_f64().context("no error")?;
+        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+        let off = answer.count()? as f64 / truth - 1.0;
+        ensure!(off.abs() < 4.0 * error && error < 0.017, "{port:?}: off by {off}: {total}");
+
+        let all = || Ok(ask(3, port)?.total()?["packets"] == packets + if port.is_some() { 9 } else { 10 });
+        until(all, || format!("{port:?}: {:?}", ask(3, port).map(|it| it.total().cloned())))?;
+        let answer = ask(3, port)?;
+        let total = answer.total()?;
+        ensure!(total["basis"] == "bound" && total["at_least"] == true, "{port:?}: {total}");
+        ensure!(answer.count()? < 19_000, "no more than are named: {total}");
+        let notes: String = answer.lines("sensor").iter().map(|it| it["notes"].to_string()).collect();
+        ensure!(notes.contains("another key") && notes.contains("`sketch_key_file`"), "{notes}");
+    }
+    Ok(())
 }
 
 #[test]
@@ -86,8 +157,8 @@ fn what_agents_say_is_merged_and_who_says_nothing_is_named() -> Result<()> {
     let sent = truth(3, sensors, SOURCES);
     let mut hosts = Vec::new();
     let mut first = 0;
-    for (number, sensors) in HOSTS.iter().enumerate() {
-        let host = Host::start(number, first, folder.path())?;
+    for sensors in HOSTS {
+        let host = Host::start(sensors, first, folder.path(), "")?;
         let of: Vec<_> =
             sent.iter().filter(|sent| (first..first + sensors.len()).contains(&sent.sensor)).collect();
         host.send(&of)?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::asked::{Asked, ROWS};
-use super::merge::{Belongs, Merge, Row};
+use super::merge::{Belongs, Merge, Row, Sketch};
 use super::outcome::{Count, Silent, Told};
 use super::source::Source;
 
@@ -58,11 +58,28 @@ struct SourceLine {
     scanner: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct SketchLine {
+    key: String,
+    precision: u8,
+    registers: String,
+}
+
+#[derive(Deserialize)]
+struct NoSketchLine {
+    trouble: String,
+}
+
+/// What is said of an answer without a line about its sketch.
+const NO_LINE: &str = "its agent is too old to send a sketch: bring it up to date";
+
 /// An answer about one sensor, or, of an agent with several, about all of them.
 #[derive(Default)]
 pub struct Answer {
     windows: Vec<Window>,
     total: Total,
+    /// Of all its sources; or why there is none, where that is said.
+    sketch: Option<Result<Sketch, String>>,
     rows: Vec<(Row, Belongs)>,
 }
 
@@ -98,6 +115,12 @@ pub fn read(bytes: &[u8]) -> Result<Answer, String> {
             answer.windows.push(Window::deserialize(window).map_err(wrong)?);
         } else if let Some(total) = of("total") {
             answer.total = Total::deserialize(total).map_err(wrong)?;
+        } else if let Some(sketch) = of("sketch") {
+            let SketchLine { key, precision, registers } = SketchLine::deserialize(sketch).map_err(wrong)?;
+            let read = Sketch::read(&key, precision, &registers);
+            answer.sketch = Some(read.ok_or_else(|| "its sketch is not in hexadecimal".to_owned()));
+        } else if let Some(none) = of("no_sketch") {
+            answer.sketch = Some(Err(NoSketchLine::deserialize(none).map_err(wrong)?.trouble));
         } else if let Some(row) = of("source") {
             answer.rows.push(SourceLine::deserialize(row).map_err(wrong)?.into());
         }
@@ -143,6 +166,7 @@ impl Answer {
             });
         }
         let mut notes = Vec::new();
+        let sketch = self.sketch.unwrap_or_else(|| Err(NO_LINE.to_owned()));
         let is_short = from > asked.from || to < asked.to;
         if is_short {
             notes.push(format!("it knows {from} to {to} alone"));
@@ -158,9 +182,11 @@ impl Answer {
             sources: Some(Count { count, exact }),
             named: 0,
             complete: false,
-            at_least: self.total.at_least || missed > 0 || is_short,
+            // A sketch has those too who are not followed.
+            at_least: self.total.at_least && sketch.is_err() || missed > 0 || is_short,
             notes,
         });
+        merge.sketch(place, sketch.as_ref().map_err(String::clone));
         let (mut named, rows) = (0, self.rows.len());
         for (row, belongs) in self.rows {
             named += u64::from(merge.add(place, &row, Some(belongs)));
@@ -178,9 +204,13 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_xoshiro::SplitMix64;
     use rstest::rstest;
+    use sensor_common::hyperloglog::HyperLogLog;
 
     use super::*;
+    use crate::sources::outcome::Basis;
 
     const WINDOW: &str = r#"{"window":{"sensor":"a","from":"2026-05-10T08:00:00Z","to":"2026-05-10T09:00:00Z","observed":9,"missed":1,"share":0.9,"sources":{"count":2,"exact":true}}}"#;
     const TOTAL: &str =
@@ -199,7 +229,7 @@ mod tests {
         };
         let mut merge = Merge::new();
         answer.merge("host", &asked, &mut merge);
-        let outcome = merge.outcome(9, false);
+        let outcome = merge.outcome(9);
         let [told] = &outcome.sensors[..] else { panic!("{:?}", outcome.sensors) };
         assert_eq!((told.sensor.as_str(), told.observed, told.missed, told.named), ("a", 9, 1, 1));
         assert!(!told.complete && told.at_least, "others have sent up to 2 packets, and one was missed");
@@ -219,7 +249,7 @@ mod tests {
         };
         let mut merge = Merge::new();
         answer.merge("host", &asked, &mut merge);
-        let outcome = merge.outcome(9, false);
+        let outcome = merge.outcome(9);
         assert!(outcome.sensors.is_empty() && outcome.rows.is_empty() && outcome.total.at_least);
         let [silent] = &outcome.silent[..] else { panic!("{:?}", outcome.silent) };
         assert!(silent.who == "host" && silent.cause.contains("add [store]"), "{}", silent.cause);
@@ -246,8 +276,62 @@ mod tests {
         };
         let mut merge = Merge::new();
         answer.merge("host", &asked, &mut merge);
-        let outcome = merge.outcome(9, false);
+        let outcome = merge.outcome(9);
         assert_eq!((outcome.total.complete, outcome.total.sources.count), (complete, sources));
+    }
+
+    fn sketch(key: &str, sources: std::ops::Range<u64>) -> String {
+        let mut sketch = HyperLogLog::<12>::new();
+        sources.for_each(|it| sketch.add(SplitMix64::seed_from_u64(it).random()));
+        let registers: Vec<_> = sketch.registers().iter().map(|register| format!("{register:02x}")).collect();
+        let registers = registers.concat();
+        format!("{{\"sketch\":{{\"key\":\"{key}\",\"precision\":12,\"registers\":\"{registers}\"}}}}")
+    }
+
+    /// Two agents with 6,000 and 5,000 sources, of which each names one, and 9,000 together.
+    #[rstest]
+    #[case::one_key(&sketch("a", 0..6_000), Basis::Sketches, "")]
+    #[case::another_key(&sketch("b", 0..6_000), Basis::Bound, "give all sensors the same `sketch_key_file`")]
+    #[case::none(r#"{"no_sketch":{"trouble":"it has no key"}}"#, Basis::Bound, "it has no key")]
+    #[case::not_a_word(r#"{"new":1}"#, Basis::Bound, "is too old to send a sketch")]
+    #[case::no_sketch(
+        r#"{"sketch":{"key":"a","precision":12,"registers":"xy"}}"#,
+        Basis::Bound,
+        "not in hexadecimal"
+    )]
+    #[case::cut_short(
+        r#"{"sketch":{"key":"a","precision":12,"registers":"00"}}"#,
+        Basis::Bound,
+        "another size"
+    )]
+    fn sketches_of_one_key_tell_of_agents_together(
+        #[case] second: &str,
+        #[case] basis: Basis,
+        #[case] words: &str,
+    ) {
+        let asked = Asked {
+            from: "2026-05-10T08:00:00Z".parse().unwrap(),
+            to: "2026-05-10T09:00:00Z".parse().unwrap(),
+            slot: Some("23/tcp".to_owned()),
+            tool: None,
+        };
+        let window = WINDOW.replace("\"missed\":1", "\"missed\":0");
+        let mut merge = Merge::new();
+        for (agent, many, sketch) in
+            [("one", 5_000, sketch("a", 4_000..9_000).as_str()), ("other", 6_000, second)]
+        {
+            let total = TOTAL.replace("\"count\":2", &format!("\"count\":{many}"));
+            let answer = read(format!("{window}\n{total}\n{sketch}\n{ROW}\n{END}\n").as_bytes()).unwrap();
+            answer.merge(agent, &asked, &mut merge);
+        }
+        let outcome = merge.outcome(9);
+        let total = outcome.total;
+        assert_eq!((total.basis, total.at_least), (basis, basis == Basis::Bound));
+        let notes: Vec<_> = outcome.sensors.iter().flat_map(|told| &told.notes).collect();
+        assert_eq!(notes.len(), usize::from(basis == Basis::Bound), "{notes:?}");
+        assert!(notes.iter().all(|note| note.contains(words)), "{notes:?}");
+        let expected = if basis == Basis::Bound { 6_000..=6_000 } else { 8_500..=9_500 };
+        assert!(expected.contains(&total.sources.count), "{:?}", total.sources);
     }
 
     #[rstest]

@@ -14,6 +14,9 @@ use super::hourly::{self, Flow, Hour, PREFIX, SUFFIX};
 use super::merge::{Merge, Row};
 use super::outcome::{Count, Silent, Told};
 
+/// Why an hour has no sketch.
+const NO_SKETCH: &str = "it has no sketch: give all sensors the same `sketch_key_file` in [sources]";
+
 /// What is asked for, of all files of a folder.
 ///
 /// # Errors
@@ -108,7 +111,11 @@ impl Sensors {
             Entry::Vacant(free) => drop(free.insert(path.to_owned())),
         }
         let named = hour.rows.iter().filter(|row| merge.add(place, row, None)).count() as u64;
-        let sketch = asked.is_of_all().then(|| merge.sketch(hour.summary.sketch().as_ref())).flatten();
+        // Those of files are of all packets.
+        if asked.is_of_all() {
+            let sketch = hour.summary.sketch();
+            merge.sketch(place, sketch.as_ref().ok_or_else(|| NO_SKETCH.to_owned()));
+        }
         let told = merge.told(place)?;
         told.named += named;
         told.observed = told.observed.saturating_add(hour.summary.observed);
@@ -126,9 +133,6 @@ impl Sensors {
                 told.sources = Some(Count { count: most, exact: false });
             }
         }
-        if let Some(wrong) = sketch.filter(|wrong| !told.notes.contains(wrong)) {
-            told.notes.push(wrong);
-        }
         None
     }
 
@@ -141,8 +145,6 @@ impl Sensors {
             let Some(told) = merge.told(place) else { continue };
             if told.complete {
                 told.sources = Some(Count { count: told.named, exact: true });
-                // Sketches are needed where rows do not have all.
-                told.notes.clear();
             }
             if let Some(summed_up) = self.summed_up.get(&place) {
                 told.notes.push(format!("{summed_up} hours have sources without a row of their own"));
@@ -215,7 +217,7 @@ mod tests {
         }
         fs::write(folder.path().join("flows-b-20260509T08Z.jsonl.gz"), &whole).unwrap();
         fs::write(folder.path().join("notes.txt"), "hello").unwrap();
-        let outcome = read(folder.path(), &asked()).unwrap().outcome(9, true);
+        let outcome = read(folder.path(), &asked()).unwrap().outcome(9);
         assert_eq!(
             (outcome.total.packets, outcome.total.sources.count, outcome.total.at_least),
             (2, 1, true)

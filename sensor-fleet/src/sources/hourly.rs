@@ -205,11 +205,6 @@ impl Summary {
     /// The sketch of all its sources, if there is one that can be read.
     #[must_use]
     pub fn sketch(&self) -> Option<Sketch> {
-        let (text, precision, key) =
-            (self.sketch.as_ref()?, self.sketch_precision?, self.sketch_key.clone()?);
-        let half = |digit: u8| char::from(digit).to_digit(16).and_then(|half| u8::try_from(half).ok());
-        let byte = |pair: &[u8]| Some(half(*pair.first()?)? << 4 | half(*pair.get(1)?)?);
-        let registers = text.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
-        Some(Sketch { key, precision, registers })
+        Sketch::read(self.sketch_key.as_ref()?, self.sketch_precision?, self.sketch.as_ref()?)
     }
 }

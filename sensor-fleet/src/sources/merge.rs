@@ -64,12 +64,23 @@ pub struct Sketch {
     pub registers: Vec<u8>,
 }
 
+impl Sketch {
+    /// One whose registers are written in hexadecimal, if they are.
+    #[must_use]
+    pub fn read(key: &str, precision: u8, registers: &str) -> Option<Self> {
+        let half = |digit: u8| char::from(digit).to_digit(16).and_then(|half| u8::try_from(half).ok());
+        let byte = |pair: &[u8]| Some(half(*pair.first()?)? << 4 | half(*pair.get(1)?)?);
+        let registers = registers.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
+        Some(Self { key: key.to_owned(), precision, registers })
+    }
+}
+
 /// Sketches of sensors together.
 #[derive(Default)]
 pub struct Together {
     key: Option<String>,
     registers: Option<HyperLogLog<PRECISION>>,
-    /// Windows whose sketch is not in it.
+    /// Those that are not in it.
     pub left_out: usize,
 }
 
@@ -83,6 +94,8 @@ pub struct Merge {
     pub(super) rows: HyperLogLog<PRECISION>,
     hash: RandomState,
     pub(super) together: Together,
+    /// Why sketches do not go together, by the sensors' places.
+    pub(super) lacking: Vec<(u32, String)>,
     pub(super) sensors: Vec<Told>,
     pub(super) silent: Vec<Silent>,
     belongs: Vec<Belongs>,
@@ -105,6 +118,7 @@ impl Merge {
             rows: HyperLogLog::new(),
             hash: RandomState::new(),
             together: Together::default(),
+            lacking: Vec::new(),
             sensors: Vec::new(),
             silent: Vec::new(),
             belongs: Vec::new(),
@@ -165,9 +179,13 @@ impl Merge {
         }
     }
 
-    /// Adds the sketch of a window of a sensor, or notes that there is none. Gives why it does not go with the others.
-    pub fn sketch(&mut self, sketch: Option<&Sketch>) -> Option<String> {
-        self.together.add(sketch)
+    /// Adds a sketch of a sensor's sources, or notes why there is none. Where it does not go with the others, that is said of
+    /// the sensor if sketches are needed.
+    pub fn sketch(&mut self, sensor: u32, sketch: Result<&Sketch, String>) {
+        let Err(wrong) = self.together.add(sketch) else { return };
+        if !self.lacking.iter().any(|(of, known)| *of == sensor && *known == wrong) {
+            self.lacking.push((sensor, wrong));
+        }
     }
 
     /// What lists say of a source that is followed.
@@ -177,8 +195,8 @@ impl Merge {
 
     /// What comes of it, with so many sources.
     #[must_use]
-    pub fn outcome(self, limit: usize, has_sketches: bool) -> Outcome {
-        Outcome::of(&self, limit, has_sketches)
+    pub fn outcome(self, limit: usize) -> Outcome {
+        Outcome::of(&self, limit)
     }
 
     fn place(&mut self, belongs: Belongs) -> Option<u32> {
@@ -196,28 +214,30 @@ impl Merge {
 }
 
 impl Together {
-    fn add(&mut self, sketch: Option<&Sketch>) -> Option<String> {
-        let wrong = match sketch {
-            None => Some("it has no sketch".to_owned()),
-            Some(sketch) if sketch.precision != PRECISION || sketch.registers.len() != 1 << PRECISION => {
-                Some(format!("its sketch is of another size, 2^{} registers", sketch.precision))
-            }
-            Some(sketch) => match &self.key {
-                Some(key) if *key != sketch.key => {
-                    Some(format!("its sketch has another key, {} and not {key}", sketch.key))
-                }
-                _ => {
-                    self.key.get_or_insert_with(|| sketch.key.clone());
-                    self.registers.get_or_insert_with(HyperLogLog::new).merge_registers(&sketch.registers);
-                    None
-                }
-            },
-        };
-        self.left_out += usize::from(wrong.is_some());
-        wrong
+    /// # Errors
+    /// It does not go with the others: why, and what to do.
+    fn add(&mut self, sketch: Result<&Sketch, String>) -> Result<(), String> {
+        let added = sketch.and_then(|sketch| self.merge(sketch));
+        self.left_out += usize::from(added.is_err());
+        added
     }
 
-    /// How many sources all windows had together, if all had a sketch of one key.
+    fn merge(&mut self, sketch: &Sketch) -> Result<(), String> {
+        let Sketch { key, precision, registers } = sketch;
+        if *precision != PRECISION || registers.len() != 1 << PRECISION {
+            return Err(format!("its sketch is of another size, 2^{precision} registers"));
+        }
+        let first = self.key.get_or_insert_with(|| key.clone());
+        if *first != *key {
+            return Err(format!(
+                "its sketch has another key, {key} and not {first}: give all sensors the same `sketch_key_file`"
+            ));
+        }
+        self.registers.get_or_insert_with(HyperLogLog::new).merge_registers(registers);
+        Ok(())
+    }
+
+    /// How many sources there were together, if all sketches are there and have one key.
     #[must_use]
     pub fn estimate(&self) -> Option<f64> {
         self.registers.as_ref().filter(|_| self.left_out == 0).map(HyperLogLog::estimate)
@@ -282,16 +302,16 @@ mod tests {
     #[test]
     fn sketches_of_one_key_are_merged_and_others_named() {
         let mut together = Together::default();
-        assert_eq!(together.add(Some(&sketch("a", 12, 0..500))), None);
-        assert_eq!(together.add(Some(&sketch("a", 12, 300..900))), None);
+        assert_eq!(together.add(Ok(&sketch("a", 12, 0..500))), Ok(()));
+        assert_eq!(together.add(Ok(&sketch("a", 12, 300..900))), Ok(()));
         let estimate = together.estimate().unwrap();
         assert!((estimate - 900.0).abs() < 6.0 * STANDARD_ERROR * 900.0, "{estimate}");
         for (other, words) in [
-            (Some(sketch("b", 12, 0..9)), "another key, b and not a"),
-            (Some(sketch("a", 11, 0..9)), "another size"),
-            (None, "no sketch"),
+            (Ok(sketch("b", 12, 0..9)), "another key, b and not a"),
+            (Ok(sketch("a", 11, 0..9)), "another size"),
+            (Err("it has none".to_owned()), "it has none"),
         ] {
-            let wrong = together.add(other.as_ref()).unwrap();
+            let wrong = together.add(other.as_ref().map_err(String::clone)).unwrap_err();
             assert!(wrong.contains(words), "{wrong}");
             assert_eq!(together.estimate(), None);
         }

@@ -153,23 +153,30 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(merge: &Merge, limit: usize, has_sketches: bool) -> Self {
+    pub(super) fn of(merge: &Merge, limit: usize) -> Self {
+        let total = total(merge);
         let mut sensors = merge.sensors.clone();
+        // Where all are named, nobody misses a sketch.
+        for (place, wrong) in merge.lacking.iter().filter(|_| total.basis != Basis::Addresses) {
+            if let Some(told) = sensors.get_mut(*place as usize) {
+                told.notes.push(wrong.clone());
+            }
+        }
         sensors.sort_by(|a, b| (&a.sensor, &a.agent).cmp(&(&b.sensor, &b.agent)));
         let mut silent = merge.silent.clone();
         silent.sort_by(|a, b| a.who.cmp(&b.who));
-        Self { total: total(merge, has_sketches), rows: rows(merge, limit), sensors, silent }
+        Self { total, rows: rows(merge, limit), sensors, silent }
     }
 }
 
-fn total(merge: &Merge, has_sketches: bool) -> Total {
+fn total(merge: &Merge) -> Total {
     let sensors = &merge.sensors;
     let all = |of: fn(&Told) -> u64| sensors.iter().map(of).fold(0, u64::saturating_add);
     let (observed, missed) = (all(|it| it.observed), all(|it| it.missed));
     let followed = merge.sources.len() as u64;
     let named = if merge.is_cut { rounded(merge.rows.estimate()) } else { followed };
     let names_all = sensors.iter().all(|it| it.complete);
-    let sketches = has_sketches.then(|| merge.together.estimate()).flatten();
+    let sketches = merge.together.estimate();
     // One sensor alone may know of more than all of them name.
     let most_of_one = sensors.iter().filter_map(|it| it.sources).map(|it| it.count).max().unwrap_or_default();
     let (count, basis) = match (names_all, merge.is_cut, sketches) {
@@ -313,7 +320,7 @@ mod tests {
         #[case] counts: [Option<Count>; 2],
         #[case] expected: (u64, Basis, bool, Option<u64>, u64),
     ) {
-        let total = merged(first, counts).outcome(9, true).total;
+        let total = merged(first, counts).outcome(9).total;
         let found = (total.sources.count, total.basis, total.at_least, total.at_most, total.by_one_sensor);
         assert_eq!(found, expected);
     }
@@ -322,7 +329,7 @@ mod tests {
     fn whoever_is_silent_makes_a_bound_of_it() {
         let mut merge = merged(&[0, 1, 2], [THREE, THREE]);
         merge.silent(Silent { who: "c".to_owned(), cause: "it is away".to_owned() });
-        let outcome = merge.outcome(2, true);
+        let outcome = merge.outcome(2);
         assert!(outcome.total.at_least && outcome.total.silent == 1);
         let rows: Vec<_> =
             outcome.rows.iter().map(|row| (row.source.to_string(), row.packets, row.sensors)).collect();

@@ -240,7 +240,7 @@ mod tests {
             Some(belongs),
         );
         merge.silent(Silent { who: "away".to_owned(), cause: "no answer".to_owned() });
-        (merge.outcome(9, true), Asked { from, to, slot: Some("23/tcp".to_owned()), tool: None })
+        (merge.outcome(9), Asked { from, to, slot: Some("23/tcp".to_owned()), tool: None })
     }
 
     #[test]
