@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
+use rstest::rstest;
 use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::cli::sensor;
 use sensor_harness::frame::frame;
 use sensor_harness::metrics::Page;
 use sensor_harness::mmdb::{country, mmdb, system};
 use sensor_harness::needs_root;
-use sensor_harness::pace::until;
+use sensor_harness::pace::{until, within_a_day};
 use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 use sensor_user::evidence::read;
+use serde_json::Value;
 
 /// SYNs from these addresses, so many of each.
 fn syns(from: &[&str], each: usize) -> Vec<Vec<u8>> {
@@ -44,7 +46,7 @@ fn counted(agent: &AgentProcess) -> Result<BTreeMap<String, u64>> {
 
 /// What the slots say of them.
 fn told(agent: &AgentProcess) -> Result<BTreeMap<String, u64>> {
-    let slots: serde_json::Value = serde_json::from_str(&agent.get("/api/v1/slots")?.body)?;
+    let slots: Value = serde_json::from_str(&agent.get("/api/v1/slots")?.body)?;
     Ok(serde_json::from_value(slots["sensors"][0]["constituencies"].clone())?)
 }
 
@@ -117,20 +119,28 @@ fn counts_stay_with_names() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn a_flood_from_elsewhere_takes_no_evidence_of_a_constituency() -> Result<()> {
+/// What comes from an address of ours within a flood that takes the common budget has a budget of its own, and is found.
+#[rstest]
+#[case::ipv4("203.0.113.5", "192.0.2.1")]
+#[case::ipv6("2001:db8:a::5", "2001:db8:b::1")]
+#[case::ipv6_in_a_flood_of_ipv4("2001:db8:a:7::5", "192.0.2.1")]
+fn a_flood_from_elsewhere_takes_no_evidence_of_a_constituency(
+    #[case] ours: &str,
+    #[case] elsewhere: &str,
+) -> Result<()> {
     needs_root!();
     let (wire, folder) = (Wire::new()?, tempfile::tempdir()?);
     let config = format!(
-        "[[sensor]]\nname = \"a\"\n{TWO}[evidence]\npath = \"{}\"\nbudget = 400\n",
+        "drain_interval = \"1s\"\n[[sensor]]\nname = \"a\"\n{TWO}[evidence]\npath = \"{}\"\nbudget = 400\n",
         folder.path().display()
     );
     let mut agent = Launch::new(&wire.near.namespace).interface("sensor0").config(&config).start()?;
     let sender = Sender::new(&wire)?;
     let news = 40;
+    within_a_day();
     for _ in 0..news / 4 {
-        sender.send(&syns(&["192.0.2.1"], 1_000))?;
-        sender.send(&syns(&["203.0.113.5"], 4))?;
+        sender.send(&syns(&[elsewhere], 1_000))?;
+        sender.send(&syns(&[ours], 4))?;
     }
     expect(&agent, &[("customer", 0), ("ours", news)])?;
     let page = Page::parse(&agent.metrics()?)?;
@@ -138,21 +148,47 @@ fn a_flood_from_elsewhere_takes_no_evidence_of_a_constituency() -> Result<()> {
     let skipped = sum("sensor_evidence_skipped_packets_total");
     ensure!(sum("sensor_evidence_packets_total") + skipped == sum("sensor_packets_total"), "{page:?}");
     ensure!(skipped > 0, "the flood fitted into the budget");
+    let found = || asked(&wire, &["evidence", "--constituency", "ours", "--json"], "packet");
+    let are_ours = |packets: &[Value]| packets.iter().all(|packet| packet["source"] == ours);
+    let all = || Ok(found()?.len() as u64 == news);
+    until(all, || format!("{:?}, not {news}", found()))?;
+    ensure!(are_ours(&found()?), "{:?}", found());
+    let customers = asked(&wire, &["evidence", "--constituency", "customer", "--json"], "packet")?;
+    ensure!(customers.is_empty(), "{customers:?}");
+    let noticed = || asked(&wire, &["notices", "--format", "json"], "notice");
+    let all = || Ok(matches!(&noticed()?[..], [notice] if notice["packets"] == news));
+    until(all, || format!("{:?}, not {news}", noticed()))?;
+    let notices = noticed()?;
+    let notice = &notices[0];
+    ensure!(notice["address"] == ours && notice["constituency"] == "ours", "{notice}");
+    ensure!(notice["packet"]["slot"] == "23/tcp", "{notice}");
     agent.stop(Signal::SIGTERM)?;
-    let ours: Ipv4Addr = "203.0.113.5".parse()?;
-    let kept = from(folder.path(), ours)?;
+    let kept = from(folder.path(), ours.parse()?)?;
     ensure!(kept == news, "{kept} of {news} are kept");
     Ok(())
 }
 
+/// The lines of one kind that a command prints.
+fn asked(wire: &Wire, arguments: &[&str], kind: &str) -> Result<Vec<Value>> {
+    let said = sensor(&wire.near.namespace, arguments)?;
+    ensure!(said.code == 0, "{said:?}");
+    let lines = said.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(lines.filter_map(|line| line.get(kind).cloned()).collect())
+}
+
 /// Packets from an address among the evidence.
-fn from(folder: &Path, source: Ipv4Addr) -> Result<u64> {
+fn from(folder: &Path, source: IpAddr) -> Result<u64> {
+    // Behind Ethernet's header, where each header of IP has it.
+    let (place, octets) = match source {
+        IpAddr::V4(source) => (26..30, source.octets().to_vec()),
+        IpAddr::V6(source) => (22..38, source.octets().to_vec()),
+    };
     let mut packets = 0;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "pcapng") {
             read(File::open(&path)?, |packet| {
-                packets += u64::from(packet.bytes.get(26..30) == Some(&source.octets()[..]));
+                packets += u64::from(packet.bytes.get(place.clone()) == Some(&octets[..]));
                 true
             })?;
         }
