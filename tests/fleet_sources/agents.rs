@@ -23,7 +23,9 @@ use super::{Answer, Known, PORTS, Sent, asked, truth};
 /// Sensors of each host.
 const HOSTS: [&[&str]; 3] = [&["japan-1"], &["japan-2", "japan-3"], &["overseas-1"]];
 const SOURCES: u32 = 600;
-/// Packets that are sent at once: fewer than are evidence, however fast they are sent.
+/// A budget of evidence that is never spent.
+const BUDGET: u32 = 1_000_000;
+/// Packets that are sent at once: fewer than evidence has room for, however fast they are sent.
 const AT_ONCE: usize = 2_000;
 
 /// A host with an agent.
@@ -31,6 +33,12 @@ struct Host {
     wire: Wire,
     socket: PathBuf,
     _agent: AgentProcess,
+}
+
+/// The host that a sensor is on.
+fn host_of(sensor: usize) -> usize {
+    let mut on = HOSTS.iter().enumerate().flat_map(|(host, sensors)| sensors.iter().map(move |_| host));
+    on.nth(sensor).unwrap_or(HOSTS.len())
 }
 
 /// The address of a sensor.
@@ -45,7 +53,7 @@ pub(super) fn config(sensors: &[&str], first: usize, folder: &Path, socket: &Pat
     };
     let sensors: String = (first..).zip(sensors).map(sensor).collect();
     format!(
-        "{sensors}[evidence]\npath = {:?}\n[socket]\npath = {:?}\n",
+        "{sensors}[evidence]\npath = {:?}\nbudget = {BUDGET}\n[socket]\npath = {:?}\n",
         folder.display().to_string(),
         socket.display().to_string()
     )
@@ -184,6 +192,10 @@ fn what_agents_say_is_merged_and_who_says_nothing_is_named() -> Result<()> {
         // the hours whole.
         answer.is_exactly(&known, true).with_context(|| format!("{port:?}: {answer:?}"))?;
         ensure!(answer.total()?["sensors"] == sensors, "{answer:?}");
+        // A host with two sensors is one agent.
+        let by_one_agent = known.by_one(host_of);
+        ensure!(by_one_agent > known.by_one_sensor(), "no source was seen by two sensors of one host alone");
+        ensure!(answer.total()?["by_one_agent"] == by_one_agent, "{by_one_agent}: {answer:?}");
     }
 
     // One that takes a connection and says nothing, one that says half of something, and one that is not there.

@@ -65,7 +65,15 @@ impl Known {
     }
 
     fn by_one_sensor(&self) -> u64 {
-        self.sources.values().filter(|(_, sensors)| sensors.len() == 1).count() as u64
+        self.by_one(|sensor| sensor)
+    }
+
+    /// How many were seen by one of those alone that sensors belong to.
+    fn by_one(&self, of: impl Fn(usize) -> usize) -> u64 {
+        let by_one = |sensors: &BTreeSet<usize>| {
+            sensors.iter().map(|sensor| of(*sensor)).collect::<BTreeSet<_>>().len() == 1
+        };
+        self.sources.values().filter(|(_, sensors)| by_one(sensors)).count() as u64
     }
 }
 
