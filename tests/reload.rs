@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::{Passed, Slot};
+use sensor_common::noun::noun;
 use sensor_harness::agent::{AgentProcess, Launch};
 use sensor_harness::cli::{Said, sensor};
 use sensor_harness::counts::Counts;
@@ -75,7 +76,8 @@ fn sensors_that_stay_keep_their_counts(#[case] first: &[&str], #[case] steps: &[
                 let path = pins.path().display().to_string();
                 let said = sensor(near, &["reload", "--pins", &path])?;
                 assert_eq!(said.code, 0, "{}", said.stderr);
-                let words = format!("reloaded: {} sensors", sensors.len());
+                let many = noun(sensors.len() as u64, "sensor,", "sensors,");
+                let words = format!("reloaded: {} {many}", sensors.len());
                 ensure!(said.stdout.contains(&words), "{}", said.stdout);
             }
             check(&agent, &sender, &sensors, &mut truth)?;

@@ -2,7 +2,7 @@
 //! which counter it belongs to ([`parse`]), how it adds to that ([`hot`]), whether it is let through instead
 //! ([`classify`]), what made it ([`fingerprint`]), what is kept of it ([`evidence`]), and what is remembered of what the
 //! host itself sends ([`flow`]); and for who shows counts, what ports and countries are called
-//! ([`service`], [`country`]).
+//! ([`service`], [`country`]), and the word behind a number ([`noun`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
 //! kernel are tested on the host; but for `hyperloglog` and `heavy`, a feature for programs of the host: the agent makes
@@ -25,6 +25,7 @@ pub mod hot;
 #[cfg(feature = "sketch")]
 pub mod hyperloglog;
 pub mod layout;
+pub mod noun;
 pub mod parse;
 pub mod policy;
 pub mod port;

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use aya_log::EbpfLogger;
+use sensor_common::noun::noun;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::TcpListener;
@@ -256,11 +257,12 @@ impl Agent {
         self.pages.watch(self.deployment.watches());
         self.draining.abort();
         self.draining = drain(&self.pages, &config);
+        let of = |many: usize, one, more| format!("{many} {}", noun(many as u64, one, more));
         let mut said = format!(
-            "reloaded: {} sensors, {} allow rules, {} interfaces",
-            config.sensors.len(),
-            config.allow.len(),
-            config.interfaces.len()
+            "reloaded: {}, {}, {}",
+            of(config.sensors.len(), "sensor", "sensors"),
+            of(config.allow.len(), "allow rule", "allow rules"),
+            of(config.interfaces.len(), "interface", "interfaces")
         );
         if config.listen != self.config.listen {
             said += "; `listen` has changed, which takes a restart";

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sensor_common::noun::noun;
 use serde::{Deserialize, Serialize};
 
 /// A line of the answer: an object with one key, which says what it is about.
@@ -243,11 +244,13 @@ fn of_interface(interface: &InterfaceStatus) -> String {
 
 fn of_sensor(sensor: &SensorStatus, observes: bool) -> String {
     let done = if observes { "counted" } else { "counted and dropped" };
-    format!("{} packets {done}, {} bytes", Grouped(sensor.packets), Grouped(sensor.bytes))
+    let packets = noun(sensor.packets, "packet", "packets");
+    format!("{} {packets} {done}, {} bytes", Grouped(sensor.packets), Grouped(sensor.bytes))
 }
 
 fn of_passed(reasons: &BTreeMap<String, u64>) -> String {
-    format!("{} packets{}", Grouped(reasons.values().sum()), by_reason(reasons))
+    let all: u64 = reasons.values().sum();
+    format!("{} {}{}", Grouped(all), noun(all, "packet", "packets"), by_reason(reasons))
 }
 
 /// The reasons that there were, behind a colon; nothing if there was none.
@@ -266,7 +269,8 @@ fn of_evidence(evidence: &EvidenceStatus) -> String {
         None => "before; none is kept now".to_owned(),
     };
     let missing = by_reason(skipped.iter().chain(lost)).replacen(':', "; without", 1);
-    format!("{} of {} packets kept {place}{missing}{trouble}", Share(*kept, *packets), Grouped(*packets))
+    let counted = noun(*packets, "packet", "packets");
+    format!("{} of {} {counted} kept {place}{missing}{trouble}", Share(*kept, *packets), Grouped(*packets))
 }
 
 fn of_store(store: &StoreStatus) -> String {
@@ -275,7 +279,12 @@ fn of_store(store: &StoreStatus) -> String {
     // Before it was opened nobody knows.
     let there = match (rows, trouble) {
         (0, Some(_)) => String::new(),
-        _ => format!("{} rows, {} MiB ", Grouped(*rows), Grouped(bytes.div_ceil(1 << 20))),
+        _ => format!(
+            "{} {}, {} MiB ",
+            Grouped(*rows),
+            noun(*rows, "row", "rows"),
+            Grouped(bytes.div_ceil(1 << 20))
+        ),
     };
     let summed_up = by_reason(refused).replacen(':', "; packets in sums:", 1);
     let trouble = not_written(trouble.as_ref());

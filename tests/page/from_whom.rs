@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use sensor_common::country;
+use sensor_common::noun::noun;
 use serde_json::Value;
 
-use super::moment::{Moment, UNKNOWN, count, first, grouped, moment, row, share, text, time};
+use super::moment::{Moment, UNKNOWN, count, first, grouped, moment, packets_of, row, share, text, time};
 
 /// Packets of each country, and a map of them.
 pub fn by_country(of: &Moment<'_>, observed: u64, arguments: &[&str]) -> Result<Vec<String>> {
@@ -76,16 +77,18 @@ pub fn who(of: &Moment<'_>, is_map_of_sources: bool, notices: &[Value]) -> Resul
     let observed = sum("observed");
     let sources = of.lines(&["sources"], "source")?;
     let scans = of.lines(&["scans"], "scan")?;
+    let ongoing = scans.iter().filter(|scan| scan["ongoing"] == true).count() as u64;
     let about = of.sensor.map(|name| format!(": {name}")).unwrap_or_default();
     let mut told = vec![
         format!("From whom{about}"),
         format!(
-            "{} sources since {}, told from {} packets, {} of those counted. {} scans go on.",
+            "{} {} since {}, told from {}, {} of those counted. {ongoing} {}",
             sources.len(),
+            noun(sources.len() as u64, "source", "sources"),
             moment(time(&of.view["who"]["from"])?),
-            grouped(observed),
+            packets_of(observed),
             share(observed, observed + sum("missed")),
-            scans.iter().filter(|scan| scan["ongoing"] == true).count()
+            noun(ongoing, "scan goes on.", "scans go on.")
         ),
     ];
     told.extend(map(of, is_map_of_sources)?);
@@ -97,9 +100,10 @@ pub fn who(of: &Moment<'_>, is_map_of_sources: bool, notices: &[Value]) -> Resul
 
     let victims = of.lines(&["victims"], "victim")?;
     let ongoing = victims.iter().filter(|victim| victim["ongoing"] == true).count();
+    let by = noun(victims.len() as u64, "address, by its backscatter", "addresses, by their backscatter");
     told.extend([
         "Under denial of service".to_owned(),
-        format!("{} addresses, by their backscatter, of which {ongoing} just now", victims.len()),
+        format!("{} {by}, of which {ongoing} just now", victims.len()),
     ]);
     if !victims.is_empty() {
         told.push("Victim | Whose | Ports | Last seen | Packets".to_owned());
@@ -111,9 +115,10 @@ pub fn who(of: &Moment<'_>, is_map_of_sources: bool, notices: &[Value]) -> Resul
         told.push(row(&[name, whose(victim), ports, seen, grouped(count(&victim["packets"]))]));
     }
     let of_all = if of.sensor.is_some() { ", of all sensors" } else { "" };
+    let are = noun(notices.len() as u64, "address of a constituency is", "addresses of constituencies are");
     told.extend([
         "Notices of today".to_owned(),
-        format!("{} addresses of constituencies are to be told of{of_all}", notices.len()),
+        format!("{} {are} to be told of{of_all}", notices.len()),
         "Address | Whose | As | Last seen | Sent | Packets".to_owned(),
     ]);
     let mut notices: Vec<&Value> = notices.iter().collect();

@@ -15,7 +15,7 @@ use sensor_harness::pace::{until, within_a_day};
 use serde_json::Value;
 
 use super::from_whom::who;
-use super::moment::{Moment, UNKNOWN, count, grouped, list, moment, share, text, time};
+use super::moment::{Moment, UNKNOWN, count, grouped, list, moment, packets_of, share, text, time};
 use super::{SOURCES, Scene, fact, page, syn};
 
 /// Ports of a scan with Mirai's mark, from 1.
@@ -78,7 +78,7 @@ fn sensors(of: &Moment<'_>) -> Result<Vec<String>> {
             format!("{name} {}", text(&seen["region"])).trim().to_owned(),
             format!("{rate} packets/s"),
             minutes,
-            format!("{} packets, {} bytes", grouped(packets), grouped(bytes)),
+            format!("{}, {} bytes", packets_of(packets), grouped(bytes)),
         ]);
     }
     Ok(told)
@@ -96,9 +96,9 @@ fn now(of: &Moment<'_>) -> Result<Vec<String>> {
     told.extend([
         "Evidence".to_owned(),
         "100 % kept".to_owned(),
-        format!("{0} of {0} packets", grouped(handed_over)),
+        format!("{} of {}", grouped(handed_over), packets_of(handed_over)),
         "Let through".to_owned(),
-        format!("{} packets", grouped(sum(&passed))),
+        packets_of(sum(&passed)),
     ]);
     told.extend(passed.iter().map(|(reason, packets)| format!("{reason} {}", grouped(*packets))));
     let mode = text(&of.view["interfaces"][0]["mode"]);
@@ -189,9 +189,9 @@ fn ranking(of: &Moment<'_>, is_without_scanners: bool) -> Result<Vec<String>> {
     let mut told = vec![
         format!("What most packets were sent to{about}"),
         format!(
-            "{} packets since the counters were made; hour: the last full one, from {hour}, against the same of the day \
+            "{} since the counters were made; hour: the last full one, from {hour}, against the same of the day \
              and of the week before. Rank {with} known scanners",
-            grouped(total)
+            packets_of(total)
         ),
         "# | Port | Bar | Packets | Share | ≈ Not known scanners | Hour | Day before | Week before | Sources"
             .to_owned(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
+use sensor_common::noun::noun;
 use serde_json::Value;
 
 use super::text::lines;
@@ -148,6 +149,11 @@ pub fn grouped(number: u64) -> String {
         written.push(digit);
     }
     written
+}
+
+/// A number of packets, as one says it.
+pub fn packets_of(number: u64) -> String {
+    format!("{} {}", grouped(number), noun(number, "packet", "packets"))
 }
 
 /// As people read it, rounded down.

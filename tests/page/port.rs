@@ -2,12 +2,13 @@
 
 use anyhow::{Result, ensure};
 use sensor_common::layout::Slot;
+use sensor_common::noun::noun;
 use sensor_harness::needs_root;
 use sensor_harness::pace::until;
 use serde_json::Value;
 
 use super::from_whom::{by_country, by_tool, by_tuple, heaviest};
-use super::moment::{Moment, count, grouped, list, moment};
+use super::moment::{Moment, count, grouped, list, moment, packets_of};
 use super::{Scene, between, fact, page, syn};
 
 const MINUTE: i64 = 60;
@@ -42,16 +43,18 @@ fn expected(of: &Moment<'_>) -> Result<Vec<String>> {
             "To the content".to_owned(),
             "All ports".to_owned(),
             title.to_owned(),
-            format!("{} packets, {} bytes since the counters were made", grouped(packets), grouped(bytes)),
+            format!("{}, {} bytes since the counters were made", packets_of(packets), grouped(bytes)),
         ],
         curve(of, "Packets a minute, in a day", (MINUTE, 24 * 60))?,
         curve(of, "Packets an hour, in 30 days", (HOUR, 30 * 24))?,
         vec![
             "From whom".to_owned(),
             format!(
-                "{} sources sent {} packets that were observed, in this hour and the last",
+                "{} {} sent {} {} observed, in this hour and the last",
                 sources.len(),
-                grouped(observed)
+                noun(sources.len() as u64, "source", "sources"),
+                grouped(observed),
+                noun(observed, "packet that was", "packets that were")
             ),
         ],
         by_country(of, observed, &["--port", "23/tcp"])?,

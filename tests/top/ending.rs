@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use rstest::rstest;
+use sensor_common::noun::noun;
 use sensor_harness::needs;
 use sensor_harness::pace::until;
 
@@ -81,7 +82,7 @@ fn it_stops_and_goes_on() -> Result<()> {
         assert_eq!(terminal.settings(&format!("stopped-{round}"))?, before);
         scene.send(&syns(JAPAN, 23, 1))?;
         terminal.enter("clear; fg")?;
-        terminal.shows(&format!(" {round} packets, a"))?;
+        terminal.shows(&format!(" {round} {}, a", noun(round, "packet", "packets")))?;
         ensure!(terminal.is_taken()?, "it draws on the screen of others");
     }
     terminal.press(&["q"])?;

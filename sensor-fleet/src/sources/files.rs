@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
+use sensor_common::noun::noun;
 
 use super::asked::{Asked, HOUR};
 use super::hourly::{self, Flow, Hour, PREFIX, SUFFIX};
@@ -147,13 +148,18 @@ impl Sensors {
                 told.sources = Some(Count { count: told.named, exact: true });
             }
             if let Some(summed_up) = self.summed_up.get(&place) {
-                told.notes.push(format!("{summed_up} hours have sources without a row of their own"));
+                let have = noun(*summed_up as u64, "hour has", "hours have");
+                told.notes.push(format!("{summed_up} {have} sources without a row of their own"));
             }
             if there < hours {
                 told.at_least = true;
                 let missing = hours - there;
+                let (of, words) = (
+                    noun(hours as u64, "hour", "hours"),
+                    noun(missing as u64, "it, or it was", "them, or they were"),
+                );
                 told.notes.push(format!(
-                    "no file of {missing} of {hours} hours: nothing came in them, or they were not copied"
+                    "no file of {missing} of {hours} {of}: nothing came in {words} not copied"
                 ));
             }
         }

@@ -2,6 +2,7 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
+use sensor_common::noun::noun;
 use serde::Serialize;
 use serde_json::json;
 
@@ -43,12 +44,13 @@ fn sensor(told: &Told) -> String {
     let share = super::outcome::part(*observed, (observed + missed).max(1));
     let of = if *missed > 0 { format!(", of {} of what was counted", percent(share)) } else { String::new() };
     let sources = match sources {
-        Some(count) if count.exact && count.count == *named => format!("{named} sources"),
-        Some(count) => format!("{} sources, of which it names {named}", number(*count)),
-        None => format!("at least {named} sources"),
+        Some(count) if count.exact && count.count == *named => distinct(*count),
+        Some(count) => format!("{}, of which it names {named}", distinct(*count)),
+        None => format!("at least {named} {}", noun(*named, "source", "sources")),
     };
     let notes: String = notes.iter().flat_map(|note| ["; ", note]).collect();
-    format!("{sensor}{by}: {packets} packets, {sources}{of}{notes}")
+    let counted = noun(*packets, "packet", "packets");
+    format!("{sensor}{by}: {packets} {counted}, {sources}{of}{notes}")
 }
 
 fn sum(total: &Total) -> Vec<String> {
@@ -64,20 +66,29 @@ fn sum(total: &Total) -> Vec<String> {
         }
         Basis::Bound => "as not every sensor names all of its own".to_owned(),
     };
-    let mut lines = vec![format!(
-        "all {sensors} sensors: {packets} packets, {words}{}{most} sources, {made_of}",
-        number(*sources)
-    )];
+    let whose = match sensors {
+        1 => "the one sensor".to_owned(),
+        many => format!("all {many} sensors"),
+    };
+    let counted = noun(*packets, "packet", "packets");
+    let lead = number(*sources);
+    // The number that stands before the word.
+    let of = noun(at_most.unwrap_or(sources.count), "source", "sources");
+    let mut lines = vec![format!("{whose}: {packets} {counted}, {words}{lead}{most} {of}, {made_of}")];
     if let Some(share) = share.filter(|share| *share < 1.0) {
         lines.push(format!("this rests on {} of what these sensors counted", percent(share)));
     }
     if *silent > 0 {
         lines.push(format!("{silent} did not answer or could not be read: what they saw is in none of this"));
     }
-    let of =
-        if total.complete { String::new() } else { format!(", of the {named} that are known by address") };
+    let of = if total.complete {
+        String::new()
+    } else {
+        format!(", of the {named} {} known by address", noun(*named, "that is", "that are"))
+    };
     let by_agent = total.by_one_agent.map_or(String::new(), |many| format!(", {many} by those of one agent"));
-    lines.push(format!("{} were seen by one sensor only{by_agent}{of}", total.by_one_sensor));
+    let were = noun(total.by_one_sensor, "was", "were");
+    lines.push(format!("{} {were} seen by one sensor only{by_agent}{of}", total.by_one_sensor));
     lines
 }
 
@@ -98,6 +109,10 @@ fn cells(row: &SourceRow) -> [String; 8] {
         system + &name,
         row.of.join(", ") + &others,
     ]
+}
+
+fn distinct(sources: Count) -> String {
+    format!("{} {}", number(sources), noun(sources.count, "source", "sources"))
 }
 
 fn number(count: Count) -> String {
@@ -254,7 +269,8 @@ mod tests {
             "at least about 300 sources, as not every sensor names all of its own",
             "this rests on 90.0 % of what these sensors counted",
             "1 did not answer or could not be read",
-            "1 were seen by one sensor only, 1 by those of one agent, of the 1 that are known by address",
+            "the one sensor: 9 packets, ",
+            "1 was seen by one sensor only, 1 by those of one agent, of the 1 that is known by address",
             "7 (+ up to 2)",
         ] {
             assert!(text.contains(words), "{words}\nis not in\n{text}");

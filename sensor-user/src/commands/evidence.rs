@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use jiff::{Timestamp, Unit};
+use sensor_common::noun::noun;
 use serde_json::Value;
 
 use crate::evidence::{Basis, Blocks, Found, Packet, Search};
@@ -94,12 +95,14 @@ trait Place {
 /// What the numbers rest on, in words; `from` is the begin of the time that was asked for.
 fn in_words(basis: &Basis, from: Option<Timestamp>) -> String {
     let Basis { packets, kept, dropped, share, oldest, unreadable } = basis;
-    let mut words = vec![format!("{packets} packets, of {kept} that are kept")];
+    let found = noun(*packets, "packet", "packets");
+    let mut words = vec![format!("{packets} {found}, of {kept} that {} kept", noun(*kept, "is", "are"))];
     if *dropped == 0 {
         words.push("no others are known".to_owned());
     } else {
         let share = share * 100.0;
-        words.push(format!("{dropped} more were counted and not kept, so this rests on {share:.1} %"));
+        let more = noun(*dropped, "more was", "more were");
+        words.push(format!("{dropped} {more} counted and not kept, so this rests on {share:.1} %"));
     }
     if let (Some(oldest), Some(from)) = (oldest, from)
         && from < *oldest
@@ -107,7 +110,8 @@ fn in_words(basis: &Basis, from: Option<Timestamp>) -> String {
         words.push(format!("nothing is kept from before {oldest:.0}"));
     }
     if *unreadable > 0 {
-        words.push(format!("{unreadable} files cannot be read, see the agent's log"));
+        let files = noun(*unreadable, "file", "files");
+        words.push(format!("{unreadable} {files} cannot be read, see the agent's log"));
     }
     words.join("; ")
 }

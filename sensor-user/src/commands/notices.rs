@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use jiff::Timestamp;
+use sensor_common::noun::noun;
 use serde::Deserialize as _;
 
 use super::sources::times;
@@ -125,8 +126,9 @@ impl<'a> Printed<'a> {
             output::complain(&format!("what was seen last is not among these notices: {trouble}"));
         }
         for Over { day, constituency, packets } in over {
+            let (of, are) = (noun(packets, "packet", "packets"), noun(packets, "is", "are"));
             output::complain(&format!(
-                "{packets} packets from {constituency} on {day} are in no notice: there were too many addresses"
+                "{packets} {of} from {constituency} on {day} {are} in no notice: there were too many addresses"
             ));
         }
         Ok(())

@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use sensor_common::noun::noun;
+
 /// Bytes of lines that may wait to be written.
 const ROOM: usize = 256 << 10;
 
@@ -137,8 +139,9 @@ impl<F: Write + AsFd> Writer<F> {
             return;
         }
         let start = if self.torn { "\n" } else { "" };
-        let notice =
-            format!("{start}sensor: {} lines are missing here: they could not be written\n", self.unsaid);
+        let missing =
+            noun(self.unsaid, "line is missing here: it could", "lines are missing here: they could");
+        let notice = format!("{start}sensor: {} {missing} not be written\n", self.unsaid);
         if self.write(notice.as_bytes()) == notice.len() {
             self.unsaid = 0;
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
+use sensor_common::noun::noun;
 
 use super::Asked;
 use super::chart::{bar, curve};
@@ -62,7 +63,7 @@ fn of_sensor(sensor: &SensorView, is_one_of_many: bool, asked: &Asked) -> Markup
             p .rate { span .large { (rate(sensor.per_second)) } " packets/s" }
             (curve(&sensor.minutes, "spark", "Packets a minute in the last hour"))
             p .small {
-                span data-fact="packets" { (number(sensor.packets)) } " packets, "
+                span data-fact="packets" { (number(sensor.packets)) } " " (noun(sensor.packets, "packet", "packets")) ", "
                 span data-fact="bytes" { (number(sensor.bytes)) } " bytes"
             }
         }
@@ -79,7 +80,7 @@ fn evidence(view: &View) -> Markup {
                 p { span .large { (share(evidence.kept, evidence.packets)) } " kept" }
                 p .small {
                     span data-fact="kept" { (number(evidence.kept)) } " of "
-                    span data-fact="packets" { (number(evidence.packets)) } " packets"
+                    span data-fact="packets" { (number(evidence.packets)) } " " (noun(evidence.packets, "packet", "packets"))
                     @if evidence.path.is_none() { ", before; none is kept now" }
                 }
                 (reasons(evidence.skipped.iter().chain(&evidence.lost)))
@@ -89,10 +90,11 @@ fn evidence(view: &View) -> Markup {
 }
 
 fn passed(passed: &BTreeMap<String, u64>) -> Markup {
+    let all: u64 = passed.values().sum();
     html! {
         div .fact data-fact="passed" {
             h3 { "Let through" }
-            p { span .large { (number(passed.values().sum())) } " packets" }
+            p { span .large { (number(all)) } " " (noun(all, "packet", "packets")) }
             (reasons(passed.iter()))
         }
     }

@@ -1,6 +1,7 @@
 //! One port: its curves, and who sends to it.
 
 use maud::{Markup, html};
+use sensor_common::noun::noun;
 
 use super::chart::{bar, curve};
 use super::form::{UNKNOWN, at_least, distinct, moment, number};
@@ -20,7 +21,7 @@ pub(super) fn title(view: &PortView) -> String {
 pub(super) fn body(view: &PortView) -> Markup {
     html! {
         p .rate {
-            span .large data-fact="packets" { (number(view.packets)) } " packets, "
+            span .large data-fact="packets" { (number(view.packets)) } " " (noun(view.packets, "packet", "packets")) ", "
             span data-fact="bytes" { (number(view.bytes)) } " bytes since the counters were made"
         }
         div .columns-2 {
@@ -61,8 +62,10 @@ fn sources(from: &PortSources) -> Markup {
         h2 { "From whom" }
         p .note {
             @if let Some(total) = &from.total {
-                b data-fact="sources" { (distinct(total.sources, total.at_least)) } " sources sent "
-                b data-fact="observed" { (number(total.packets)) } " packets that were observed, in this hour and the last"
+                b data-fact="sources" { (distinct(total.sources, total.at_least)) }
+                " " (noun(total.sources.count, "source", "sources")) " sent "
+                b data-fact="observed" { (number(total.packets)) }
+                " " (noun(total.packets, "packet that was", "packets that were")) " observed, in this hour and the last"
             }
         }
         div .tables {

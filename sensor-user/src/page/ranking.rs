@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use maud::{Markup, html};
+use sensor_common::noun::noun;
 
 use super::Asked;
 use super::asked::What;
@@ -33,7 +34,8 @@ pub(super) fn ranking(view: &View, asked: &Asked) -> Markup {
                 @if let Some(sensor) = &view.sensor { ": " (sensor) }
             }
             @if view.is_counted() { p .note {
-                b data-fact="total" { (number(view.packets)) } " packets since the counters were made"
+                b data-fact="total" { (number(view.packets)) }
+                " " (noun(view.packets, "packet", "packets")) " since the counters were made"
                 @if let Some(hour) = view.hours.first() {
                     "; hour: the last full one, from " (moment(*hour)) ", against the same of the day and of the week before"
                 }

@@ -1,6 +1,7 @@
 //! From whom: countries, autonomous systems, sources, victims.
 
 use maud::{Markup, html};
+use sensor_common::noun::noun;
 
 use super::Asked;
 use super::chart::bar;
@@ -35,13 +36,14 @@ fn known(who: &Who, asked: &Asked) -> Markup {
     html! {
         p .note {
             @if let Some(total) = &who.total {
-                b data-fact="sources" { (distinct(total.sources, total.at_least)) } " sources"
+                b data-fact="sources" { (distinct(total.sources, total.at_least)) }
+                " " (noun(total.sources.count, "source", "sources"))
             }
             @if let Some(from) = who.from { " since " (moment(from)) }
-            ", told from " b data-fact="observed" { (number(who.observed)) } " packets, " (share(who.observed, observed))
+            ", told from " b data-fact="observed" { (number(who.observed)) } " " (noun(who.observed, "packet", "packets")) ", " (share(who.observed, observed))
             " of those counted"
             @if who.missed > 0 { ": every number of sources is a lower bound" }
-            ". " b data-fact="scans" { (number(who.scans)) } " scans go on."
+            ". " b data-fact="scans" { (number(who.scans)) } " " (noun(who.scans, "scan goes on.", "scans go on."))
         }
         (countries(who, asked))
         div .tables {
@@ -170,7 +172,8 @@ fn notices(view: &View) -> Markup {
                 p .small {
                     @match (view.notices_seen, &view.no_past) {
                         (Some(seen), _) => {
-                            b data-fact="notices" { (number(seen)) } " addresses of constituencies are to be told of"
+                            b data-fact="notices" { (number(seen)) }
+                            " " (noun(seen, "address of a constituency is to be told of", "addresses of constituencies are to be told of"))
                             @if view.sensor.is_some() { ", of all sensors" }
                         }
                         (None, Some(why)) => { "How many addresses are to be told of is not known: " (why) }
@@ -209,7 +212,8 @@ fn victims(who: &Who) -> Markup {
         div .part {
             h3 { "Under denial of service" }
             p .small {
-                b data-fact="victims" { (number(who.victims_seen)) } " addresses, by their backscatter, of which "
+                b data-fact="victims" { (number(who.victims_seen)) }
+                " " (noun(who.victims_seen, "address, by its backscatter", "addresses, by their backscatter")) ", of which "
                 b data-fact="victims-ongoing" { (number(who.victims_ongoing)) } " just now"
             }
             @if !who.victims.is_empty() {

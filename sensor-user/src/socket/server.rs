@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result, anyhow};
+use sensor_common::noun::noun;
 use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -450,7 +451,10 @@ async fn sent(claim: Option<Claim>, answer: &mut Answer<'_>) -> io::Result<Resul
         return Ok(Err(error));
     };
     match blocking(move || claim.sent()).await {
-        Ok(notices) => answer.line(&json!({ "said": format!("{notices} notices are sent") })).await.map(Ok),
+        Ok(notices) => {
+            let said = format!("{notices} {}", noun(notices as u64, "notice is sent", "notices are sent"));
+            answer.line(&json!({ "said": said })).await.map(Ok)
+        }
         Err(error) => Ok(Err(error)),
     }
 }

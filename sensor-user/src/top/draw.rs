@@ -5,6 +5,7 @@ use std::env;
 use ratatui::Frame;
 use ratatui::layout::{Position, Size};
 use ratatui::style::{Color, Modifier, Style};
+use sensor_common::noun::noun;
 
 use super::ask::{Fault, FaultKind};
 use super::facts::Facts;
@@ -304,7 +305,8 @@ pub fn title(view: &View) -> String {
         (None, [one]) => one_line(&one.name),
         (None, all) => format!("{} sensors", all.len()),
     };
-    format!("{} packets/s, {} packets, {whose}", rate(per_second), number(view.packets))
+    let packets = noun(view.packets, "packet", "packets");
+    format!("{} packets/s, {} {packets}, {whose}", rate(per_second), number(view.packets))
 }
 
 /// Whether all is well, and if not, what to do.

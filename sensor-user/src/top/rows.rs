@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
+use sensor_common::noun::noun;
 
 use super::facts::Facts;
 use super::table::{Cell, Column, Table, Value};
@@ -219,7 +220,8 @@ fn observed(who: &Who) -> String {
             share(*observed, observed.saturating_add(*missed))
         )
     };
-    format!("since {} UTC: {} packets, {rests}", clock(*from), number(*observed))
+    let packets = noun(*observed, "packet", "packets");
+    format!("since {} UTC: {} {packets}, {rests}", clock(*from), number(*observed))
 }
 
 /// The hour and the minute.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use sensor_common::noun::noun;
 use serde::Deserialize as _;
 use serde_json::json;
 
@@ -58,9 +59,11 @@ impl<'a> Shown<'a> {
             Line::Gap(gap) => {
                 let GapLine { sensor, from, to, packets } = gap;
                 let (from, to) = (time(*from, self.form.time_zone), time(*to, self.form.time_zone));
+                let (that, are) =
+                    (noun(*packets, "packet that was", "packets that were"), noun(*packets, "is", "are all"));
                 self.words.push(format!(
-                    "{sensor}: {packets} packets that were counted from {from} to {to}, while nobody looked, are all in the \
-                     last minute of that"
+                    "{sensor}: {packets} {that} counted from {from} to {to}, while nobody looked, {are} in the last minute of \
+                     that"
                 ));
             }
             Line::Belongs(whose) => {
@@ -141,32 +144,31 @@ impl<'a> Shown<'a> {
         } else {
             format!("{:.1} % of what was counted: every number of sources is at least so many", share * 100.0)
         };
-        let sources =
-            sources.map(|sources| format!(" from {}", many(sources, "sources"))).unwrap_or_default();
+        let sources = sources.map(|sources| format!(" from {}", distinct(sources))).unwrap_or_default();
         let sums = match summed_up {
             0 => String::new(),
             packets => format!(", {packets} of them known as a sum alone"),
         };
-        format!("{sensor}, {from} to {to}: {observed} packets{sources}{sums}; {rests}")
+        let packets = noun(*observed, "packet", "packets");
+        format!("{sensor}, {from} to {to}: {observed} {packets}{sources}{sums}; {rests}")
     }
 }
 
-fn many(count: Count, what: &str) -> String {
-    if count.exact {
-        format!("{} {what}", count.count)
-    } else {
-        format!("about {} {what} (±5 %)", count.count)
-    }
+fn distinct(sources: Count) -> String {
+    let Count { count, exact } = sources;
+    let sources = noun(count, "source", "sources");
+    if exact { format!("{count} {sources}") } else { format!("about {count} {sources} (±5 %)") }
 }
 
 fn total(total: &Total) -> String {
     let Total { packets, from_known_scanners, sources, at_least, row_error } = total;
     let at_least = if *at_least { "at least " } else { "" };
-    let sources = many(*sources, "sources");
-    let mut words = vec![format!("asked for: {at_least}{packets} packets from {at_least}{sources}")];
+    let (sources, of) = (distinct(*sources), noun(*packets, "packet", "packets"));
+    let mut words = vec![format!("asked for: {at_least}{packets} {of} from {at_least}{sources}")];
     words.extend(from_known_scanners.map(|known| format!("{known} from known scanners")));
     if *row_error > 0 {
-        words.push(format!("who is not followed has sent {row_error} packets at most"));
+        let packets = noun(*row_error, "packet", "packets");
+        words.push(format!("who is not followed has sent {row_error} {packets} at most"));
     }
     words.join("; ")
 }
@@ -183,15 +185,19 @@ fn definition(of_sensor: &DefinitionLine) -> String {
 
 fn victim_definition(of_sensor: &VictimDefinitionLine) -> String {
     let VictimDefinitionLine { sensor, packets, seconds, packets_per_minute, forgotten } = of_sensor;
+    let of = noun(u64::from(*packets), "packet", "packets");
     let words = format!(
-        "{sensor}: a victim has {packets} packets or more, over {seconds} s or more, {packets_per_minute} or more of \
+        "{sensor}: a victim has {packets} {of} or more, over {seconds} s or more, {packets_per_minute} or more of \
          them in some minute"
     );
     words + &left_out(*forgotten)
 }
 
 fn left_out(forgotten: u64) -> String {
-    if forgotten > 0 { format!("; {forgotten} older ones are forgotten") } else { String::new() }
+    match forgotten {
+        0 => String::new(),
+        some => format!("; {some} older {} forgotten", noun(some, "one is", "ones are")),
+    }
 }
 
 /// What stands above no rows: the columns that rows would have.
