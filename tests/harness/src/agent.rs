@@ -1,7 +1,9 @@
 //! The real agent, run as anyone would run it: a process, a configuration file, and its HTTP pages.
 
 mod config;
+mod left;
 
+use std::collections::HashSet;
 use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
@@ -165,7 +167,8 @@ impl Launch {
         self.namespace.start_in(&mut command, Signal::SIGTERM);
         let mut child = command.spawn().with_context(|| format!("cannot run {}", words[0]))?;
         let stderr = child.stderr.take().map(Captured::new);
-        Ok(AgentProcess { child, namespace: self.namespace, listen: self.listen, stderr, config })
+        let (namespace, listen, sockets) = (self.namespace, self.listen, HashSet::new());
+        Ok(AgentProcess { child, namespace, listen, stderr, config, sockets })
     }
 }
 
@@ -215,6 +218,8 @@ pub struct AgentProcess {
     listen: SocketAddr,
     stderr: Option<Captured>,
     config: Option<ConfigFile>,
+    /// Those that it would leave, as far as they are known.
+    sockets: HashSet<PathBuf>,
 }
 
 impl AgentProcess {
@@ -243,6 +248,7 @@ impl AgentProcess {
             // Someone else's server may be what answers, so the agent must still be alive afterwards.
             let ready = self.get("/readyz").is_ok_and(|response| response.status == 200);
             if ready && self.ended()?.is_none() {
+                self.sockets = left::sockets(self.pid());
                 return Ok(());
             }
             ensure!(
@@ -352,9 +358,13 @@ impl AgentProcess {
 
 impl Drop for AgentProcess {
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.sockets.extend(left::sockets(self.pid()));
+        }
         // Both fail only if it is gone already.
         drop(self.child.kill());
         drop(self.child.wait());
+        left::remove(&self.sockets);
     }
 }
 

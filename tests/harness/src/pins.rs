@@ -66,6 +66,16 @@ impl Drop for Pins {
     }
 }
 
+/// Whether that is the folder of agents' sockets.
+pub(crate) fn has_sockets(folder: &Path) -> bool {
+    folder == Path::new(SOCKETS)
+}
+
+/// Whether a file there is called after the pins of a test: with those it goes.
+pub(crate) fn is_of_test(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}
+
 /// A folder that nobody has, and that is not there.
 pub(crate) fn unused() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
