@@ -212,8 +212,10 @@ impl Screen<'_, '_> {
     }
 
     fn help(&mut self) {
-        self.y += 1;
-        for (key, does) in HELP {
+        // The last line is that of the keys. Much that is wrong leaves no room for an empty one in front.
+        let room = usize::from((self.frame.area().height - 1).saturating_sub(self.y));
+        self.y += u16::from(room > HELP.len());
+        for (key, does) in HELP.into_iter().take(room) {
             put(self.frame.buffer_mut(), (1, self.y), 15, key, false, bold());
             put(self.frame.buffer_mut(), (17, self.y), self.width - 17, does, false, Style::new());
             self.y += 1;

@@ -263,6 +263,20 @@ fn what_was_typed_is_seen(#[case] state: &State, #[case] words: &str) {
     assert!(has(state) && !has(&State::default()), "{:#?}", screen(&facts(), state, (80, 24)));
 }
 
+/// However much is wrong, on the smallest screen.
+#[rstest]
+#[case::nothing("", 1)]
+#[case::much("no room ", 4)]
+fn help_is_all_there(#[case] trouble: &str, #[case] lines_of_health: usize) {
+    let mut facts = facts();
+    facts.view.trouble = Some(trouble.repeat(1_000)).filter(|trouble| !trouble.is_empty());
+    let help = screen(&facts, &State { help: true, ..State::default() }, (80, 24));
+    let rows = &help[4 + lines_of_health..23];
+    assert!(rows.iter().any(|row| row.starts_with(" 1 2 3 4 ")), "{help:#?}");
+    assert!(rows.iter().any(|row| row.ends_with("as far as evidence tells")), "{help:#?}");
+    assert!(help[23].starts_with("q quit"), "{help:#?}");
+}
+
 #[test]
 fn whoever_types_sees_the_cursor() {
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
