@@ -219,17 +219,17 @@ fn the_page_fits_its_screen_and_has_its_figures() -> Result<()> {
     long.period.name = "2023-10-01 to 2023-12-31".to_owned();
     long.notes.push("x".repeat(300));
     let reports = [
-        ("a quarter", fixture::report(), 4_usize, 20),
-        ("Japanese", in_japanese(), 4, 20),
+        ("a quarter", fixture::report(), 4_usize, 21),
+        ("Japanese", in_japanese(), 4, 21),
         (
             "what may be published",
             publishable(&fixture::report(), &fixture::spread(&fixture::report()), &PublishOptions::default())
                 .unwrap(),
             4,
-            17,
+            18,
         ),
-        ("long names", long, 4, 20),
-        ("a thousand sensors", fixture::fleet(1_000), 4, 20),
+        ("long names", long, 4, 21),
+        ("a thousand sensors", fixture::fleet(1_000), 4, 21),
         ("nothing", fixture::nothing(), 3, 0),
     ];
     for (what, report, figures, tables) in reports {

@@ -37,10 +37,11 @@ use self::history::{Counts, EXACT, Observer, Reader};
 use self::known::{Caps, Gatherer, Known};
 use self::model::{Notices, Report, SourcesReport, Totals};
 use self::moves::Moved;
+use self::origin::Untold;
 use self::period::{Asked, Plan};
 use self::publish::Aliases;
-use self::spread::Spread;
 use self::spread::balance::balance;
+use self::spread::{SENSORS, Spread};
 use self::surge::{Detector, Findings, Settings};
 use self::tally::Tally;
 use self::words::note::notes;
@@ -137,9 +138,11 @@ impl<'a> Gathering<'a> {
         for (observer, counts, known) in waiting {
             detector.sensor(&observer, &spread.capped(counts), &caps.capped(&known));
         }
-        let Findings { surges, shifts, sources: source_shifts, method } = detector.finish();
-        let sources = SourcesReport { shifts: source_shifts, notices, ..sources };
+        let mut findings = detector.finish();
         let (report, coverage) = tally.finish();
+        let untold = origins(plan, arguments, &report, &mut findings)?;
+        let Findings { surges, surges_of_one, shifts, sources: source_shifts, method } = findings;
+        let sources = SourcesReport { shifts: source_shifts, notices, ..sources };
         let Totals { packets, previous_packets, .. } = report.totals;
         ensure!(
             packets.max(previous_packets) <= EXACT,
@@ -147,20 +150,28 @@ impl<'a> Gathering<'a> {
         );
         let balance = balance(&spread, &report.top, &report.monthly, report.home.as_deref());
         let language = arguments.language;
-        let mut report = Report { language, balance, surges, shifts, sources, method, ..report };
+        let mut report =
+            Report { language, balance, surges, surges_of_one, shifts, sources, method, ..report };
         report.notes = notes(plan, &report, coverage, arguments.publish);
-        if let Some(folder) = &arguments.files {
-            let sensors = report.sensors.iter().map(|sensor| sensor.name.as_str());
-            let untold = origin::tell(folder, &plan.days, sensors, &mut report.surges)?;
-            if let Some((file, cause)) = &untold.broken {
-                output::complain(&format!("{file} is left out: {cause}; copy it anew from its sensor"));
-            }
-            report.notes.extend(words::note::untold(language, untold.files));
-        }
+        report.notes.extend(words::note::untold(language, untold.files));
         if arguments.publish {
             let options = publish::PublishOptions { aliases, ..publish::PublishOptions::default() };
             return publish::publishable(&report, &spread, &options);
         }
         Ok(report)
     }
+}
+
+/// Says of surges who made them, if there are files to tell it, and sets those of one source or network apart. What is to be
+/// published rests on three sensors from the start, or which list a surge is in would tell what one of them got.
+fn origins(plan: &Plan, arguments: &ReportArgs, report: &Report, findings: &mut Findings) -> Result<Untold> {
+    let Some(folder) = &arguments.files else { return Ok(Untold::default()) };
+    let sensors = report.sensors.iter().map(|sensor| sensor.name.as_str());
+    let least = if arguments.publish { SENSORS } else { 1 };
+    let untold = origin::tell(folder, &plan.days, sensors, &mut findings.surges, least)?;
+    if let Some((file, cause)) = &untold.broken {
+        output::complain(&format!("{file} is left out: {cause}; copy it anew from its sensor"));
+    }
+    findings.set_apart();
+    Ok(untold)
 }

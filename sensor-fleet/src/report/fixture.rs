@@ -8,7 +8,7 @@ use jiff::civil::{Date, date};
 #[path = "fixture/sources.rs"]
 mod sources;
 
-use self::sources::{origin, sources};
+use self::sources::{many, one, sources};
 use super::history::{Counts, Observer};
 use super::language::Language;
 use super::model::{
@@ -102,6 +102,7 @@ fn surge(shown: &str, from: Date, to: Date, verdict: SurgeVerdict, sensors: &[(&
         sensors: sensors.collect(),
         origin: None,
         lead: 20,
+        cost: 0.001,
     }
 }
 
@@ -129,6 +130,7 @@ fn fallen() -> Shift {
         before: 56_789.0,
         verdict: None,
         sensors: SENSORS.iter().skip(3).map(|(name, _)| (*name).to_owned()).collect(),
+        cost: 0.001,
     }
 }
 
@@ -203,6 +205,48 @@ fn quarter(name: &str, from: Date, to: Date) -> Period {
     Period { name: name.to_owned(), from, to, zone: "Asia/Tokyo".to_owned() }
 }
 
+/// Sensors with so many packets each.
+fn names(range: std::ops::Range<usize>, packets: u64) -> Vec<(&'static str, &'static str, u64)> {
+    SENSORS[range].iter().map(|(name, region)| (*name, *region, packets)).collect()
+}
+
+fn surges() -> Vec<Surge> {
+    vec![
+        Surge {
+            origin: Some(many()),
+            ..surge(
+                "37215/TCP",
+                date(2023, 11, 10),
+                date(2023, 11, 21),
+                SurgeVerdict::Global,
+                &names(0..6, 1_234),
+            )
+        },
+        surge(
+            "31337/TCP",
+            date(2023, 11, 5),
+            date(2023, 11, 5),
+            SurgeVerdict::SensorOnly,
+            &names(0..1, 4_321),
+        ),
+        surge("5060/UDP", date(2023, 10, 30), date(2023, 11, 1), SurgeVerdict::RegionOnly, &names(0..3, 333)),
+        surge("4719/TCP", date(2023, 10, 9), date(2023, 10, 9), SurgeVerdict::NewPort, &names(2..4, 77)),
+    ]
+}
+
+fn surges_of_one() -> Vec<Surge> {
+    vec![Surge {
+        origin: Some(one()),
+        ..surge(
+            "2323/TCP",
+            date(2023, 12, 20),
+            date(2023, 12, 21),
+            SurgeVerdict::RegionOnly,
+            &names(0..3, 555),
+        )
+    }]
+}
+
 /// A quarter of six sensors: one was out for some days, one has a name that means something to HTML, Markdown, CSV
 /// and spreadsheets, all the packets at one are few.
 pub fn report() -> Report {
@@ -213,9 +257,6 @@ pub fn report() -> Report {
     sensors[1].coverage = 75.25 / 92.0;
     sensors[4].packets = 17;
     sensors[4].top = vec![ranked(1, "23/TCP", 13, 17.0, Some(1)), ranked(2, "ICMP", 4, 17.0, None)];
-    let names = |range: std::ops::Range<usize>, packets: u64| {
-        SENSORS[range].iter().map(|(name, region)| (*name, *region, packets)).collect::<Vec<_>>()
-    };
     let change = |shown, now, before| Change { service: service(shown), now, before };
     let months = [("2023-10", 186.0), ("2023-11", 163.25), ("2023-12", 186.0)];
     Report {
@@ -263,33 +304,8 @@ pub fn report() -> Report {
         new: vec![change("4719/TCP", 3.4, 0.0), change("31337/TCP", 0.004, 0.0)],
         shifts: vec![fallen()],
         sources: sources(),
-        surges: vec![
-            Surge {
-                origin: Some(origin()),
-                ..surge(
-                    "37215/TCP",
-                    date(2023, 11, 10),
-                    date(2023, 11, 21),
-                    SurgeVerdict::Global,
-                    &names(0..6, 1_234),
-                )
-            },
-            surge(
-                "31337/TCP",
-                date(2023, 11, 5),
-                date(2023, 11, 5),
-                SurgeVerdict::SensorOnly,
-                &names(0..1, 4_321),
-            ),
-            surge(
-                "5060/UDP",
-                date(2023, 10, 30),
-                date(2023, 11, 1),
-                SurgeVerdict::RegionOnly,
-                &names(0..3, 333),
-            ),
-            surge("4719/TCP", date(2023, 10, 9), date(2023, 10, 9), SurgeVerdict::NewPort, &names(2..4, 77)),
-        ],
+        surges: surges(),
+        surges_of_one: surges_of_one(),
         method: Method {
             false_discovery_rate: 0.05,
             tested: 55_200,
@@ -333,6 +349,7 @@ pub fn nothing() -> Report {
     report.fell.clear();
     report.new.clear();
     report.surges.clear();
+    report.surges_of_one.clear();
     report.shifts.clear();
     report.sources = SourcesReport::default();
     report.notes.clear();

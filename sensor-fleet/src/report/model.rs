@@ -11,7 +11,9 @@ use serde::Serialize;
 mod event;
 mod sources;
 
-pub use self::event::{Heaviest, Level, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor, SurgeOrigin};
+pub use self::event::{
+    Heaviest, Level, Maker, Shift, ShiftKind, Surge, SurgeKind, SurgeOnSensor, SurgeOrigin, enough,
+};
 pub use self::sources::{
     CountryMonths, Mean, MeanMonth, Notices, RankedOrigin, RankedSources, Scanners, SensorTop, SourceShift,
     SourcesReport, Told,
@@ -63,6 +65,8 @@ pub struct Report {
     pub new: Vec<Change>,
     /// Where traffic went well above its own baseline, the latest first.
     pub surges: Vec<Surge>,
+    /// Those that one source or one network made, as far as the agents' files tell, likewise: they are among no others.
+    pub surges_of_one: Vec<Surge>,
     /// What fell well below its baseline, and which sensors and regions changed as a whole, the latest first.
     pub shifts: Vec<Shift>,
     /// What is known of sources.

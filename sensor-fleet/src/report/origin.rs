@@ -1,16 +1,15 @@
 //! By whom a surge was made, as the agents' files by the hour tell: Prometheus knows how many packets came, and not from
 //! whom.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::Hash;
 use std::path::Path;
 
 use anyhow::Result;
 use sensor_common::heavy::{Heavy, forgotten};
 
-use super::model::{Heaviest, Surge, SurgeOrigin};
+use super::model::{Heaviest, Maker, Surge, SurgeOrigin, enough};
 use super::period::{Days, HOUR};
-use super::spread::SENSORS;
 use crate::sources::hourly::{self, Flow, Hour};
 use crate::sources::source::{Network, Source};
 use crate::vocabulary::service::Service;
@@ -18,6 +17,9 @@ use crate::vocabulary::service::Service;
 /// Bytes for the sources of a surge, and for its networks: some thousands of each, so that what is told of the heaviest
 /// is too low by a thousandth at most.
 const MEMORY: usize = 256 << 10;
+/// Bytes for those of each of its sensors at least: too low by a fiftieth at most, and only of who was not there from the
+/// start.
+const LEAST_MEMORY: usize = 16 << 10;
 
 /// Which files told nothing.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,7 +30,8 @@ pub struct Untold {
     pub files: usize,
 }
 
-/// Says of each surge who made it, by the files of a folder. `sensors` are the names of all sensors of the report.
+/// Says of each surge who made it, by the files of a folder. `sensors` are the names of all sensors of the report; one source
+/// made only what it had most of on so many sensors as `least`.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -37,18 +40,18 @@ pub fn tell<'a>(
     days: &Days,
     sensors: impl Iterator<Item = &'a str>,
     surges: &mut [Surge],
+    least: usize,
 ) -> Result<Untold> {
-    let mut looks: Vec<Look> = surges.iter().map(|surge| Look::at(surge, days)).collect();
-    let concerned: BTreeSet<&str> = looks.iter().flat_map(|look| &look.sensors).map(String::as_str).collect();
+    let mut search = Search::new(surges, days);
+    let concerned = search.concerned();
     // A file's name is not always its sensor's: only what is another sensor's for certain is left unread.
     let others: HashSet<String> =
-        sensors.filter(|name| !concerned.contains(name)).map(str::to_owned).collect();
+        sensors.filter(|name| !concerned.contains(*name)).map(str::to_owned).collect();
     let mut untold = Untold::default();
     let mut seen = HashSet::new();
     for file in hourly::find(folder)? {
         let begin = file.hour.as_second();
-        let services: HashSet<Service> =
-            looks.iter().filter(|look| look.lasts(begin)).map(|look| look.service.clone()).collect();
+        let services = search.services(begin);
         if services.is_empty() || others.contains(&file.name) {
             continue;
         }
@@ -59,19 +62,50 @@ pub fn tell<'a>(
         match Hour::read(&file.path, keep) {
             Ok(hour) if hour.begin == file.hour => {
                 if seen.insert((hour.sensor.clone(), begin)) {
-                    for look in &mut looks {
-                        look.add(&hour.sensor, begin, &hour.rows);
-                    }
+                    search.add(&hour.sensor, begin, &hour.rows);
                 }
             }
             Ok(hour) => untold.add(&file.path, &format!("it is of the hour {}", hour.begin)),
             Err(error) => untold.add(&file.path, &format!("{error:#}")),
         }
     }
-    for (surge, look) in surges.iter_mut().zip(looks) {
-        surge.origin = look.origin();
-    }
+    search.tell(surges, least);
     Ok(untold)
+}
+
+/// Who made some surges, as flows are shown to it hour by hour.
+pub struct Search(Vec<Look>);
+
+impl Search {
+    /// For who made these.
+    #[must_use]
+    pub fn new(surges: &[Surge], days: &Days) -> Self {
+        Self(surges.iter().map(|surge| Look::at(surge, days)).collect())
+    }
+
+    /// The sensors that saw any.
+    fn concerned(&self) -> BTreeSet<String> {
+        self.0.iter().flat_map(|look| &look.sensors).cloned().collect()
+    }
+
+    /// The services of those that lasted in the hour that begins then.
+    fn services(&self, begin: i64) -> HashSet<Service> {
+        self.0.iter().filter(|look| look.lasts(begin)).map(|look| look.service.clone()).collect()
+    }
+
+    /// Takes in the flows of a sensor's hour, each hour once: packets by service and source.
+    pub fn add(&mut self, sensor: &str, begin: i64, rows: &[(Service, Source, u64)]) {
+        for look in &mut self.0 {
+            look.add(sensor, begin, rows);
+        }
+    }
+
+    /// Says it of the same surges; one source made only what it had most of on so many sensors as `least`.
+    pub fn tell(self, surges: &mut [Surge], least: usize) {
+        for (surge, look) in surges.iter_mut().zip(self.0) {
+            surge.origin = look.origin(least);
+        }
+    }
 }
 
 impl Untold {
@@ -97,21 +131,29 @@ struct Look {
     from: i64,
     to: i64,
     sensors: Vec<String>,
-    hours: usize,
-    packets: u64,
-    sources: Heavy<Source, SeenBy>,
-    networks: Heavy<Network, SeenBy>,
+    /// All of them together.
+    all: Sent,
+    /// Each of them.
+    on: Vec<Sent>,
 }
 
-/// Places of sensors, as many as matter.
-#[derive(Default)]
-struct SeenBy(Vec<usize>);
+/// What was sent to sensors.
+struct Sent {
+    hours: usize,
+    packets: u64,
+    sources: Heavy<Source, ()>,
+    networks: Heavy<Network, ()>,
+}
 
-impl SeenBy {
-    fn add(&mut self, sensor: usize) {
-        if self.0.len() < SENSORS && !self.0.contains(&sensor) {
-            self.0.push(sensor);
-        }
+impl Sent {
+    fn within(memory: usize) -> Self {
+        Self { hours: 0, packets: 0, sources: Heavy::within(memory, 0), networks: Heavy::within(memory, 0) }
+    }
+
+    fn add(&mut self, source: Source, packets: u64) {
+        self.packets = self.packets.saturating_add(packets);
+        self.sources.add_all(source, packets, || (), forgotten);
+        self.networks.add_all(source.network(), packets, || (), forgotten);
     }
 }
 
@@ -120,16 +162,15 @@ impl Look {
         let span = |day| days.position(day).map(|day| days.span(day));
         let (from, to) =
             span(surge.from).zip(span(surge.to)).map_or((0, 0), |(first, last)| (first.0, last.1));
-        let elsewhere = SENSORS * size_of::<usize>();
+        let sensors: Vec<String> = surge.sensors.iter().map(|on| on.sensor.clone()).collect();
+        let each = (MEMORY / sensors.len().max(1)).max(LEAST_MEMORY);
         Self {
             service: surge.service.clone(),
             from,
             to,
-            sensors: surge.sensors.iter().map(|on| on.sensor.clone()).collect(),
-            hours: 0,
-            packets: 0,
-            sources: Heavy::within(MEMORY, elsewhere),
-            networks: Heavy::within(MEMORY, elsewhere),
+            all: Sent::within(MEMORY),
+            on: sensors.iter().map(|_| Sent::within(each)).collect(),
+            sensors,
         }
     }
 
@@ -143,43 +184,69 @@ impl Look {
         if !self.lasts(begin) {
             return;
         }
-        self.hours += 1;
-        for (_, source, packets) in rows.iter().filter(|(service, ..)| *service == self.service) {
-            self.packets = self.packets.saturating_add(*packets);
-            self.sources.add_all(*source, *packets, SeenBy::default, forgotten).add(place);
-            self.networks.add_all(source.network(), *packets, SeenBy::default, forgotten).add(place);
+        let sums = [&mut self.all, &mut self.on[place]];
+        for sent in sums {
+            sent.hours += 1;
+            for (_, source, packets) in rows.iter().filter(|(service, ..)| *service == self.service) {
+                sent.add(*source, *packets);
+            }
         }
     }
 
-    fn origin(self) -> Option<SurgeOrigin> {
+    fn origin(self, least: usize) -> Option<SurgeOrigin> {
         let hours = usize::try_from((self.to - self.from) / HOUR).unwrap_or_default();
+        let told: Vec<&Sent> = self.on.iter().filter(|sent| enough(sent.hours, hours)).collect();
+        // Half of all sensors, those of which no file tells among them, are not most of them.
+        let least = least.max(self.on.len() / 2 + 1);
+        let source = maker(told.iter().map(|sent| (&sent.sources, sent.packets)), least, of_source);
+        let one = source.or_else(|| {
+            maker(told.iter().map(|sent| (&sent.networks, sent.packets)), least, Network::length)
+        });
+        let Sent { packets, sources, networks, hours: of_files } = self.all;
+        let named = |name: String, length, share| Heaviest { name, length, share };
+        let (source, source_share) = heaviest(&sources, packets)?;
+        let (network, network_share) = heaviest(&networks, packets)?;
         Some(SurgeOrigin {
-            packets: self.packets,
-            hours: self.hours,
-            of_hours: hours * self.sensors.len(),
-            source: heaviest(&self.sources, self.packets, |source| match source {
-                Source::V4(_) => "",
-                Source::V6(_) => "/64",
-            })?,
-            network: heaviest(&self.networks, self.packets, Network::length)?,
+            packets,
+            hours: of_files,
+            of_hours: hours * self.on.len(),
+            one,
+            source: Some(named(source.to_string(), of_source(source), source_share)),
+            network: Some(named(network.to_string(), network.length(), network_share)),
         })
     }
 }
 
-/// Who sent the most of so many packets; the first in order of those that sent as much.
+/// What follows the address of a source where it is told what it is.
+const fn of_source(source: Source) -> &'static str {
+    match source {
+        Source::V4(_) => "",
+        Source::V6(_) => "/64",
+    }
+}
+
+/// Who sent the most of so many packets, and which part; the first in order of those that sent as much.
 #[expect(clippy::cast_precision_loss, reason = "a share")]
-fn heaviest<K: Copy + Ord + Hash + ToString>(
-    of: &Heavy<K, SeenBy>,
-    packets: u64,
-    length: impl Fn(K) -> &'static str,
-) -> Option<Heaviest> {
+fn heaviest<K: Copy + Ord + Hash>(of: &Heavy<K, ()>, packets: u64) -> Option<(K, f64)> {
     let (key, place) = of.iter().max_by(|(a, at), (b, other)| at.seen.cmp(&other.seen).then(b.cmp(a)))?;
-    Some(Heaviest {
-        name: key.to_string(),
-        length: length(*key),
-        share: place.seen as f64 / packets as f64,
-        sensors: place.value.0.len(),
-    })
+    Some((*key, place.seen as f64 / packets as f64))
+}
+
+/// Who sent most of the packets of each of so many sensors as `least`, or more: nobody else can have as many.
+fn maker<'a, K: Copy + Ord + Hash + ToString + 'a>(
+    sensors: impl Iterator<Item = (&'a Heavy<K, ()>, u64)>,
+    least: usize,
+    length: impl Fn(K) -> &'static str,
+) -> Option<Maker> {
+    let mut shares = BTreeMap::<K, Vec<f64>>::new();
+    for (key, share) in sensors.filter_map(|(of, packets)| heaviest(of, packets)) {
+        if share >= SurgeOrigin::MOST {
+            shares.entry(key).or_default().push(share);
+        }
+    }
+    let (key, mut of) = shares.into_iter().find(|(_, of)| of.len() >= least)?;
+    of.sort_by(|a, b| b.total_cmp(a));
+    Some(Maker { name: key.to_string(), length: length(key), share: *of.get(least - 1)?, sensors: of.len() })
 }
 
 #[cfg(test)]

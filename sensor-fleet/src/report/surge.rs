@@ -26,6 +26,7 @@ mod analysis;
 mod discovery;
 mod law;
 mod look;
+mod of_one;
 mod outcome;
 mod persistence;
 mod pool;
@@ -143,6 +144,8 @@ struct Cell {
 pub struct Findings {
     /// Surges of services, the latest first, then by service.
     pub surges: Vec<Surge>,
+    /// Those that one source or one network made, once they were [set apart](Findings::set_apart).
+    pub surges_of_one: Vec<Surge>,
     /// Services, sensors and regions that fell, and sensors and regions that rose as a whole; in the same order.
     pub shifts: Vec<Shift>,
     /// Numbers of sources, in all or of a country, that rose or fell; in the same order.
@@ -202,7 +205,8 @@ impl Detector {
         };
         let (surges, shifts) = outcome::outcome(&analysis, &events, &dates);
         let sources = sources.map(|sources| outcome::sources(&sources, &of_sources, &dates));
-        Findings { surges, shifts, sources: sources.unwrap_or_default(), method }
+        let sources = sources.unwrap_or_default();
+        Findings { surges, surges_of_one: Vec::new(), shifts, sources, method }
     }
 }
 

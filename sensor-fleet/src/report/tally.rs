@@ -199,6 +199,7 @@ impl<'a> Tally<'a> {
             fell,
             new,
             surges: Vec::new(),
+            surges_of_one: Vec::new(),
             shifts: Vec::new(),
             sources: SourcesReport::default(),
             method: Method::default(),

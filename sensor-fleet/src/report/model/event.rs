@@ -1,5 +1,7 @@
 //! Surges, and what else rose or fell.
 
+use std::cmp::Ordering;
+
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -56,51 +58,92 @@ pub struct Surge {
     /// Days that [`SurgeOnSensor::around`] has before the begin.
     #[serde(skip)]
     pub lead: usize,
+    /// False events that are expected among all that are as unlikely by chance.
+    #[serde(skip)]
+    pub cost: f64,
 }
 
 /// Who sent the packets of a surge's service, on its days to its sensors, as far as agents looked at their sources.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SurgeOrigin {
-    /// Packets whose sources were looked at.
+    /// Packets whose sources were looked at; 0 in what is published.
     pub packets: u64,
-    /// Hours of sensors of which there is a file.
+    /// Hours of sensors of which there is a file; likewise.
     pub hours: usize,
-    /// Hours of sensors that the surge lasted.
+    /// Hours of sensors that the surge lasted; likewise.
     pub of_hours: usize,
-    /// The source that sent the most.
-    pub source: Heaviest,
-    /// The network that sent the most: a /24, or a /48 of IPv6.
-    pub network: Heaviest,
+    /// Who made the surge, if one source or one network did.
+    pub one: Option<Maker>,
+    /// The source that sent the most of all packets; nothing in what is published.
+    pub source: Option<Heaviest>,
+    /// The network that did, a /24, or a /48 of IPv6; likewise.
+    pub network: Option<Heaviest>,
+}
+
+/// One source or network that made a surge: on most of the sensors that saw it, [`SurgeOrigin::MOST`] of the packets were
+/// its own. A source that is loud on one sensor makes none that many see.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Maker {
+    /// Its address or prefix; empty in what is published.
+    pub name: String,
+    /// Its prefix length, as in `/24`; that of an IPv4 address is empty.
+    pub length: &'static str,
+    /// Its part, 0 to 1, of a sensor's packets: so much or more of it on each of most sensors. In what is published, in
+    /// whole tenths and not more than it is.
+    pub share: f64,
+    /// Sensors on which most was its own; in what is published, three at most.
+    pub sensors: usize,
 }
 
 /// Who sent the most.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Heaviest {
-    /// Its address or prefix; empty in what is published.
+    /// Its address or prefix.
     pub name: String,
     /// Its prefix length, as in `/24`; that of an IPv4 address is empty.
     pub length: &'static str,
     /// Its part, 0 to 1, of the packets; too low by a thousandth at most.
     pub share: f64,
-    /// Sensors that saw it, three at most.
-    #[serde(skip)]
-    pub sensors: usize,
 }
 
 impl SurgeOrigin {
-    /// A surge is one source's or one network's where that sent so much of it.
+    /// Who sent so much of a sensor's packets made what it saw.
     pub const MOST: f64 = 0.5;
 
-    /// The source that sent most of it, else the network that did.
+    /// The source that sent most of all packets, else the network that did; on how many sensors ever.
     #[must_use]
-    pub fn one(&self) -> Option<&Heaviest> {
-        [&self.source, &self.network].into_iter().find(|of| of.share >= Self::MOST)
+    pub fn loudest(&self) -> Option<&Heaviest> {
+        [&self.source, &self.network].into_iter().flatten().find(|of| of.share >= Self::MOST)
     }
+
+    /// Whether so few hours have a file that more may lack than had no packets at all: more than one in ten.
+    #[must_use]
+    pub const fn is_thin(&self) -> bool {
+        !enough(self.hours, self.of_hours)
+    }
+}
+
+/// Whether files of so many hours tell of all these.
+#[must_use]
+pub const fn enough(hours: usize, of: usize) -> bool {
+    hours * 10 >= of * 9
 }
 
 impl Surge {
     /// Days around its begin that a figure shows.
     pub const AROUND: usize = 40;
+
+    /// The order of lists: the latest first, then by service.
+    #[must_use]
+    pub fn latest_first(a: &Self, b: &Self) -> Ordering {
+        (b.to, b.from).cmp(&(a.to, a.from)).then_with(|| a.service.cmp(&b.service))
+    }
+
+    /// Who made it, if one source or one network did.
+    #[must_use]
+    pub fn maker(&self) -> Option<&Maker> {
+        self.origin.as_ref()?.one.as_ref()
+    }
 
     /// Packets of the sensors that saw it on each of the days around its begin; nothing for days on which none observed.
     #[must_use]
@@ -169,4 +212,7 @@ pub struct Shift {
     pub verdict: Option<SurgeVerdict>,
     /// The sensors concerned, by name.
     pub sensors: Vec<String>,
+    /// False events that are expected among all that are as unlikely by chance.
+    #[serde(skip)]
+    pub cost: f64,
 }

@@ -206,6 +206,9 @@ pub struct SourceShift {
     pub judged: usize,
     /// The sensors that saw it, by name.
     pub sensors: Vec<String>,
+    /// False events that are expected among all that are as unlikely by chance.
+    #[serde(skip)]
+    pub cost: f64,
 }
 
 impl SourcesReport {

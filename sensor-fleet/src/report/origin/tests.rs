@@ -10,6 +10,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::report::model::{Level, SurgeKind, SurgeOnSensor};
+use crate::report::spread::SENSORS;
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// A surge of 23/TCP on two sensors, on the 10th and 11th of May in Japan.
@@ -35,6 +36,7 @@ fn surge() -> Surge {
         sensors: vec![on("a"), on("b")],
         origin: None,
         lead: 0,
+        cost: 0.001,
     }
 }
 
@@ -68,26 +70,93 @@ fn file(folder: &Path, sensor: &str, hour: &str, flows: &[(&str, &str, u64)]) {
 
 fn told(folder: &Path) -> (Surge, Untold) {
     let mut surges = [surge()];
-    let untold = tell(folder, &days(), ["a", "b", "c"].into_iter(), &mut surges).unwrap();
+    let untold = tell(folder, &days(), ["a", "b", "c"].into_iter(), &mut surges, 1).unwrap();
     let [surge] = surges;
     (surge, untold)
 }
 
+/// What sources sent to 23/TCP.
+type Flows<'a> = &'a [(&'a str, u64)];
+
+/// Who made a surge of 23/TCP on so many sensors, by files of so many of its 48 hours of each.
+fn made(on: &[(Flows<'_>, i64)], least: usize) -> Option<Maker> {
+    let mut surge = surge();
+    let named = |at: usize| SurgeOnSensor { sensor: format!("s{at}"), ..surge.sensors[0].clone() };
+    surge.sensors = (0..on.len()).map(named).collect();
+    let mut surges = [surge];
+    let days = days();
+    let mut search = Search::new(&surges, &days);
+    let (begin, _) = days.span(9);
+    for (at, (flows, hours)) in on.iter().enumerate() {
+        let row = |(source, packets): &(&str, u64)| {
+            let (source, port) = source.split_once(' ').unwrap_or((*source, "23"));
+            (Service::from_labels("tcp", port).unwrap(), source.parse::<Source>().unwrap(), *packets)
+        };
+        let rows: Vec<_> = flows.iter().map(row).collect();
+        for hour in 0..*hours {
+            search.add(&format!("s{at}"), begin + hour * HOUR, if hour == 0 { &rows[..] } else { &[] });
+        }
+    }
+    search.tell(&mut surges, least);
+    let [surge] = surges;
+    surge.origin.unwrap().one
+}
+
 #[rstest]
-#[case::one_source(&[("203.0.113.9", "23/tcp", 93), ("198.51.100.1", "23/tcp", 7)], Some(("203.0.113.9", "", 0.93)))]
-#[case::one_network(&[("203.0.113.9", "23/tcp", 40), ("203.0.113.10", "23/tcp", 40), ("198.51.100.1", "23/tcp", 20)], Some(("203.0.113.0/24", "/24", 0.8)))]
-#[case::one_of_ipv6(&[("2001:db8:1:2::/64", "23/tcp", 30), ("2001:db8:1:3::/64", "23/tcp", 30), ("198.51.100.1", "23/tcp", 1)], Some(("2001:db8:1::/48", "/48", 60.0 / 61.0)))]
-#[case::many(&[("203.0.113.9", "23/tcp", 1), ("198.51.100.1", "23/tcp", 1), ("192.0.2.1", "23/tcp", 1)], None)]
-#[case::half(&[("203.0.113.9", "23/tcp", 5), ("198.51.100.1", "23/tcp", 5)], Some(("198.51.100.1", "", 0.5)))]
-#[case::other_ports_are_not_its(&[("203.0.113.9", "80/tcp", 900), ("203.0.113.9", "23/udp", 900), ("198.51.100.1", "23/tcp", 1)], Some(("198.51.100.1", "", 1.0)))]
-fn who_made_it(#[case] flows: &[(&str, &str, u64)], #[case] expected: Option<(&str, &'static str, f64)>) {
-    let folder = tempfile::tempdir().unwrap();
-    file(folder.path(), "a", "2026-05-10T08", flows);
-    let (surge, untold) = told(folder.path());
-    let origin = surge.origin.unwrap();
-    let one = origin.one().map(|one| (one.name.as_str(), one.length, one.share));
+#[case::one_source(&[("203.0.113.9", 93), ("198.51.100.1", 7)], Some(("203.0.113.9", "", 0.93)))]
+#[case::one_network(&[("203.0.113.9", 40), ("203.0.113.10", 40), ("198.51.100.1", 20)], Some(("203.0.113.0/24", "/24", 0.8)))]
+#[case::one_of_ipv6(&[("2001:db8:1:2::/64", 30), ("2001:db8:1:3::/64", 30), ("198.51.100.1", 1)], Some(("2001:db8:1::/48", "/48", 60.0 / 61.0)))]
+#[case::many(&[("203.0.113.9", 1), ("198.51.100.1", 1), ("192.0.2.1", 1)], None)]
+#[case::half(&[("203.0.113.9", 5), ("198.51.100.1", 5)], Some(("198.51.100.1", "", 0.5)))]
+#[case::other_ports_are_not_its(&[("203.0.113.9 80", 900), ("198.51.100.1", 1)], Some(("198.51.100.1", "", 1.0)))]
+fn who_made_it(#[case] flows: Flows<'_>, #[case] expected: Option<(&str, &'static str, f64)>) {
+    let one = made(&[(flows, 48)], 1);
+    let one = one.as_ref().map(|one| (one.name.as_str(), one.length, one.share));
     assert_eq!(one, expected);
-    assert_eq!((origin.hours, origin.of_hours, untold), (1, 2 * 48, Untold::default()));
+}
+
+const ONE: Flows<'static> = &[("203.0.113.9", 90), ("198.51.100.1", 10)];
+const OTHER: Flows<'static> = &[("192.0.2.7", 80), ("198.51.100.1", 20)];
+const MANY: Flows<'static> = &[("203.0.113.9", 30), ("198.51.100.1", 30), ("192.0.2.1", 30)];
+/// All packets of other sensors are few beside these.
+const LOUD: Flows<'static> = &[("192.0.2.7", 1_000_000), ("203.0.113.9", 90)];
+const NONE: Flows<'static> = &[];
+
+/// Each sensor counts the same, however loud a source is on one.
+#[rstest]
+#[case::on_both(&[(ONE, 48), (ONE, 48)], 1, Some(("203.0.113.9", 0.9, 2)))]
+#[case::on_half_is_not_on_most(&[(ONE, 48), (MANY, 48)], 1, None)]
+#[case::on_two_of_three(&[(ONE, 48), (MANY, 48), (ONE, 48)], 1, Some(("203.0.113.9", 0.9, 2)))]
+#[case::two_are_no_three(&[(ONE, 48), (MANY, 48), (ONE, 48)], 3, None)]
+#[case::three(&[(ONE, 48), (MANY, 48), (ONE, 48), (ONE, 48)], 3, Some(("203.0.113.9", 0.9, 3)))]
+#[case::loud_on_one(&[(LOUD, 48), (MANY, 48), (MANY, 48)], 1, None)]
+#[case::beside_a_louder(&[(ONE, 48), (LOUD, 48), (ONE, 48), (ONE, 48)], 3, Some(("203.0.113.9", 0.9, 3)))]
+#[case::another_on_each(&[(ONE, 48), (OTHER, 48)], 1, None)]
+#[case::a_tenth_of_the_hours_may_lack(&[(ONE, 44)], 1, Some(("203.0.113.9", 0.9, 1)))]
+#[case::more_may_not(&[(ONE, 43)], 1, None)]
+#[case::who_does_not_tell_is_one_that_saw_it(&[(ONE, 48), (NONE, 0)], 1, None)]
+fn one_made_what_most_sensors_saw(
+    #[case] on: &[(Flows<'_>, i64)],
+    #[case] least: usize,
+    #[case] expected: Option<(&str, f64, usize)>,
+) {
+    let one = made(on, least);
+    assert_eq!(one.as_ref().map(|one| (one.name.as_str(), one.share, one.sensors)), expected);
+}
+
+/// In what is published, whatever somebody sends to one address decides nothing.
+#[rstest]
+#[case::of_one(&[ONE, ONE, ONE, ONE, ONE, MANY])]
+#[case::of_many(&[MANY, MANY, MANY, MANY])]
+#[case::of_one_on_two(&[ONE, ONE, MANY, MANY])]
+fn a_prober_decides_nothing_that_is_published(#[case] on: &[Flows<'_>]) {
+    let on: Vec<(Flows<'_>, i64)> = on.iter().map(|flows| (*flows, 48)).collect();
+    let told = |on: &[(Flows<'_>, i64)]| made(on, SENSORS).map(|one| (one.length, one.share));
+    for at in 0..on.len() {
+        let mut probed = on.clone();
+        probed[at].0 = LOUD;
+        assert_eq!(told(&probed), told(&on), "{at}");
+    }
 }
 
 /// Its days are those of the report's zone, its sensors those that saw it.
@@ -114,8 +183,9 @@ fn hours_add_up_and_copies_do_not() {
     }
     file(folder.path(), "b", "2026-05-10T08", &[("203.0.113.9", "23/tcp", 2), ("192.0.2.1", "23/tcp", 3)]);
     let origin = told(folder.path()).0.origin.unwrap();
-    assert_eq!((origin.packets, origin.hours, origin.source.sensors), (10, 2, 2));
-    assert_eq!((origin.source.name.as_str(), origin.source.share), ("203.0.113.9", 0.7));
+    assert_eq!((origin.packets, origin.hours, origin.of_hours), (10, 2, 2 * 48));
+    let source = origin.source.unwrap();
+    assert_eq!((source.name.as_str(), source.share), ("203.0.113.9", 0.7));
 }
 
 #[test]
@@ -131,7 +201,7 @@ fn a_broken_file_is_named_and_left_out() {
 
 #[test]
 fn a_folder_that_is_none_is_an_error() {
-    let error = tell(Path::new("/nowhere"), &days(), std::iter::empty(), &mut []).unwrap_err();
+    let error = tell(Path::new("/nowhere"), &days(), std::iter::empty(), &mut [], 1).unwrap_err();
     assert!(format!("{error:#}").contains("/nowhere: name a folder"));
 }
 
@@ -145,7 +215,8 @@ fn many_sources_are_told_in_bounded_memory() {
         .chain(std::iter::once((service.clone(), "203.0.113.9".parse().unwrap(), 1_500_000)))
         .collect();
     look.add("a", look.from, &rows);
-    let origin = look.origin().unwrap();
-    assert_eq!((origin.packets, origin.source.name.as_str()), (2_500_000, "203.0.113.9"));
-    assert!((0.599..=0.601).contains(&origin.source.share), "{}", origin.source.share);
+    let origin = look.origin(1).unwrap();
+    let source = origin.source.unwrap();
+    assert_eq!((origin.packets, source.name.as_str()), (2_500_000, "203.0.113.9"));
+    assert!((0.599..=0.601).contains(&source.share), "{}", source.share);
 }

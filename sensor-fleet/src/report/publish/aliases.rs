@@ -30,7 +30,7 @@ pub fn read_aliases(path: &Path) -> Result<Aliases> {
 
 /// The names of all sensors that the report tells of.
 fn names(report: &Report) -> BTreeSet<&str> {
-    let surges = report.surges.iter().flat_map(|surge| &surge.sensors);
+    let surges = report.surges.iter().chain(&report.surges_of_one).flat_map(|surge| &surge.sensors);
     report
         .sensors
         .iter()

@@ -2,7 +2,7 @@
 
 use super::Aliases;
 use crate::report::model::{
-    Average, Balance, Heaviest, Mean, MeanMonth, Notices, Ranked, RankedOrigin, SensorReport, SourcesReport,
+    Average, Balance, Maker, Mean, MeanMonth, Notices, Ranked, RankedOrigin, SensorReport, SourcesReport,
     SurgeOrigin,
 };
 use crate::report::spread::SENSORS;
@@ -120,23 +120,18 @@ impl Coarse {
         }
     }
 
-    /// Without addresses, and only where three sensors saw who sent the most.
-    pub(super) fn origin(self, origin: SurgeOrigin) -> Option<SurgeOrigin> {
-        if origin.packets < self.threshold || origin.network.sensors < SENSORS {
-            return None;
-        }
-        let heaviest = |of: Heaviest| Heaviest { name: String::new(), share: self.number(of.share), ..of };
-        // Of one source that fewer saw, its network is told.
-        let source = if origin.source.sensors < SENSORS {
-            Heaviest { share: 0.0, ..origin.source }
-        } else {
-            origin.source
-        };
+    /// Who made a surge, without an address, if most was its own on three sensors. Nothing else of origins: what one sensor got
+    /// moves sums of packets, and who sent the most of them.
+    pub(super) fn origin(origin: SurgeOrigin) -> Option<SurgeOrigin> {
+        let one = origin.one.filter(|one| one.sensors >= SENSORS)?;
+        let tenths = (one.share * 10.0 + 1e-9).floor() / 10.0;
         Some(SurgeOrigin {
-            packets: self.count(origin.packets),
-            source: heaviest(source),
-            network: heaviest(origin.network),
-            ..origin
+            packets: 0,
+            hours: 0,
+            of_hours: 0,
+            one: Some(Maker { name: String::new(), share: tenths, sensors: SENSORS, ..one }),
+            source: None,
+            network: None,
         })
     }
 

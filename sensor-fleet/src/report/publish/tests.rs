@@ -69,6 +69,13 @@ const TABLE: &[(&str, &str, &str)] = &[
     // Of four surges, one sensor saw the second, and two the last.
     ("/surges/1/verdict", "\"sensor-only\"", "\"region-only\""),
     ("/surges/2/verdict", "\"region-only\"", ""),
+    // That three sensors had most from one network is told, and not from which.
+    ("/surges_of_one/0/origin/one/name", "\"203.0.113.0/24\"", "\"\""),
+    ("/surges_of_one/0/origin/one/share", "0.9312", "0.9"),
+    ("/surges_of_one/0/origin/network/length", "\"/24\"", ""),
+    ("/surges_of_one/0/origin/packets", "123456", "0"),
+    // What comes from many is not: who sent the most of it is for one sensor to say.
+    ("/surges/0/origin/packets", "123456", ""),
     (
         "/notes/0",
         "\"1 of 6 sensors observed less than nine tenths of the period.\"",
@@ -180,6 +187,19 @@ fn letters_go_on_after_z(#[case] at: usize, #[case] shown: &str) {
 #[case::largest(u64::MAX, 18_400_000_000_000_000_000)]
 fn counts_are_coarse(#[case] packets: u64, #[case] coarse: u64) {
     assert_eq!(Coarse { threshold: 10, digits: 3 }.count(packets), coarse);
+}
+
+/// What two sensors had from one source is nobody's in particular, and in the list of all others.
+#[test]
+fn of_one_source_is_what_three_sensors_had_from_it() {
+    let mut report = fixture::report();
+    let one = report.surges_of_one[0].clone();
+    let mut two = one.clone();
+    two.origin.as_mut().unwrap().one.as_mut().unwrap().sensors = 2;
+    report.surges_of_one = vec![two];
+    let public = public(&report);
+    assert_eq!(public.surges_of_one, []);
+    assert_eq!((&public.surges[0].service, &public.surges[0].origin), (&one.service, &None));
 }
 
 fn given(pairs: &[(&str, &str)]) -> PublishOptions {

@@ -23,10 +23,7 @@ pub(super) fn outcome(analysis: &Analysis, events: &[Event], dates: &[Date]) -> 
     surges.sort_by(|a, b| {
         let names =
             |surge: &Surge| surge.sensors.iter().map(|sensor| sensor.sensor.clone()).collect::<Vec<_>>();
-        (b.to, b.from)
-            .cmp(&(a.to, a.from))
-            .then_with(|| a.service.cmp(&b.service))
-            .then_with(|| names(a).cmp(&names(b)))
+        Surge::latest_first(a, b).then_with(|| names(a).cmp(&names(b)))
     });
     shifts.sort_by(|a, b| {
         (b.to, b.from).cmp(&(a.to, a.from)).then_with(|| (&a.place, &a.service).cmp(&(&b.place, &b.service)))
@@ -107,6 +104,7 @@ fn surge(analysis: &Analysis, event: &Event, service: usize, dates: &[Date]) -> 
         sensors,
         origin: None,
         lead: event.candidate.from - first_around(event),
+        cost: event.candidate.ln_cost.exp(),
     })
 }
 
@@ -210,6 +208,7 @@ fn shift(analysis: &Analysis, event: &Event, dates: &[Date]) -> Option<Shift> {
         before,
         verdict: verdict.map(|(verdict, _)| verdict),
         sensors: names(analysis, sensors),
+        cost: event.candidate.ln_cost.exp(),
     })
 }
 
@@ -235,6 +234,7 @@ pub(super) fn sources(analysis: &Analysis, events: &[Event], dates: &[Date]) -> 
             verdict,
             judged,
             sensors: names(analysis, sensors),
+            cost: event.candidate.ln_cost.exp(),
         })
     };
     let all: Vec<SourceShift> = events.iter().filter_map(shift).collect();
@@ -279,6 +279,7 @@ mod tests {
             verdict: SurgeVerdict::Global,
             judged: 3,
             sensors: sensors.iter().map(|name| (*name).to_owned()).collect(),
+            cost: 0.001,
         }
     }
 

@@ -106,6 +106,24 @@ pub fn surges(form: Form, around: bool) -> String {
     )
 }
 
+/// Of surges that one source or network made.
+#[must_use]
+pub fn surges_of_one(form: Form, around: bool) -> String {
+    let days = if around {
+        form.say("; and 40 days around its begin on these sensors", "。開始日前後40日間の推移")
+    } else {
+        ""
+    };
+    form.say(
+        format!(
+            "Traffic well above its baseline of which one source or one network sent half or more on most of the sensors that              saw it, the latest first; not counted among the surges above{days}"
+        ),
+        format!(
+            "ベースラインを大きく上回ったパケット数のうち、観測したセンサーの過半数で単一の送信元または単一のネットワークが             半分以上を占めたもの(新しい順、上記の急増には含まない){days}"
+        ),
+    )
+}
+
 /// Of what rose and fell.
 #[must_use]
 pub fn changes(form: Form) -> &'static str {

@@ -85,6 +85,8 @@ words! {
     packets_rank: "Rank by packets", "パケット数の順位";
     /// Of the part on surges.
     surges: "Surges", "パケット数の急増";
+    /// Of the part on surges that one source or network made.
+    surges_of_one: "Surges of one source", "単一の送信元による急増";
     /// Of the part on falls.
     silent: "What fell silent", "パケット数の減少";
     /// Of the part on changes.

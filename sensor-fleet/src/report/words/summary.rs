@@ -195,16 +195,15 @@ fn surges(form: Form, report: &Report) -> Option<String> {
     ))
 }
 
-/// Surges that one source or network made.
+/// Surges that one source or network made: they are not counted above.
 fn made_by_one(form: Form, report: &Report) -> Option<String> {
-    let told = report.surges.iter().filter_map(|surge| surge.origin.as_ref());
-    let number = told.filter(|origin| origin.one().is_some()).count();
-    let (verb, each) = if number == 1 { ("was", "") } else { ("were", " each") };
+    let number = report.surges_of_one.len();
+    let verb = if number == 1 { "is" } else { "are" };
     let shown = form.number(number);
     (number > 0).then(|| {
         form.say(
-            format!("Of these {shown} {verb} made mostly by one source or one network{each}."),
-            format!("うち{shown}件は、それぞれ大半が単一の送信元または単一のネットワークによるものです。"),
+            format!("{shown} more that one source or one network made {verb} listed apart."),
+            format!("このほか、単一の送信元または単一のネットワークによる急増が{shown}件あり、別に掲載しています。"),
         )
     })
 }

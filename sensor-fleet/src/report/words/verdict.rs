@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::Form;
-use crate::report::model::{Report, Shift, ShiftKind, Surge, SurgeKind};
+use crate::report::model::{Heaviest, Report, Shift, ShiftKind, Surge, SurgeKind, SurgeOrigin};
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Who saw a surge.
@@ -62,27 +62,11 @@ pub fn seen(form: Form, surge: &Surge) -> String {
 /// Who made a surge: one source, one network, or many.
 #[must_use]
 pub fn origin(form: Form, surge: &Surge) -> String {
-    let Some(origin) = &surge.origin else { return form.maybe(None) };
-    let said = if let Some(one) = origin.one() {
-        let share = form.percent(one.share);
-        let what = match one.length {
-            "" => form.say("one address", "単一のアドレス").to_owned(),
-            length => form.say(format!("one {length}"), format!("単一の{length}")),
-        };
-        let name = match one.name.as_str() {
-            "" => String::new(),
-            name => form.say(format!(" ({name})"), format!("({name})")),
-        };
-        form.say(format!("{share} from {what}{name}"), format!("{what}{name}から{share}"))
-    } else {
-        let (share, length) = (form.percent(origin.network.share), origin.network.length);
-        form.say(
-            format!("many, at most {share} from one {length}"),
-            format!("多数(単一の{length}からは最大{share})"),
-        )
+    let Some((origin, said)) = surge.origin.as_ref().and_then(|origin| Some((origin, who(form, origin)?)))
+    else {
+        return form.maybe(None);
     };
-    // One hour in ten may have had no packets at all, and so no file.
-    if origin.hours * 10 >= origin.of_hours * 9 {
+    if !origin.is_thin() {
         return said;
     }
     let (hours, all) = (form.number(origin.hours), form.number(origin.of_hours));
@@ -90,6 +74,47 @@ pub fn origin(form: Form, surge: &Surge) -> String {
         format!("{said}, by files of {hours} of {all} hours"),
         format!("{said}、{all}時間中{hours}時間のファイルによる"),
     )
+}
+
+fn who(form: Form, origin: &SurgeOrigin) -> Option<String> {
+    if let Some(one) = &origin.one {
+        return Some(from(form, one.share, one.length, &one.name));
+    }
+    if let Some(Heaviest { name, length, share }) = origin.loudest() {
+        let said = from(form, *share, length, name);
+        return Some(if origin.is_thin() {
+            said
+        } else {
+            form.say(
+                format!("{said}, but not on most sensors"),
+                format!("{said}(過半数のセンサーではこれに該当せず)"),
+            )
+        });
+    }
+    let Heaviest { length, share, .. } = origin.network.as_ref()?;
+    let share = form.percent(*share);
+    Some(form.say(
+        format!("many, at most {share} from one {length}"),
+        format!("多数(単一の{length}からは最大{share})"),
+    ))
+}
+
+/// A share of one source or network; what is published has a lower bound of it.
+fn from(form: Form, share: f64, length: &str, name: &str) -> String {
+    let share = form.percent(share);
+    let share = match form.publication {
+        Some(_) => form.say(format!("{share} or more"), format!("{share}以上")),
+        None => share,
+    };
+    let what = match length {
+        "" => form.say("one address", "単一のアドレス").to_owned(),
+        length => form.say(format!("one {length}"), format!("単一の{length}")),
+    };
+    let name = match name {
+        "" => String::new(),
+        name => form.say(format!(" ({name})"), format!("({name})")),
+    };
+    form.say(format!("{share} from {what}{name}"), format!("{what}{name}から{share}"))
 }
 
 /// The days of an event.

@@ -4,7 +4,9 @@
 //! apostrophe in front of it then, which spreadsheets don't show.
 
 use super::File;
-use crate::report::model::{Average, Level, Ranked, Report, ShiftKind, SurgeKind, TOP_OF_A_SENSOR};
+use crate::report::model::{
+    Average, Level, Ranked, Report, ShiftKind, Surge, SurgeKind, SurgeOnSensor, TOP_OF_A_SENSOR,
+};
 use crate::report::words::number;
 use crate::vocabulary::names;
 use crate::vocabulary::service::Service;
@@ -83,6 +85,7 @@ pub fn tables(report: &Report) -> Vec<File> {
         sensors(report),
         monthly(report),
         surges(report),
+        surges_of_one(report),
         shifts(report),
         changes(report),
         coverage(report),
@@ -169,50 +172,79 @@ fn monthly(report: &Report) -> File {
 
 /// A line for each sensor that saw a surge.
 fn surges(report: &Report) -> File {
-    let mut table = Table::new(&[
-        "surge",
-        "service",
-        "name",
-        "kind",
-        "from",
-        "to",
-        "continues",
-        "peak",
-        "level",
-        "verdict",
-        "sensors",
-        "judged",
-        "sensor",
-        "region",
-        "packets",
-        "baseline",
-        "p",
-        "packets_looked_at",
-        "source",
-        "source_share",
-        "network",
-        "network_share",
-    ]);
+    let mut table = Table::new(&SURGES);
     for (at, surge) in report.surges.iter().enumerate() {
         for seen in &surge.sensors {
-            table.plain(at + 1).service(&surge.service).plain(kind(surge.kind));
-            table.plain(surge.from).plain(surge.to).plain(surge.continues).plain(surge.peak);
-            table
-                .plain(level(surge.level))
-                .plain(surge.verdict)
-                .plain(surge.sensors.len())
-                .plain(surge.judged);
-            table.text(&seen.sensor).text(&seen.region).plain(count(seen.packets, report));
-            table.plain(seen.baseline).plain(format!("{:e}", seen.p));
-            let origin = surge.origin.as_ref();
-            table.maybe(origin.map(|of| of.packets));
-            for most in [origin.map(|of| &of.source), origin.map(|of| &of.network)] {
-                table.text(most.map_or("", |most| &most.name)).maybe(most.map(|most| most.share));
-            }
-            table.end();
+            surge_on(&mut table, report, (at, surge), seen).end();
         }
     }
     table.file("surges.csv")
+}
+
+/// Likewise of those that one source or network made, and by whom.
+fn surges_of_one(report: &Report) -> File {
+    let headings: Vec<&str> =
+        SURGES.into_iter().chain(["made_by", "made_share", "made_on_sensors"]).collect();
+    let mut table = Table::new(&headings);
+    for (at, surge) in report.surges_of_one.iter().enumerate() {
+        let one = surge.maker();
+        let by = one.map_or("", |one| match one.length {
+            "" => "address",
+            length => length,
+        });
+        for seen in &surge.sensors {
+            surge_on(&mut table, report, (at, surge), seen);
+            table.text(one.map_or(by, |one| if one.name.is_empty() { by } else { one.name.as_str() }));
+            table.maybe(one.map(|one| one.share)).maybe(one.map(|one| one.sensors)).end();
+        }
+    }
+    table.file("surges-of-one.csv")
+}
+
+/// What is told of each sensor that saw a surge.
+const SURGES: [&str; 22] = [
+    "surge",
+    "service",
+    "name",
+    "kind",
+    "from",
+    "to",
+    "continues",
+    "peak",
+    "level",
+    "verdict",
+    "sensors",
+    "judged",
+    "sensor",
+    "region",
+    "packets",
+    "baseline",
+    "p",
+    "packets_looked_at",
+    "source",
+    "source_share",
+    "network",
+    "network_share",
+];
+
+fn surge_on<'t>(
+    table: &'t mut Table,
+    report: &Report,
+    (at, surge): (usize, &Surge),
+    seen: &SurgeOnSensor,
+) -> &'t mut Table {
+    table.plain(at + 1).service(&surge.service).plain(kind(surge.kind));
+    table.plain(surge.from).plain(surge.to).plain(surge.continues).plain(surge.peak);
+    table.plain(level(surge.level)).plain(surge.verdict).plain(surge.sensors.len()).plain(surge.judged);
+    table.text(&seen.sensor).text(&seen.region).plain(count(seen.packets, report));
+    table.plain(seen.baseline).plain(format!("{:e}", seen.p));
+    let origin = surge.origin.as_ref();
+    let all = origin.filter(|_| report.publication.is_none());
+    table.maybe(all.map(|of| of.packets));
+    for most in [origin.and_then(|of| of.source.as_ref()), origin.and_then(|of| of.network.as_ref())] {
+        table.text(most.map_or("", |most| &most.name)).maybe(most.map(|most| most.share));
+    }
+    table
 }
 
 /// A line for each shift.

@@ -111,6 +111,7 @@ pub fn blocks<'a>(report: &Report, figures: &'a Figures) -> Vec<Block<'a>> {
 
     page.push(Block::Heading(heading::surges(form)));
     page.extend(surges(form, report));
+    page.extend(surges_of_one(form, report));
 
     page.push(Block::Heading(heading::silent(form)));
     page.extend(shifts::blocks(form, report));
@@ -260,7 +261,28 @@ fn monthly<'a>(form: Form, report: &Report) -> Block<'a> {
 }
 
 fn surges<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
-    let shown = || report.surges.iter().take(SURGES);
+    let table = surge_table(form, &report.surges, caption::surges);
+    let mut blocks = vec![or_nothing(table, verdict::none(form, report))];
+    blocks.extend(more(form, report.surges.len(), SURGES, Rest::Surges, "surges.csv"));
+    blocks
+}
+
+/// Those that one source or network made, if there are any.
+fn surges_of_one<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
+    let surges = &report.surges_of_one;
+    if surges.is_empty() {
+        return Vec::new();
+    }
+    let mut blocks = vec![
+        Block::Heading(heading::surges_of_one(form)),
+        Block::Table(surge_table(form, surges, caption::surges_of_one)),
+    ];
+    blocks.extend(more(form, surges.len(), SURGES, Rest::Surges, "surges-of-one.csv"));
+    blocks
+}
+
+fn surge_table(form: Form, surges: &[Surge], caption: fn(Form, bool) -> String) -> Table {
+    let shown = || surges.iter().take(SURGES);
     let around = shown().any(|surge| !surge.days_around().is_empty());
     let origins = shown().any(|surge| surge.origin.is_some());
     let rows = shown().map(|surge| surge_row(form, surge, around, origins));
@@ -277,10 +299,7 @@ fn surges<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
     if around {
         columns.push((heading::around(form), false));
     }
-    let caption = caption::surges(form, around);
-    let mut blocks = vec![or_nothing(table(caption, &columns, rows.collect()), verdict::none(form, report))];
-    blocks.extend(more(form, report.surges.len(), SURGES, Rest::Surges, "surges.csv"));
-    blocks
+    table(caption(form, around), &columns, rows.collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio")]

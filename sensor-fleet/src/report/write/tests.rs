@@ -56,6 +56,7 @@ fn all_files_are_written_and_the_same_each_time() {
         "sources-services.csv",
         "sources.png",
         "sources.svg",
+        "surges-of-one.csv",
         "surges.csv",
         "top.csv",
         "without.csv",
@@ -115,7 +116,12 @@ const TABLES: &[(&str, usize, &str)] = &[
     (
         "surges.csv",
         1,
-        "1,37215/TCP,Huawei routers,surge,2023-11-10,2023-11-21,false,2023-11-10,sensor,global,6,6,tokyo-dc3,japan,1234,12.5,3.2e-9,123456,203.0.113.9,0.0421,203.0.113.0/24,0.9312",
+        "1,37215/TCP,Huawei routers,surge,2023-11-10,2023-11-21,false,2023-11-10,sensor,global,6,6,tokyo-dc3,japan,1234,12.5,3.2e-9,123456,203.0.113.9,0.0421,203.0.113.0/24,0.0712",
+    ),
+    (
+        "surges-of-one.csv",
+        3,
+        "1,2323/TCP,Telnet alternative,surge,2023-12-20,2023-12-21,false,2023-12-20,sensor,region-only,3,6,sapporo-lab,japan,555,12.5,3.2e-9,123456,203.0.113.9,0.0421,203.0.113.0/24,0.9312,203.0.113.0/24,0.9312,3",
     ),
     ("mirai-sources.csv", 3, "CN,2023-12,"),
     ("changes.csv", 5, "new,4719/TCP,Geutebrueck cameras,3.4,0"),
@@ -153,7 +159,7 @@ const PAGE: &[(&str, &str)] = &[
     ),
     ("A sensor in Japan received", "A sensor in Japan received"),
     ("4 surges were found, 1 in every region and 1 on one sensor only", "4 surges were found"),
-    ("Of these 1 was made mostly by one source or one network.", "Of these 1 was made mostly"),
+    ("1 more that one source or one network made is listed apart.", "1 more that one source or one network"),
     (
         "1 of 6 sensors was observed for less than 90 % of the period; lowest: osaka-edge",
         "> **Coverage:** 1 of 6 sensors",
@@ -211,10 +217,15 @@ const PAGE: &[(&str, &str)] = &[
     ("Distinct addresses under denial of service", "| Dec 2023 |"),
     (
         "6 of 6: Japan 3, Overseas 3",
-        "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6: Japan 3, Overseas 3 | ×98.7 | 93.1 % from one /24 (203.0.113.0/24), by files of 40 of 48 hours | ▁▁▁▁▁▁▁▁▁▁██████████ |",
+        "| 10 – 21 Nov 2023 | 37215/TCP (Huawei routers) | global | 6 of 6: Japan 3, Overseas 3 | ×98.7 | many, at most 7.1 % from one /24, by files of 40 of 48 hours | ▁▁▁▁▁▁▁▁▁▁██████████ |",
     ),
     ("sensor-only: tokyo-dc3", "sensor-only: tokyo-dc3 | 1 of 6: Japan 1 |"),
     ("region-only: Japan", "region-only: Japan | 3 of 6: Japan 3 |"),
+    ("Surges of one source", "## Surges of one source"),
+    (
+        "not counted among the surges above",
+        "3 of 6: Japan 3 | ×44.4 | 93.1 % from one /24 (203.0.113.0/24) |",
+    ),
     ("Overseas fell", "| Overseas fell | 3 |"),
     (
         "Distinct sources, in all or of a country",

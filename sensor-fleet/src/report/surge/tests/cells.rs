@@ -239,8 +239,8 @@ fn what_is_not_there_is_not_judged() {
         let services = vec![(tcp(23), vec![Some(1); days])];
         detector.sensor(&observer, &Counts { services, ..Counts::default() }, &Known::default());
     }
-    let Findings { surges, shifts, sources, method } = detector.finish();
-    assert!(surges.is_empty() && shifts.is_empty() && sources.is_empty());
+    let Findings { surges, surges_of_one, shifts, sources, method } = detector.finish();
+    assert!(surges.is_empty() && surges_of_one.is_empty() && shifts.is_empty() && sources.is_empty());
     assert_eq!(method.tested, 0);
 }
 
