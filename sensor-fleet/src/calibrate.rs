@@ -16,6 +16,7 @@ mod fleet;
 mod kept;
 pub mod noise;
 mod outcome;
+mod sources;
 mod table;
 
 use std::num::NonZero;

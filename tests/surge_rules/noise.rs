@@ -3,7 +3,7 @@
 use sensor_fleet::calibrate::noise::Noise;
 use sensor_fleet::simulation::noise::{normal, poisson, stream, uniform};
 
-/// All but loud single sources, which nothing tells from surges but who sent them.
+/// All but loud single sources, which nothing tells from surges but who sent them: that rules do not know.
 pub fn all() -> impl Iterator<Item = Noise> {
     Noise::ALL.into_iter().filter(|noise| *noise != Noise::Loud)
 }

@@ -62,7 +62,8 @@ mod tests {
     fn what_was_kept_is_there_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
-        let found = Found { events: 3, wrong: 1, says: vec!["22/TCP".to_owned()], planted: vec![None] };
+        let found =
+            Found { events: 3, wrong: 1, of_one: 2, says: vec!["22/TCP".to_owned()], planted: vec![None] };
         let (kept, before) = Kept::open(Some(&path), "seed 1").unwrap();
         assert!(before.is_empty());
         kept.keep([1, 2, 3], &found).unwrap();

@@ -59,6 +59,18 @@ impl Noise {
     /// The factors of a service by sensor and day, each above 0.
     #[must_use]
     pub fn factors(self, random: &mut SplitMix64, sensors: usize, days: usize) -> Vec<Vec<f64>> {
+        self.drawn(random, sensors, days).0
+    }
+
+    /// The same, and by sensor and day what single sources have of each, if any is loud.
+    pub(super) fn drawn(self, random: &mut SplitMix64, sensors: usize, days: usize) -> (Vec<Vec<f64>>, Loud) {
+        match self {
+            Self::Loud => loud(random, sensors, days),
+            _ => (self.of_many(random, sensors, days), Loud::new()),
+        }
+    }
+
+    fn of_many(self, random: &mut SplitMix64, sensors: usize, days: usize) -> Vec<Vec<f64>> {
         match self {
             Self::Gamma => {
                 let dispersion = 0.02 + 0.18 * uniform(random).powi(2);
@@ -94,14 +106,34 @@ impl Noise {
             Self::Student => each(sensors, days, |_| {
                 (0.3 * normal(random) / gamma(random, 0.5).sqrt()).clamp(-12.0, 12.0).exp()
             }),
-            Self::Loud => each(sensors, days, |_| {
-                let sources = poisson(random, 20.0);
-                // Pareto's law with this exponent has a mean of six.
-                let sent: f64 = (0..sources).map(|_| (1.0 - uniform(random)).powf(-1.0 / 1.2)).sum();
-                0.5 * gamma(random, 0.03) + 0.5 * sent / 120.0
-            }),
+            Self::Loud => loud(random, sensors, days).0,
         }
     }
+}
+
+/// What single sources have of a service, by sensor and day; each day has sources of its own.
+pub(super) type Loud = Vec<Vec<Vec<f64>>>;
+
+/// Of a day's packets, half are about the same from day to day, and half of some sources.
+fn loud(random: &mut SplitMix64, sensors: usize, days: usize) -> (Vec<Vec<f64>>, Loud) {
+    let mut all = Loud::new();
+    let factors = (0..sensors).map(|_| {
+        let mut of_days = Vec::with_capacity(days);
+        let factors = (0..days).map(|_| {
+            let sources = poisson(random, 20.0);
+            // Pareto's law with this exponent has a mean of six.
+            let sent = (0..sources).map(|_| (1.0 - uniform(random)).powf(-1.0 / 1.2));
+            let sent: Vec<f64> = sent.map(|sent| 0.5 * sent / 120.0).collect();
+            let factor = 0.5 * gamma(random, 0.03) + sent.iter().sum::<f64>();
+            of_days.push(sent);
+            factor
+        });
+        let factors: Vec<f64> = factors.collect();
+        all.push(of_days);
+        factors
+    });
+    let factors = factors.collect();
+    (factors, all)
 }
 
 fn each(sensors: usize, days: usize, mut factor: impl FnMut(usize) -> f64) -> Vec<Vec<f64>> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Course, Planted, Scope, plant};
 use super::fleet::{BEFORE, DAYS, Fleet, home};
+use super::sources;
 use crate::report::history::{Counts, Observer};
 use crate::report::known::Known;
 use crate::report::model::{Shift, ShiftKind, Surge, SurgeKind};
@@ -22,6 +23,9 @@ pub(super) struct Found {
     pub(super) events: usize,
     /// Those of which nothing was planted.
     pub(super) wrong: usize,
+    /// Surges that were found and are one source's, as far as it is told: they are none of the events.
+    #[serde(default)]
+    pub(super) of_one: usize,
     /// What each of these says.
     pub(super) says: Vec<String>,
     /// Of each that was planted.
@@ -117,11 +121,11 @@ impl Event {
     }
 }
 
-fn service(number: usize) -> Service {
+pub(super) fn service(number: usize) -> Service {
     Service::Port(Port::tcp(u16::try_from(number + 1).unwrap_or(u16::MAX)))
 }
 
-fn name(sensor: usize) -> String {
+pub(super) fn name(sensor: usize) -> String {
     format!("sensor-{sensor:03}")
 }
 
@@ -135,12 +139,12 @@ pub(super) fn judge(settings: Settings, mut fleet: Fleet, cases: &[Case]) -> Fou
         cases.iter().enumerate().map(|(at, case)| plant(&mut fleet, *case, at)).collect();
     let dates: Vec<Date> = date(2023, 9, 3).series(Span::new().days(1)).take(DAYS).collect();
     let mut detector = Detector::new(settings, BEFORE, dates.clone());
-    for sensor in 0..fleet.sensors {
-        let counts = fleet.counts(sensor);
+    let counts: Vec<Vec<Vec<u64>>> = (0..fleet.sensors).map(|sensor| fleet.counts(sensor)).collect();
+    for (sensor, counts) in counts.iter().enumerate() {
         let all = (0..DAYS).map(|day| counts.iter().map(|days| days[day]).sum()).collect();
-        let services = counts.into_iter().enumerate();
+        let services = counts.iter().enumerate();
         let services =
-            services.map(|(at, days)| (service(at), days.into_iter().map(Some).collect())).collect();
+            services.map(|(at, days)| (service(at), days.iter().copied().map(Some).collect())).collect();
         detector.sensor(
             &Observer {
                 name: name(sensor),
@@ -151,14 +155,17 @@ pub(super) fn judge(settings: Settings, mut fleet: Fleet, cases: &[Case]) -> Fou
             &Known::default(),
         );
     }
-    let findings = detector.finish();
+    let mut findings = detector.finish();
+    sources::tell(&fleet, &counts, &dates, &mut findings.surges);
+    findings.set_apart();
     let events: Vec<Event> = findings
         .surges
         .into_iter()
         .map(Event::from)
         .chain(findings.shifts.into_iter().map(Event::from))
         .collect();
-    let mut found = Found { events: events.len(), ..Found::default() };
+    let of_one = findings.surges_of_one.len();
+    let mut found = Found { events: events.len(), of_one, ..Found::default() };
     for event in &events {
         if !planted.iter().any(|planted| event.is_of(planted, &dates)) {
             found.wrong += 1;

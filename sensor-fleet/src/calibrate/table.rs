@@ -41,12 +41,14 @@ fn quiet(done: &[Done], noises: &[Noise]) -> Vec<String> {
             let quarters = done.iter().filter(|done| {
                 (done.task.noise, done.task.sensors) == (*noise, sensors) && done.task.cases.is_empty()
             });
-            let (mut all, mut wrong) = (0, 0);
+            let (mut all, mut wrong, mut of_one) = (0, 0, 0);
             for done in quarters {
                 all += 1;
                 wrong += usize::from(done.found.events > 0);
+                of_one += done.found.of_one;
             }
-            format!(" {wrong} of {all} |")
+            let told = if of_one > 0 { format!(", {of_one} told to be one source's") } else { String::new() };
+            format!(" {wrong} of {all}{told} |")
         };
         let cells = sizes.iter().map(|sensors| of(*sensors)).collect::<Vec<_>>().concat();
         let (mut events, mut wrong) = (0, 0);

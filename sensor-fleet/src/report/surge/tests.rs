@@ -3,5 +3,6 @@
 mod calibration;
 mod cells;
 mod events;
+mod loud;
 pub(super) mod simulate;
 mod sources;
