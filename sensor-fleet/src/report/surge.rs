@@ -20,7 +20,7 @@
 //! Who saw an event is asked of all sensors together, once there is one: see `scope.rs`.
 //!
 //! Numbers of sources, in all and by country, are judged likewise, among themselves: they vary by laws of their own. What
-//! they find shares the one rate with what services find (`sources.rs`).
+//! they find has a part of the one rate by itself (`sources.rs`).
 
 mod analysis;
 mod discovery;

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use super::super::model::Level;
 use super::law::Outermost;
+use super::pool::Laws;
 use super::scan::{Candidate, Tests};
 use super::track::{Track, WINDOWS};
 use super::{Cell, SensorDays, Settings, discovery};
@@ -110,22 +111,17 @@ struct Found {
     pass: Pass,
 }
 
-/// All events of services, and of numbers of sources, that one rate allows and that touch a judged day.
+/// All events of services, and of numbers of sources, that the rate allows and that touch a judged day. Each family has its
+/// part of the rate by itself: what one of them finds makes no room for false findings of the other, and the chance of any
+/// at all is the sum of both, however they depend on each other.
 pub(super) fn events(services: &Analysis, sources: Option<&Analysis>) -> [Vec<Event>; 2] {
     let mut of_services = services.found(None);
-    let mut of_sources = sources.map(|sources| (sources, sources.found(Some(&of_services.wholes))));
-    if let Some((_, of_sources)) = &mut of_sources {
-        for (found, share) in [&mut of_services, of_sources].into_iter().zip(SHARES) {
-            found.events.iter_mut().for_each(|event| event.candidate.ln_cost -= share.ln());
-        }
+    let Some(sources) = sources else { return [services.told(of_services), Vec::new()] };
+    let mut of_sources = sources.found(Some(&of_services.wholes));
+    for (found, share) in [&mut of_services, &mut of_sources].into_iter().zip(SHARES) {
+        found.events.iter_mut().for_each(|event| event.candidate.ln_cost -= share.ln());
     }
-    let all = of_services.events.iter().chain(of_sources.iter().flat_map(|(_, found)| &found.events));
-    let costs = all.map(|event| event.candidate.ln_cost.exp()).collect();
-    let level = discovery::level(costs, services.settings.false_discovery_rate);
-    [
-        services.told(of_services, level),
-        of_sources.map(|(sources, found)| sources.told(found, level)).unwrap_or_default(),
-    ]
+    [services.told(of_services), sources.told(of_sources)]
 }
 
 impl Analysis {
@@ -208,13 +204,24 @@ impl Analysis {
         Found { wholes, events, pass }
     }
 
-    /// Those that cost no more than this, with who saw them.
-    fn told(&self, Found { mut events, pass, .. }: Found, level: Option<f64>) -> Vec<Event> {
+    /// Those that pass among themselves, with who saw them.
+    fn told(&self, Found { mut events, pass, .. }: Found) -> Vec<Event> {
+        let costs = events.iter().map(|event| event.candidate.ln_cost.exp()).collect();
+        let level = discovery::level(costs, self.settings.false_discovery_rate);
         events.retain(|event| level.is_some_and(|level| event.candidate.ln_cost.exp() <= level));
         for event in &mut events {
             event.seen = levels::seen(self, &pass, event);
         }
         join(events)
+    }
+
+    /// How heavy laws of windows are held. Numbers of sources have few series that are alike, and a small part of the false
+    /// findings, which the far tail decides.
+    fn laws(&self) -> Laws {
+        match self.services.first() {
+            None | Some(Topic::Service(_)) => Laws::OfPools,
+            Some(Topic::Sources | Topic::Country(_)) => Laws::OfSeries,
+        }
     }
 
     fn of_services(&self, pass: &Pass) -> Vec<Event> {

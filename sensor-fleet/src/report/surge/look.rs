@@ -108,6 +108,7 @@ mod tests {
 
     use super::super::law::Outermost;
     use super::super::number;
+    use super::super::pool::Laws;
     use super::super::scan::{Series, Tests};
     use super::super::track::KINDS;
     use super::*;
@@ -145,8 +146,12 @@ mod tests {
         let random = &mut stream(5, [0; 3]);
         let tracks: Vec<Track> = (0..400).map(|_| series(random, deviation)).collect();
         let settings = &Settings::default();
-        let pool =
-            &Pool::of(&tracks.iter().collect::<Vec<_>>(), settings.least_baseline_days, Outermost::UNKNOWN);
+        let pool = &Pool::of(
+            &tracks.iter().collect::<Vec<_>>(),
+            settings.least_baseline_days,
+            Outermost::UNKNOWN,
+            Laws::OfPools,
+        );
         let tests = &Tests { ln_costs: [1e4_f64.ln(); KINDS], ln_candidate: 0.0 };
         let thresholds = &Thresholds::new(pool, tests);
         let (mut eventful, mut worth, mut near) = (0, 0, 0);

@@ -2,7 +2,7 @@
 //!
 //! The held rate is a part of what is reported: the more is found, the more of it may be false. So what is left when some
 //! of it is set apart is held to the rate by itself. Who made it is another question than how unlikely it is, so that the
-//! rate holds for what is left as it did for all.
+//! rate holds for what is left as it did for all. Numbers of sources have a part of the rate by themselves.
 
 use std::mem;
 
@@ -21,13 +21,11 @@ impl Findings {
         }
         self.surges_of_one.extend(of_one);
         let costs = self.surges.iter().map(|surge| surge.cost);
-        let costs = costs.chain(self.shifts.iter().map(|shift| shift.cost));
-        let costs = costs.chain(self.sources.iter().map(|shift| shift.cost)).collect();
+        let costs = costs.chain(self.shifts.iter().map(|shift| shift.cost)).collect();
         let level = discovery::level(costs, self.method.false_discovery_rate);
         let passes = |cost: f64| level.is_some_and(|level| cost <= level);
         self.surges.retain(|surge| passes(surge.cost));
         self.shifts.retain(|shift| passes(shift.cost));
-        self.sources.retain(|shift| passes(shift.cost));
     }
 }
 

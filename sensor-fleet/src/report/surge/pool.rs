@@ -43,7 +43,18 @@ pub(super) struct Pool {
     spreads: Usual,
     /// Of days, and of the other kinds of windows.
     laws: Vec<Law>,
+    /// Of windows of series whose days vary much, where that is asked of each series.
+    unsteady: Vec<Law>,
     windows: Vec<Usual>,
+}
+
+/// By what it is told how heavy the laws of windows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Laws {
+    /// By how much a pool's days usually vary.
+    OfPools,
+    /// Heavier where a series' own days vary more than that: among many steady ones, it is those that have false events.
+    OfSeries,
 }
 
 /// What is known of a track.
@@ -85,7 +96,7 @@ impl Scored {
 
 impl Pool {
     /// The pool of these tracks; `least_days` must be in a baseline.
-    pub(super) fn of(tracks: &[&Track], least_days: usize, outermost: Outermost) -> Self {
+    pub(super) fn of(tracks: &[&Track], least_days: usize, outermost: Outermost, laws_of: Laws) -> Self {
         let tracks: Vec<Cow<Track>> =
             tracks.iter().map(|track| track.most().map_or(Cow::Borrowed(*track), Cow::Owned)).collect();
         let tracks = tracks.as_slice();
@@ -96,7 +107,7 @@ impl Pool {
             (residuals, spreads, histogram) = days(tracks, form, least_days);
         }
         let laws = vec![Law::fit(&histogram, DEPENDENCE, Prior::DAYS, outermost).with_scores()];
-        let mut pool = Self { form, least_days, spreads, laws, windows: Vec::new() };
+        let mut pool = Self { form, least_days, spreads, laws, unsteady: Vec::new(), windows: Vec::new() };
         let of = |(track, residuals): (&Cow<Track>, Residuals)| {
             pool.scored(track, pool.outlined(track, residuals, None), None)
         };
@@ -123,6 +134,9 @@ impl Pool {
                 Prior::windows(f64::from(usual.left()), f64::from(spread))
             };
             pool.laws.push(Law::fit(&histogram, dependence, prior, outermost));
+            if laws_of == Laws::OfSeries {
+                pool.unsteady.push(Law::fit(&histogram, dependence, Prior::WINDOWS, outermost));
+            }
             pool.windows.push(usual);
         }
         pool
@@ -131,6 +145,18 @@ impl Pool {
     /// The law of a kind of window.
     pub(super) fn law(&self, kind: usize) -> &Law {
         &self.laws[kind]
+    }
+
+    /// The logarithm of the chance of a window of this value or more, in standard units and in the side's direction, in a
+    /// series whose days vary by `spread`.
+    pub(super) fn ln_chance(&self, (kind, side): (usize, Side), value: f64, spread: f32) -> f64 {
+        let usual = self.laws[kind].tail(side).ln_chance(value);
+        // Days come first, and have one law.
+        let unsteady = kind.checked_sub(1).and_then(|window| self.unsteady.get(window));
+        unsteady.map_or(usual, |law| {
+            let more = law.tail(side).ln_chance(value) - usual;
+            usual + Prior::unsteadiness(f64::from(spread)) * more.max(0.0)
+        })
     }
 
     /// A track in the pool's terms, for surges and for falls.

@@ -253,13 +253,14 @@ impl Series<'_> {
         let side = opening.side;
         let mut best = f64::MAX;
         for (kind, window) in WINDOWS.iter().enumerate() {
-            let tail = self.pool.law(kind).tail(side);
             let last = (opening.begin + TELLING).min((to + 2).saturating_sub(window.days));
             for begin in from.saturating_sub(1)..=last.max(opening.begin) {
                 let Some(value) = scored.windows[kind].get(begin).filter(|value| !value.is_nan()) else {
                     continue;
                 };
-                best = best.min(tail.ln_chance(f64::from(value * side.sign())) + self.tests.ln_costs[kind]);
+                let spread = scored.spreads.get(begin - window.gap.min(begin)).copied().unwrap_or(f32::NAN);
+                let chance = self.pool.ln_chance((kind, side), f64::from(value * side.sign()), spread);
+                best = best.min(chance + self.tests.ln_costs[kind]);
             }
         }
         best

@@ -117,7 +117,7 @@ impl Pooled {
             let every = members.len().div_ceil(FITTED).max(1);
             let tracks: Vec<&Track> =
                 members.into_iter().step_by(every).map(|member| &member.track).collect();
-            let pool = Pool::of(&tracks, analysis.settings.least_baseline_days, outermost);
+            let pool = Pool::of(&tracks, analysis.settings.least_baseline_days, outermost, analysis.laws());
             let thresholds = Thresholds::new(&pool, &self.tests);
             (pool, thresholds)
         });

@@ -6,7 +6,7 @@
 use super::super::Cell;
 use super::super::discovery;
 use super::super::law::Outermost;
-use super::super::pool::Pool;
+use super::super::pool::{Laws, Pool};
 use super::super::scan::{Candidate, Series, Tests, Thresholds};
 use super::super::track::{Track, middle, small};
 use super::pass::Pass;
@@ -37,7 +37,7 @@ pub(super) fn events(analysis: &Analysis, pass: &Pass) -> Vec<Event> {
     let totals = totals(analysis);
     let tracks: Vec<&Track> = totals.iter().map(|total| &total.track).collect();
     // What is the middle of many services has the law that the prior says; and a quarter of it may be events.
-    let pool = Pool::of(&tracks, analysis.settings.least_baseline_days, Outermost::ALL);
+    let pool = Pool::of(&tracks, analysis.settings.least_baseline_days, Outermost::ALL, Laws::OfPools);
     let tests = |level: Level, share| {
         let count = totals.iter().filter(|total| total.level == level).count();
         let tests: Tests =

@@ -40,10 +40,15 @@ impl Prior {
     pub(in super::super) fn windows(error: f64, spread: f64) -> Self {
         let Self(mean, deviation) = Self::ALIKE;
         let alike = Self((mean + 2.0 * error).min(Self::WINDOWS.0), (deviation + error).min(Self::WINDOWS.1));
-        let (steady, unsteady) = Self::STEADY;
-        let part = ((spread - steady) / (unsteady - steady)).clamp(0.0, 1.0);
+        let part = Self::unsteadiness(spread);
         let between = |from: f64, to: f64| from + part * (to - from);
         Self(between(alike.0, Self::WINDOWS.0), between(alike.1, Self::WINDOWS.1))
+    }
+
+    /// How far days that vary by so much are from steady, 0 to 1.
+    pub(in super::super) fn unsteadiness(spread: f64) -> f64 {
+        let (steady, unsteady) = Self::STEADY;
+        if spread.is_nan() { 1.0 } else { ((spread - steady) / (unsteady - steady)).clamp(0.0, 1.0) }
     }
 }
 

@@ -1,6 +1,10 @@
 //! Countries' sources: chance is no shutdown, and a shutdown is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use rstest::rstest;
 
@@ -68,6 +72,73 @@ fn chance_is_no_shutdown(#[case] shape: Shape, #[case] services: Option<Shape>) 
     // The 97.5 % point of a binomial distribution of these and the rate that is promised of services and sources
     // together. Sources by themselves are due 15 % of that rate.
     assert!(wrong <= 10, "{wrong} of 100 reports have a false alarm");
+}
+
+/// Events of a report by family, each with how many as unlikely are false by chance.
+fn events_by_family(findings: &Findings) -> Vec<(&'static str, String)> {
+    let surges = findings.surges.iter().map(|it| {
+        ("surges", format!("{} {} to {}, {:?}, cost {:.2e}", it.service, it.from, it.to, it.level, it.cost))
+    });
+    let shifts = findings.shifts.iter().map(|it| {
+        let family = if it.service.is_some() { "falls" } else { "wholes" };
+        let what = it.service.as_ref().map_or_else(|| it.place.clone(), ToString::to_string);
+        (family, format!("{what} {} to {}, {:?}, cost {:.2e}", it.from, it.to, it.level, it.cost))
+    });
+    let sources = findings.sources.iter().map(|it| {
+        let family = if it.country.is_some() { "countries" } else { "sources" };
+        let what = it.country.as_deref().unwrap_or("all");
+        let (sensors, kind) = (it.sensors.len(), it.kind);
+        let of = format!("{:.0} after {:.0} on {sensors}", it.now, it.before);
+        let days = format!("{} to {}, {:?}", it.from, it.to, it.level);
+        (family, format!("{what} {kind:?} {days}, {of}, cost {:.2e}", it.cost))
+    });
+    surges.chain(shifts).chain(sources).collect()
+}
+
+/// How often quiet reports of services and sources have a false event, by family, over more reports than a test of each
+/// change can take: `cargo test --release --package sensor-fleet --lib -- --ignored --nocapture by_family`.
+#[test]
+#[ignore = "takes minutes: it is for measuring"]
+fn false_events_by_family() {
+    const REPORTS: u64 = 400;
+    let next = AtomicU64::new(0);
+    let all = Mutex::new(Vec::new());
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= REPORTS {
+                        break;
+                    }
+                    let findings = detect(&quiet(seed, &SERVICES), &quiet(1_000 + seed, &COUNTRIES));
+                    all.lock().unwrap().push((seed, events_by_family(&findings)));
+                }
+            });
+        }
+    });
+    let mut all = all.into_inner().unwrap();
+    all.sort();
+    let mut families = BTreeMap::<&str, BTreeSet<u64>>::new();
+    for (seed, (family, event)) in
+        all.iter().flat_map(|(seed, events)| events.iter().map(move |it| (seed, it)))
+    {
+        println!("report {seed}: {family}: {event}");
+        families.entry(*family).or_default().insert(*seed);
+    }
+    for (family, reports) in &families {
+        println!("{family}: {} of {REPORTS} reports have a false event", reports.len());
+    }
+    let of = |of: &[&str]| -> BTreeSet<u64> {
+        of.iter().filter_map(|family| families.get(family)).flatten().copied().collect()
+    };
+    let services = of(&["surges", "falls", "wholes"]);
+    let sources = of(&["countries", "sources"]);
+    let wrong = services.union(&sources).count();
+    println!("services: {}, sources: {}, either: {wrong} of {REPORTS}", services.len(), sources.len());
+    // The 97.5 % point of a binomial distribution of these and the promised rate.
+    assert!(wrong <= 29, "{wrong} of {REPORTS} reports have a false event");
 }
 
 /// 300 sources a day from each country.
