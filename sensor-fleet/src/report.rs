@@ -78,6 +78,9 @@ pub fn run(arguments: &ReportArgs) -> Result<()> {
     fleet::read(&reader, &observers, |observer, counts, known| gathering.add(observer, counts, &known))?;
     let (period, _) = plan.places();
     let mut report = gathering.report(aliases, reader.notices(&period)?)?;
+    if report.publication.is_none() && !report.sources.systems.is_empty() {
+        report.sources.name_holders(&reader.holders()?);
+    }
     report.notes.extend(reader.unrecorded().note(report.language, &arguments.time_zone));
     for path in place.write(&write::files(&report)?)? {
         output::say(&path.display().to_string());

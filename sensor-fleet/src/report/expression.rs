@@ -146,6 +146,13 @@ pub fn notices() -> String {
     format!("sum by (constituency) (last_over_time({NOTICES_1D}[1d] {DAYS}))")
 }
 
+/// Whose autonomous systems are, by number and name, as agents told it in the day before the moment of evaluation. Nothing
+/// is recorded of it: what there is, are the agents' own samples.
+#[must_use]
+pub fn holders() -> String {
+    "group by (as, name) (last_over_time(sensor_as_info[1d]))".to_owned()
+}
+
 /// The hours of the day that ends at the moment of evaluation for which each sensor observed.
 #[must_use]
 pub fn recorded_observation(seconds: i64, utc: bool) -> String {

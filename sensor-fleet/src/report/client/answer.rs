@@ -18,8 +18,19 @@ const SERIES: usize = 150_000;
 /// Most samples of a series: Prometheus gives no more either.
 const SAMPLES: usize = 11_000;
 /// The labels that a report reads.
-const LABELS: [&str; 10] =
-    ["sensor", "region", "protocol", "port", "__name__", "tool", "country", "as", "scanner", "constituency"];
+const LABELS: [&str; 11] = [
+    "sensor",
+    "region",
+    "protocol",
+    "port",
+    "__name__",
+    "tool",
+    "country",
+    "as",
+    "name",
+    "scanner",
+    "constituency",
+];
 
 /// What every answer has.
 #[derive(serde::Deserialize)]

@@ -50,6 +50,28 @@ impl Reader<'_> {
         Ok(Notices { days: told.len(), constituencies })
     }
 
+    /// Whose autonomous systems are, by their numbers: as agents tell now, else as they told last on the days that are read, as
+    /// far as their samples are kept.
+    ///
+    /// # Errors
+    /// Prometheus does not answer as it should.
+    pub fn holders(&self) -> Result<BTreeMap<String, String>> {
+        let expression = expression::holders();
+        let now = self.client.range(&expression, (self.now, self.now), DAY)?;
+        let told = self.said(&expression)?.into_iter();
+        let told = told.map(|(series, values)| (series, values.iter().map(|(day, _)| *day).max()));
+        let mut holders = BTreeMap::<String, (usize, String)>::new();
+        for (series, day) in told.chain(now.into_iter().map(|series| (series, Some(usize::MAX)))) {
+            let (number, name) = (series.label("as"), series.label("name"));
+            let Some(day) = day.filter(|_| !name.is_empty()) else { continue };
+            let last = holders.entry(number.to_owned()).or_default();
+            if (day, name) >= (last.0, last.1.as_str()) {
+                *last = (day, name.to_owned());
+            }
+        }
+        Ok(holders.into_iter().map(|(number, (_, name))| (number, name)).collect())
+    }
+
     /// The series that an expression gives of days in UTC, those of the same dates as the days that are read.
     fn said(&self, expression: &str) -> Result<Vec<ByDay>> {
         let ends: Option<Vec<i64>> = self.days.dates.iter().map(|date| utc_end(*date)).collect();

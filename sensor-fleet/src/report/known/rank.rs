@@ -50,6 +50,7 @@ pub(super) fn origins(
             RankedOrigin {
                 rank: at + 1,
                 name: name.clone(),
+                holder: None,
                 packets,
                 share: part(packets, all).unwrap_or(0.0),
                 previous_share: part(was, all_before),

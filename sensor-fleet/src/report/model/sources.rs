@@ -139,6 +139,9 @@ pub struct RankedOrigin {
     pub rank: usize,
     /// By its label.
     pub name: String,
+    /// Whose it is, if it is an autonomous system of which an agent tells that; nothing in what is published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
     /// Its packets.
     pub packets: u64,
     /// Its part, 0 to 1, of all packets of which it is told.
@@ -212,6 +215,13 @@ pub struct SourceShift {
 }
 
 impl SourcesReport {
+    /// Says whose autonomous systems are, by their numbers, as far as that is known.
+    pub fn name_holders(&mut self, holders: &BTreeMap<String, String>) {
+        for row in &mut self.systems {
+            row.holder = holders.get(&row.name).cloned();
+        }
+    }
+
     /// Whether anything at all is told.
     #[must_use]
     pub const fn is_told(&self) -> bool {

@@ -146,6 +146,7 @@ impl Coarse {
     fn origins(self, rows: &mut Vec<RankedOrigin>) {
         rows.retain(|row| row.packets >= self.threshold);
         for row in rows {
+            row.holder = None;
             row.packets = self.count(row.packets);
             row.share = self.number(row.share);
             row.previous_share = row.previous_share.map(|share| self.number(share));

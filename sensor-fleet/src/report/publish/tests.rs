@@ -74,6 +74,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("/surges_of_one/0/origin/one/share", "0.9312", "0.9"),
     ("/surges_of_one/0/origin/network/length", "\"/24\"", ""),
     ("/surges_of_one/0/origin/packets", "123456", "0"),
+    ("/sources/systems/0/holder", "\"Example Net\"", ""),
     // What comes from many is not: who sent the most of it is for one sensor to say.
     ("/surges/0/origin/packets", "123456", ""),
     (

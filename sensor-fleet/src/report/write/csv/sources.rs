@@ -58,6 +58,7 @@ fn origins(report: &Report) -> File {
         "sources_per_sensor_day",
         "previous_rank",
         "previous",
+        "holder",
     ]);
     let sources = &report.sources;
     let scanners = sources.scanners.as_ref().map_or(&[][..], |scanners| &scanners.top);
@@ -72,7 +73,8 @@ fn origins(report: &Report) -> File {
         for row in rows {
             table.plain(by).plain(row.rank).text(&row.name).plain(count(row.packets, report));
             table.plain(row.share).maybe(row.previous_share).maybe(row.sources_per_sensor_day);
-            table.maybe(row.previous_rank).plain(row.previous.name()).end();
+            table.maybe(row.previous_rank).plain(row.previous.name());
+            table.text(row.holder.as_deref().unwrap_or_default()).end();
         }
     }
     table.file("origins.csv")

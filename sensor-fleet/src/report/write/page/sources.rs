@@ -56,7 +56,10 @@ pub(super) fn origins<'a>(form: Form, report: &Report) -> Vec<Block<'a>> {
         ));
     }
     if told.systems > 0 {
-        let name = |row: &RankedOrigin| format!("AS{}", row.name);
+        let name = |row: &RankedOrigin| match &row.holder {
+            Some(holder) => format!("AS{} {holder}", row.name),
+            None => format!("AS{}", row.name),
+        };
         blocks.push(Block::Heading(heading::systems(form)));
         blocks.push(ranking(
             form,
