@@ -1,5 +1,6 @@
 //! The project's tasks: what a person or a CI job types after `cargo xtask`.
 
+mod architecture;
 mod bench;
 mod build;
 mod calibrate;

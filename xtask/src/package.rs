@@ -12,11 +12,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use crate::architecture::Architecture;
 use crate::build;
 use crate::cargo::{self, Build, Target};
-use crate::cross;
 use crate::{reproducible, setup, shell};
 use tree::Tree;
 
@@ -45,41 +45,6 @@ pub struct Package {
     output: Option<PathBuf>,
 }
 
-/// A kind of processor, as Debian calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Architecture {
-    /// x86-64
-    Amd64,
-    /// 64-bit ARM
-    Arm64,
-}
-
-impl Architecture {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Amd64 => "amd64",
-            Self::Arm64 => "arm64",
-        }
-    }
-
-    /// This machine's.
-    fn here() -> Result<Self> {
-        let all = [(Self::Amd64, "x86_64"), (Self::Arm64, "aarch64")];
-        let here = all.into_iter().find(|(_, rust)| *rust == std::env::consts::ARCH);
-        here.map(|(it, _)| it).context("packages are made on amd64 and arm64: use such a host")
-    }
-
-    /// What compiles for it, and its `objcopy`.
-    fn bring(self) -> Result<(Target, String)> {
-        if self == Self::here()? {
-            return Ok((Target::here()?, "objcopy".to_owned()));
-        }
-        ensure!(self == Self::Arm64, "{} is packed on a host of its own kind alone", self.name());
-        let processor = cross::Processor::Aarch64;
-        Ok((processor.bring()?, format!("{}-objcopy", processor.tuple())))
-    }
-}
-
 /// Packs everything, and says what.
 ///
 /// # Errors
@@ -102,17 +67,23 @@ pub fn run(package: &Package) -> Result<()> {
     let tree = Tree::new(&folder.join("tree"), &packer.debian_version(), packer.date)?;
     tree.manual(&given.map_or_else(manual, |folder| Ok(folder.join("sensor-manual")))?)?;
     for &processor in &processors {
-        let (target, objcopy) = processor.bring()?;
+        let tools = processor.bring()?;
         let agent = match given {
             Some(folder) => folder.join("sensor"),
             // The folder of `cargo xtask build` is this machine's.
             None if processor == here => build::agent()?,
-            None => build::agent_for(&target, &objcopy, &folder.join(processor.name()))?,
+            None => {
+                build::agent_for(&tools.target, &tools.binutil("objcopy"), &folder.join(processor.name()))?
+            }
         };
         tree.put(&agent)?;
-        let deb = packer.deb("sensor-user", &target)?;
+        let deb = packer.deb("sensor-user", &tools.target)?;
         packer.archive(&deb, "sensor", processor)?;
-        packer.bill(&bill::agent(&target.triple, &packer.version, packer.date)?, "sensor", processor)?;
+        packer.bill(
+            &bill::agent(&tools.target.triple, &packer.version, packer.date)?,
+            "sensor",
+            processor,
+        )?;
     }
     let target = Target::here()?;
     let fleet = given.map_or_else(|| fleet(&target, &folder), |folder| Ok(folder.join("sensor-fleet")))?;

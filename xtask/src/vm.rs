@@ -4,13 +4,16 @@
 //! else. All kernels run before the summary; what a machine said is kept in `target/vm/<kernel>/`.
 
 mod archive;
+mod board;
 mod boot;
 mod cpio;
+mod crossed;
 mod image;
 mod kernel;
 mod modules;
 mod qemu;
 mod table;
+mod tools;
 mod watch;
 
 use std::fs;
@@ -19,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::architecture::Architecture;
 use crate::cargo::{self, Build, Executable, Target};
 use crate::test::outcome::Outcome;
 use crate::{build, setup, shell, test};
@@ -26,6 +30,7 @@ use image::Payload;
 use kernel::Kernel;
 use qemu::{Accelerator, Machine};
 use table::Row;
+use tools::Tools;
 use watch::{Judged, News, Watch};
 
 /// The kernel that `cargo xtask test` runs on, beside the host's.
@@ -76,12 +81,16 @@ const OUTSIDE: &[(&str, &str)] = &[
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask vm\n  cargo xtask vm 5.10 newest\n  cargo xtask vm 6.1 --test lifecycle\n  \
+                  cargo xtask vm --arch arm64 6.1 --test counts lifecycle\n  \
                   cargo xtask vm --boot\n  \
                   cargo xtask vm --kernel /boot/vmlinuz-6.1.0-50-amd64 --modules /lib/modules/6.1.0-50-amd64"
 )]
 pub struct Vm {
     /// Kernels to run on: 5.10, 6.1, 6.12, newest [default: all of them]
     kernels: Vec<String>,
+    /// Processors of the machines; those that this host has not are emulated
+    #[arg(long = "arch", value_name = "PROCESSOR", value_enum, default_value_t = Architecture::Amd64)]
+    architecture: Architecture,
     /// Run on this kernel instead: the image that boots
     #[arg(long, value_name = "FILE", requires = "modules", conflicts_with = "kernels")]
     kernel: Option<PathBuf>,
@@ -89,10 +98,10 @@ pub struct Vm {
     #[arg(long, value_name = "DIR", requires = "kernel")]
     modules: Option<PathBuf>,
     /// Boot a whole Debian with systemd instead: install the package there, attach, reboot, upgrade, remove
-    #[arg(long, conflicts_with_all = ["kernels", "kernel", "tests"])]
+    #[arg(long, conflicts_with_all = ["kernels", "architecture", "kernel", "tests"])]
     boot: bool,
     /// Run only these programs of tests, as `counts`
-    #[arg(long = "test", value_name = "NAME")]
+    #[arg(long = "test", value_name = "NAME", num_args = 1..)]
     tests: Vec<String>,
 }
 
@@ -105,12 +114,10 @@ pub fn run(vm: &Vm) -> Result<bool> {
         return boot::run().map(|()| true);
     }
     setup::for_building()?;
-    let built = test::build()?;
-    let given = match (&vm.kernel, &vm.modules) {
-        (Some(image), Some(modules)) => Some(Kernel::given(image, modules)?),
-        _ => None,
+    let mut payload = match vm.architecture {
+        Architecture::Amd64 => payload(&test::build()?, build::agent()?)?,
+        Architecture::Arm64 => crossed::payload(vm.architecture, &vm.tests)?,
     };
-    let mut payload = payload(&built, build::agent()?)?;
     if !vm.tests.is_empty() {
         if let Some(unknown) =
             vm.tests.iter().find(|name| payload.programs.iter().all(|(known, _)| known != *name))
@@ -119,20 +126,29 @@ pub fn run(vm: &Vm) -> Result<bool> {
         }
         payload.programs.retain(|(name, _)| vm.tests.contains(name));
     }
+    let given = match (&vm.kernel, &vm.modules) {
+        (Some(image), Some(modules)) => Some(Kernel::given(image, modules, vm.architecture)?),
+        _ => None,
+    };
     let names = if vm.kernels.is_empty() { kernel::names() } else { vm.kernels.clone() };
     let wanted = match given {
         Some(kernel) => vec![(kernel.name.clone(), Ok(kernel))],
-        None => names.into_iter().map(|name| (name.clone(), Kernel::named(&name))).collect(),
+        None => names.iter().map(|name| labelled(name, vm.architecture)).collect(),
     };
     let rows: Vec<Row> = matrix(wanted, &payload);
     println!("\n{}", table::Table(&rows));
     Ok(rows.iter().all(|row| row.outcome().failed.is_empty()))
 }
 
+/// A kernel, with what it is called.
+fn labelled(name: &str, architecture: Architecture) -> (String, Result<Kernel>) {
+    (kernel::label(name, architecture), Kernel::named(name, architecture))
+}
+
 /// Runs the tests on the usual kernel with this agent, as a part of all tests.
 pub fn usual(built: &[Executable], agent: PathBuf) -> Outcome {
-    let rows =
-        payload(built, agent).map(|payload| matrix(vec![(USUAL.to_owned(), Kernel::named(USUAL))], &payload));
+    let kernel = || vec![labelled(USUAL, Architecture::Amd64)];
+    let rows = payload(built, agent).map(|payload| matrix(kernel(), &payload));
     match rows {
         Ok(rows) => {
             println!("\n{}", table::Table(&rows));
@@ -146,7 +162,8 @@ pub fn usual(built: &[Executable], agent: PathBuf) -> Outcome {
     }
 }
 
-/// Builds the first process and gathers what goes into every machine. The agent is the one that is shipped.
+/// Builds the first process and gathers what goes into machines with processors as this host's. The agent is the one that
+/// is shipped.
 fn payload(built: &[Executable], agent: PathBuf) -> Result<Payload> {
     if !cfg!(target_arch = "x86_64") {
         bail!("the machines are x86-64 and run what was built for this host: use an x86-64 host");
@@ -156,6 +173,23 @@ fn payload(built: &[Executable], agent: PathBuf) -> Result<Payload> {
         .finish()?;
     let init = cargo::program("guest-init", &init)?.to_path_buf();
     let cable = cargo::program("vm-cable", built)?.to_path_buf();
+    for (name, why) in OUTSIDE {
+        println!("vm: not inside: {name}: {why}");
+    }
+    Ok(Payload {
+        architecture: Architecture::Amd64,
+        init,
+        agent,
+        cable,
+        programs: programs(built),
+        strip: "strip".to_owned(),
+        tools: Tools::Here,
+        cpus: CPUS,
+    })
+}
+
+/// Those of what was built that are programs of tests and run inside, by name.
+fn programs(built: &[Executable]) -> Vec<(String, PathBuf)> {
     let folder = shell::workspace().join(test::INTEGRATION);
     let inside = |built: &&Executable| {
         built.test
@@ -165,10 +199,7 @@ fn payload(built: &[Executable], agent: PathBuf) -> Result<Payload> {
     let mut programs: Vec<(String, PathBuf)> =
         built.iter().filter(inside).map(|built| (built.target.clone(), built.path.clone())).collect();
     programs.sort();
-    for (name, why) in OUTSIDE {
-        println!("vm: not inside: {name}: {why}");
-    }
-    Ok(Payload { init, agent, cable, programs, cpus: CPUS })
+    programs
 }
 
 /// Runs on each kernel, whatever becomes of the others.
@@ -198,6 +229,7 @@ fn on(kernel: &Kernel, payload: &Payload, accelerator: &mut Option<Accelerator>)
     let initramfs = folder.join("initramfs.cpio");
     let built_in = image::write(payload, &kernel.modules, &initramfs)?;
     let machine = Machine {
+        architecture: payload.architecture,
         kernel: &kernel.image,
         initramfs: &initramfs,
         cable: &payload.cable,

@@ -9,7 +9,8 @@ use std::time::Duration;
 use nix::sys::termios::{SetArg, cfmakeraw, tcdrain, tcgetattr, tcsetattr};
 use sensor_guest::{ALIVE_SECONDS, Line};
 
-const PORT: &str = "/dev/ttyS1";
+/// The second one. On 64-bit ARM the first is of another kind, and counted by itself (`ttyAMA0`).
+const PORT: &str = if cfg!(target_arch = "aarch64") { "/dev/ttyS0" } else { "/dev/ttyS1" };
 
 /// The port; clones are the same one, and lines of several threads stay whole.
 #[derive(Clone)]

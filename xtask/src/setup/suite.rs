@@ -37,12 +37,13 @@ impl Apt {
         Self { configuration: None }
     }
 
-    /// apt for these suites alone, at the machine's mirror, its lists refreshed if they are old.
+    /// apt for these suites and this architecture alone, at the machine's mirror, its lists refreshed if they are old.
     ///
     /// # Errors
     /// The machine's apt has no mirror of Debian's, or that does not answer.
-    pub fn private(suites: &[&str]) -> Result<Self> {
-        let folder = shell::workspace().join("target/tools/apt").join(suites.join("-"));
+    pub fn private(suites: &[&str], architecture: &str) -> Result<Self> {
+        let name = [suites, &[architecture]].concat().join("-");
+        let folder = shell::workspace().join("target/tools/apt").join(name);
         for place in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(place))
                 .with_context(|| format!("cannot create {}", folder.join(place).display()))?;
@@ -57,8 +58,8 @@ impl Apt {
             "Dir::Etc::SourceList \"{}\";\nDir::Etc::SourceParts \"-\";\nDir::Etc::Preferences \"-\";\n\
              Dir::Etc::PreferencesParts \"-\";\nDir::State::Lists \"{}\";\nDir::State::Status \"/dev/null\";\n\
              Dir::Cache \"{}\";\nAcquire::Languages \"none\";\nAcquire::Check-Valid-Until \"true\";\n\
-             Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\nAPT::Architecture \"amd64\";\n\
-             APT::Architectures {{ \"amd64\"; }};\nAPT::Sandbox::User \"\";\n",
+             Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\nAPT::Architecture \"{architecture}\";\n\
+             APT::Architectures {{ \"{architecture}\"; }};\nAPT::Sandbox::User \"\";\n",
             place("sources.list"),
             place("lists"),
             place("cache")
@@ -68,7 +69,7 @@ impl Apt {
         let apt = Self { configuration: Some(folder.join("apt.conf")) };
         let stamp = folder.join("refreshed");
         if !is_fresh(&stamp) {
-            println!("setup: apt: refreshing its lists of {}", suites.join(" and "));
+            println!("setup: apt: refreshing its lists of {} for {architecture}", suites.join(" and "));
             match apt.ask("apt-get", &["--quiet", "--error-on=any", "update"]) {
                 Ok(_) => fs::write(&stamp, "")?,
                 Err(error) if stamp.is_file() => println!("setup: apt: using older lists: {error:#}"),
@@ -87,13 +88,13 @@ impl Apt {
         Ok(names.lines().map(str::to_owned).collect())
     }
 
-    /// A package and all that it needs, each with its version: where nothing is installed, its libraries too.
+    /// Packages and all that they need, each with its version: where nothing is installed, their libraries too.
     ///
     /// # Errors
     /// There is no such package, or it cannot be installed.
-    pub fn needed(&self, package: &str) -> Result<Vec<String>> {
-        let simulated =
-            self.ask("apt-get", &["--simulate", "install", "--no-install-recommends", package])?;
+    pub fn needed(&self, packages: &[&str]) -> Result<Vec<String>> {
+        let install = ["--simulate", "install", "--no-install-recommends"];
+        let simulated = self.ask("apt-get", &[&install[..], packages].concat())?;
         Ok(parse_simulated(&simulated))
     }
 

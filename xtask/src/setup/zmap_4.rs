@@ -48,8 +48,8 @@ pub fn bring(report: &mut Report) {
 fn unpack(folder: &Path, report: &mut Report) -> Result<()> {
     ensure!(cfg!(target_arch = "x86_64"), "it is brought for x86-64 alone");
     report.bringing("zmap 4", "unpacking Debian's of sid, with its libraries");
-    let apt = Apt::private(&["sid"])?;
-    let packages = apt.needed("zmap")?;
+    let apt = Apt::private(&["sid"], "amd64")?;
+    let packages = apt.needed(&["zmap"])?;
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
     let version = packages.iter().find_map(|package| package.strip_prefix("zmap="));
     ensure!(version.is_some_and(|version| version.starts_with("4.")), "sid has zmap {version:?}, and no 4");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::architecture::Architecture;
 use crate::setup::apt;
 use crate::setup::suite::Apt;
 use crate::shell;
@@ -14,21 +15,25 @@ const IMAGES: &str = "linux-image-";
 /// What to do where apt brings none.
 const REMEDY: &str = "no kernel can be brought: give one with --kernel FILE --modules DIR";
 
-/// Finds the newest cloud kernel whose version starts with `series` (every one does with "") in `suites`, and
-/// returns the folder that its packages are unpacked in.
+/// Finds the newest cloud kernel for this architecture whose version starts with `series` (every one does with "") in
+/// `suites`, and returns the folder that its packages are unpacked in.
 ///
 /// # Errors
 /// When apt has none: what is missing.
-pub fn bring(series: &str, suites: &[&str]) -> Result<PathBuf> {
+pub fn bring(series: &str, suites: &[&str], architecture: Architecture) -> Result<PathBuf> {
     if shell::find("apt-get").is_none() {
         bail!("no apt here to bring a kernel: give one with --kernel FILE --modules DIR");
     }
     let ours = Apt::machine();
-    let mut found = if series.is_empty() { None } else { newest(&ours.names(IMAGES)?, series) };
-    let apt = if found.is_some() { ours } else { Apt::private(suites).context(REMEDY)? };
-    found = found.or(newest(&apt.names(IMAGES)?, series));
+    let of = architecture.name();
+    // The machine's apt knows packages of the machine's own kind.
+    let foreign = architecture != Architecture::here()?;
+    let mut found =
+        if series.is_empty() || foreign { None } else { newest(&ours.names(IMAGES)?, series, of) };
+    let apt = if found.is_some() { ours } else { Apt::private(suites, of).context(REMEDY)? };
+    found = found.or(newest(&apt.names(IMAGES)?, series, of));
     let image = found
-        .ok_or_else(|| anyhow!("apt has no linux-image-{series}*-cloud-amd64 in {}", suites.join(" or ")))?;
+        .ok_or_else(|| anyhow!("apt has no linux-image-{series}*-cloud-{of} in {}", suites.join(" or ")))?;
     let version = apt.ask("apt-cache", &["policy", &image])?;
     let version =
         apt::parse_candidate(&version).ok_or_else(|| anyhow!("apt has no candidate for {image}"))?;
@@ -42,10 +47,10 @@ pub fn bring(series: &str, suites: &[&str]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Of packages' names, the image with the highest version in the series.
-fn newest(names: &[String], series: &str) -> Option<String> {
+/// Of packages' names, the image with the highest version in the series, for processors of this kind.
+fn newest(names: &[String], series: &str, of: &str) -> Option<String> {
     let versioned = |name: &&String| {
-        let version = name.strip_prefix("linux-image-")?.strip_suffix("-cloud-amd64")?;
+        let version = name.strip_prefix("linux-image-")?.strip_suffix(of)?.strip_suffix("-cloud-")?;
         let of_series = version.strip_prefix(series)?;
         let starts = version.starts_with(|first: char| first.is_ascii_digit());
         // 6.1 is not 6.12.
@@ -74,11 +79,12 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::newest_of_its_series("6.1", Some("linux-image-6.1.0-50-cloud-amd64"))]
-    #[case::not_a_longer_one("6.12", Some("linux-image-6.12.117+deb13-cloud-amd64"))]
-    #[case::of_all("", Some("linux-image-7.3-cloud-amd64"))]
-    #[case::none("5.4", None)]
-    fn the_newest_image_is_chosen(#[case] series: &str, #[case] package: Option<&str>) {
+    #[case::newest_of_its_series("6.1", "amd64", Some("linux-image-6.1.0-50-cloud-amd64"))]
+    #[case::not_a_longer_one("6.12", "amd64", Some("linux-image-6.12.117+deb13-cloud-amd64"))]
+    #[case::of_all("", "amd64", Some("linux-image-7.3-cloud-amd64"))]
+    #[case::none("5.4", "amd64", None)]
+    #[case::of_its_kind("6.1", "arm64", Some("linux-image-6.1.0-47-cloud-arm64"))]
+    fn the_newest_image_is_chosen(#[case] series: &str, #[case] of: &str, #[case] package: Option<&str>) {
         let names = [
             "linux-image-6.1.0-9-cloud-amd64",
             "linux-image-6.1.0-50-cloud-amd64",
@@ -89,10 +95,12 @@ mod tests {
             "linux-image-7.3-cloud-amd64",
             "linux-image-7.3-cloud-amd64-dbg",
             "linux-image-7.4-amd64",
+            "linux-image-6.1.0-47-cloud-arm64",
+            "linux-image-6.1.0-53-cloud-arm64-unsigned",
             "linux-image-cloud-amd64",
         ];
         let names = names.map(str::to_owned);
-        assert_eq!(newest(&names, series).as_deref(), package);
+        assert_eq!(newest(&names, series, of).as_deref(), package);
     }
 
     #[test]

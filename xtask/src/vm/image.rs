@@ -2,22 +2,23 @@
 //!
 //! Programs are linked as they were built; the libraries that they name come along, at the same places.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use sensor_guest::path;
 
 use super::cpio::{Archive, DATA, PROGRAM};
 use super::modules;
+use super::tools::{Libraries, Tools};
+use crate::architecture::Architecture;
 use crate::shell;
 
 /// Programs that tests run, beside the agent.
-const TOOLS: [&str; 9] = ["ip", "tc", "setpriv", "prlimit", "unshare", "mount", "sh", "cp", "mkdir"];
+const PROGRAMS: [&str; 9] = ["ip", "tc", "setpriv", "prlimit", "unshare", "mount", "sh", "cp", "mkdir"];
 
 /// What tests read from the workspace.
 const TEXTS: [&str; 1] = ["docs/metrics.md"];
@@ -27,6 +28,8 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What goes into every machine.
 pub struct Payload {
+    /// The kind of its processors.
+    pub architecture: Architecture,
     /// The first process.
     pub init: PathBuf,
     /// The agent.
@@ -35,6 +38,10 @@ pub struct Payload {
     pub cable: PathBuf,
     /// Programs of tests, by name.
     pub programs: Vec<(String, PathBuf)>,
+    /// What takes out of a program what only a debugger reads.
+    pub strip: String,
+    /// Where programs that tests run come from.
+    pub tools: Tools,
     /// How many processors the machine has.
     pub cpus: usize,
 }
@@ -49,7 +56,7 @@ pub fn write(payload: &Payload, modules: &Path, to: &Path) -> Result<Vec<String>
     let mut archive = Archive::new(BufWriter::new(file));
     // The kernel gives the first process its standard streams before anything is mounted.
     archive.device(Path::new("/dev/console"), (5, 1))?;
-    archive.file(Path::new("/init"), PROGRAM, &stripped(&payload.init)?)?;
+    archive.file(Path::new("/init"), PROGRAM, &stripped(&payload.init, &payload.strip)?)?;
 
     let mut order = Vec::new();
     for module in modules {
@@ -60,23 +67,23 @@ pub fn write(payload: &Payload, modules: &Path, to: &Path) -> Result<Vec<String>
     archive.file(Path::new(path::MODULES), DATA, order.join("\n").as_bytes())?;
 
     let mut programs = Vec::new();
-    let mut libraries = BTreeSet::new();
+    let mut libraries = Libraries::new();
     for (name, file) in &payload.programs {
         let path = format!("/vm/test/{name}");
-        archive.file(Path::new(&path), PROGRAM, &stripped(file)?)?;
+        archive.file(Path::new(&path), PROGRAM, &stripped(file, &payload.strip)?)?;
         programs.push(format!("{name}\t{path}"));
-        libraries.extend(libraries_of(file)?);
+        payload.tools.add_libraries(file, &mut libraries)?;
     }
     archive.file(Path::new(path::PROGRAMS), DATA, programs.join("\n").as_bytes())?;
-    archive.file(Path::new("/vm/sensor"), PROGRAM, &stripped(&payload.agent)?)?;
-    libraries.extend(libraries_of(&payload.agent)?);
-    for tool in TOOLS {
-        let file = shell::find(tool).ok_or_else(|| anyhow!("no {tool} here to take along"))?;
-        archive.file(&Path::new("/usr/bin").join(tool), PROGRAM, &read(&file)?)?;
-        libraries.extend(libraries_of(&file)?);
+    archive.file(Path::new("/vm/sensor"), PROGRAM, &stripped(&payload.agent, &payload.strip)?)?;
+    payload.tools.add_libraries(&payload.agent, &mut libraries)?;
+    for program in PROGRAMS {
+        let file = payload.tools.find(program)?;
+        archive.file(&Path::new("/usr/bin").join(program), PROGRAM, &read(&file)?)?;
+        payload.tools.add_libraries(&file, &mut libraries)?;
     }
-    for library in libraries {
-        archive.file(&library, PROGRAM, &read(&library)?)?;
+    for (library, file) in libraries {
+        archive.file(&library, PROGRAM, &read(&file)?)?;
     }
     for text in TEXTS {
         let file = shell::workspace().join(text);
@@ -100,10 +107,10 @@ pub fn write(payload: &Payload, modules: &Path, to: &Path) -> Result<Vec<String>
 }
 
 /// A program without what only a debugger reads, which is most of it.
-fn stripped(file: &Path) -> Result<Vec<u8>> {
+fn stripped(file: &Path, strip: &str) -> Result<Vec<u8>> {
     let to = file.with_extension("stripped");
     let strip = shell::capture(
-        Command::new("strip").arg("--strip-debug").arg("-o").arg(&to).arg(file),
+        Command::new(strip).arg("--strip-debug").arg("-o").arg(&to).arg(file),
         Duration::from_mins(1),
     );
     // Without binutils the machine is only larger.
@@ -114,39 +121,4 @@ fn stripped(file: &Path) -> Result<Vec<u8>> {
 
 fn read(file: &Path) -> Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
-/// The libraries that a program loads, and their loader; none of a static one.
-fn libraries_of(program: &Path) -> Result<Vec<PathBuf>> {
-    let listed = Command::new("ldd")
-        .arg(program)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run ldd")?;
-    Ok(libraries(&String::from_utf8_lossy(&listed.stdout)))
-}
-
-/// Reads what `ldd` prints: `libc.so.6 => /lib/libc.so.6 (0x7f…)`, `/lib64/ld-linux-x86-64.so.2 (0x7f…)`.
-fn libraries(listed: &str) -> Vec<PathBuf> {
-    let path = |line: &str| {
-        let file = line.split_once(" => ").map_or(line, |(_, file)| file).trim();
-        let file = file.split(" (0x").next()?;
-        file.starts_with('/').then(|| PathBuf::from(file))
-    };
-    listed.lines().filter_map(path).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn libraries_are_read_from_ldd() {
-        let listed = "\tlinux-vdso.so.1 (0x00007ffe)\n\tlibc.so.6 => /lib/x/libc.so.6 (0x00007f10)\n\
-                      \t/lib64/ld-linux-x86-64.so.2 (0x00007f20)\n";
-        let paths = ["/lib/x/libc.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from);
-        assert_eq!(libraries(listed), paths);
-        assert_eq!(libraries("\tstatically linked\n"), Vec::<PathBuf>::new());
-    }
 }

@@ -15,8 +15,9 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use sensor_guest::Line;
 
 use super::watch::{Ended, News, Watch};
+use crate::architecture::Architecture;
 
-/// The program.
+/// The program, of machines with processors as this host's.
 pub const QEMU: &str = "qemu-system-x86_64";
 
 /// A machine that lives says so every few seconds; emulated on a busy host, it may be late.
@@ -31,14 +32,8 @@ pub const TRIAL: Duration = Duration::from_secs(15);
 /// Megabytes of memory: the file system, twice while it is unpacked, and counters for every processor.
 const MEMORY: &str = "3072";
 
-/// A panic ends the machine, and so does whatever leads to one.
-const BOOT: &str = "console=ttyS0 panic=-1 oops=panic loglevel=7 random.trust_cpu=on";
-
 /// What emulation need not spend its time on.
 pub const CHEAP: &str = "mitigations=off tsc=reliable rcupdate.rcu_expedited=1";
-
-/// The kernel hands what it does not know to the first process, as its environment: tests take their time and send less.
-const EMULATED: &str = "SENSOR_TESTS_EMULATED=1";
 
 /// How the processors come about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +74,8 @@ impl Accelerator {
 
 /// A machine to run.
 pub struct Machine<'a> {
+    /// The kind of its processors.
+    pub architecture: Architecture,
     /// The kernel's image.
     pub kernel: &'a Path,
     /// The first file system.
@@ -94,7 +91,7 @@ pub struct Machine<'a> {
 impl Machine<'_> {
     /// KVM, if it starts this machine; a device that is there may still not run a guest.
     pub fn accelerator(&self) -> Accelerator {
-        if Accelerator::hoped_for() == Accelerator::Tcg {
+        if self.architecture != Architecture::Amd64 || Accelerator::hoped_for() == Accelerator::Tcg {
             return Accelerator::Tcg;
         }
         let mut started = false;
@@ -142,7 +139,7 @@ impl Machine<'_> {
         let mut log = File::create(self.folder.join("tests.log")).context("cannot write tests.log")?;
         let mut command = self.command(accelerator, &theirs);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn();
-        let mut running = Running(child.with_context(|| format!("cannot run {QEMU}"))?);
+        let mut running = Running(child.with_context(|| format!("cannot run {}", self.architecture.qemu()))?);
         drop(theirs);
         let lines = read(running.0.stdout.take().context("stdout is piped")?);
         let start = Instant::now();
@@ -174,7 +171,8 @@ impl Machine<'_> {
         match (ended, status) {
             (Ended::Off, Some(code)) if code != 0 => {
                 let said = fs::read_to_string(&complaints).unwrap_or_default();
-                Ok(Ended::Badly(format!("{QEMU} failed ({code}): {}", said.trim().replace('\n', "; "))))
+                let said = said.trim().replace('\n', "; ");
+                Ok(Ended::Badly(format!("{} failed ({code}): {said}", self.architecture.qemu())))
             }
             (ended, _) => Ok(ended),
         }
@@ -183,18 +181,13 @@ impl Machine<'_> {
     fn command(&self, accelerator: Accelerator, cable: &UnixStream) -> Command {
         // It gives way to whatever else runs. Even when this process is killed, no machine stays behind.
         let mut command = Command::new("nice");
-        command.args(["-n", "10", "setpriv", "--pdeathsig", "KILL", QEMU]);
+        command.args(["-n", "10", "setpriv", "--pdeathsig", "KILL", self.architecture.qemu()]);
         command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", MEMORY]);
-        command.args(accelerator.arguments());
+        command.args(self.architecture.board(accelerator));
         command.arg("-smp").arg(self.cpus.to_string());
         command.arg("-kernel").arg(self.kernel).arg("-initrd").arg(self.initramfs);
-        let words = match accelerator {
-            Accelerator::Kvm => BOOT.to_owned(),
-            Accelerator::Tcg => format!("{BOOT} {CHEAP} {EMULATED}"),
-        };
-        command.args(["-append", &words]);
-        // The first port is the kernel's, the second the tests'.
-        command.arg("-serial").arg(format!("file:{}", self.console().display())).args(["-serial", "stdio"]);
+        command.args(["-append", &self.architecture.words(accelerator)]);
+        command.args(self.architecture.ports(&self.console()));
         // As a VPS's: no large receive offload, which native XDP does not go with.
         command.arg("-netdev").arg(format!("socket,id=cable,fd={}", cable.as_raw_fd()));
         command.args([
