@@ -139,6 +139,15 @@ pub fn for_booting() -> Result<()> {
     Ok(())
 }
 
+/// Brings what plays Ansible's playbooks; silent when it is there.
+///
+/// # Errors
+/// As [`run`].
+pub fn for_ansible() -> Result<()> {
+    let mut report = Report { verbose: false, changed: false };
+    tools::installed("ansible-playbook", &["ansible-core", "ansible"], &mut report).map(drop)
+}
+
 /// Brings what packages are made with; silent when it is there.
 ///
 /// # Errors

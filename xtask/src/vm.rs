@@ -26,6 +26,7 @@ use crate::architecture::Architecture;
 use crate::cargo::{self, Build, Executable, Target};
 use crate::test::outcome::Outcome;
 use crate::{build, setup, shell, test};
+use boot::Example;
 use image::Payload;
 use kernel::Kernel;
 use qemu::{Accelerator, Machine};
@@ -83,6 +84,7 @@ const OUTSIDE: &[(&str, &str)] = &[
     after_help = "Examples:\n  cargo xtask vm\n  cargo xtask vm 5.10 newest\n  cargo xtask vm 6.1 --test lifecycle\n  \
                   cargo xtask vm --arch arm64 6.1 --test counts lifecycle\n  \
                   cargo xtask vm --boot\n  \
+                  cargo xtask vm --boot --with ansible cloud-init\n  \
                   cargo xtask vm --kernel /boot/vmlinuz-6.1.0-50-amd64 --modules /lib/modules/6.1.0-50-amd64"
 )]
 pub struct Vm {
@@ -100,6 +102,9 @@ pub struct Vm {
     /// Boot a whole Debian with systemd instead: install the package there, attach, reboot, upgrade, remove
     #[arg(long, conflicts_with_all = ["kernels", "architecture", "kernel", "tests"])]
     boot: bool,
+    /// There, let examples of `packaging/examples` set the machine up instead, for each a machine of its own
+    #[arg(long, value_name = "EXAMPLE", value_enum, value_delimiter = ',', num_args = 1.., requires = "boot")]
+    with: Vec<Example>,
     /// Run only these programs of tests, as `counts`
     #[arg(long = "test", value_name = "NAME", num_args = 1..)]
     tests: Vec<String>,
@@ -111,7 +116,8 @@ pub struct Vm {
 /// When what building needs is missing, or the tests do not compile.
 pub fn run(vm: &Vm) -> Result<bool> {
     if vm.boot {
-        return boot::run().map(|()| true);
+        let booted = if vm.with.is_empty() { boot::run() } else { boot::with(&vm.with) };
+        return booted.map(|()| true);
     }
     setup::for_building()?;
     let mut payload = match vm.architecture {

@@ -3,7 +3,10 @@
 //!
 //! Everything that would lock its administrator out shows: nothing else leads into the machine.
 
+mod ansible;
+mod cloud_init;
 mod disk;
+mod examples;
 mod host;
 mod machine;
 
@@ -15,6 +18,8 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::package;
 use crate::{setup, shell};
+use disk::More;
+pub use examples::{Example, run as with};
 use host::Host;
 use machine::{Cable, Machine};
 
@@ -44,7 +49,7 @@ pub fn run() -> Result<()> {
     setup::for_booting()?;
     let folder = shell::workspace().join("target/vm/boot");
     let [older, newer] = package::two_versions(&folder.join("packages"))?;
-    let disk = disk::make(&folder)?;
+    let disk = disk::make(&folder, &More::default())?;
     let mut journey = Journey { begun: Instant::now(), machine: Machine::start(&disk, &folder)? };
     journey.go(&older, &newer)
 }

@@ -18,6 +18,18 @@ const SUITE: &str = "bookworm";
 const PACKAGES: &str = "systemd-sysv,udev,dbus,openssh-server,iproute2,linux-image-cloud-amd64,initramfs-tools,\
                         procps,curl,ca-certificates";
 
+/// A file of a disk, from its root on, and what is in it; `None`: it is not there, even if another disk had it.
+pub type Written = (&'static str, Option<Vec<u8>>);
+
+/// What a disk has beside that.
+#[derive(Default)]
+pub struct More {
+    /// Packages.
+    pub packages: &'static [&'static str],
+    /// Files.
+    pub files: Vec<Written>,
+}
+
 /// Fetching and installing them takes no longer.
 const MAKING: Duration = Duration::from_mins(30);
 
@@ -37,7 +49,7 @@ pub struct Disk {
 ///
 /// # Errors
 /// When Debian's packages cannot be had, or there is no room.
-pub fn make(folder: &Path) -> Result<Disk> {
+pub fn make(folder: &Path, more: &More) -> Result<Disk> {
     let root = folder.join(SUITE);
     if !root.join("sbin/init").exists() || !root.join("etc/debian_version").exists() {
         println!("boot: making a Debian {SUITE} in {}: some minutes", root.display());
@@ -45,7 +57,8 @@ pub fn make(folder: &Path) -> Result<Disk> {
         let _ = fs::remove_dir_all(&partial);
         fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
         let mut debootstrap = shell::as_root("debootstrap")?;
-        debootstrap.args(["--variant=minbase", &format!("--include={PACKAGES}"), SUITE]).arg(&partial);
+        let packages = [&[PACKAGES][..], more.packages].concat().join(",");
+        debootstrap.args(["--variant=minbase", &format!("--include={packages}"), SUITE]).arg(&partial);
         shell::capture(&mut debootstrap, MAKING)?;
         fs::rename(&partial, &root).with_context(|| format!("cannot create {}", root.display()))?;
     }
@@ -55,6 +68,7 @@ pub fn make(folder: &Path) -> Result<Disk> {
         shell::capture(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key), MAKING)?;
     }
     configure(&root, &fs::read_to_string(key.with_extension("pub"))?)?;
+    more.files.iter().try_for_each(|(path, content)| put(&root.join(path), content.as_deref()))?;
     let image = folder.join("disk.img");
     let _ = fs::remove_file(&image);
     let mut format = Command::new("mkfs.ext4");
@@ -68,13 +82,20 @@ pub fn make(folder: &Path) -> Result<Disk> {
     Ok(Disk { image, kernel: boot("vmlinuz-")?, initrd: boot("initrd.img-")?, key })
 }
 
+/// Writes a file, or removes it.
+fn put(path: &Path, content: Option<&[u8]>) -> Result<()> {
+    let Some(content) = content else {
+        // It may not be there.
+        let _ = fs::remove_file(path);
+        return Ok(());
+    };
+    fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Lets one log in, names the NICs by their addresses, and has the first ask for its own.
 fn configure(root: &Path, key: &str) -> Result<()> {
-    let write = |path: &str, text: &str| {
-        let path = root.join(path);
-        fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
+    let write = |path: &str, text: &str| put(&root.join(path), Some(text.as_bytes()));
     write("root/.ssh/authorized_keys", key)?;
     fs::set_permissions(root.join("root/.ssh"), fs::Permissions::from_mode(0o700))?;
     write("etc/hostname", "boot\n")?;
