@@ -48,6 +48,8 @@ enum Task {
     Test(test::Test),
     /// Pack what is installed: Debian packages, archives, bills of materials, checksums
     Package(package::Package),
+    /// Build and pack twice, in two folders, and compare byte for byte
+    Reproducible(reproducible::Reproducible),
     /// Build the agent for other processors and run the tests that need no kernel on emulated ones
     Cross(cross::Cross),
     /// Run the integration tests in virtual machines, on kernels from 5.10 to the newest
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Task::Calibrate(calibrate) => calibrate::run(&calibrate).map(|()| ExitCode::SUCCESS),
         Task::Dashboards => dashboards::run().map(|()| ExitCode::SUCCESS),
         Task::Package(package) => package::run(&package).map(|()| ExitCode::SUCCESS),
+        Task::Reproducible(reproducible) => reproducible::run(&reproducible).map(passed),
         Task::World => world::run().map(|()| ExitCode::SUCCESS),
         Task::Cross(cross) => cross::run(&cross).map(passed),
         Task::Test(test) => test::run(&test).map(passed),

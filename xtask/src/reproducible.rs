@@ -1,5 +1,7 @@
 //! The same bytes wherever they are built: paths of this machine are called by names that every machine has.
 
+mod twice;
+
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,6 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::shell;
+
+pub use twice::{Reproducible, run};
 
 /// Asking the compiler, or git, takes no longer.
 const ASKING: Duration = Duration::from_secs(30);
