@@ -1,6 +1,7 @@
 //! Commands in the documents are ones that the programs take.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -8,8 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
 use clap::error::ErrorKind;
 use rstest::rstest;
-use sensor_harness::built;
-use sensor_harness::needs;
+use sensor_harness::{built, needs, workspace};
 
 use crate::page::pages;
 
@@ -79,31 +79,63 @@ fn programs_take_what_is_shown(
     Ok(())
 }
 
-/// What `cargo xtask TASK --help` prints.
-fn help(xtask: &PathBuf, task: &str) -> Result<String> {
-    let output = Command::new(xtask).args([task, "--help"]).output();
-    let output = output.with_context(|| format!("cannot run {}", xtask.display()))?;
-    if !output.status.success() {
-        bail!("there is no task {task:?}");
+/// The tasks, with what `cargo xtask TASK --help` has printed of those that were asked about.
+struct Tasks {
+    xtask: PathBuf,
+    helps: BTreeMap<String, String>,
+}
+
+impl Tasks {
+    fn new(xtask: PathBuf) -> Self {
+        Self { xtask, helps: BTreeMap::new() }
     }
-    Ok(String::from_utf8(output.stdout)?)
+
+    fn help(&self, task: &str) -> Result<String> {
+        let output = Command::new(&self.xtask).args([task, "--help"]).output();
+        let output = output.with_context(|| format!("cannot run {}", self.xtask.display()))?;
+        if !output.status.success() {
+            bail!("there is no task {task:?}");
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// That there is such a task, and that it has these flags: `words` are those behind `cargo xtask`.
+    fn take(&mut self, words: &str) -> Result<()> {
+        let mut words = words.split_whitespace();
+        let Some(task) = words.next() else { return Ok(()) };
+        if !self.helps.contains_key(task) {
+            let help = self.help(task)?;
+            self.helps.insert(task.to_owned(), help);
+        }
+        for flag in words.filter(|word| word.starts_with("--")) {
+            let is_there = self.helps[task].split([' ', ',', '\n']).any(|word| word == flag);
+            ensure!(is_there, "{task} has no {flag}");
+        }
+        Ok(())
+    }
 }
 
 #[test]
 fn tasks_take_what_is_shown() -> Result<()> {
-    let xtask = needs!(built::xtask()?);
-    let mut known = BTreeMap::new();
+    let mut tasks = Tasks::new(needs!(built::xtask()?));
     for Shown { page, line, .. } in shown("cargo xtask")? {
-        let mut words = line.split_whitespace().skip(2);
-        let Some(task) = words.next() else { continue };
-        if !known.contains_key(task) {
-            known.insert(task.to_owned(), help(&xtask, task).with_context(|| format!("{page}: {line}"))?);
-        }
-        for flag in words.filter(|word| word.starts_with("--")) {
-            let is_there = known[task].split([' ', ',', '\n']).any(|word| word == flag);
-            ensure!(is_there, "{page}: {line}: {task} has no {flag}");
+        let words = line.strip_prefix("cargo xtask").unwrap_or_default();
+        tasks.take(words).with_context(|| format!("{page}: {line}"))?;
+    }
+    assert!(tasks.helps.len() > 4, "{:?}", tasks.helps);
+    Ok(())
+}
+
+#[test]
+fn tasks_take_what_workflows_run() -> Result<()> {
+    let mut tasks = Tasks::new(needs!(built::xtask()?));
+    for file in fs::read_dir(workspace().join(".github/workflows"))? {
+        let file = file?.path();
+        let text = fs::read_to_string(&file)?;
+        for (_, words) in text.lines().filter_map(|line| line.split_once("cargo xtask ")) {
+            tasks.take(words).with_context(|| format!("{}: cargo xtask {words}", file.display()))?;
         }
     }
-    assert!(known.len() > 4, "{known:?}");
+    assert!(tasks.helps.len() > 3, "{:?}", tasks.helps);
     Ok(())
 }
