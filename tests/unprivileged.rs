@@ -5,9 +5,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::chown;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use caps::{CapSet, Capability};
 use nix::sys::signal::Signal;
+use rstest::rstest;
 use sensor_common::classify::Verdict;
 use sensor_common::layout::Slot;
 use sensor_harness::agent::{AgentProcess, Launch, PublicCopy};
@@ -20,11 +23,16 @@ use sensor_harness::pins::Pins;
 use sensor_harness::sender::Sender;
 use sensor_harness::wire::Wire;
 use sensor_harness::{needs_root, workspace};
+use sensor_user::config::{Config, Input};
+use sensor_user::kernel::{DEFAULT_PINS, Loaded, Options, Pins as Pinned, Shared, Version};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// Nobody's number on any host.
 const USER: u32 = 64_999;
+
+/// What is kept to the end.
+const KEPT: [Capability; 3] = [Capability::CAP_NET_ADMIN, Capability::CAP_PERFMON, Capability::CAP_BPF];
 
 /// The capabilities of the unit, by their numbers and as `setpriv` has them.
 fn of_the_unit() -> Result<String> {
@@ -34,6 +42,15 @@ fn of_the_unit() -> Result<String> {
     assert_eq!(line("CapabilityBoundingSet="), Some(ambient), "what it has is all that it may get");
     let names = ambient.split(' ').map(|name| name.trim_start_matches("CAP_").to_lowercase());
     Ok(names.fold(String::new(), |all, name| all + ",+" + &name))
+}
+
+/// Lifts this process's limit on locked memory and that of those it starts, as the unit does: maps are charged to it before
+/// Linux 5.11. Where a newer kernel refuses that, nothing is lost.
+fn lift_memory_limit() -> Result<()> {
+    let this = std::process::id().to_string();
+    let lifted = Command::new("prlimit").args(["--memlock=unlimited", "--pid", &this]).output()?;
+    ensure!(lifted.status.success() || Version::running()? >= Version::CGROUP_ACCOUNTING, "{lifted:?}");
+    Ok(())
 }
 
 /// A sensor host for the user: an agent that it may run, pins, and a folder for what is kept.
@@ -94,6 +111,7 @@ impl Host {
 
     /// Starts it with another configuration.
     fn start_with(&self, config: &str) -> Result<AgentProcess> {
+        lift_memory_limit()?;
         let capabilities = of_the_unit()?;
         let user = format!(
             "setpriv --reuid {USER} --regid {USER} --clear-groups --no-new-privs --bounding-set -all{capabilities} \
@@ -193,11 +211,42 @@ fn it_keeps_three_capabilities() -> Result<()> {
     let host = Host::new()?;
     host.prepare()?;
     let agent = host.start()?;
-    // CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF.
-    let kept: u64 = 1 << 12 | 1 << 38 | 1 << 39;
+    let kept = KEPT.into_iter().fold(0, |all, it| all | it.bitmask());
     let all = of_threads(agent.pid(), &["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"])?;
     ensure!(all.iter().all(|it| u64::from_str_radix(it, 16) == Ok(kept)), "{all:?}");
     Ok(())
+}
+
+/// It is the kernel that asks for them: with those that are kept it takes the programs, without any one of them it does not.
+#[rstest]
+#[case::all_three(None)]
+#[case::without_bpf(Some(Capability::CAP_BPF))]
+#[case::without_perfmon(Some(Capability::CAP_PERFMON))]
+#[case::without_net_admin(Some(Capability::CAP_NET_ADMIN))]
+fn each_that_is_kept_is_needed(#[case] without: Option<Capability>) -> Result<()> {
+    needs_root!();
+    lift_memory_limit()?;
+    let had = KEPT.into_iter().filter(|it| Some(*it) != without).collect();
+    // A thread's capabilities are its own.
+    let tried = thread::spawn(move || {
+        caps::set(None, CapSet::Effective, &had)?;
+        load()
+    });
+    let loaded = tried.join().map_err(|_| anyhow!("it panicked"))?;
+    assert_eq!(loaded.is_ok(), without.is_none(), "{loaded:?}");
+    Ok(())
+}
+
+/// Has the kernel check the programs and make their maps, as the agent does.
+fn load() -> Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    let interfaces = vec!["eth0".to_owned()];
+    let config = Config::load(Input { file: Some(file.path().to_owned()), interfaces, ..Input::default() })?;
+    let mut shared = Shared::open(Pinned::passing(DEFAULT_PINS.as_ref())?)?;
+    let sensors = shared.assign(&config.sensors, &[])?;
+    let options =
+        Options { config: &config, sensors: &sensors, constituencies: &[], guarded: false, tools: true };
+    Loaded::new(&options, &mut shared).map(drop)
 }
 
 /// Every thread is refused system calls; a reload that names another folder is refused where the kernel has Landlock, and a

@@ -74,7 +74,6 @@ const OUTSIDE: &[(&str, &str)] = &[
     ("socket", "no kernel has a part in its protocol"),
     ("surge_rules", "no kernel has a part in it"),
     ("top", "it needs tmux"),
-    ("unprivileged", "it needs the unit and what prepares pins, which are not there"),
     ("world", "it needs ssh, curl, dig and their servers"),
 ];
 

@@ -18,10 +18,13 @@ use crate::architecture::Architecture;
 use crate::shell;
 
 /// Programs that tests run, beside the agent.
-const PROGRAMS: [&str; 9] = ["ip", "tc", "setpriv", "prlimit", "unshare", "mount", "sh", "cp", "mkdir"];
+const PROGRAMS: [&str; 14] = [
+    "ip", "tc", "setpriv", "prlimit", "unshare", "mount", "sh", "cp", "mkdir", "chown", "chgrp", "chmod",
+    "dirname", "stat",
+];
 
 /// What tests read from the workspace.
-const TEXTS: [&str; 1] = ["docs/metrics.md"];
+const TEXTS: [&str; 3] = ["docs/metrics.md", "packaging/prepare-pins", "packaging/sensor.service"];
 
 /// Programs find what they look for as in any Debian.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
