@@ -116,10 +116,12 @@ pub fn surges_of_one(form: Form, around: bool) -> String {
     };
     form.say(
         format!(
-            "Traffic well above its baseline of which one source or one network sent half or more on most of the sensors that              saw it, the latest first; not counted among the surges above{days}"
+            "Traffic well above its baseline of which one source or one network sent half or more on most of the sensors that \
+             saw it, the latest first; not counted among the surges above{days}"
         ),
         format!(
-            "ベースラインを大きく上回ったパケット数のうち、観測したセンサーの過半数で単一の送信元または単一のネットワークが             半分以上を占めたもの(新しい順、上記の急増には含まない){days}"
+            "ベースラインを大きく上回ったパケット数のうち、観測したセンサーの過半数で単一の送信元または単一のネットワークが\
+             半分以上を占めたもの(新しい順、上記の急増には含まない){days}"
         ),
     )
 }

@@ -321,3 +321,6 @@ fn surge_row(form: Form, surge: &Surge, around: bool, origins: bool) -> Vec<Cell
     }
     row
 }
+
+#[cfg(test)]
+mod tests;
