@@ -13,8 +13,8 @@ use crate::report::period::{Days, HOUR};
 use crate::sources::source::Source;
 use crate::vocabulary::service::Service;
 
-/// Other sources of a day, which send as much as each other.
-const OTHERS: u32 = 64;
+/// Other sources of a day, which send as much as each other, but for a packet.
+const OTHERS: u64 = 64;
 /// So many of a day's loud sources are told; the Poisson law seldom has more.
 const MOST: usize = 64;
 
@@ -51,18 +51,55 @@ pub(super) fn tell(fleet: &Fleet, counts: &[Vec<Vec<u64>>], dates: &[Date], surg
 fn rows(fleet: &Fleet, (of, sensor, day): (usize, usize, usize), packets: u64) -> Vec<Row> {
     let level = fleet.levels[of][sensor][day];
     let sent = fleet.loud[of][sensor][day].iter().take(MOST);
-    let sent = sent.map(|sent| (packets as f64 * sent / level).round() as u64);
+    let mut rest = packets;
     // Each loud source is in a /24 of its own, day by day; the others are where none of them is.
     let place = (sensor * DAYS + day) * MOST;
-    let mut rows: Vec<Row> =
-        sent.enumerate().map(|(at, sent)| (service(of), source(place + at), sent)).collect();
-    let rest = packets.saturating_sub(rows.iter().map(|(.., sent)| sent).sum());
-    let others = (1..=OTHERS as usize).map(|at| source((1 << 24) - at));
-    rows.extend(others.map(|other| (service(of), other, rest / u64::from(OTHERS))));
+    let loud = sent.enumerate().map(|(at, sent)| {
+        // Rounded up, some are more than all.
+        let sent = ((packets as f64 * sent / level).round() as u64).min(rest);
+        rest -= sent;
+        (service(of), source(place + at), sent)
+    });
+    let mut rows: Vec<Row> = loud.collect();
+    rows.extend((1..=OTHERS).map(|at| {
+        let sent = rest / OTHERS + u64::from(at <= rest % OTHERS);
+        (service(of), source((1 << 24) - at as usize), sent)
+    }));
     rows
 }
 
 /// The first address of a /24.
 fn source(network: usize) -> Source {
     Source::V4(((network as u32) << 8).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::simulation::noise::stream;
+
+    /// What loud sources are expected to send of 100 packets, and how many there are.
+    #[rstest]
+    #[case::none(&[], 0)]
+    #[case::a_few(&[], 3)]
+    #[case::one_each(&[], 64)]
+    #[case::almost_two_each(&[], 127)]
+    #[case::beside_loud_ones(&[40.0, 20.5], 1_000)]
+    #[case::rounded_up(&[50.0, 50.0], 1)]
+    #[case::all_of_a_loud_one(&[100.0], 77)]
+    fn the_flows_of_a_day_sum_to_its_packets(#[case] loud: &[f64], #[case] packets: u64) {
+        let fleet = Fleet {
+            sensors: 1,
+            levels: vec![vec![vec![100.0]]],
+            loud: vec![vec![vec![loud.to_vec()]]],
+            random: stream(1, [0; 3]),
+        };
+        let sent: Vec<u64> = rows(&fleet, (0, 0, 0), packets).into_iter().map(|(.., sent)| sent).collect();
+        assert_eq!(sent.iter().sum::<u64>(), packets);
+        let (_, others) = sent.split_at(loud.len());
+        // Each sends as much as the others, or one packet more.
+        assert!(others[0] - others[others.len() - 1] <= 1, "{others:?}");
+    }
 }

@@ -21,7 +21,7 @@ const FLEET: Shape =
     Shape { sensors: 9, means: (5.3, 9.2), dispersions: &[0.02, 0.05, 0.1, 0.3], trouble: false, ..ROUGH };
 /// Loud sources in each history.
 const LOUD: usize = 4;
-/// Others, which send as much as each other.
+/// Others, which send as much as each other, but for a packet.
 const OTHERS: u32 = 64;
 
 /// A source that is in a /24 of its own, and sends so many packets a day to a service on a sensor.
@@ -68,8 +68,11 @@ fn flows(
         here.map(|(network, it)| (tcp(service), source(network), it.packets)).collect();
     let of_loud: u64 = flows.iter().map(|(.., packets)| packets).sum();
     let rest = sensors[sensor].services[service].1[day].unwrap_or(0) - of_loud;
-    let each = rest / u64::from(OTHERS);
-    flows.extend((0..OTHERS).map(|at| (tcp(service), source(1_000 + at), each)));
+    let (each, more) = (rest / u64::from(OTHERS), rest % u64::from(OTHERS));
+    flows.extend((0..OTHERS).map(|at| {
+        let sent = each + u64::from(u64::from(at) < more);
+        (tcp(service), source(1_000 + at), sent)
+    }));
     flows
 }
 
