@@ -162,7 +162,10 @@ fn surges(form: Form, report: &Report) -> Option<String> {
         // Of those that as many sensors saw, the first: the latest.
         a.sensors.len().cmp(&b.sensors.len()).then(std::cmp::Ordering::Greater)
     }) else {
-        return Some(form.say("No surge was found.", "急増は検出されませんでした。").to_owned());
+        return report
+            .surges_of_one
+            .is_empty()
+            .then(|| form.say("No surge was found.", "急増は検出されませんでした。").to_owned());
     };
     let of = |verdict| report.surges.iter().filter(|surge| surge.verdict == verdict).count();
     let (global, one) = (of(SurgeVerdict::Global), of(SurgeVerdict::SensorOnly));
@@ -198,14 +201,26 @@ fn surges(form: Form, report: &Report) -> Option<String> {
 /// Surges that one source or network made: they are not counted above.
 fn made_by_one(form: Form, report: &Report) -> Option<String> {
     let number = report.surges_of_one.len();
-    let verb = if number == 1 { "is" } else { "are" };
     let shown = form.number(number);
-    (number > 0).then(|| {
-        form.say(
+    let verb = match number {
+        0 => return None,
+        1 => "is",
+        _ => "are",
+    };
+    if !report.surges.is_empty() {
+        return Some(form.say(
             format!("{shown} more that one source or one network made {verb} listed apart."),
             format!("このほか、単一の送信元または単一のネットワークによる急増が{shown}件あり、別に掲載しています。"),
-        )
-    })
+        ));
+    }
+    let surges = if number == 1 { "One surge".to_owned() } else { format!("{shown} surges") };
+    Some(form.say(
+        format!("{surges} that one source or one network made {verb} listed apart. No other was found."),
+        format!(
+            "単一の送信元または単一のネットワークによる急増が{shown}件あり、別に掲載しています。\
+             そのほかの急増は検出されませんでした。"
+        ),
+    ))
 }
 
 fn risen(form: Form, report: &Report) -> Option<String> {
@@ -215,4 +230,60 @@ fn risen(form: Form, report: &Report) -> Option<String> {
         format!("{service} rose the most, from {before} to {now} packets per sensor and day."),
         format!("最も増加したのは{service}で、センサー1台の1日当たり{before}から{now}パケットになりました。"),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::report::fixture;
+    use crate::report::language::Language;
+
+    /// How many surges there are, and how many of one source; and what is said of the latter, in English and in Japanese.
+    #[rstest]
+    #[case::none(0, 0, "", "")]
+    #[case::none_of_one(4, 0, "", "")]
+    #[case::one_more(
+        4,
+        1,
+        "1 more that one source or one network made is listed apart.",
+        "このほか、単一の送信元または単一のネットワークによる急増が1件あり、別に掲載しています。"
+    )]
+    #[case::two_more(
+        1,
+        2,
+        "2 more that one source or one network made are listed apart.",
+        "このほか、単一の送信元または単一のネットワークによる急増が2件あり、別に掲載しています。"
+    )]
+    #[case::one_alone(
+        0,
+        1,
+        "One surge that one source or one network made is listed apart. No other was found.",
+        "単一の送信元または単一のネットワークによる急増が1件あり、別に掲載しています。そのほかの急増は検出されませんでした。"
+    )]
+    #[case::two_alone(
+        0,
+        2,
+        "2 surges that one source or one network made are listed apart. No other was found.",
+        "単一の送信元または単一のネットワークによる急増が2件あり、別に掲載しています。そのほかの急増は検出されませんでした。"
+    )]
+    fn surges_of_one_are_beside_others_or_alone(
+        #[case] surges: usize,
+        #[case] of_one: usize,
+        #[case] english: &str,
+        #[case] japanese: &str,
+    ) {
+        let mut report = fixture::report();
+        report.surges.truncate(surges);
+        report.surges_of_one = vec![report.surges_of_one[0].clone(); of_one];
+        for (language, expected) in [(Language::English, english), (Language::Japanese, japanese)] {
+            report.language = language;
+            let form = Form::of(&report);
+            assert_eq!(made_by_one(form, &report).unwrap_or_default(), expected);
+            let none = form.say("No surge was found.", "急増は検出されませんでした。");
+            let said = sentences(&report);
+            assert_eq!(said.iter().any(|sentence| sentence == none), surges + of_one == 0, "{said:?}");
+        }
+    }
 }
