@@ -226,7 +226,7 @@ fn the_page_fits_its_screen_and_has_its_figures() -> Result<()> {
             publishable(&fixture::report(), &fixture::spread(&fixture::report()), &PublishOptions::default())
                 .unwrap(),
             4,
-            18,
+            17,
         ),
         ("long names", long, 4, 21),
         ("a thousand sensors", fixture::fleet(1_000), 4, 21),

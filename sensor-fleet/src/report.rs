@@ -40,8 +40,8 @@ use self::moves::Moved;
 use self::origin::Untold;
 use self::period::{Asked, Plan};
 use self::publish::Aliases;
+use self::spread::Spread;
 use self::spread::balance::balance;
-use self::spread::{SENSORS, Spread};
 use self::surge::{Detector, Findings, Settings};
 use self::tally::Tally;
 use self::words::note::notes;
@@ -165,13 +165,14 @@ impl<'a> Gathering<'a> {
     }
 }
 
-/// Says of surges who made them, if there are files to tell it, and sets those of one source or network apart. What is to be
-/// published rests on three sensors from the start, or which list a surge is in would tell what one of them got.
+/// Says of surges who made them, if there are files to tell it, and sets those of one source or network apart. Not of what is
+/// to be published: which list a surge is in would tell what one sensor got.
 fn origins(plan: &Plan, arguments: &ReportArgs, report: &Report, findings: &mut Findings) -> Result<Untold> {
-    let Some(folder) = &arguments.files else { return Ok(Untold::default()) };
+    let Some(folder) = arguments.files.as_deref().filter(|_| !arguments.publish) else {
+        return Ok(Untold::default());
+    };
     let sensors = report.sensors.iter().map(|sensor| sensor.name.as_str());
-    let least = if arguments.publish { SENSORS } else { 1 };
-    let untold = origin::tell(folder, &plan.days, sensors, &mut findings.surges, least)?;
+    let untold = origin::tell(folder, &plan.days, sensors, &mut findings.surges)?;
     if let Some((file, cause)) = &untold.broken {
         output::complain(&format!("{file} is left out: {cause}; copy it anew from its sensor"));
     }

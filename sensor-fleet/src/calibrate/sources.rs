@@ -44,7 +44,7 @@ pub(super) fn tell(fleet: &Fleet, counts: &[Vec<Vec<u64>>], dates: &[Date], surg
             (1..(to - from) / HOUR).for_each(|hour| search.add(&name(sensor), from + hour * HOUR, &[]));
         }
     }
-    search.tell(surges, 1);
+    search.tell(surges);
 }
 
 /// A day's flows to a service on a sensor. Of what was planted, nothing is of a loud source.

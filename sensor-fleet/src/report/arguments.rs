@@ -84,7 +84,7 @@ pub struct ReportArgs {
     pub aliases: Option<PathBuf>,
 
     /// Folder with the agents' files by the hour, `flows-SENSOR-YYYYMMDDTHHZ.jsonl.gz`: says of each surge whether one source or
-    /// network made it, and lists those that one made apart.
+    /// network made it, and lists those that one made apart. With --publish it is not looked at.
     #[arg(long, value_name = "FOLDER")]
     pub files: Option<PathBuf>,
 

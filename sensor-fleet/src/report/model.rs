@@ -65,7 +65,8 @@ pub struct Report {
     pub new: Vec<Change>,
     /// Where traffic went well above its own baseline, the latest first.
     pub surges: Vec<Surge>,
-    /// Those that one source or one network made, as far as the agents' files tell, likewise: they are among no others.
+    /// Those that one source or one network made, as far as the agents' files tell, likewise: they are among no others. What is
+    /// published has none.
     pub surges_of_one: Vec<Surge>,
     /// What fell well below its baseline, and which sensors and regions changed as a whole, the latest first.
     pub shifts: Vec<Shift>,

@@ -30,8 +30,7 @@ pub struct Untold {
     pub files: usize,
 }
 
-/// Says of each surge who made it, by the files of a folder. `sensors` are the names of all sensors of the report; one source
-/// made only what it had most of on so many sensors as `least`.
+/// Says of each surge who made it, by the files of a folder. `sensors` are the names of all sensors of the report.
 ///
 /// # Errors
 /// The folder cannot be read.
@@ -40,7 +39,6 @@ pub fn tell<'a>(
     days: &Days,
     sensors: impl Iterator<Item = &'a str>,
     surges: &mut [Surge],
-    least: usize,
 ) -> Result<Untold> {
     let mut search = Search::new(surges, days);
     let concerned = search.concerned();
@@ -69,7 +67,7 @@ pub fn tell<'a>(
             Err(error) => untold.add(&file.path, &format!("{error:#}")),
         }
     }
-    search.tell(surges, least);
+    search.tell(surges);
     Ok(untold)
 }
 
@@ -100,10 +98,10 @@ impl Search {
         }
     }
 
-    /// Says it of the same surges; one source made only what it had most of on so many sensors as `least`.
-    pub fn tell(self, surges: &mut [Surge], least: usize) {
+    /// Says it of the same surges.
+    pub fn tell(self, surges: &mut [Surge]) {
         for (surge, look) in surges.iter_mut().zip(self.0) {
-            surge.origin = look.origin(least);
+            surge.origin = look.origin();
         }
     }
 }
@@ -193,11 +191,11 @@ impl Look {
         }
     }
 
-    fn origin(self, least: usize) -> Option<SurgeOrigin> {
+    fn origin(self) -> Option<SurgeOrigin> {
         let hours = usize::try_from((self.to - self.from) / HOUR).unwrap_or_default();
         let told: Vec<&Sent> = self.on.iter().filter(|sent| enough(sent.hours, hours)).collect();
         // Half of all sensors, those of which no file tells among them, are not most of them.
-        let least = least.max(self.on.len() / 2 + 1);
+        let least = self.on.len() / 2 + 1;
         let source = maker(told.iter().map(|sent| (&sent.sources, sent.packets)), least, of_source);
         let one = source.or_else(|| {
             maker(told.iter().map(|sent| (&sent.networks, sent.packets)), least, Network::length)
@@ -250,4 +248,4 @@ fn maker<'a, K: Copy + Ord + Hash + ToString + 'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -26,7 +26,7 @@
 //! | the judgement of surges and falls | of days of services, each sensor counting for no more than the third of the day |
 //! | when it moved to another region | withheld likewise |
 //! | a surge or a fall of a service, a rise or a fall of a country's sources | withheld if fewer than three sensors saw it |
-//! | who made a surge | one source or network of which three sensors had most, without its address, in tenths; else nothing |
+//! | who made a surge | withheld, and what one source made is among the surges: who sends to one sensor could decide it |
 //! | the sensors that saw it | their regions, where three saw it, and coarse numbers, without aliases |
 //! | a sensor that fell or rose as a whole | withheld; a region if it has fewer than three sensors |
 //! | how many rows are withheld | not said: one more would tell that a probe had arrived |
@@ -141,17 +141,12 @@ pub fn publishable(report: &Report, spread: &Spread, options: &PublishOptions) -
         changes.retain(|Change { now, before, .. }| *now > 0.0 || *before > 0.0);
     }
 
-    for surges in [&mut public.surges, &mut public.surges_of_one] {
-        surges.retain(|surge| surge.sensors.len() >= SENSORS);
-        for surge in surges {
-            saw(surge, coarse);
-        }
+    // Which list a surge is in would tell what one sensor got.
+    public.surges.append(&mut public.surges_of_one);
+    public.surges.retain(|surge| surge.sensors.len() >= SENSORS);
+    for surge in &mut public.surges {
+        saw(surge, coarse);
     }
-    // Those of which it isn't told who made them are among the others.
-    let (of_one, of_many): (Vec<Surge>, Vec<Surge>) =
-        std::mem::take(&mut public.surges_of_one).into_iter().partition(|surge| surge.maker().is_some());
-    public.surges_of_one = of_one;
-    public.surges.extend(of_many);
     public.surges.sort_by(Surge::latest_first);
     let sensor = |shift: &Shift| shift.service.is_none() && shift.level == Level::Sensor;
     public.shifts.retain(|shift| shift.sensors.len() >= SENSORS && !sensor(shift));
@@ -176,7 +171,7 @@ pub fn publishable(report: &Report, spread: &Spread, options: &PublishOptions) -
 
 /// Leaves of a surge what three sensors saw.
 fn saw(surge: &mut Surge, coarse: Coarse) {
-    surge.origin = surge.origin.take().and_then(Coarse::origin);
+    surge.origin = None;
     // Those with most packets come first.
     let most = surge.sensors.get(SENSORS - 1).map_or(0, |third| third.packets);
     let mut baselines: Vec<f64> = surge.sensors.iter().map(|on| on.baseline).collect();

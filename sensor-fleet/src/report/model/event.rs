@@ -53,7 +53,7 @@ pub struct Surge {
     pub judged: usize,
     /// The sensors that saw it, those with most packets first.
     pub sensors: Vec<SurgeOnSensor>,
-    /// By whom it was made, where the agents' files by the hour were at hand.
+    /// By whom it was made, where the agents' files by the hour were at hand; nothing in what is published.
     pub origin: Option<SurgeOrigin>,
     /// Days that [`SurgeOnSensor::around`] has before the begin.
     #[serde(skip)]
@@ -66,17 +66,17 @@ pub struct Surge {
 /// Who sent the packets of a surge's service, on its days to its sensors, as far as agents looked at their sources.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SurgeOrigin {
-    /// Packets whose sources were looked at; 0 in what is published.
+    /// Packets whose sources were looked at.
     pub packets: u64,
-    /// Hours of sensors of which there is a file; likewise.
+    /// Hours of sensors of which there is a file.
     pub hours: usize,
-    /// Hours of sensors that the surge lasted; likewise.
+    /// Hours of sensors that the surge lasted.
     pub of_hours: usize,
     /// Who made the surge, if one source or one network did.
     pub one: Option<Maker>,
-    /// The source that sent the most of all packets; nothing in what is published.
+    /// The source that sent the most of all packets.
     pub source: Option<Heaviest>,
-    /// The network that did, a /24, or a /48 of IPv6; likewise.
+    /// The network that did, a /24, or a /48 of IPv6.
     pub network: Option<Heaviest>,
 }
 
@@ -84,14 +84,13 @@ pub struct SurgeOrigin {
 /// its own. A source that is loud on one sensor makes none that many see.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Maker {
-    /// Its address or prefix; empty in what is published.
+    /// Its address or prefix.
     pub name: String,
     /// Its prefix length, as in `/24`; that of an IPv4 address is empty.
     pub length: &'static str,
-    /// Its part, 0 to 1, of a sensor's packets: so much or more of it on each of most sensors. In what is published, in
-    /// whole tenths and not more than it is.
+    /// Its part, 0 to 1, of a sensor's packets: so much or more of it on each of most sensors.
     pub share: f64,
-    /// Sensors on which most was its own; in what is published, three at most.
+    /// Sensors on which most was its own.
     pub sensors: usize,
 }
 

@@ -2,10 +2,8 @@
 
 use super::Aliases;
 use crate::report::model::{
-    Average, Balance, Maker, Mean, MeanMonth, Notices, Ranked, RankedOrigin, SensorReport, SourcesReport,
-    SurgeOrigin,
+    Average, Balance, Mean, MeanMonth, Notices, Ranked, RankedOrigin, SensorReport, SourcesReport,
 };
-use crate::report::spread::SENSORS;
 
 /// Makes numbers coarse.
 #[derive(Clone, Copy)]
@@ -118,21 +116,6 @@ impl Coarse {
             self.origins(&mut scanners.top);
             scanners.without.clear();
         }
-    }
-
-    /// Who made a surge, without an address, if most was its own on three sensors. Nothing else of origins: what one sensor got
-    /// moves sums of packets, and who sent the most of them.
-    pub(super) fn origin(origin: SurgeOrigin) -> Option<SurgeOrigin> {
-        let one = origin.one.filter(|one| one.sensors >= SENSORS)?;
-        let tenths = (one.share * 10.0 + 1e-9).floor() / 10.0;
-        Some(SurgeOrigin {
-            packets: 0,
-            hours: 0,
-            of_hours: 0,
-            one: Some(Maker { name: String::new(), share: tenths, sensors: SENSORS, ..one }),
-            source: None,
-            network: None,
-        })
     }
 
     fn mean(self, mean: Mean) -> Option<Mean> {

@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::aliases::{letters, made_up};
 use super::*;
 use crate::report::fixture;
-use crate::report::write::write;
+use crate::report::write::{files, write};
 use crate::vocabulary::service::Service;
 
 mod prober;
@@ -64,19 +64,19 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("/new/1", "{\"before\":0.0,\"now\":0.004,\"service\":\"31337/TCP\"}", ""),
     ("/surges/0/sensors/0/sensor", "\"tokyo-dc3\"", "\"\""),
     ("/surges/0/sensors/0/region", "\"japan\"", "\"japan\""),
-    ("/surges/0/sensors/0/packets", "1234", "1230"),
     ("/surges/0/sensors/0/p", "3.2e-9", "3e-9"),
-    // Of four surges, one sensor saw the second, and two the last.
-    ("/surges/1/verdict", "\"sensor-only\"", "\"region-only\""),
-    ("/surges/2/verdict", "\"region-only\"", ""),
-    // That three sensors had most from one network is told, and not from which.
-    ("/surges_of_one/0/origin/one/name", "\"203.0.113.0/24\"", "\"\""),
-    ("/surges_of_one/0/origin/one/share", "0.9312", "0.9"),
-    ("/surges_of_one/0/origin/network/length", "\"/24\"", ""),
-    ("/surges_of_one/0/origin/packets", "123456", "0"),
-    ("/sources/systems/0/holder", "\"Example Net\"", ""),
-    // What comes from many is not: who sent the most of it is for one sensor to say.
+    // The surge of one network is among the others, the latest of all. Of these, one sensor saw the second, and two the last.
+    ("/surges_of_one/0/service", "\"2323/TCP\"", ""),
+    ("/surges/0/service", "\"37215/TCP\"", "\"2323/TCP\""),
+    ("/surges/1/service", "\"31337/TCP\"", "\"37215/TCP\""),
+    ("/surges/2/service", "\"5060/UDP\"", "\"5060/UDP\""),
+    ("/surges/3/service", "\"4719/TCP\"", ""),
+    ("/surges/1/sensors/0/packets", "4321", "1230"),
+    // Who made it is not told.
+    ("/surges_of_one/0/origin/one/name", "\"203.0.113.0/24\"", ""),
     ("/surges/0/origin/packets", "123456", ""),
+    ("/surges/1/origin", "null", "null"),
+    ("/sources/systems/0/holder", "\"Example Net\"", ""),
     (
         "/notes/0",
         "\"1 of 6 sensors observed less than nine tenths of the period.\"",
@@ -190,17 +190,20 @@ fn counts_are_coarse(#[case] packets: u64, #[case] coarse: u64) {
     assert_eq!(Coarse { threshold: 10, digits: 3 }.count(packets), coarse);
 }
 
-/// What two sensors had from one source is nobody's in particular, and in the list of all others.
+/// Who made a surge is for one sensor to say, and so moves no byte.
 #[test]
-fn of_one_source_is_what_three_sensors_had_from_it() {
-    let mut report = fixture::report();
-    let one = report.surges_of_one[0].clone();
-    let mut two = one.clone();
-    two.origin.as_mut().unwrap().one.as_mut().unwrap().sensors = 2;
-    report.surges_of_one = vec![two];
-    let public = public(&report);
-    assert_eq!(public.surges_of_one, []);
-    assert_eq!((&public.surges[0].service, &public.surges[0].origin), (&one.service, &None));
+fn who_made_a_surge_moves_nothing() {
+    let set_apart = fixture::report();
+    let mut among = set_apart.clone();
+    among.surges.append(&mut among.surges_of_one);
+    let mut untold = among.clone();
+    untold.surges.iter_mut().for_each(|surge| surge.origin = None);
+    let mut all_apart = set_apart.clone();
+    all_apart.surges_of_one.append(&mut all_apart.surges);
+    let expected = files(&public(&untold)).unwrap();
+    for (what, report) in [("set apart", set_apart), ("among others", among), ("all apart", all_apart)] {
+        assert!(files(&public(&report)).unwrap() == expected, "{what}");
+    }
 }
 
 fn given(pairs: &[(&str, &str)]) -> PublishOptions {

@@ -71,27 +71,17 @@ pub fn sentences(report: &Report) -> Vec<String> {
 fn origins(form: Form, report: &Report) -> Option<String> {
     let told = report.surges.iter().any(|surge| surge.origin.is_some());
     (told || !report.surges_of_one.is_empty()).then(|| {
-        let least = match report.publication {
-            Some(publication) => {
-                let sensors = publication.sensors;
-                form.say(format!(", and on {sensors} at least"), format!("(かつ{sensors}台以上)"))
-            }
-            None => String::new(),
-        };
         form.say(
-            format!(
-                "Who made a surge the agents' files by the hour tell: one source, or one network (a /24, or a /48 of IPv6), did \
-                 where half or more of the packets to the port on the surge's days were its own on most of the sensors \
-                 that saw it{least}, by files of nine tenths of these hours. It is no surge that the Internet shows: it is \
-                 listed apart, and for the others the rate of false events holds by themselves."
-            ),
-            format!(
-                "急増の送信元は、エージェントの1時間ごとのファイルから判定しています。急増期間中の当該ポート宛パケットの半分以上を、\
-                 観測したセンサーの過半数{least}で単一の送信元または単一のネットワーク(/24、IPv6は/48)が占め、ファイルが\
-                 その時間の9割以上ある場合に、単一の送信元によるものとします。これは別に掲載し、誤りの割合はその他の急増のみで\
-                 判定しています。"
-            ),
+            "Who made a surge the agents' files by the hour tell: one source, or one network (a /24, or a /48 of IPv6), did \
+             where half or more of the packets to the port on the surge's days were its own on most of the sensors \
+             that saw it, by files of nine tenths of these hours. It is no surge that the Internet shows: it is \
+             listed apart, and for the others the rate of false events holds by themselves.",
+            "急増の送信元は、エージェントの1時間ごとのファイルから判定しています。急増期間中の当該ポート宛パケットの半分以上を、\
+             観測したセンサーの過半数で単一の送信元または単一のネットワーク(/24、IPv6は/48)が占め、ファイルが\
+             その時間の9割以上ある場合に、単一の送信元によるものとします。これは別に掲載し、誤りの割合はその他の急増のみで\
+             判定しています。",
         )
+        .to_owned()
     })
 }
 

@@ -99,22 +99,14 @@ fn who(form: Form, origin: &SurgeOrigin) -> Option<String> {
     ))
 }
 
-/// A share of one source or network; what is published has a lower bound of it.
+/// A share of one source or network.
 fn from(form: Form, share: f64, length: &str, name: &str) -> String {
     let share = form.percent(share);
-    let share = match form.publication {
-        Some(_) => form.say(format!("{share} or more"), format!("{share}以上")),
-        None => share,
-    };
     let what = match length {
         "" => form.say("one address", "単一のアドレス").to_owned(),
         length => form.say(format!("one {length}"), format!("単一の{length}")),
     };
-    let name = match name {
-        "" => String::new(),
-        name => form.say(format!(" ({name})"), format!("({name})")),
-    };
-    form.say(format!("{share} from {what}{name}"), format!("{what}{name}から{share}"))
+    form.say(format!("{share} from {what} ({name})"), format!("{what}({name})から{share}"))
 }
 
 /// The days of an event.

@@ -188,13 +188,9 @@ fn surges_of_one(report: &Report) -> File {
     let mut table = Table::new(&headings);
     for (at, surge) in report.surges_of_one.iter().enumerate() {
         let one = surge.maker();
-        let by = one.map_or("", |one| match one.length {
-            "" => "address",
-            length => length,
-        });
         for seen in &surge.sensors {
             surge_on(&mut table, report, (at, surge), seen);
-            table.text(one.map_or(by, |one| if one.name.is_empty() { by } else { one.name.as_str() }));
+            table.text(one.map_or("", |one| &one.name));
             table.maybe(one.map(|one| one.share)).maybe(one.map(|one| one.sensors)).end();
         }
     }
@@ -239,8 +235,7 @@ fn surge_on<'t>(
     table.text(&seen.sensor).text(&seen.region).plain(count(seen.packets, report));
     table.plain(seen.baseline).plain(format!("{:e}", seen.p));
     let origin = surge.origin.as_ref();
-    let all = origin.filter(|_| report.publication.is_none());
-    table.maybe(all.map(|of| of.packets));
+    table.maybe(origin.map(|of| of.packets));
     for most in [origin.and_then(|of| of.source.as_ref()), origin.and_then(|of| of.network.as_ref())] {
         table.text(most.map_or("", |most| &most.name)).maybe(most.map(|most| most.share));
     }

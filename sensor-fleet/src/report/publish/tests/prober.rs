@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use clap::Parser as _;
-use jiff::Timestamp;
+use jiff::civil::date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use rstest::rstest;
 
 use super::super::super::arguments::ReportArgs;
@@ -16,6 +17,7 @@ use super::super::super::period::{Asked, Plan};
 use super::super::super::write;
 use crate::report::Gathering;
 use crate::report::fixture::service;
+use crate::report::origin::tests::file;
 use crate::vocabulary::service::Service;
 
 /// What everybody sends, to every address about the same.
@@ -181,6 +183,38 @@ fn no_port_that_was_probed_is_found(#[case] probes: &[Probe], #[case] strays: u6
         let unprobed: Vec<Probe> = probes.iter().map(|it| Probe { packets: 0, ..it.clone() }).collect();
         let (quiet, probed) = (published(9, &unprobed, strays, "en"), published(9, probes, strays, "en"));
         assert!(quiet == probed, "{:?}", differing(&quiet, &probed));
+    }
+}
+
+/// One network makes the worm on five of nine sensors, as the agents' files tell, until a prober floods one of the five: in a
+/// report for the house its surge is then in the other list.
+#[test]
+fn a_flood_does_not_decide_who_made_a_surge() {
+    let folder = tempfile::tempdir().unwrap();
+    // The worm's ten days, and some around them.
+    let first = date(2023, 11, 19);
+    let write = |sensor: usize, source: &str, packets: u64| {
+        for day in first.series(1.day()).take(16) {
+            for hour in 0..24 {
+                let flows = [(source, "37215/tcp", packets), ("192.0.2.1", "37215/tcp", 1)];
+                file(folder.path(), &format!("secret-{sensor}"), &format!("{day}T{hour:02}"), &flows);
+            }
+        }
+    };
+    let with_files = ["--files", folder.path().to_str().unwrap()];
+    let house = || text(&written(&with_files, 9, &[], 0));
+    let public = || written(&[&with_files[..], &["--publish"]].concat(), 9, &[], 0);
+    let apart = "Surges of one source";
+
+    let without_files = published(9, &[], 0, "en");
+    (0..5).for_each(|sensor| write(sensor, "203.0.113.9", 200));
+    assert!(house().contains(apart), "the files tell nothing");
+    let quiet = public();
+    write(2, "198.51.100.7", 1_000_000);
+    assert!(!house().contains(apart), "the flood decides nothing");
+    let flooded = public();
+    for files in [&quiet, &flooded] {
+        assert!(*files == without_files, "{:?}", differing(&without_files, files));
     }
 }
 

@@ -94,7 +94,7 @@ fn found(sensors: &[Sensor], loud: &[Loud]) -> Findings {
             (1..(to - from) / HOUR).for_each(|hour| search.add(&sensor.name, from + hour * HOUR, &[]));
         }
     }
-    search.tell(&mut findings.surges, 1);
+    search.tell(&mut findings.surges);
     findings.set_apart();
     findings
 }
