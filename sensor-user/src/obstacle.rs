@@ -45,6 +45,11 @@ impl WrongUse {
 /// about that.
 #[must_use]
 pub fn in_words(error: &Error) -> String {
+    words(error, confine::keeps_to_files())
+}
+
+/// The same, of a process that keeps to its files or does not.
+pub(crate) fn words(error: &Error, keeps_to_files: bool) -> String {
     let said = format!("{error:#}");
     // A number tells in every language.
     if said.contains("LimitNOFILE=") || said.contains("fs.file-max") {
@@ -53,7 +58,7 @@ pub fn in_words(error: &Error) -> String {
         format!("{said}: allow more with `LimitNOFILE=` in the unit, or `ulimit -n`")
     } else if said.contains("(os error 23)") {
         format!("{said}: the host has no more of them; allow more with `sysctl fs.file-max`")
-    } else if said.contains("(os error 13)") && confine::keeps_to_files() {
+    } else if said.contains("(os error 13)") && keeps_to_files {
         format!(
             "{said}: its user may not, or it was not there when the agent started, which is confined to what was: allow it, \
              and restart the agent"
@@ -74,4 +79,25 @@ pub fn together(failures: impl IntoIterator<Item = Error>) -> Result<()> {
     }
     let failures: Vec<_> = failures.iter().map(|failure| format!("{failure:#}")).collect();
     bail!("{}", failures.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::confined(libc::EACCES, true, "and restart the agent")]
+    #[case::not_confined(libc::EACCES, false, "(os error 13)")]
+    #[case::not_by_files(libc::EPERM, true, "(os error 1)")]
+    #[case::own_limit(libc::EMFILE, true, "or `ulimit -n`")]
+    #[case::limit_of_the_host(libc::ENFILE, true, "with `sysctl fs.file-max`")]
+    fn what_can_be_done_is_said(#[case] number: i32, #[case] keeps_to_files: bool, #[case] end: &str) {
+        let error = Error::from(io::Error::from_raw_os_error(number)).context("cannot read /a");
+        let said = words(&error, keeps_to_files);
+        assert!(said.starts_with("cannot read /a: ") && said.ends_with(end), "{said}");
+    }
 }

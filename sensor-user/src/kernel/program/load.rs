@@ -1,6 +1,7 @@
 //! Loads the programs with what they must know from the start.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
@@ -199,10 +200,19 @@ fn verified(name: &str, loaded: Result<(), ProgramError>) -> Result<()> {
     loaded.map_err(|error| match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             tracing::debug!("{verifier_log}");
-            anyhow!("the kernel refuses the program {name}: {io_error}; `--log debug` shows why")
+            refused(name, &io_error)
         }
         error => anyhow!(error).context(format!("cannot load the program {name}")),
     })
+}
+
+fn refused(name: &str, error: &io::Error) -> anyhow::Error {
+    let cause = match error.kind() {
+        // With its number it would be taken for that of a file.
+        kind @ io::ErrorKind::PermissionDenied => kind.to_string(),
+        _ => error.to_string(),
+    };
+    anyhow!("the kernel refuses the program {name}: {cause}; `--log debug` shows why")
 }
 
 /// The level as aya-log's load-time constant has it.
@@ -247,7 +257,7 @@ fn fill<A: Copy, K: Pod, V: Pod>(
 fn explain(error: anyhow::Error, options: &Options) -> anyhow::Error {
     let out_of_memory = error
         .chain()
-        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
         .any(|error| matches!(error.raw_os_error(), Some(libc::ENOMEM)));
     if out_of_memory {
         let sensors = u32::try_from(options.config.sensors.len()).unwrap_or(u32::MAX);
@@ -257,4 +267,22 @@ fn explain(error: anyhow::Error, options: &Options) -> anyhow::Error {
         );
     }
     error.context("cannot create the sensor's maps")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::obstacle::words;
+
+    #[rstest]
+    #[case::by_the_verifier(libc::EACCES, "permission denied")]
+    #[case::for_a_capability(libc::EPERM, "permission denied")]
+    #[case::otherwise(libc::EINVAL, "Invalid argument (os error 22)")]
+    fn a_program_that_is_refused_is_no_file_that_is(#[case] number: i32, #[case] cause: &str) {
+        let error = refused("sensor", &io::Error::from_raw_os_error(number));
+        let expected = format!("the kernel refuses the program sensor: {cause}; `--log debug` shows why");
+        assert_eq!(words(&error, true), expected);
+    }
 }
