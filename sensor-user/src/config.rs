@@ -43,7 +43,7 @@ pub use self::sensor::{NumberedSensor, Sensor, SensorNumber};
 #[cfg(test)]
 pub(crate) use self::sources::LEAST_MEMORY;
 pub use self::sources::{Sources, VictimDefinition};
-pub use self::store::Store;
+pub use self::store::{DEFAULT_STORE_PATH, Store};
 pub use self::value::{KernelLog, MAX_NAME, Mode, interface_name, name as sensor_name};
 
 use crate::socket;

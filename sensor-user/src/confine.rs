@@ -27,8 +27,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 
-use self::needs::{Granted, needs, sockets};
-use crate::config::{Config, Input};
+use self::needs::{Granted, needs, sockets, usual};
+use crate::config::{Config, DEFAULT_STORE_PATH, Input};
 use crate::kernel::AttachOptions;
 use crate::status::ConfinementStatus;
 
@@ -63,7 +63,8 @@ impl Confinement {
         if unsafe { libc::geteuid() } == 0 {
             return Self { is_root: true, ..Self::default() };
         }
-        let needs = needs(config, input, options).into_iter().chain(sockets(config, options)).collect();
+        let needs = needs(config, input, options).into_iter().chain(sockets(config, options));
+        let needs = needs.chain(usual(DEFAULT_STORE_PATH.as_ref())).collect();
         let (granted, mut lacks) = (Granted::of(needs), Vec::new());
         let landlock = files::restrict(&granted, config.listen.port()).unwrap_or_else(|error| {
             lacks.push(format!("Landlock refuses: {error}"));

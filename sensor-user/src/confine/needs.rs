@@ -76,6 +76,11 @@ pub(super) fn sockets(config: &Config, options: &AttachOptions) -> [Need; 2] {
     [config.socket_path(&options.pins), config.page_path(&options.pins)].map(|path| Need::written(&path))
 }
 
+/// The usual folder of evidence and the store, where it is there: a reload may begin to keep them.
+pub(super) fn usual(folder: &Path) -> Option<Need> {
+    folder.is_dir().then(|| Need::folder(folder))
+}
+
 /// What an agent was granted when it started.
 #[derive(Clone, Debug)]
 pub(super) struct Granted {
@@ -183,6 +188,16 @@ mod tests {
             (Right::Write, "run"),
         ];
         assert_eq!(found, expected.map(|(right, name)| (right, vec![at(name)])));
+    }
+
+    #[test]
+    fn the_usual_folder_is_granted_where_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let granted = Granted::of(usual(folder.path()).into_iter().collect());
+        for need in [Need::folder(folder.path()), Need::folder(&folder.path().join("evidence"))] {
+            assert!(granted.covers(&need), "{need:?}");
+        }
+        assert_eq!(usual(&folder.path().join("missing")), None);
     }
 
     #[test]
