@@ -32,7 +32,7 @@ use crate::kernel::{
     detach_command, rules_in_effect,
 };
 use crate::notices::Book;
-use crate::obstacle::WrongUse;
+use crate::obstacle::{WrongUse, in_words};
 use crate::preflight;
 use crate::repeated::{Repeated, Trouble};
 use crate::socket::{Door, PAGE, Questions};
@@ -213,7 +213,7 @@ impl Agent {
         let members = match resolver.resolve(&self.config) {
             Ok(members) => members,
             Err(error) => {
-                tracing::warn!("{error:#}; constituencies stay as they were");
+                tracing::warn!("{}; constituencies stay as they were", in_words(&error));
                 // It is read again once it is another.
                 return self.resolve_by(resolver);
             }

@@ -54,10 +54,11 @@ impl<'a> Answer<'a> {
     /// # Errors
     /// As [`Answer::line`].
     pub async fn error(&mut self, error: &Error) -> io::Result<()> {
+        let words = in_words(error);
         if WrongUse::is_behind(error) {
-            return self.line(&json!({ "error": format!("{error:#}"), "wrong_use": true })).await;
+            return self.line(&json!({ "error": words, "wrong_use": true })).await;
         }
-        self.line(&json!({ "error": in_words(error) })).await
+        self.line(&json!({ "error": words })).await
     }
 
     /// In pieces, so that the time is that of each piece and not of them all.

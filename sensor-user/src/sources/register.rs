@@ -19,6 +19,7 @@ use super::sketch::SketchKey;
 use super::source::Source;
 use super::victims::Victim;
 use crate::config::{NumberedSensor, SensorNumber, Sources};
+use crate::obstacle::in_words;
 use crate::store;
 
 /// How often events are stored, in seconds.
@@ -192,8 +193,10 @@ impl Register {
 /// What sketches are made with; that there is something wrong with it is logged.
 fn sketch_key(settings: &Sources) -> Option<SketchKey> {
     let key = SketchKey::read(settings.sketch_key_file.as_deref()?);
-    key.inspect_err(|error| tracing::error!("{error:#}; until a reload with a key no window has a sketch"))
-        .ok()
+    key.inspect_err(|error| {
+        tracing::error!("{}; until a reload with a key no window has a sketch", in_words(error));
+    })
+    .ok()
 }
 
 impl Sink for Register {

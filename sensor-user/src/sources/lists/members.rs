@@ -7,6 +7,7 @@ use anyhow::{Context as _, Error, Result};
 use super::mmdb::{Countries, Systems};
 use super::watched::{Stamp, content};
 use crate::config::{Config, Constituency, Members};
+use crate::obstacle::in_words;
 
 /// Finds the members of constituencies, and knows when the files that tell them have changed.
 #[derive(Debug, Default)]
@@ -108,5 +109,8 @@ fn known<T>(file: Result<Option<T>>) -> Option<T> {
 }
 
 fn warn(error: &Error) {
-    tracing::warn!("{error:#}; until then constituencies are known by what else names their addresses");
+    tracing::warn!(
+        "{}; until then constituencies are known by what else names their addresses",
+        in_words(error)
+    );
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::ListStatus;
+use crate::obstacle::in_words;
 
 /// No list is larger.
 const MAX_SIZE: u64 = 1 << 30;
@@ -126,7 +127,7 @@ impl<T> Watched<T> {
             Err(error) => {
                 let stays =
                     if self.used.is_some() { "the old one stays in use" } else { "it is done without" };
-                let trouble = format!("{list}: {path}: {error:#}; {stays}");
+                let trouble = format!("{list}: {path}: {}; {stays}", in_words(&error));
                 if self.trouble.as_ref() != Some(&trouble) {
                     tracing::warn!("{trouble}");
                 }
