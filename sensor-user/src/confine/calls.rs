@@ -124,6 +124,7 @@ fn programs() -> Result<Vec<BpfProgram>, BackendError> {
     for call in [libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_pkey_mprotect] {
         refused.insert(call, vec![flag(2, libc::PROT_EXEC)?]);
     }
+    refused.insert(libc::SYS_shmat, vec![flag(2, libc::SHM_EXEC)?]);
     let namespaces = NAMESPACES.into_iter().map(|namespace| flag(0, namespace));
     refused.insert(libc::SYS_clone, namespaces.collect::<Result<_, _>>()?);
     // What it is to make stands in memory, where no filter looks: libraries take `clone` where there is no `clone3`.
@@ -227,6 +228,10 @@ mod tests {
         call(libc::SYS_mmap, [0, 4096, protection.into(), flags.into(), -1, 0])
     }
 
+    fn shared_memory() -> io::Result<()> {
+        call(libc::SYS_shmat, [-1, 0, libc::SHM_EXEC.into(), 0, 0, 0])
+    }
+
     #[cfg(target_arch = "x86_64")]
     fn x32() -> io::Result<()> {
         call(0x4000_0000 | libc::SYS_getppid, [0; 6])
@@ -244,6 +249,7 @@ mod tests {
     #[case::namespaces(namespaces)]
     #[case::personality(personality)]
     #[case::memory_for_programs(|| memory(libc::PROT_READ | libc::PROT_EXEC))]
+    #[case::shared_memory_for_programs(shared_memory)]
     #[case::another_abi(x32)]
     fn it_is_refused(#[case] act: fn() -> io::Result<()>) -> Result<()> {
         let without = act().err().and_then(|error| error.raw_os_error());
