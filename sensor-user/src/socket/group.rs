@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 /// Its name.
 pub(crate) const GROUP: &str = "sensor";
@@ -12,15 +12,19 @@ const FILE: &str = "/etc/group";
 /// More is not read.
 const MOST: u64 = 4 << 20;
 
-/// The group's number, of which the first that was found counts: a confined agent may not read the file again once another
-/// has replaced it. `None` if the host has no such group.
+/// The group's number, or what it was when it could be looked up last: a confined agent may not read the file any more once
+/// another has replaced it. `None` if the host has no such group.
 pub(crate) fn number() -> io::Result<Option<u32>> {
-    static FOUND: OnceLock<u32> = OnceLock::new();
-    if let Some(found) = FOUND.get() {
-        return Ok(Some(*found));
+    static LAST: Mutex<Option<u32>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match (look(), *last) {
+        (Ok(number), _) => {
+            *last = number;
+            Ok(number)
+        }
+        (Err(_), Some(number)) => Ok(Some(number)),
+        (Err(error), None) => Err(error),
     }
-    let number = look()?;
-    Ok(number.map(|number| *FOUND.get_or_init(|| number)))
 }
 
 fn look() -> io::Result<Option<u32>> {

@@ -206,12 +206,21 @@ fn permit(path: &Path) -> io::Result<()> {
         Ok(false) => Ok(()),
         Err(error) => {
             tracing::warn!(
-                "cannot give {} to the group {GROUP}: {error}; root alone is answered there until the agent has \
-                 CAP_CHOWN",
-                path.display()
+                "cannot give {} to the group {GROUP}: {error}; root alone is answered there until {}",
+                path.display(),
+                until(&error)
             );
             Ok(())
         }
+    }
+}
+
+/// What has to be so before the group can be given a socket. What refuses a file has another number than what refuses an owner.
+fn until(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => "the agent's user belongs to the group, or it has CAP_CHOWN",
+        Some(libc::EACCES) => "the agent may read /etc/group and is restarted",
+        _ => "that works and the agent is restarted",
     }
 }
 
