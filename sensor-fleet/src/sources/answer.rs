@@ -59,14 +59,14 @@ struct SourceLine {
 }
 
 #[derive(Deserialize)]
-struct SketchLine {
+struct SourcesSketchLine {
     key: String,
     precision: u8,
     registers: String,
 }
 
 #[derive(Deserialize)]
-struct NoSketchLine {
+struct MissingSketchLine {
     trouble: String,
 }
 
@@ -116,11 +116,12 @@ pub fn read(bytes: &[u8]) -> Result<Answer, String> {
         } else if let Some(total) = of("total") {
             answer.total = Total::deserialize(total).map_err(wrong)?;
         } else if let Some(sketch) = of("sketch") {
-            let SketchLine { key, precision, registers } = SketchLine::deserialize(sketch).map_err(wrong)?;
+            let SourcesSketchLine { key, precision, registers } =
+                SourcesSketchLine::deserialize(sketch).map_err(wrong)?;
             let read = Sketch::read(&key, precision, &registers);
             answer.sketch = Some(read.ok_or_else(|| "its sketch is not in hexadecimal".to_owned()));
         } else if let Some(none) = of("no_sketch") {
-            answer.sketch = Some(Err(NoSketchLine::deserialize(none).map_err(wrong)?.trouble));
+            answer.sketch = Some(Err(MissingSketchLine::deserialize(none).map_err(wrong)?.trouble));
         } else if let Some(row) = of("source") {
             answer.rows.push(SourceLine::deserialize(row).map_err(wrong)?.into());
         }

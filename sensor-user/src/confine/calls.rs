@@ -85,7 +85,7 @@ const REFUSED_HERE: [c_long; 4] = [libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_m
 const REFUSED_HERE: [c_long; 0] = [];
 
 /// Sockets are of these families; all others are refused.
-const FAMILIES: [c_int; 4] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_UNIX];
+const SOCKETS: [c_int; 4] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK, libc::AF_UNIX];
 
 /// Namespaces that `clone` would make.
 const NAMESPACES: [c_int; 7] = [
@@ -114,7 +114,7 @@ fn programs() -> Result<Vec<BpfProgram>, BackendError> {
     let whatever = REFUSED.into_iter().chain(REFUSED_HERE).map(|call| (call, Vec::new()));
     let mut refused: BTreeMap<c_long, Vec<SeccompRule>> = whatever.collect();
     let other_family = || {
-        let is_none = FAMILIES.map(|family| argument(0, SeccompCmpOp::Ne, family));
+        let is_none = SOCKETS.map(|family| argument(0, SeccompCmpOp::Ne, family));
         SeccompRule::new(is_none.into_iter().collect::<Result<_, _>>()?)
     };
     for call in [libc::SYS_socket, libc::SYS_socketpair] {

@@ -44,7 +44,7 @@ pub(super) fn findings(pins: &Path) -> Vec<Finding> {
         capabilities(),
         bpf_file_system(pins),
         sockets(),
-        keeps_to_files(landlock()),
+        landlocked(landlock()),
         filter(&fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")),
     ]);
     findings.extend(version.and_then(locked_memory));
@@ -131,7 +131,7 @@ fn sockets() -> Finding {
 }
 
 /// Whether an agent that is not root can be confined to its files.
-fn keeps_to_files(landlock: Landlock) -> Finding {
+fn landlocked(landlock: Landlock) -> Finding {
     let check = "landlock";
     let without = "without it an agent may open whatever its user may";
     match landlock {
@@ -276,7 +276,7 @@ mod tests {
         #[case] severity: Severity,
         #[case] words: &str,
     ) {
-        let finding = keeps_to_files(landlock);
+        let finding = landlocked(landlock);
         assert_eq!((finding.severity, finding.found.contains(words)), (severity, true), "{finding:?}");
     }
 
