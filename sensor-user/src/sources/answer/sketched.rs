@@ -16,8 +16,10 @@ use crate::store::{self, Kept, Reader};
 const NO_KEY: &str =
     "it has no key for sketches: give all sensors the same, as `sketch_key_file` in [sources]";
 const NEW_KEY: &str = "its key for sketches was not there all that time: ask for hours since it was";
-const NO_STORE: &str = "there were more sources than memory follows: add [store] to its configuration, or give [sources] more `memory`";
-const SUMMED_UP: &str = "some sources are stored as a sum alone, which tells no port and no tool: ask for all packets, or for other hours";
+const NO_STORE: &str = "there were more sources than memory follows: add [store] to its configuration, or give \
+                        [sources] more `memory`";
+const SUMMED_UP: &str = "some sources are stored as a sum alone, which tells no port and no tool: ask for all \
+                         packets, or for other hours";
 
 /// Whether an answer is to have one: those are that may have all rows that there can be.
 pub(super) fn is_wanted(ask: &Ask) -> bool {
