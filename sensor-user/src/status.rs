@@ -1,11 +1,15 @@
 //! What `sensor status` says: as the agent answers it, a line each, and as people read it.
 
+mod confinement;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sensor_common::noun::noun;
 use serde::{Deserialize, Serialize};
+
+pub use self::confinement::ConfinementStatus;
 
 /// A line of the answer: an object with one key, which says what it is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,29 +55,6 @@ pub struct AgentStatus {
     /// What the kernel refuses it.
     #[serde(default)]
     pub confined: ConfinementStatus,
-}
-
-/// What the kernel refuses an agent, since it has asked for that.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfinementStatus {
-    /// The version of the kernel's Landlock, by which it keeps to the files that its configuration names; `None` if it may open
-    /// what its user may.
-    pub landlock: Option<u32>,
-    /// Whether it is refused system calls that it does not make.
-    pub seccomp: bool,
-}
-
-impl fmt::Display for ConfinementStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.landlock, self.seccomp) {
-            (Some(version), true) => {
-                write!(f, "files by Landlock (ABI {version}), system calls by seccomp")
-            }
-            (Some(version), false) => write!(f, "files by Landlock (ABI {version}) alone"),
-            (None, true) => f.write_str("system calls by seccomp alone"),
-            (None, false) => f.write_str("no"),
-        }
-    }
 }
 
 /// An interface that is configured.
