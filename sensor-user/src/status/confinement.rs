@@ -10,7 +10,7 @@ pub struct ConfinementStatus {
     /// The version of the kernel's Landlock, by which it keeps to the files that its configuration names; `None` if it may open
     /// what its user may.
     pub landlock: Option<u32>,
-    /// Whether it is refused system calls that it does not make.
+    /// Whether it is refused system calls that open up the kernel, other processes or other programs.
     pub seccomp: bool,
 }
 
