@@ -1,36 +1,34 @@
 //! The agent's configuration file.
 
-use std::fs::Permissions;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
-/// A configuration file; an agent that keeps evidence has a store of its own beside it, unless the file names another.
+/// A configuration file, in a folder of its own since an agent may be confined to that; one that keeps evidence has a store of
+/// its own, unless the file names another.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
-    file: NamedTempFile,
+    folder: TempDir,
     store: TempDir,
 }
 
 impl ConfigFile {
     pub(super) fn new(text: &str) -> Result<Self> {
-        let file = tempfile::Builder::new()
-            .prefix("sensor-")
-            .suffix(".toml")
-            .tempfile()
-            .context("cannot make a configuration file")?;
-        // An agent that runs as somebody else reads it too.
-        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        let folder = tempfile::Builder::new().prefix("sensor-config-").tempdir()?;
         let store = tempfile::Builder::new().prefix("sensor-store-").tempdir()?;
-        let config = Self { file, store };
+        let config = Self { folder, store };
         config.write(text)?;
+        // An agent that runs as somebody else reads it too.
+        fs::set_permissions(config.folder.path(), Permissions::from_mode(0o755))?;
+        fs::set_permissions(config.path(), Permissions::from_mode(0o644))?;
         Ok(config)
     }
 
-    pub(super) fn path(&self) -> &Path {
-        self.file.path()
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.path().join("sensor.toml")
     }
 
     /// Writes something else.
@@ -41,6 +39,6 @@ impl ConfigFile {
         } else {
             String::new()
         };
-        std::fs::write(self.path(), format!("{text}{store}")).context("cannot write the configuration file")
+        fs::write(self.path(), format!("{text}{store}")).context("cannot write the configuration file")
     }
 }
