@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::thread;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use caps::{CapSet, Capability};
 use nix::sys::signal::Signal;
 use rstest::rstest;
@@ -53,24 +53,31 @@ fn lift_memory_limit() -> Result<()> {
     Ok(())
 }
 
-/// A sensor host for the user: an agent that it may run, pins, and a folder for what is kept.
+/// A folder that the user may enter, and nobody else but root.
+fn folder() -> Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    chown(folder.path(), Some(USER), Some(USER))?;
+    Ok(folder)
+}
+
+/// A sensor host for the user: an agent that it may run, pins, and folders for what is kept and for sockets.
 struct Host {
     wire: Wire,
     pins: Pins,
     agent: PublicCopy,
-    folder: TempDir,
+    store: TempDir,
+    sockets: TempDir,
 }
 
 impl Host {
     fn new() -> Result<Self> {
-        let host = Self {
+        Ok(Self {
             wire: Wire::new()?,
             pins: Pins::new()?,
             agent: PublicCopy::new()?,
-            folder: tempfile::tempdir()?,
-        };
-        chown(host.folder.path(), Some(USER), Some(USER))?;
-        Ok(host)
+            store: folder()?,
+            sockets: folder()?,
+        })
     }
 
     /// What the unit does as root before it starts the agent.
@@ -83,20 +90,32 @@ impl Host {
             shell.args(["-c", &script, "prepare-pins", &USER.to_string()]).arg(self.pins.path()).output()?;
         ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let unit = fs::read_to_string(workspace().join("packaging/sensor.service"))?;
-        let hand_over = unit.lines().find_map(|line| line.strip_prefix("ExecStartPre=+/bin/chown "));
-        let hand_over = hand_over.context("the unit hands nothing over")?;
-        let hand_over = hand_over.replace("sensor:sensor", &format!("{USER}:{USER}"));
-        let options = hand_over.strip_suffix(" /var/lib/sensor").context("it is another folder's")?;
-        let done = Command::new("chown").args(options.split(' ')).arg(self.folder.path()).status()?;
-        ensure!(done.success(), "{done}");
+        let hand_over = unit.lines().filter_map(|line| {
+            line.strip_prefix("ExecStartPre=")?.trim_start_matches('-').strip_prefix("+/bin/chown ")
+        });
+        let mut handed_over = Vec::new();
+        for words in hand_over {
+            let (options, of_the_host) = words.rsplit_once(' ').context("it names no folder")?;
+            let folder = match of_the_host {
+                "/var/lib/sensor" => &self.store,
+                "/run/sensor" => &self.sockets,
+                other => bail!("the unit hands over {other}"),
+            };
+            // A virtual machine has no list of users.
+            let options = options.replace("sensor:sensor", &format!("{USER}:{USER}")).replace("=root", "=0");
+            let done = Command::new("chown").args(options.split(' ')).arg(folder.path()).status()?;
+            ensure!(done.success(), "{done}");
+            handed_over.push(of_the_host);
+        }
+        assert_eq!(handed_over, ["/var/lib/sensor", "/run/sensor"]);
         Ok(())
     }
 
     fn config(&self, more: &str) -> String {
-        let folder = self.folder.path().display();
+        let (store, sockets) = (self.store.path().display(), self.sockets.path().display());
         format!(
-            "{more}\n[[sensor]]\nname = \"a\"\n[evidence]\npath = \"{folder}/evidence\"\n[store]\npath = \"{folder}\"\n\
-             [socket]\npath = \"{folder}/s.sock\"\n"
+            "{more}\n[[sensor]]\nname = \"a\"\n[evidence]\npath = \"{store}/evidence\"\n[store]\npath = \"{store}\"\n\
+             [socket]\npath = \"{sockets}/s.sock\"\n"
         )
     }
 
@@ -122,8 +141,15 @@ impl Host {
 
     /// Asks the agent, as root.
     fn ask(&self, arguments: &[&str]) -> Result<Said> {
-        let socket = self.folder.path().join("s.sock").display().to_string();
+        let socket = self.sockets.path().join("s.sock").display().to_string();
         sensor(&self.wire.near.namespace, &[arguments, &["--socket", &socket]].concat())
+    }
+
+    /// What the agent says of how it is confined.
+    fn confinement(&self) -> Result<Value> {
+        let status = self.ask(&["status", "--json"])?;
+        let first: Value = serde_json::from_str(status.stdout.lines().next().context("no status")?)?;
+        Ok(first["agent"]["confined"].clone())
     }
 }
 
@@ -141,12 +167,14 @@ fn send(sender: &Sender<'_>, packets: usize, truth: &mut Counts) -> Result<()> {
 fn of_threads(process: u32, headings: &[&str]) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        let status = fs::read_to_string(task?.path().join("status"))?;
+        // One that has ended meanwhile says nothing.
+        let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
         for heading in headings {
             let line = status.lines().find_map(|line| line.strip_prefix(heading));
             all.push(line.with_context(|| format!("no {heading}"))?.trim().to_owned());
         }
     }
+    ensure!(!all.is_empty(), "no thread of the process {process} is to be seen");
     Ok(all)
 }
 
@@ -259,19 +287,16 @@ fn it_keeps_to_what_its_configuration_named() -> Result<()> {
     let mut agent = host.start()?;
     let threads = of_threads(agent.pid(), &["Seccomp:", "NoNewPrivs:"])?;
     ensure!(threads.chunks(2).all(|thread| thread == ["2", "1"]), "{threads:?}");
-    let status = host.ask(&["status", "--json"])?;
-    let first: Value = serde_json::from_str(status.stdout.lines().next().context("no status")?)?;
-    let confined = &first["agent"]["confined"];
-    assert_eq!(confined["seccomp"], true, "{first}");
+    let confined = host.confinement()?;
+    assert_eq!(confined["seccomp"], true, "{confined}");
     let by_landlock = confined["landlock"].is_number();
     let words =
         if by_landlock { "confined: files by Landlock (ABI " } else { "since the kernel has no Landlock" };
     until(|| Ok(agent.stderr().contains(words)), || agent.stderr())?;
 
-    let other = tempfile::tempdir()?;
-    chown(other.path(), Some(USER), Some(USER))?;
+    let other = folder()?;
     let path = other.path().display().to_string();
-    let kept = format!("\"{}/evidence\"", host.folder.path().display());
+    let kept = format!("\"{}/evidence\"", host.store.path().display());
     let elsewhere = host.config("drain_interval = \"1s\"").replace(&kept, &format!("\"{path}\""));
     agent.rewrite_config(&elsewhere)?;
     let said = host.ask(&["reload"])?;
@@ -292,35 +317,53 @@ fn it_keeps_to_what_its_configuration_named() -> Result<()> {
     until(|| Ok(fs::read_dir(other.path())?.count() > 0), || agent.stderr())
 }
 
-/// Files that others replace are read anew, and all that is written and listened at is there.
+/// Files that others replace are read anew, all that is written and listened at is there, and nothing beside.
 #[test]
 fn it_follows_its_files_while_it_is_confined() -> Result<()> {
     needs_root!();
     let host = Host::new()?;
     host.prepare()?;
-    let at = |name: &str| host.folder.path().join(name);
-    fs::create_dir(at("lists"))?;
-    let list = at("lists/scanners.csv");
+    let (lists, notices, outside) = (folder()?, folder()?, folder()?);
+    let list = lists.path().join("scanners.csv");
+    let (log, socket) = (notices.path().join("notices.jsonl"), host.sockets.path().join("p.sock"));
     fs::write(&list, "192.0.2.0/24,Example Scan\n")?;
-    let (folder, list_path) = (host.folder.path().display(), list.display());
     let config = host.config(&format!(
-        "drain_interval = \"1s\"\n[sources]\nknown_scanners = \"{list_path}\"\n[page]\npath = \"{folder}/p.sock\"\n\
-         [notices]\nlog = \"{folder}/notices.jsonl\"\n[[constituency]]\nname = \"ours\"\nprefixes = [\"203.0.113.0/24\"]"
+        "drain_interval = \"1s\"\n[sources]\nknown_scanners = \"{}\"\n[page]\npath = \"{}\"\n[notices]\nlog = \"{}\"\n\
+         [[constituency]]\nname = \"ours\"\nprefixes = [\"203.0.113.0/24\"]",
+        list.display(),
+        socket.display(),
+        log.display()
     ));
     let agent = host.start_with(&config)?;
-    until(|| Ok(at("notices.jsonl").exists() && at("p.sock").exists()), || agent.stderr())?;
-    fs::write(at("lists/new.csv"), "203.0.113.0/24,Example Scan\n")?;
-    fs::rename(at("lists/new.csv"), &list)?;
-    until(|| Ok(agent.stderr().contains("is read anew")), || agent.stderr())?;
+    until(|| Ok(log.exists() && socket.exists()), || agent.stderr())?;
+    let new = lists.path().join("new.csv");
+    fs::write(&new, "203.0.113.0/24,Example Scan\n")?;
+    fs::rename(&new, &list)?;
+    let times_read = || agent.stderr().matches("scanners.csv is read anew").count();
+    until(|| Ok(times_read() > 0), || agent.stderr())?;
     // Somebody cleans up: the socket is made anew.
-    fs::remove_file(at("p.sock"))?;
-    until(|| Ok(UnixStream::connect(at("p.sock")).is_ok()), || agent.stderr())?;
-    let mut page = UnixStream::connect(at("p.sock"))?;
+    fs::remove_file(&socket)?;
+    until(|| Ok(UnixStream::connect(&socket).is_ok()), || agent.stderr())?;
+    let mut page = UnixStream::connect(&socket)?;
     page.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     page.read_to_string(&mut answer)?;
     ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let status = host.ask(&["status"])?;
     assert_eq!(status.code, 0, "nothing is refused that it needs: {status:?}");
-    Ok(())
+
+    let before = times_read();
+    // The user may read it, and the agent did not know of its folder.
+    let elsewhere = outside.path().join("list");
+    fs::write(&elsewhere, "198.51.100.0/24,Example Scan\n")?;
+    symlink(&elsewhere, &new)?;
+    fs::rename(&new, &list)?;
+    let by_landlock = host.confinement()?["landlock"].is_number();
+    let is_refused = |line: &str| {
+        ["scanners.csv", "(os error 13)", "and restart the agent"].iter().all(|words| line.contains(words))
+    };
+    until(
+        || Ok(if by_landlock { agent.stderr().lines().any(is_refused) } else { times_read() > before }),
+        || agent.stderr(),
+    )
 }
