@@ -2,6 +2,7 @@
 //! configurations are accepted, messages and figures are the program's own, files are there.
 
 mod command;
+mod examples;
 mod figures;
 mod files;
 mod links;
