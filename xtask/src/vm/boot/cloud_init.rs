@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::examples;
+use super::host::Host;
+use super::{disk, examples};
 use crate::shell;
 
 const USER_DATA: &str = "packaging/examples/cloud-init/user-data";
 
 /// Where the package is on the machine's disk, which reaches no server.
 const PACKAGE: &str = "var/local/sensor.deb";
+
+/// Whom Debian's images let in, by the keys that the cloud hands over.
+const USER: &str = "debian";
 
 /// Summing up a file takes no longer.
 const SUMMING: Duration = Duration::from_mins(1);
@@ -41,6 +45,9 @@ pub fn go(folder: &Path, package: &Path) -> Result<()> {
         ],
     )?;
     let package = fs::read(package).with_context(|| format!("cannot read {}", package.display()))?;
+    // Another than root's own, which cloud-init would keep root from using.
+    let (key, public) = disk::key(folder, "user")?;
+    let seed = format!("instance-id: boot\nlocal-hostname: boot\npublic-keys:\n  - {public}");
     let settings = "datasource_list: [ NoCloud ]\nnetwork: {config: disabled}\n";
     let mut journey = examples::start(
         folder,
@@ -48,10 +55,7 @@ pub fn go(folder: &Path, package: &Path) -> Result<()> {
         vec![
             ("etc/cloud/cloud-init.disabled", None),
             ("etc/cloud/cloud.cfg.d/99_boot.cfg", Some(settings.into())),
-            (
-                "var/lib/cloud/seed/nocloud/meta-data",
-                Some("instance-id: boot\nlocal-hostname: boot\n".into()),
-            ),
+            ("var/lib/cloud/seed/nocloud/meta-data", Some(seed.into())),
             ("var/lib/cloud/seed/nocloud/user-data", Some(user_data.into())),
             (PACKAGE, Some(package)),
         ],
@@ -68,11 +72,12 @@ pub fn go(folder: &Path, package: &Path) -> Result<()> {
     })?;
     host.ask("! systemctl is-enabled sensor && ! test -e /etc/sensor/sensor.toml")?;
     journey.say("cloud-init attached it, and waits for somebody to confirm");
-    let said = host.ask("sensor confirm")?;
+    let user = Host { user: USER, key, ..host.clone() };
+    let said = user.ask("sudo sensor confirm")?;
     ensure!(said.contains("confirmed"), "{said}");
     host.until("systemctl is-active sensor && systemctl is-enabled sensor")?;
     host.ask("grep --quiet laboratory /etc/sensor/sensor.toml")?;
-    journey.say("confirmed over a new connection, and systemd runs it");
+    journey.say("confirmed over a new connection of the image's own user, and systemd runs it");
     examples::counts_for_good(&mut journey)
 }
 

@@ -51,23 +51,23 @@ pub struct Disk {
 /// When Debian's packages cannot be had, or there is no room.
 pub fn make(folder: &Path, more: &More) -> Result<Disk> {
     let root = folder.join(SUITE);
-    if !root.join("sbin/init").exists() || !root.join("etc/debian_version").exists() {
+    let packages = [&[PACKAGES][..], more.packages].concat().join(",");
+    let list = folder.join("debootstrap.list");
+    let is_made = fs::read_to_string(&list).is_ok_and(|made| made == packages);
+    if !is_made || !root.join("sbin/init").exists() || !root.join("etc/debian_version").exists() {
         println!("boot: making a Debian {SUITE} in {}: some minutes", root.display());
         let partial = folder.join("partial");
         let _ = fs::remove_dir_all(&partial);
         fs::create_dir_all(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
         let mut debootstrap = shell::as_root("debootstrap")?;
-        let packages = [&[PACKAGES][..], more.packages].concat().join(",");
         debootstrap.args(["--variant=minbase", &format!("--include={packages}"), SUITE]).arg(&partial);
         shell::capture(&mut debootstrap, MAKING)?;
+        let _ = fs::remove_dir_all(&root);
         fs::rename(&partial, &root).with_context(|| format!("cannot create {}", root.display()))?;
+        fs::write(&list, packages).with_context(|| format!("cannot write {}", list.display()))?;
     }
-    let key = folder.join("key");
-    if !key.is_file() {
-        let mut keygen = Command::new("ssh-keygen");
-        shell::capture(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key), MAKING)?;
-    }
-    configure(&root, &fs::read_to_string(key.with_extension("pub"))?)?;
+    let (key, public) = key(folder, "key")?;
+    configure(&root, &public)?;
     more.files.iter().try_for_each(|(path, content)| put(&root.join(path), content.as_deref()))?;
     let image = folder.join("disk.img");
     let _ = fs::remove_file(&image);
@@ -80,6 +80,22 @@ pub fn make(folder: &Path, more: &More) -> Result<Disk> {
         entries.into_iter().find(is_it).with_context(|| format!("Debian has no /boot/{begins}…"))
     };
     Ok(Disk { image, kernel: boot("vmlinuz-")?, initrd: boot("initrd.img-")?, key })
+}
+
+/// A key to log in by, made once, and its public half.
+///
+/// # Errors
+/// It cannot be made.
+pub fn key(folder: &Path, name: &str) -> Result<(PathBuf, String)> {
+    let key = folder.join(name);
+    if !key.is_file() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let mut keygen = Command::new("ssh-keygen");
+        shell::capture(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key), MAKING)?;
+    }
+    let public = fs::read_to_string(key.with_extension("pub"))
+        .with_context(|| format!("{} has no public half: remove it", key.display()))?;
+    Ok((key, public))
 }
 
 /// Writes a file, or removes it.

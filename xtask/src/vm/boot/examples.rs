@@ -13,7 +13,7 @@ use super::{Counted, Journey, ansible, cloud_init};
 use crate::{package, setup, shell};
 
 /// What these machines have beside others.
-const PACKAGES: &[&str] = &["python3-apt", "cloud-init"];
+const PACKAGES: &[&str] = &["python3-apt", "cloud-init", "sudo"];
 
 /// An example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -26,6 +26,8 @@ pub const PORT: u16 = 9_999;
 /// Whom to log in to, and how.
 #[derive(Clone)]
 pub struct Host {
+    /// As whom.
+    pub user: &'static str,
     /// The host's port that leads to its SSH.
     pub port: u16,
     /// The key that it takes.
@@ -49,7 +51,7 @@ impl Host {
 
     fn ssh(&self, command: &str) -> Command {
         let mut ssh = Command::new("ssh");
-        ssh.args(self.options()).args(["-p", &self.port.to_string(), "root@127.0.0.1", command]);
+        ssh.args(self.options()).args(["-p", &self.port.to_string(), "-l", self.user, "127.0.0.1", command]);
         ssh
     }
 

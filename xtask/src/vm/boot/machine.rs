@@ -161,7 +161,7 @@ impl Machine {
         let complaints = File::create(path(COMPLAINTS)).context("cannot write what QEMU complains of")?;
         let qemu = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints).spawn();
         let qemu = qemu.with_context(|| format!("cannot run {QEMU}"))?;
-        let host = Host { port, key: disk.key.clone(), console: path(CONSOLE) };
+        let host = Host { user: "root", port, key: disk.key.clone(), console: path(CONSOLE) };
         Ok(Self { host, accelerator, qemu, folder: folder.to_owned() })
     }
 
@@ -313,7 +313,8 @@ mod tests {
         runs(&mut lasting, folder.path()).unwrap();
         lasting.kill().unwrap();
         lasting.wait().unwrap();
-        let host = Host { port: 1, key: folder.path().join("key"), console: folder.path().join(CONSOLE) };
+        let (key, console) = (folder.path().join("key"), folder.path().join(CONSOLE));
+        let host = Host { user: "root", port: 1, key, console };
         let error = host.wait(|| runs(&mut lasting, folder.path())).unwrap_err().to_string();
         assert!(error.contains("signal: 9") && error.contains("host forwarding rule"), "{error}");
     }
