@@ -24,10 +24,22 @@ const PLAYING: Duration = Duration::from_mins(30);
 /// From where this host logs in, through QEMU's network.
 const ADMIN: &str = "10.0.2.0/24";
 
+/// Comes before the agent in root's `PATH`, and keeps the playbook from confirming.
+const STAND_IN: &str = "/usr/local/bin/sensor";
+
+/// Fails instead, as a host does on which something goes wrong after it was attached.
+const FAILS: &str = "exit 1";
+
+/// Cuts the connection instead, as a rule does that keeps nobody in: from then on the host is on its own.
+const CUTS: &str = "pkill -KILL -f '^sshd: root'; exit 1";
+
+/// A change.
+const OTHER: &str = "sensor_region=elsewhere";
+
 /// cloud-init does nothing here.
 const OFF: &str = "etc/cloud/cloud-init.disabled";
 
-/// Plays it on a fresh machine, again, and with a mistake.
+/// Plays it on a fresh machine, again, with mistakes, and with trouble after it was attached.
 ///
 /// # Errors
 /// The step that did not go as it should.
@@ -39,6 +51,16 @@ pub fn go(folder: &Path, package: &Path) -> Result<()> {
     let host = &journey.machine.host.clone();
     let inventory = |admin: &str| write(&folder.join("inventory.json"), host, package, admin);
 
+    stand_in(host, FAILS)?;
+    let said = play(&inventory(ADMIN)?, &[])?;
+    ensure!(!said.well && said.text.contains("rescued=1"), "on a fresh host that fails: {said}");
+    host.nothing_is_attached()?;
+    host.ask(
+        "! systemctl is-active sensor && ! systemctl is-enabled sensor && ! test -e /etc/sensor/sensor.toml",
+    )?;
+    host.ask(&format!("rm {STAND_IN}"))?;
+    journey.say("a fresh host that fails once it is attached is as it was before");
+
     let said = play(&inventory(ADMIN)?, &[])?;
     ensure!(said.well && said.text.contains("failed=0"), "{said}");
     host.ask("systemctl is-active sensor && systemctl is-enabled sensor")?;
@@ -48,11 +70,49 @@ pub fn go(folder: &Path, package: &Path) -> Result<()> {
     ensure!(said.well && said.text.contains("changed=0"), "the second time: {said}");
     journey.say("played again, it changes nothing");
 
+    let agent = "systemctl show sensor --property MainPID --value";
+    let before = host.ask(agent)?;
     let said = play(&inventory("203.0.113.0/24")?, &[])?;
-    ensure!(!said.well && said.text.contains("rescued=1"), "with a rule that keeps nobody in: {said}");
-    host.ask(&format!("systemctl is-active sensor && grep --quiet '{ADMIN}' /etc/sensor/sensor.toml"))?;
-    journey.say("a mistake is refused, and the machine as it was before");
+    ensure!(!said.well && said.text.contains("rescued=0"), "with a rule that keeps nobody in: {said}");
+    ensure!(host.ask(agent)? == before, "another agent runs after a mistake");
+    is_as_before(host)?;
+    journey.say("a mistake is refused, and nothing touched");
+
+    stand_in(host, FAILS)?;
+    let said = play(&inventory(ADMIN)?, &["--extra-vars", OTHER])?;
+    ensure!(!said.well && said.text.contains("rescued=1"), "on a host that fails: {said}");
+    is_as_before(host)?;
+    journey.say("a host that fails once a change is attached is as it was before");
+
+    stand_in(host, CUTS)?;
+    let said = play(&inventory(ADMIN)?, &["--extra-vars", &format!("{OTHER} sensor_confirm_within=2m")])?;
+    ensure!(!said.well && said.text.contains("unreachable=1"), "cut off: {said}");
+    host.until("systemctl is-active sensor && ! systemctl is-active sensor-unconfirmed")?;
+    is_as_before(host)?;
+    host.ask(&format!("rm {STAND_IN}"))?;
+    journey.say("a host that cannot be reached any more undoes a change by itself");
+
+    let said = play(&inventory(ADMIN)?, &["--extra-vars", OTHER])?;
+    ensure!(said.well, "a change: {said}");
+    host.ask("systemctl is-active sensor && grep --quiet elsewhere /etc/sensor/sensor.toml")?;
+    journey.say("a change is made");
     examples::counts_for_good(&mut journey)
+}
+
+/// Has something else come of `sensor confirm`.
+fn stand_in(host: &Host, instead: &str) -> Result<()> {
+    let script =
+        format!("#!/bin/sh\nif [ \"$1\" = confirm ]; then {instead}; fi\nexec /usr/bin/sensor \"$@\"\n");
+    host.ask(&format!("cat > {STAND_IN} <<'END'\n{script}END\nchmod 755 {STAND_IN}")).map(drop)
+}
+
+/// That the agent runs, with the configuration of the first play.
+fn is_as_before(host: &Host) -> Result<()> {
+    host.ask(&format!(
+        "systemctl is-active sensor && ip link show admin0 | grep -q xdp && \
+         grep --quiet '{ADMIN}' /etc/sensor/sensor.toml && grep --quiet laboratory /etc/sensor/sensor.toml"
+    ))
+    .map(drop)
 }
 
 /// An inventory of one host, with the variables that the example has.
