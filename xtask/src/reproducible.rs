@@ -1,4 +1,4 @@
-//! The same bytes wherever they are built: paths of this machine are called by names that every machine has.
+//! The same bytes in another folder: paths of this machine are called by names that every machine has.
 
 mod twice;
 

@@ -73,7 +73,13 @@ fn build(arguments: &Reproducible, folder: &Path, place: &str, output: &str) -> 
     package.env("SOURCE_DATE_EPOCH", super::date()?.to_string());
     let status = package.status().context("cannot run cargo")?;
     ensure!(status.success(), "packing in {} failed: its complaints are above", place.display());
-    for (number, object) in objects(&place.join("target"))?.iter().enumerate() {
+    let objects = objects(&place.join("target"))?;
+    ensure!(
+        !objects.is_empty(),
+        "no object for the kernel is below {}: nothing says whether they are the same",
+        place.display()
+    );
+    for (number, object) in objects.iter().enumerate() {
         fs::write(output.join(format!("sensor-{number}.bpf.o")), object)?;
     }
     fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
