@@ -61,21 +61,6 @@ impl Test {
         self.filter.is_none() && self.programs.is_empty()
     }
 
-    /// Builds what is to run, and the programs that tests run. Of some programs of integration tests only these are built:
-    /// to link all of them takes minutes.
-    fn build(&self) -> Result<Vec<Executable>> {
-        let folder = shell::workspace().join(INTEGRATION);
-        let is_integration = |name: &String| {
-            folder.join(name).join("main.rs").exists() || folder.join(name).with_extension("rs").exists()
-        };
-        if self.programs.is_empty() || !self.programs.iter().all(is_integration) {
-            return build();
-        }
-        let mut arguments = vec!["--workspace", "--exclude", "sensor-ebpf", "--lib", "--bins"];
-        arguments.extend(self.programs.iter().flat_map(|name| ["--test", name]));
-        cargo::build(&arguments)
-    }
-
     fn has(&self, program: &Executable) -> bool {
         self.programs.is_empty() || self.programs.contains(&program.target)
     }
@@ -87,7 +72,7 @@ impl Test {
 /// When setup fails, the tests do not compile, or the filter leaves none.
 pub fn run(test: &Test) -> Result<bool> {
     let tools = setup::for_testing()?;
-    let built = test.build()?;
+    let built = build_some(&test.programs)?;
     let skips = Skips::start()?;
     let mut environment = Environment::new(&built, &tools, &skips.file)?;
     // What is shipped takes minutes to build: whoever runs a few tests does without.
@@ -139,6 +124,24 @@ fn here(programs: &[&Executable], test: &Test, environment: &Environment) -> Out
         total.add(documentation(test.filter.as_deref()));
     }
     total
+}
+
+/// Builds these programs of tests, or all if none is named, and the programs that tests run. Of some programs of integration
+/// tests only these are built: to link all of them takes minutes.
+///
+/// # Errors
+/// When they do not compile.
+pub fn build_some(programs: &[String]) -> Result<Vec<Executable>> {
+    let folder = shell::workspace().join(INTEGRATION);
+    let is_integration = |name: &String| {
+        folder.join(name).join("main.rs").exists() || folder.join(name).with_extension("rs").exists()
+    };
+    if programs.is_empty() || !programs.iter().all(is_integration) {
+        return build();
+    }
+    let mut arguments = vec!["--workspace", "--exclude", "sensor-ebpf", "--lib", "--bins"];
+    arguments.extend(programs.iter().flat_map(|name| ["--test", name]));
+    cargo::build(&arguments)
 }
 
 /// Builds every test, and the programs that tests run.

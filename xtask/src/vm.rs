@@ -120,7 +120,7 @@ pub fn run(vm: &Vm) -> Result<bool> {
     }
     setup::for_building()?;
     let mut payload = match vm.architecture {
-        Architecture::Amd64 => payload(&test::build()?, build::agent()?)?,
+        Architecture::Amd64 => payload(&test::build_some(&vm.tests)?, build::agent()?)?,
         Architecture::Arm64 => crossed::payload(vm.architecture, &vm.tests)?,
     };
     if !vm.tests.is_empty() {
