@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -114,10 +115,12 @@ fn here(programs: &[&Executable], test: &Test, environment: &Environment) -> Out
     for built in programs {
         let name = name(built);
         println!("\n{name}");
+        let start = Instant::now();
         total.add(match command(built, environment) {
             Ok(command) => program::run(command, &name, test.filter.as_deref()),
             Err(error) => Outcome::broken(&name, &format!("{error:#}")),
         });
+        println!("{name}: {} s", start.elapsed().as_secs());
     }
     if test.programs.is_empty() {
         println!("\ndocumentation examples");
