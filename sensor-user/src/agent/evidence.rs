@@ -181,7 +181,8 @@ fn forget(deployment: &mut Deployment) {
         let forgone = deployment.ledger().and_then(|ledger| forgo(deployment.sensors(), ledger));
         if let Err(error) = forgone {
             tracing::warn!(
-                "{error:#}: what was handed over as evidence and not taken is not counted as lost"
+                "{}: what was handed over as evidence and not taken is not counted as lost",
+                in_words(&error)
             );
         }
         deployment.drop_ring();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::notices::{Book, LogStats, Logger};
+use crate::obstacle::in_words;
 
 /// How long a stop waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -33,7 +34,10 @@ impl Notices {
             match Logger::start(settings, &self.book, &self.stats) {
                 Ok(logger) => self.logger = logger,
                 Err(error) => {
-                    tracing::error!("{error:#}: no event log is written until a reload or a restart");
+                    tracing::error!(
+                        "{}: no event log is written until a reload or a restart",
+                        in_words(&error)
+                    );
                 }
             }
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::kernel::{Deployment, Ledger};
+use crate::obstacle::in_words;
 use crate::sources::{Observation, Position, Sink};
 use crate::store::{Feed, Keeper, Schedule, Stats};
 
@@ -46,7 +47,8 @@ impl Store {
                 Ok(keeper) => self.keeper = Some(keeper),
                 Err(error) => {
                     tracing::error!(
-                        "{error:#}: nothing is stored until a reload or a restart; counting goes on"
+                        "{}: nothing is stored until a reload or a restart; counting goes on",
+                        in_words(&error)
                     );
                 }
             }

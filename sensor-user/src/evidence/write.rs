@@ -19,6 +19,7 @@ use super::pcapng::{Blocks, Packet, Reading, whole_blocks};
 use crate::config::{Evidence, NumberedSensor, SensorNumber};
 use crate::counters::names::slot_name;
 use crate::kernel::{Interface, since_1970};
+use crate::obstacle::in_words;
 use crate::repeated::{Repeated, Trouble};
 
 /// A file is at most about as large as this, or an eighth of all.
@@ -101,7 +102,8 @@ impl Writer {
             self.accounts.taken(sensor, cpu, number);
         }
         if let Err(error) = self.accounts.remember() {
-            tracing::error!("{error:#}: after a restart some records of evidence will be counted wrongly");
+            let error = in_words(&error);
+            tracing::error!("{error}: after a restart some records of evidence will be counted wrongly");
         }
     }
 

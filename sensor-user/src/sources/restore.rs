@@ -14,6 +14,7 @@ use super::sketch::SketchKey;
 use super::source::Source;
 use super::window::{About, Span, Window};
 use crate::config::SensorNumber;
+use crate::obstacle::in_words;
 use crate::store::{Ask, EventKind, Flowed, HourRow, Reader};
 
 /// A time that nobody watched for longer is a break. The store is written once a minute, and told the time each second.
@@ -38,8 +39,9 @@ impl Memory {
             }
         }
         if let Some(error) = failed {
+            let error = in_words(&error);
             tracing::warn!(
-                "{error:#}: not all that was known of this hour and day before the start is known now"
+                "{error}: not all that was known of this hour and day before the start is known now"
             );
         }
     }

@@ -1,4 +1,10 @@
 use super::*;
+use crate::evidence::Basis;
+use crate::notices::Book;
+use crate::socket::Visit;
+use crate::sources::AskCounts;
+use crate::status::StatusLine;
+use crate::view::{AskView, View};
 
 /// Knows nothing.
 struct Ignorant;
