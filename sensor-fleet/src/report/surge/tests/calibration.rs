@@ -8,6 +8,7 @@ use rstest::rstest;
 
 use super::super::{Findings, Settings};
 use super::simulate::{BEFORE, DAYS, ROUGH, Shape, dates, detect, quiet, tcp, whole};
+use super::{judged, may_be_wrong};
 use crate::vocabulary::verdict::SurgeVerdict;
 
 /// Every cell is independent and its true distribution the assumed one; what is tested is the estimates.
@@ -24,16 +25,11 @@ fn is_wrong(findings: &Findings) -> bool {
 #[case::bursts(Shape { dispersions: &[1.0, 2.0], ..ROUGH }, 100)]
 #[case::small_counts(Shape { means: (0.0, 3.0), ..ROUGH }, 100)]
 fn chance_is_no_surge(#[case] shape: Shape, #[case] reports: u64) {
+    let reports = judged(reports);
     let wrong = (0..reports).filter(|seed| is_wrong(&detect(Settings::default(), &quiet(*seed, &shape))));
-    let wrong = u64::try_from(wrong.count()).unwrap();
+    let wrong = wrong.count() as u64;
     println!("{wrong} of {reports} reports have a false alarm");
-    // The 97.5 % point of a binomial distribution of these and the promised rate.
-    let most = match reports {
-        100 => 10,
-        200 => 16,
-        _ => panic!("no limit for {reports} reports"),
-    };
-    assert!(wrong <= most, "{wrong} of {reports} reports have a false alarm");
+    assert!(wrong <= may_be_wrong(reports), "{wrong} of {reports} reports have a false alarm");
 }
 
 /// Ports that are much alike, of which sensors export two thirds: every few days one takes the place of another.
@@ -47,7 +43,8 @@ const PLACES: usize = 60;
 #[case::all_may_lose_theirs(0)]
 #[case::half_are_configured(PLACES / 2)]
 fn a_port_that_takes_the_place_of_another_is_no_surge(#[case] configured: usize) {
-    let wrong = (0..100).filter(|seed| {
+    let reports = judged(100);
+    let wrong = (0..reports).filter(|seed| {
         let mut sensors = quiet(*seed, &CROWDED);
         let mut random = SplitMix64::seed_from_u64(*seed);
         for sensor in &mut sensors {
@@ -69,9 +66,9 @@ fn a_port_that_takes_the_place_of_another_is_no_surge(#[case] configured: usize)
         }
         is_wrong(&detect(Settings::default(), &sensors))
     });
-    let wrong = wrong.count();
-    println!("{wrong} of 100 reports have a false alarm");
-    assert!(wrong <= 5, "{wrong} of 100 reports have a false alarm");
+    let wrong = wrong.count() as u64;
+    println!("{wrong} of {reports} reports have a false alarm");
+    assert!(20 * wrong <= reports, "{wrong} of {reports} reports have a false alarm");
 }
 
 /// Ports with 200 packets a day on each of twenty sensors, in their weekly pattern.
@@ -86,9 +83,9 @@ const PORTS: Shape = Shape {
     trouble: false,
 };
 
-/// In how many of 100 reports two days with `times` the packets at `surging` sensors are found, with this verdict.
-fn found(times: f64, surging: &Range<usize>, verdict: SurgeVerdict) -> usize {
-    let found = (0..100).filter(|seed| {
+/// In how many of these reports two days with `times` the packets at `surging` sensors are found, with this verdict.
+fn found(reports: u64, times: f64, surging: &Range<usize>, verdict: SurgeVerdict) -> u64 {
+    let found = (0..reports).filter(|seed| {
         let day = BEFORE + 30;
         let mut sensors = quiet(*seed, &PORTS);
         for sensor in &mut sensors[surging.clone()] {
@@ -104,7 +101,7 @@ fn found(times: f64, surging: &Range<usize>, verdict: SurgeVerdict) -> usize {
                 && (surge.verdict, surge.judged) == (verdict, 20)
         })
     });
-    found.count()
+    found.count() as u64
 }
 
 #[rstest]
@@ -113,12 +110,13 @@ fn found(times: f64, surging: &Range<usize>, verdict: SurgeVerdict) -> usize {
 #[case::everywhere(0..20, SurgeVerdict::Global)]
 #[case::some(7..13, SurgeVerdict::Mixed)]
 fn a_surge_is_found(#[case] surging: Range<usize>, #[case] verdict: SurgeVerdict) {
-    let found = found(4.0, &surging, verdict);
-    println!("{found} of 100 found as {verdict:?}");
-    assert!(found >= 95, "{found} of 100 found as {verdict:?}");
+    let reports = judged(100);
+    let found = found(reports, 4.0, &surging, verdict);
+    println!("{found} of {reports} found as {verdict:?}");
+    assert!(100 * found >= 95 * reports, "{found} of {reports} found as {verdict:?}");
 }
 
 #[test]
 fn half_as_much_again_is_no_surge() {
-    assert_eq!(found(1.5, &(7..8), SurgeVerdict::SensorOnly), 0);
+    assert_eq!(found(judged(100), 1.5, &(7..8), SurgeVerdict::SensorOnly), 0);
 }
