@@ -19,7 +19,6 @@ use super::pcapng::{Blocks, Packet, Reading, whole_blocks};
 use crate::config::{Evidence, NumberedSensor, SensorNumber};
 use crate::counters::names::slot_name;
 use crate::kernel::{Interface, since_1970};
-use crate::obstacle::in_words;
 use crate::repeated::{Repeated, Trouble};
 
 /// A file is at most about as large as this, or an eighth of all.
@@ -54,7 +53,10 @@ pub(super) struct Writer {
     sensors: HashMap<SensorNumber, String>,
     interfaces: HashMap<u32, String>,
     open: Option<Open>,
+    /// Attempts to write evidence that failed.
     failing: Repeated,
+    /// Attempts to note for a successor what was taken that failed.
+    forgetting: Repeated,
 }
 
 /// A file that is written to.
@@ -76,8 +78,16 @@ impl Writer {
         trouble: Trouble,
     ) -> Self {
         let sensors = sensors.iter().map(|it| (it.number, it.sensor.name.clone())).collect();
-        let (interfaces, failing) = (HashMap::new(), Repeated::said_by(trouble));
-        Self { evidence, folder: None, accounts, sensors, interfaces, open: None, failing }
+        Self {
+            evidence,
+            folder: None,
+            accounts,
+            sensors,
+            interfaces: HashMap::new(),
+            open: None,
+            failing: Repeated::said_by(trouble),
+            forgetting: Repeated::default(),
+        }
     }
 
     /// Writes what comes, until nobody is left who could send more.
@@ -101,9 +111,19 @@ impl Writer {
         for &(sensor, cpu, number) in &batch.taken {
             self.accounts.taken(sensor, cpu, number);
         }
-        if let Err(error) = self.accounts.remember() {
-            let error = in_words(&error);
-            tracing::error!("{error}: after a restart some records of evidence will be counted wrongly");
+        match self.accounts.remember() {
+            Ok(()) => {
+                if let Some(times) = self.forgetting.worked() {
+                    tracing::info!("records of evidence are remembered again: {times} attempts had failed");
+                }
+            }
+            Err(error) => {
+                if let Some(reason) = self.forgetting.failed(&error) {
+                    tracing::error!(
+                        "{reason}: after a restart some records of evidence will be counted wrongly"
+                    );
+                }
+            }
         }
     }
 
