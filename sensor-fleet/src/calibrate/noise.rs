@@ -64,14 +64,7 @@ impl Noise {
 
     /// The same, and by sensor and day what single sources have of each, if any is loud.
     pub(super) fn drawn(self, random: &mut SplitMix64, sensors: usize, days: usize) -> (Vec<Vec<f64>>, Loud) {
-        match self {
-            Self::Loud => loud(random, sensors, days),
-            _ => (self.of_many(random, sensors, days), Loud::new()),
-        }
-    }
-
-    fn of_many(self, random: &mut SplitMix64, sensors: usize, days: usize) -> Vec<Vec<f64>> {
-        match self {
+        let factors = match self {
             Self::Gamma => {
                 let dispersion = 0.02 + 0.18 * uniform(random).powi(2);
                 let (weekly, phase) = (0.25 * uniform(random), TAU * uniform(random));
@@ -106,8 +99,9 @@ impl Noise {
             Self::Student => each(sensors, days, |_| {
                 (0.3 * normal(random) / gamma(random, 0.5).sqrt()).clamp(-12.0, 12.0).exp()
             }),
-            Self::Loud => loud(random, sensors, days).0,
-        }
+            Self::Loud => return loud(random, sensors, days),
+        };
+        (factors, Loud::new())
     }
 }
 
