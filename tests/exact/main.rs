@@ -279,7 +279,7 @@ fn a_program_that_raises_the_settings_last_is_found_out() -> Result<()> {
     let fronts = [front()?, front()?];
     let programs = [fronts[0].program(), fronts[1].program()];
     let enough = |wrong: &Wrong| !wrong.0.is_empty();
-    let wrong = race(&mut sensor, cpus, programs, &[60], CONTROL / 10, Sensor::values, enough)?;
+    let wrong = race(&mut sensor, cpus, programs, &[60], CONTROL, Sensor::values, enough)?;
     ensure!(wrong.0.keys().any(|&what| what != "different in the end"), "nothing is wrong: {wrong:?}");
     Ok(())
 }
