@@ -1,5 +1,7 @@
 //! How the page looks, on every screen, with and without a script, to everybody.
 
+use std::iter;
+
 use anyhow::{Context as _, Result, ensure};
 use sensor_harness::frame::frame;
 use sensor_harness::needs;
@@ -68,7 +70,9 @@ fn it_fits_every_screen_and_keeps_nobody_from_reading() -> Result<()> {
                 for asked in browser.asked_for() {
                     ensure!(asked.starts_with(URL), "{what} asks for {asked}");
                 }
-                browser.picture(&format!("{}-{width}-{scheme}", path.replace(['/', '?', '=', '&'], "-")))?;
+                let words = path.split(|it: char| !it.is_ascii_alphanumeric()).filter(|it| !it.is_empty());
+                let name: Vec<_> = iter::once("page").chain(words).collect();
+                browser.picture(&format!("{}-{width}-{scheme}", name.join("-")))?;
             }
         }
     }
