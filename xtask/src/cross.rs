@@ -21,8 +21,9 @@ const OUTSIDE: [&str; 3] = ["kernel::host::ethtool::", "kernel::maps::rules::", 
 
 /// Tests that take an emulated processor half an hour and more, and show of the order of bytes what others of their kind do:
 /// how often chance is taken for a surge in thousands of made-up days; a store that is filled and emptied again and again.
-const TOO_LONG: [&str; 3] = [
+const TOO_LONG: [&str; 4] = [
     "report::surge::tests::calibration::",
+    "report::surge::tests::loud::",
     "report::surge::tests::sources::chance_is_no_shutdown",
     "store::tests::bounds::what_has_no_room_goes_oldest_first",
 ];
