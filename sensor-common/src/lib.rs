@@ -2,7 +2,7 @@
 //! which counter it belongs to ([`parse`]), how it adds to that ([`hot`]), whether it is let through instead
 //! ([`classify`]), what made it ([`fingerprint`]), what is kept of it ([`evidence`]), and what is remembered of what the
 //! host itself sends ([`flow`]); and for who shows counts, what ports and countries are called
-//! ([`service`], [`country`]), and the word behind a number ([`noun`]).
+//! ([`service`], [`country`]), and how a number is written ([`grouped`]) and the word behind it ([`noun`]).
 //!
 //! Everything here is plain `no_std` code without allocation, so that the very functions that run in the
 //! kernel are tested on the host; but for `hyperloglog` and `heavy`, a feature for programs of the host: the agent makes
@@ -19,6 +19,7 @@ pub mod country;
 pub mod evidence;
 pub mod fingerprint;
 pub mod flow;
+pub mod grouped;
 #[cfg(feature = "sketch")]
 pub mod heavy;
 pub mod hot;

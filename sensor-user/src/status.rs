@@ -1,7 +1,7 @@
 //! What `sensor status` says: as the agent answers it, a line each, and as people read it.
 
 mod confinement;
-mod number;
+mod share;
 mod words;
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use self::confinement::ConfinementStatus;
-pub(crate) use self::number::{Grouped, Share};
+pub(crate) use self::share::Share;
 pub use self::words::for_people;
 
 /// A line of the answer: an object with one key, which says what it is about.

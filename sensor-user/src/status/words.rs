@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use sensor_common::grouped::Grouped;
 use sensor_common::noun::noun;
 
-use super::number::{Grouped, Share};
+use super::share::Share;
 use super::{
     AgentStatus, CountersStatus, EvidenceStatus, InterfaceStatus, NoticesStatus, Readiness, SensorStatus,
     StatusLine, StoreStatus,

@@ -1,9 +1,10 @@
 //! How numbers, shares and times are written.
 
 use jiff::Timestamp;
+use sensor_common::grouped::Grouped;
 
 use crate::sources::Count;
-use crate::status::{Grouped, Share};
+use crate::status::Share;
 
 /// What stands where nothing is known.
 pub(crate) const UNKNOWN: &str = "–";

@@ -9,8 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use pcap_file::pcap::PcapReader;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use pcap_file::{DataLink, PcapError};
-
-use crate::screen::grouped;
+use sensor_common::grouped::Grouped;
 
 /// Length of an Ethernet header.
 const ETHERNET: usize = 14;
@@ -54,15 +53,15 @@ impl Survey {
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} packets", grouped(self.packets))?;
+        write!(f, "{} packets", Grouped(self.packets))?;
         if self.cut > 0 {
-            write!(f, ", {} of them cut short by the capture and filled up with zeros", grouped(self.cut))?;
+            write!(f, ", {} of them cut short by the capture and filled up with zeros", Grouped(self.cut))?;
         }
         if self.unusable > 0 {
             write!(
                 f,
                 ", and {} left out for being no whole frame or of a link type not known here",
-                grouped(self.unusable)
+                Grouped(self.unusable)
             )?;
         }
         Ok(())

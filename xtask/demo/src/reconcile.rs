@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use sensor_common::grouped::Grouped;
 use sensor_harness::agent::AgentProcess;
 use sensor_harness::counts::Counts;
 use sensor_harness::metrics::Page;
 
-use crate::screen::{grouped, say};
+use crate::screen::say;
 
 /// Prints the account, and says whether it comes out even.
 pub fn reconcile(truth: &Counts, agent: &AgentProcess) -> Result<bool> {
@@ -33,18 +34,18 @@ pub fn reconcile(truth: &Counts, agent: &AgentProcess) -> Result<bool> {
         "{} of {} slots differ in packets or bytes; /metrics sums up to {}, and {} of its ports differ.",
         wrong_slots.len(),
         slots(truth).len(),
-        grouped(metrics),
+        Grouped(metrics),
         wrong_ports.len(),
     ))?;
     let difference = truth.packets().abs_diff(counts.packets()).max(truth.packets().abs_diff(metrics));
-    say(&format!("{} packets sent: difference {difference}", grouped(truth.packets())))?;
+    say(&format!("{} packets sent: difference {difference}", Grouped(truth.packets())))?;
     Ok(difference == 0 && wrong_slots.is_empty() && wrong_ports.is_empty())
 }
 
 fn row(outcome: &str, sent: u64, counted: u64) -> Result<()> {
     let sign = if counted < sent { "-" } else { "" };
-    let difference = format!("{sign}{}", grouped(sent.abs_diff(counted)));
-    say(&format!("{outcome:<24} {:>12} {:>12} {difference:>11}", grouped(sent), grouped(counted)))
+    let difference = format!("{sign}{}", Grouped(sent.abs_diff(counted)));
+    say(&format!("{outcome:<24} {:>12} {:>12} {difference:>11}", Grouped(sent), Grouped(counted)))
 }
 
 /// Packets by protocol, or by why they were let through.

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use sensor_common::grouped::Grouped;
 use sensor_harness::counts::Counts;
 
 use crate::ranking::ranking;
@@ -58,10 +59,10 @@ impl Screen {
         let mut text = format!(
             "{:>4} s   {} packets{}: {} counted and dropped, {} let through\n\n",
             time.as_secs(),
-            grouped(counts.packets()),
+            Grouped(counts.packets()),
             if finished { ", the last one sent" } else { "" },
-            grouped(total),
-            grouped(counts.packets() - total),
+            Grouped(total),
+            Grouped(counts.packets() - total),
         );
         for (rank, (row, packets)) in rows.iter().take(ROWS).enumerate() {
             let new = packets.saturating_sub(self.before.get(row).copied().unwrap_or(0));
@@ -70,7 +71,7 @@ impl Screen {
                 text,
                 "  {:>3}  {row:<14} {:>12}  {:>8.0}/s  {:>5.1} %",
                 format!("#{}", rank + 1),
-                grouped(*packets),
+                Grouped(*packets),
                 float(new) / seconds,
                 share(*packets, total),
             );
@@ -80,7 +81,7 @@ impl Screen {
             text,
             "       {:<14} {:>12}  {:>10}  {:>5.1} %",
             format!("{} others", rows.len().saturating_sub(ROWS)),
-            grouped(rest),
+            Grouped(rest),
             "",
             share(rest, total),
         );
@@ -91,7 +92,7 @@ impl Screen {
 /// The ranking on one line, as in a row of TSUBAME's Table 1.
 fn line(time: Duration, counts: &Counts, rows: &[(String, u64)]) -> String {
     let total = counts.counted();
-    let mut text = format!("{:>4} s {:>10} packets ", time.as_secs(), grouped(counts.packets()));
+    let mut text = format!("{:>4} s {:>10} packets ", time.as_secs(), Grouped(counts.packets()));
     for (rank, (row, packets)) in rows.iter().take(ROWS).enumerate() {
         let _ = write!(text, " #{} {row} {:.1} % ", rank + 1, share(*packets, total));
     }
@@ -112,32 +113,4 @@ fn float(number: u64) -> f64 {
 /// Writes a line. Unlike `println!` it gives an error when nobody reads, as behind `head`.
 pub fn say(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("cannot write to standard output")
-}
-
-/// `1234567` → `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case(0, "0")]
-    #[case(999, "999")]
-    #[case(1_000, "1,000")]
-    #[case(1_234_567, "1,234,567")]
-    fn thousands_are_grouped(#[case] number: u64, #[case] text: &str) {
-        assert_eq!(grouped(number), text);
-    }
 }

@@ -1,5 +1,7 @@
 //! How numbers are shown to people, in English: `12,345`, `12.3 %`.
 
+use sensor_common::grouped::Grouped;
+
 use crate::report::model::Publication;
 
 /// A count with thousands separators; `<10` if it is withheld.
@@ -14,15 +16,7 @@ pub fn count(packets: u64, publication: Option<Publication>) -> String {
 /// A whole number with thousands separators.
 #[must_use]
 pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    Grouped(number).to_string()
 }
 
 /// An average: whole from 100 on, with one digit after the point from 1 on, else with two. Never 0 if it isn't.
@@ -84,16 +78,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case(0, "0")]
-    #[case(999, "999")]
-    #[case(1_000, "1,000")]
-    #[case(12_345_678, "12,345,678")]
-    #[case(u64::MAX, "18,446,744,073,709,551,615")]
-    fn thousands_are_parted(#[case] number: u64, #[case] shown: &str) {
-        assert_eq!(thousands(number), shown);
-    }
 
     #[rstest]
     #[case::below(9, "<10")]

@@ -1,22 +1,6 @@
-//! Numbers and shares as people read them.
+//! Shares as people read them.
 
-use std::fmt::{self, Write as _};
-
-/// A number with a comma before each three digits.
-pub struct Grouped(pub u64);
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                f.write_char(',')?;
-            }
-            f.write_char(digit)?;
-        }
-        Ok(())
-    }
-}
+use std::fmt;
 
 /// A part of a whole in percent, rounded down: all is said of no less.
 pub struct Share(pub u64, pub u64);
@@ -50,15 +34,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case(0, "0")]
-    #[case(999, "999")]
-    #[case(1_000, "1,000")]
-    #[case(u64::MAX, "18,446,744,073,709,551,615")]
-    fn numbers_are_grouped(#[case] number: u64, #[case] text: &str) {
-        assert_eq!(Grouped(number).to_string(), text);
-    }
 
     #[rstest]
     #[case::nothing_yet(0, 0, "all")]
