@@ -1,5 +1,6 @@
 //! Where and when a run was made.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,9 @@ use serde_json::{Value, json};
 pub struct Machine {
     kernel: String,
     processor: String,
+    /// Against which of the processor's faults the kernel guards itself, and how: each guard is paid for with every call
+    /// or return.
+    mitigations: BTreeMap<String, String>,
     cpus: usize,
     /// CPUs that there may ever be: the kernel has counters for each.
     possible_cpus: usize,
@@ -26,14 +30,13 @@ impl Machine {
     /// # Errors
     /// The kernel does not tell.
     pub fn this() -> Result<Self> {
-        let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = information.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         Ok(Self {
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
                 .context("the kernel does not tell its release")?
                 .trim()
                 .to_owned(),
-            processor: model.map_or(std::env::consts::ARCH, |(_, name)| name).to_owned(),
+            processor: processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()),
+            mitigations: mitigations(),
             cpus: cpus()?.len(),
             possible_cpus: possible_cpus()?,
             time: SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is wrong")?.as_secs(),
@@ -55,17 +58,42 @@ impl Machine {
 
     /// For programs.
     pub fn to_json(&self) -> Value {
-        let Self { kernel, processor, cpus, possible_cpus, time, build } = self;
+        let Self { kernel, processor, mitigations, cpus, possible_cpus, time, build } = self;
         json!({
             "date": self.date(), "time": time, "kernel": kernel, "processor": processor, "cpus": cpus,
-            "possible_cpus": possible_cpus,
-            "build": build,
+            "mitigations": mitigations, "possible_cpus": possible_cpus, "build": build,
         })
     }
 
     fn date(&self) -> String {
         date(self.time / 86_400)
     }
+}
+
+/// Its name, and the numbers by which those are told apart that their makers, or a hypervisor, give one name.
+fn processor(cpuinfo: &str) -> String {
+    let field = |wanted: &str| {
+        cpuinfo.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            (name.trim_end() == wanted).then_some(value.trim())
+        })
+    };
+    let name = field("model name").unwrap_or(std::env::consts::ARCH);
+    let numbers: Vec<String> = ["cpu family", "model", "stepping", "CPU implementer", "CPU part"]
+        .into_iter()
+        .filter_map(|name| Some(format!("{} {}", name.trim_start_matches("cpu "), field(name)?)))
+        .collect();
+    if numbers.is_empty() { name.to_owned() } else { format!("{name} ({})", numbers.join(", ")) }
+}
+
+/// By fault; none where the kernel does not tell.
+fn mitigations() -> BTreeMap<String, String> {
+    let faults = fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().flatten();
+    let told = faults.filter_map(|fault| {
+        let how = fs::read_to_string(fault.path()).ok()?.trim().to_owned();
+        how.starts_with("Mitigation").then_some((fault.file_name().into_string().ok()?, how))
+    });
+    told.collect()
 }
 
 /// Of a list like `0-3` or `0-1,4`.
@@ -108,6 +136,24 @@ mod tests {
             (length("0-3"), length("7"), length("4-5"), length("x")),
             (Some(4), Some(1), Some(2), None)
         );
+    }
+
+    #[test]
+    fn processors_of_one_name_are_told_apart() {
+        let table = [
+            (
+                "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nstepping\t: 1\n\nprocessor\t: 1\n",
+                "AMD EPYC (family 25, model 1, stepping 1)",
+            ),
+            (
+                "CPU implementer\t: 0x41\nCPU part\t: 0xd0c\n",
+                &*format!("{} (CPU implementer 0x41, CPU part 0xd0c)", std::env::consts::ARCH),
+            ),
+            ("", std::env::consts::ARCH),
+        ];
+        for (cpuinfo, name) in table {
+            assert_eq!(processor(cpuinfo), name);
+        }
     }
 
     #[test]
