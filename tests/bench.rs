@@ -28,7 +28,11 @@ fn everything_is_measured() -> Result<()> {
     let bench = needs!(built::bench()?);
     // Live frames take one CPU to send and one to receive.
     let alone = cpus()?.len() == 1;
-    let sections = if alone { &["path", "drain", "agent"][..] } else { &["path", "veth", "drain", "agent"] };
+    let sections = if alone {
+        &["processor", "path", "drain", "agent"][..]
+    } else {
+        &["processor", "path", "veth", "drain", "agent"]
+    };
     let arguments: Vec<_> = sections.iter().flat_map(|section| ["--section", section]).collect();
     let (said, folder) = measure(&bench, &arguments)?;
 

@@ -31,6 +31,8 @@ pub struct Figure {
 /// A part of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Section {
+    /// The processor, without the sensor
+    Processor,
     /// The programs by themselves, run over a frame by the kernel
     Path,
     /// Frames that arrive on a veth, and all that the kernel does with them
@@ -43,11 +45,12 @@ pub enum Section {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Path, Self::Veth, Self::Drain, Self::Agent];
+    pub const ALL: [Self; 5] = [Self::Processor, Self::Path, Self::Veth, Self::Drain, Self::Agent];
 
     /// Its heading.
     pub const fn title(self) -> &'static str {
         match self {
+            Self::Processor => "Processor: a step of its own work, without the sensor",
             Self::Path => "Packet path, BPF_PROG_TEST_RUN: CPU time of a packet",
             Self::Veth => "Packet path, live frames on a veth: the receiver's CPU time of a packet",
             Self::Drain => "Drain: every counter of every sensor read, and summed over the CPUs",
@@ -58,6 +61,7 @@ impl Section {
     /// Its name in files.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Processor => "processor",
             Self::Path => "path",
             Self::Veth => "veth",
             Self::Drain => "drain",

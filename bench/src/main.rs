@@ -11,6 +11,7 @@ mod machine;
 mod other;
 mod path;
 mod plot;
+mod processor;
 mod programs;
 mod sample;
 mod sensor;
@@ -76,6 +77,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     for section in sections {
         eprintln!("bench: {}", section.name());
         figures.0.extend(match section {
+            Section::Processor => processor::measure(&effort)?,
             Section::Path => path::measure(&effort, against)?,
             Section::Veth => veth::measure(&effort, against)?,
             Section::Drain => drain::measure(&effort, &machine)?,

@@ -17,7 +17,7 @@ pub struct Bench {
     /// Just enough to see that everything runs: a few seconds, and figures that mean little
     #[arg(long)]
     quick: bool,
-    /// Measure only this, one of path, veth, drain and agent; may be given again
+    /// Measure only this, one of processor, path, veth, drain and agent; may be given again
     #[arg(long, value_name = "NAME")]
     section: Vec<String>,
     /// Another build of the agent, whose program is measured beside this one's

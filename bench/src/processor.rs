@@ -1,0 +1,160 @@
+//! The processor by itself, which a virtual machine shares with neighbours that it does not see.
+//!
+//! From one day to another all of a packet's, a drain's and a scrape's costs move together where a neighbour takes a
+//! part of the clock, of a core or of its cache. These figures have nothing of the sensor in them: where they differ
+//! between two runs, so will all others, and the runs' nanoseconds cannot be compared.
+
+use std::array;
+use std::hint::black_box;
+use std::panic::resume_unwind;
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_xoshiro::SplitMix64;
+use sensor_harness::sender::{cpus, pin_to_cpu};
+
+use crate::clock::CpuClock;
+use crate::effort::Effort;
+use crate::figure::{Figure, Section, Unit};
+use crate::sample::Sample;
+
+/// What each kind of work shows.
+const WORKS: [(&str, &str, Work); 6] = [
+    ("chain", "a multiplication that waits for the one before", Work::Chain),
+    ("wide", "one of eight sums that wait for none of the others", Work::Wide),
+    ("load.16", "a load from 16 KiB, whose address is in the one before", Work::Load(16)),
+    ("load.256", "… from 256 KiB", Work::Load(256)),
+    ("load.1024", "… from 1 MiB", Work::Load(1_024)),
+    ("load.16384", "… from 16 MiB", Work::Load(16_384)),
+];
+
+/// Work whose cost a part of the processor decides.
+#[derive(Clone, Copy)]
+enum Work {
+    /// The clock.
+    Chain,
+    /// The core's units, which two threads of it share.
+    Wide,
+    /// A cache or the memory, of so many KiB.
+    Load(usize),
+}
+
+/// Measures them, in turns, on the CPU that runs the packet path's programs.
+///
+/// # Errors
+/// The kernel does not tell the CPUs or the time.
+pub fn measure(effort: &Effort) -> Result<Vec<Figure>> {
+    // A thread of its own, so that nothing else stays there.
+    let measuring = || {
+        pin_to_cpu(*cpus()?.last().context("there is no CPU")?)?;
+        measure_here(effort)
+    };
+    thread::scope(|scope| scope.spawn(measuring).join()).unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+fn measure_here(effort: &Effort) -> Result<Vec<Figure>> {
+    let mut measured = WORKS.map(|(id, what, work)| {
+        let figure = Figure::new(Section::Processor, format!("processor.{id}"), what, Unit::Nanoseconds);
+        (figure, work.ready())
+    });
+    for _ in 0..effort.rounds {
+        for (figure, ready) in &mut measured {
+            // What the one before left in the caches is gone then.
+            black_box(ready.step(effort.packets));
+            let (time, _) = CpuClock::of_this_thread().time(|| Ok(black_box(ready.step(effort.packets))))?;
+            let value = time.as_secs_f64() * 1e9 / f64::from(effort.packets);
+            figure.samples.push(Sample { value, probes: None });
+        }
+    }
+    Ok(measured.map(|(figure, _)| figure).into())
+}
+
+impl Work {
+    /// With what it walks through.
+    fn ready(self) -> Ready {
+        match self {
+            Self::Chain => Ready::Chain,
+            Self::Wide => Ready::Wide,
+            Self::Load(kib) => Ready::Load(Ring::new(kib)),
+        }
+    }
+}
+
+/// Work that can begin.
+enum Ready {
+    Chain,
+    Wide,
+    Load(Ring),
+}
+
+impl Ready {
+    /// So many steps of it.
+    fn step(&self, steps: u32) -> u64 {
+        match self {
+            Self::Chain => chain(steps),
+            Self::Wide => wide(steps),
+            Self::Load(ring) => ring.walk(steps),
+        }
+    }
+}
+
+/// So many multiplications, one after the other.
+fn chain(steps: u32) -> u64 {
+    (0..steps).fold(black_box(3), |product: u64, _| product.wrapping_mul(product | 1))
+}
+
+/// So many sums, eight at a time.
+fn wide(steps: u32) -> u64 {
+    let mut sums: [u64; 8] = black_box(array::from_fn(|number| number as u64));
+    for _ in 0..steps / 8 {
+        for sum in &mut sums {
+            *sum = sum.rotate_left(7).wrapping_add(*sum);
+        }
+    }
+    sums.into_iter().fold(0, u64::wrapping_add)
+}
+
+/// Lines of cache, each of which says which one comes next, all of them on one way round.
+struct Ring(Vec<Line>);
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line(u32);
+
+impl Ring {
+    /// Of so many KiB, in an order that no prefetcher guesses.
+    fn new(kib: usize) -> Self {
+        let mut order: Vec<u32> = (0..).take(kib * 1_024 / size_of::<Line>()).collect();
+        order.shuffle(&mut SplitMix64::seed_from_u64(1));
+        let mut lines = vec![Line(0); order.len()];
+        for (place, &line) in order.iter().enumerate() {
+            lines[line as usize] = Line(order[(place + 1) % order.len()]);
+        }
+        Self(lines)
+    }
+
+    /// So many loads, each from where the one before says.
+    fn walk(&self, steps: u32) -> u64 {
+        (0..steps).fold(0, |line: u32, _| self.0[line as usize].0).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_comes_back_after_every_line_and_not_before() {
+        for kib in [1, 16] {
+            let ring = Ring::new(kib);
+            let lines = u32::try_from(ring.0.len()).expect("a few");
+            assert_eq!(lines as usize * 64, kib * 1_024);
+            for steps in 1..lines {
+                assert_ne!(ring.walk(steps), 0, "after {steps} of {lines}");
+            }
+            assert_eq!(ring.walk(lines), 0);
+        }
+    }
+}
