@@ -39,6 +39,7 @@ fn everything_is_measured() -> Result<()> {
     let report: Value = serde_json::from_str(&std::fs::read_to_string(folder.path().join("bench.json"))?)?;
     assert_eq!(report["quick"], true);
     assert!(report["machine"]["kernel"].is_string() && report["machine"]["cpus"].is_u64());
+    assert!(report["machine"]["mitigations"].is_object());
     let figures = report["figures"].as_array().context("figures is a list")?;
     let of = |section: &str| figures.iter().filter(|figure| figure["section"] == section).count();
     assert!(sections.iter().all(|section| of(section) > 0), "{said}");

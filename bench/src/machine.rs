@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 pub struct Machine {
     kernel: String,
     processor: String,
-    /// Against which of the processor's faults the kernel guards itself, and how: each guard is paid for with every call
-    /// or return.
+    /// What the kernel says of each of the processor's faults: some guards are paid for with every call or return.
     mitigations: BTreeMap<String, String>,
     cpus: usize,
     /// CPUs that there may ever be: the kernel has counters for each.
@@ -86,12 +85,12 @@ fn processor(cpuinfo: &str) -> String {
     if numbers.is_empty() { name.to_owned() } else { format!("{name} ({})", numbers.join(", ")) }
 }
 
-/// By fault; none where the kernel does not tell.
+/// By fault, of those that the processor has; none where the kernel does not tell.
 fn mitigations() -> BTreeMap<String, String> {
     let faults = fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().flatten();
     let told = faults.filter_map(|fault| {
         let how = fs::read_to_string(fault.path()).ok()?.trim().to_owned();
-        how.starts_with("Mitigation").then_some((fault.file_name().into_string().ok()?, how))
+        (how != "Not affected").then_some((fault.file_name().into_string().ok()?, how))
     });
     told.collect()
 }
@@ -145,6 +144,7 @@ mod tests {
                 "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nstepping\t: 1\n\nprocessor\t: 1\n",
                 "AMD EPYC (family 25, model 1, stepping 1)",
             ),
+            ("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n", "AMD EPYC (family 25, model 17)"),
             (
                 "CPU implementer\t: 0x41\nCPU part\t: 0xd0c\n",
                 &*format!("{} (CPU implementer 0x41, CPU part 0xd0c)", std::env::consts::ARCH),

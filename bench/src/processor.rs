@@ -2,7 +2,8 @@
 //!
 //! From one day to another all of a packet's, a drain's and a scrape's costs move together where a neighbour takes a
 //! part of the clock, of a core or of its cache. These figures have nothing of the sensor in them: where they differ
-//! between two runs, so will all others, and the runs' nanoseconds cannot be compared.
+//! between two runs, the runs' nanoseconds cannot be compared. Where they agree, that says nothing of calls, returns and
+//! branches, which they have none of.
 
 use std::array;
 use std::hint::black_box;
@@ -22,8 +23,8 @@ use crate::sample::Sample;
 
 /// What each kind of work shows.
 const WORKS: [(&str, &str, Work); 6] = [
-    ("chain", "a multiplication that waits for the one before", Work::Chain),
-    ("wide", "one of eight sums that wait for none of the others", Work::Wide),
+    ("chain", "an OR and a multiplication that wait for those before", Work::Chain),
+    ("wide", "a rotation and a sum, one of eight that wait for none of the others", Work::Wide),
     ("load.16", "a load from 16 KiB, whose address is in the one before", Work::Load(16)),
     ("load.256", "… from 256 KiB", Work::Load(256)),
     ("load.1024", "… from 1 MiB", Work::Load(1_024)),
@@ -33,11 +34,11 @@ const WORKS: [(&str, &str, Work); 6] = [
 /// Work whose cost a part of the processor decides.
 #[derive(Clone, Copy)]
 enum Work {
-    /// The clock.
+    /// The clock: an OR and a multiplication take four cycles of most processors.
     Chain,
     /// The core's units, which two threads of it share.
     Wide,
-    /// A cache or the memory, of so many KiB.
+    /// A cache or the memory, of so many KiB, and the page tables of what is larger than a TLB's pages.
     Load(usize),
 }
 
@@ -59,7 +60,9 @@ fn measure_here(effort: &Effort) -> Result<Vec<Figure>> {
         let figure = Figure::new(Section::Processor, format!("processor.{id}"), what, Unit::Nanoseconds);
         (figure, work.ready())
     });
+    let mut random = SplitMix64::seed_from_u64(2);
     for _ in 0..effort.rounds {
+        measured.shuffle(&mut random);
         for (figure, ready) in &mut measured {
             // What the one before left in the caches is gone then.
             black_box(ready.step(effort.packets));
@@ -68,7 +71,9 @@ fn measure_here(effort: &Effort) -> Result<Vec<Figure>> {
             figure.samples.push(Sample { value, probes: None });
         }
     }
-    Ok(measured.map(|(figure, _)| figure).into())
+    let mut figures: Vec<_> = measured.map(|(figure, _)| figure).into();
+    figures.sort_by_key(|figure| WORKS.iter().position(|(_, what, _)| figure.what == *what));
+    Ok(figures)
 }
 
 impl Work {
@@ -100,12 +105,12 @@ impl Ready {
     }
 }
 
-/// So many multiplications, one after the other.
+/// So many, one after the other.
 fn chain(steps: u32) -> u64 {
     (0..steps).fold(black_box(3), |product: u64, _| product.wrapping_mul(product | 1))
 }
 
-/// So many sums, eight at a time.
+/// So many, eight at a time.
 fn wide(steps: u32) -> u64 {
     let mut sums: [u64; 8] = black_box(array::from_fn(|number| number as u64));
     for _ in 0..steps / 8 {
