@@ -10,6 +10,7 @@ mod figure;
 mod machine;
 mod other;
 mod path;
+mod pinned;
 mod plot;
 mod processor;
 mod programs;

@@ -5,22 +5,20 @@
 //! run once, in another order, each after both probes.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::rc::Rc;
-use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_xoshiro::SplitMix64;
 use sensor_harness::bpf::{self, XdpAction};
-use sensor_harness::sender::{cpus, pin_to_cpu};
 
 use crate::clock::CpuClock;
 use crate::configuration::{Configuration, Subject};
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
+use crate::pinned::pinned;
 use crate::programs::{self, Destination, Draw, Drawing};
 use crate::sample::{Probes, Sample};
 use crate::sensor::{Growth, slots_grown};
@@ -31,13 +29,7 @@ use crate::traffic::{self, Traffic};
 /// # Errors
 /// Without root, or when a program gives another verdict than it should, or does not count every packet.
 pub fn measure(effort: &Effort, against: Option<&Path>) -> Result<Vec<Figure>> {
-    // On one CPU, whose caches have what they have on a busy sensor; a thread of its own, so that nothing else
-    // stays there.
-    let measuring = || {
-        pin_to_cpu(*cpus()?.last().context("there is no CPU")?)?;
-        measure_here(effort, against)
-    };
-    thread::scope(|scope| scope.spawn(measuring).join()).unwrap_or_else(|panic| resume_unwind(panic))
+    pinned(|| measure_here(effort, against))
 }
 
 fn measure_here(effort: &Effort, against: Option<&Path>) -> Result<Vec<Figure>> {

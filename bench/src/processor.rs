@@ -7,102 +7,75 @@
 
 use std::array;
 use std::hint::black_box;
-use std::panic::resume_unwind;
-use std::thread;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_xoshiro::SplitMix64;
-use sensor_harness::sender::{cpus, pin_to_cpu};
 
 use crate::clock::CpuClock;
 use crate::effort::Effort;
 use crate::figure::{Figure, Section, Unit};
+use crate::pinned::pinned;
 use crate::sample::Sample;
 
-/// What each kind of work shows.
-const WORKS: [(&str, &str, Work); 6] = [
-    ("chain", "an OR and a multiplication that wait for those before", Work::Chain),
-    ("wide", "a rotation and a sum, one of eight that wait for none of the others", Work::Wide),
-    ("load.16", "a load from 16 KiB, whose address is in the one before", Work::Load(16)),
-    ("load.256", "… from 256 KiB", Work::Load(256)),
-    ("load.1024", "… from 1 MiB", Work::Load(1_024)),
-    ("load.16384", "… from 16 MiB", Work::Load(16_384)),
-];
-
-/// Work whose cost a part of the processor decides.
-#[derive(Clone, Copy)]
-enum Work {
-    /// The clock: an OR and a multiplication take four cycles of most processors.
-    Chain,
-    /// The core's units, which two threads of it share.
-    Wide,
-    /// A cache or the memory, of so many KiB, and the page tables of what is larger than a TLB's pages.
-    Load(usize),
-}
-
-/// Measures them, in turns, on the CPU that runs the packet path's programs.
+/// Measures them, in turns.
 ///
 /// # Errors
 /// The kernel does not tell the CPUs or the time.
 pub fn measure(effort: &Effort) -> Result<Vec<Figure>> {
-    // A thread of its own, so that nothing else stays there.
-    let measuring = || {
-        pin_to_cpu(*cpus()?.last().context("there is no CPU")?)?;
-        measure_here(effort)
-    };
-    thread::scope(|scope| scope.spawn(measuring).join()).unwrap_or_else(|panic| resume_unwind(panic))
+    pinned(|| measure_here(effort))
 }
 
 fn measure_here(effort: &Effort) -> Result<Vec<Figure>> {
-    let mut measured = WORKS.map(|(id, what, work)| {
-        let figure = Figure::new(Section::Processor, format!("processor.{id}"), what, Unit::Nanoseconds);
-        (figure, work.ready())
-    });
+    let mut cases = cases();
     let mut random = SplitMix64::seed_from_u64(2);
+    let mut order: Vec<usize> = (0..cases.len()).collect();
     for _ in 0..effort.rounds {
-        measured.shuffle(&mut random);
-        for (figure, ready) in &mut measured {
+        order.shuffle(&mut random);
+        for &number in &order {
+            let Case { figure, step } = &mut cases[number];
             // What the one before left in the caches is gone then.
-            black_box(ready.step(effort.packets));
-            let (time, _) = CpuClock::of_this_thread().time(|| Ok(black_box(ready.step(effort.packets))))?;
+            black_box(step(effort.packets));
+            let (time, _) = CpuClock::of_this_thread().time(|| Ok(black_box(step(effort.packets))))?;
             let value = time.as_secs_f64() * 1e9 / f64::from(effort.packets);
             figure.samples.push(Sample { value, probes: None });
         }
     }
-    let mut figures: Vec<_> = measured.map(|(figure, _)| figure).into();
-    figures.sort_by_key(|figure| WORKS.iter().position(|(_, what, _)| figure.what == *what));
-    Ok(figures)
+    Ok(cases.into_iter().map(|case| case.figure).collect())
 }
 
-impl Work {
-    /// With what it walks through.
-    fn ready(self) -> Ready {
-        match self {
-            Self::Chain => Ready::Chain,
-            Self::Wide => Ready::Wide,
-            Self::Load(kib) => Ready::Load(Ring::new(kib)),
-        }
+/// A figure in the making.
+struct Case {
+    figure: Figure,
+    /// So many steps of what it is about.
+    step: Box<dyn Fn(u32) -> u64>,
+}
+
+impl Case {
+    fn new(id: &str, what: &str, step: impl Fn(u32) -> u64 + 'static) -> Self {
+        let id = format!("processor.{id}");
+        Self { figure: Figure::new(Section::Processor, id, what, Unit::Nanoseconds), step: Box::new(step) }
     }
 }
 
-/// Work that can begin.
-enum Ready {
-    Chain,
-    Wide,
-    Load(Ring),
-}
-
-impl Ready {
-    /// So many steps of it.
-    fn step(&self, steps: u32) -> u64 {
-        match self {
-            Self::Chain => chain(steps),
-            Self::Wide => wide(steps),
-            Self::Load(ring) => ring.walk(steps),
-        }
-    }
+/// What each part of the processor decides the cost of.
+fn cases() -> Vec<Case> {
+    // A cache or the memory, and the page tables of what is larger than a TLB's pages.
+    let load = |kib: usize, what: &str| {
+        let ring = Ring::new(kib);
+        Case::new(&format!("load.{kib}"), what, move |steps| ring.walk(steps))
+    };
+    vec![
+        // The clock: these two take four cycles of most processors.
+        Case::new("chain", "an OR and a multiplication that wait for those before", chain),
+        // The core's units, which two threads of it share.
+        Case::new("wide", "a rotation and a sum, one of eight that wait for none of the others", wide),
+        load(16, "a load from 16 KiB, whose address is in the one before"),
+        load(256, "… from 256 KiB"),
+        load(1_024, "… from 1 MiB"),
+        load(16_384, "… from 16 MiB"),
+    ]
 }
 
 /// So many, one after the other.
